@@ -1,0 +1,84 @@
+"""The query engine: DuckDB behind Ibis. The one module to change when one machine is outgrown."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.types as ir
+    from ibis.backends.duckdb import Backend
+
+
+def connect() -> Backend:
+    """A new in-memory engine; instants are UTC in it whatever the machine's zone is.
+
+    `NIGHTCART_MEMORY` bounds its memory (DuckDB's notation, default 1500MB: above it, it spills to disk).
+    """
+    import ibis
+
+    engine = ibis.duckdb.connect()
+    engine.raw_sql(f"SET memory_limit = '{os.environ.get('NIGHTCART_MEMORY', '1500MB')}'")
+    engine.raw_sql("SET TimeZone = 'UTC'")
+    engine.raw_sql("SET enable_progress_bar = false")
+    return engine
+
+
+def in_zone(at: ir.TimestampValue, zone: str) -> ir.TimestampValue:
+    """The wall-clock time in `zone` of the UTC instants `at`, both without zone."""
+    return at if zone == "UTC" else _timezone(zone, _timezone("UTC", at))
+
+
+def to_utc(local: ir.TimestampValue, zone: str) -> ir.TimestampValue:
+    """The UTC instants of the wall-clock times `local` in `zone`, both without zone."""
+    return local if zone == "UTC" else _timezone("UTC", _timezone(zone, local))
+
+
+def try_strptime(text: ir.StringValue, pattern: str) -> ir.TimestampValue:
+    """`text` as a time by a strptime pattern; null where it does not fit."""
+    import ibis
+
+    @ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), "timestamp"))
+    def parse(text, pattern): ...
+
+    return parse(text, pattern)
+
+
+def line_as_json(lines: ibis.Table, columns: list[str]) -> ir.StringValue:
+    """The given columns of each line as one JSON object."""
+    import ibis
+
+    @ibis.udf.scalar.builtin(name="to_json", signature=((ibis.struct({c: lines[c] for c in columns}).type(),), "json"))
+    def to_json(line): ...
+
+    return to_json(ibis.struct({name: lines[name] for name in columns})).cast("string")
+
+
+def _timezone(zone: str, at: ir.TimestampValue) -> ir.TimestampValue:
+    """DuckDB's `timezone(zone, time)`: a wall-clock time becomes an instant, an instant a wall-clock time."""
+    import ibis
+
+    @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp"), "timestamp"))
+    def timezone(zone, at): ...
+
+    return timezone(zone, at)
+
+
+_numbers = itertools.count()
+
+
+def temporary_name(kind: str) -> str:
+    """A name for a table or view of the engine that no other has."""
+    return f"{kind}__{next(_numbers)}"
+
+
+def quoted_name(name: str) -> str:
+    """A column's name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quoted_text(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,306 @@
+"""Feeds: the files that a retailer delivers, kept as they came and read as they are.
+
+Every file is first copied, byte for byte, into the raw store (`raw/<digest>/<name>`, written once) and read from
+there: what was ingested can be looked at later, a file that changes while it is read does no harm, and a remote file
+is fetched once. Reading gives the source's own columns plus `source_file`, `source_row` (1-based, the header not
+counted), `file_date` (the day that a file's path names) and `defect` (why a line of a text file could not be split
+into columns). Meaning — names, types, rules — begins in `assets.ingestion.cleaning`.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import glob
+import gzip
+import hashlib
+import importlib.util
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from resources import home
+from resources.engine import quoted_name, quoted_text, temporary_name
+from resources.errors import FeedMissing, FeedRefused, Unavailable
+from resources.settings import FeedFiles
+
+if TYPE_CHECKING:
+    import ibis
+    from ibis.backends.duckdb import Backend
+
+REDELIVER = "have it delivered again, then materialise the day again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedFile:
+    """A delivered file: where it was, the kept copy, its SHA-256, and the day that its path names."""
+
+    path: str
+    copy: Path
+    digest: str
+    day: dt.date | None
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder, as it stands in `source_file`."""
+        return Path(self.path).name
+
+
+@dataclass(frozen=True)
+class FeedReader:
+    """Reads feeds through the raw store at `raw`."""
+
+    raw: Path
+
+    def locate(self, files: FeedFiles, *, days: Sequence[dt.date] = ()) -> list[tuple[str, dt.date | None]]:
+        """The paths that the feed has now, with the day that each is for; of a dated feed only those of `days`."""
+        found: list[tuple[str, dt.date | None]] = []
+        for pattern in files.path:
+            wanted = [(pattern.format(date=day), day) for day in days] if "{date" in pattern else [(pattern, None)]
+            for path, day in wanted:
+                found += [(match, day) for match in _expand(path)]
+        return found
+
+    def read(
+        self, files: FeedFiles, *, engine: Backend, columns: Collection[str], days: Sequence[dt.date] = ()
+    ) -> tuple[ibis.Table, list[FeedFile]]:
+        """The feed's lines as one table of `engine`, and the files that they came from.
+
+        `columns` are the source's columns that must be there. Columns of text files are all text. Raises
+        :class:`FeedMissing` when there is no file (or none for one of `days`), :class:`FeedRefused` when a file is
+        empty, truncated, unreadable or lacks a column, :class:`Unavailable` when a remote file cannot be fetched.
+        """
+        located = self.locate(files, days=days)
+        where = " or ".join(files.path)
+        if not located and not files.is_dated:
+            raise FeedMissing(f"No file matches {where}.", remedy="deliver it, or correct `path` in the configuration.")
+        without = sorted(set(days) - {day for _, day in located}) if files.is_dated else []
+        if without:
+            raise FeedMissing(
+                f"There is no file for {listed(without)} at {where}.",
+                remedy="deliver it, or add the day to `closed_days` in the configuration if the stores were closed.",
+            )
+        kept = [self._keep(path, day) for path, day in located]
+        by_format: dict[str, list[FeedFile]] = defaultdict(list)
+        for file in kept:
+            if file.copy.stat().st_size == 0:
+                raise FeedRefused(f"{file.path} is empty (0 bytes).", remedy=REDELIVER)
+            by_format[files.format or ("parquet" if ".parquet" in file.name or ".pq" in file.name else "csv")].append(file)
+        tables = []
+        if parquet := by_format["parquet"]:
+            tables.append(_read_parquet(engine, parquet, columns))
+        if text := by_format["csv"]:
+            tables.append(_read_text(engine, files, text, columns))
+        if len(tables) > 1:
+            raise FeedRefused(f"{where} mixes Parquet and CSV files.", remedy="narrow `path` to files of one format.")
+        return tables[0].join(_names(engine, kept), "copy").drop("copy"), kept
+
+    def _keep(self, path: str, day: dt.date | None) -> FeedFile:
+        """Copy a file into the raw store, unless the same bytes are there; it is there entirely or not at all."""
+        self.raw.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256()
+        with tempfile.NamedTemporaryFile(dir=self.raw, prefix=".part-", delete=False) as part:
+            try:
+                with _open(path) as content:
+                    while block := content.read(1 << 20):
+                        digest.update(block)
+                        part.write(block)
+                part.close()
+                copy = self.raw / digest.hexdigest()[:16] / Path(path).name
+                copy.parent.mkdir(exist_ok=True)
+                os.replace(part.name, copy)
+            finally:
+                Path(part.name).unlink(missing_ok=True)
+        return FeedFile(path=path, copy=copy, digest=digest.hexdigest(), day=day)
+
+
+def listed(items: Sequence[object], most: int = 5) -> str:
+    """`a, b, c and 7 more`."""
+    shown = ", ".join(str(item) for item in items[:most])
+    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
+
+
+def _expand(path: str) -> list[str]:
+    """The existing files that a path, glob or URL stands for, sorted."""
+    if path.startswith("package://"):
+        module, _, inside = path.removeprefix("package://").partition("/")
+        spec = importlib.util.find_spec(module)
+        if spec is None or not spec.submodule_search_locations:
+            raise FeedMissing(f"The package {module} of {path} is not installed.", remedy=f"`uv add {module}`.")
+        path = str(Path(spec.submodule_search_locations[0]) / inside)
+    if "://" not in path:
+        return sorted(glob.glob(str(home.PROJECT / path), recursive=True))
+    import fsspec
+
+    try:
+        filesystem, inside = fsspec.core.url_to_fs(path)
+        matches = filesystem.glob(inside) if glob.has_magic(inside) else [inside] if filesystem.exists(inside) else []
+    except ImportError as error:
+        raise FeedRefused(f"{path} needs a package that is missing: {error}.", remedy="install it.") from error
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be listed: {error}.", remedy="check the address and the credentials.") from error
+    return sorted(filesystem.unstrip_protocol(match) for match in matches)
+
+
+def _open(path: str) -> IO[bytes]:
+    if "://" not in path:
+        return open(path, "rb")
+    import fsspec
+
+    try:
+        return fsspec.open(path, "rb").open()  # pyright: ignore[reportReturnType]
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be fetched: {error}.", remedy="check the address and the credentials.") from error
+
+
+def _names(engine: Backend, kept: Sequence[FeedFile]) -> ibis.Table:
+    """What is known of each kept copy, to be joined to its lines."""
+    import pyarrow as pa
+
+    return engine.create_table(
+        temporary_name("files"),
+        pa.table(
+            {
+                "copy": pa.array([str(file.copy) for file in kept], pa.string()),
+                "source_file": pa.array([file.name for file in kept], pa.string()),
+                "file_date": pa.array([file.day for file in kept], pa.date32()),
+            }
+        ),
+        temp=True,
+    )
+
+
+def _require(file: FeedFile, has: Collection[str], columns: Collection[str]) -> None:
+    if missing := sorted(set(columns) - set(has)):
+        raise FeedRefused(
+            f"{file.path} lacks the column{'s' * (len(missing) > 1)} {listed(missing)}; it has {listed(list(has), 20)}.",
+            remedy="have it delivered with them, or correct `columns` in the configuration.",
+        )
+
+
+def _read_parquet(engine: Backend, files: Sequence[FeedFile], columns: Collection[str]) -> ibis.Table:
+    import ibis
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for file in files:
+        try:
+            schema = pq.read_schema(file.copy)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise FeedRefused(f"{file.path} is truncated or no Parquet file: {error}.", remedy=REDELIVER) from error
+        _require(file, schema.names, columns)
+    paths = [str(file.copy) for file in files]
+    lines = engine.read_parquet(
+        paths, table_name=temporary_name("parquet"), filename=True, file_row_number=True, union_by_name=True, hive_partitioning=False
+    )
+    return lines.mutate(
+        copy=lines.filename, source_row=lines.file_row_number + 1, defect=ibis.null("string")
+    ).drop("filename", "file_row_number")
+
+
+def _read_text(engine: Backend, settings: FeedFiles, files: Sequence[FeedFile], columns: Collection[str]) -> ibis.Table:
+    """Text files as tables of text columns; a line that does not fit the header is kept whole, with its `defect`."""
+    by_header: dict[tuple[str, ...], list[FeedFile]] = defaultdict(list)
+    for file in files:
+        header = _header(file, settings)
+        _require(file, header, columns)
+        by_header[header].append(file)
+    tables = [_read_text_of_one_shape(engine, settings, header, group) for header, group in by_header.items()]
+    every = list(dict.fromkeys(name for header in by_header for name in header))
+    import ibis
+
+    tables = [
+        table.mutate(**{name: ibis.null("string") for name in every if name not in table.columns}).select(
+            *every, "copy", "source_row", "defect"
+        )
+        for table in tables
+    ]
+    return ibis.union(*tables) if len(tables) > 1 else tables[0]
+
+
+def _header(file: FeedFile, settings: FeedFiles) -> tuple[str, ...]:
+    opener = gzip.open if file.name.endswith(".gz") else open
+    try:
+        with opener(file.copy, "rb") as content:
+            first = content.readline().decode(settings.encoding).lstrip("\ufeff")
+        header = tuple(name.strip() for name in next(csv.reader([first], delimiter=settings.delimiter), []))
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise FeedRefused(f"{file.path} is unreadable: {error}.", remedy=REDELIVER) from error
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if not header or twice:
+        raise FeedRefused(
+            f"{file.path} has no header." if not header else f"{file.path} names the column {listed(twice)} twice.",
+            remedy=REDELIVER,
+        )
+    return header
+
+
+def _read_text_of_one_shape(
+    engine: Backend, settings: FeedFiles, header: Sequence[str], files: Sequence[FeedFile]
+) -> ibis.Table:
+    """Read files that share a header.
+
+    DuckDB sets lines aside that do not fit (`store_rejects`) with their line number; the good lines are numbered in
+    file order and moved on by the rejects before them, so that `source_row` is the row in the file for both.
+    """
+    import duckdb
+
+    good, rejects, scans = (temporary_name(kind) for kind in ("lines", "rejects", "scans"))
+    try:
+        engine.raw_sql(
+            f"""CREATE TEMP TABLE {good} AS SELECT *, row_number() OVER () AS position FROM read_csv(
+                {[str(file.copy) for file in files]}, columns = {dict.fromkeys(header, "VARCHAR")}, header = true,
+                auto_detect = false, delim = {quoted_text(settings.delimiter)}, quote = '"', escape = '"', nullstr = '',
+                encoding = {quoted_text(settings.encoding)}, filename = 'copy', store_rejects = true,
+                rejects_table = '{rejects}', rejects_scan = '{scans}')"""
+        )
+    except duckdb.Error as error:
+        names = listed([file.path for file in files])
+        raise FeedRefused(f"{names} cannot be read as text: {_first_line(error)}.", remedy=REDELIVER) from error
+    engine.raw_sql(
+        f"""CREATE TEMP TABLE {rejects}_lines AS
+            SELECT file_path AS copy, line - 1 AS source_row, any_value(csv_line) AS csv_line,
+                any_value(error_message) AS defect,
+                line - 1 - row_number() OVER (PARTITION BY file_path ORDER BY line) AS good_before
+            FROM {rejects} JOIN {scans} USING (scan_id, file_id) GROUP BY file_path, line"""
+    )
+    for file in files:
+        _refuse_truncated(engine, file, f"{rejects}_lines")
+    names = ", ".join(map(quoted_name, header))
+    nulls = ", ".join(f"NULL AS {quoted_name(name)}" for name in header[1:])
+    return engine.sql(
+        f"""WITH counted AS (
+                SELECT *, position - min(position) OVER (PARTITION BY copy) + 1 AS number FROM {good})
+            SELECT {names}, copy, number + (
+                SELECT count(*) FROM {rejects}_lines r WHERE r.copy = counted.copy AND r.good_before < counted.number
+            ) AS source_row, NULL::VARCHAR AS defect FROM counted
+            UNION ALL
+            SELECT csv_line AS {quoted_name(header[0])}{", " + nulls if nulls else ""}, copy, source_row, defect
+            FROM {rejects}_lines"""
+    )
+
+
+def _refuse_truncated(engine: Backend, file: FeedFile, rejects: str) -> None:
+    """A last line that does not fit the header and does not end is a file that was cut off on its way."""
+    last = engine.raw_sql(
+        f"SELECT csv_line, source_row, defect FROM {rejects} WHERE copy = ? ORDER BY source_row DESC LIMIT 1",
+        parameters=[str(file.copy)],
+    ).fetchone()
+    if last is None or file.name.endswith(".gz"):
+        return
+    with open(file.copy, "rb") as content:
+        content.seek(-min(file.copy.stat().st_size, 1 << 16), os.SEEK_END)
+        tail = content.read().decode("utf-8", errors="replace")
+    if not tail.endswith("\n") and tail.endswith(last[0]):
+        raise FeedRefused(
+            f"{file.path} is truncated: its last line, row {last[1]:,}, breaks off ({last[2]}).", remedy=REDELIVER
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")
+

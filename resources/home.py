@@ -1,0 +1,60 @@
+"""Where the state lives: one folder, found the same way by every program of the project.
+
+The virtual environment runs :func:`announce` as each Python process starts (`nightcart_home.pth`, installed with the
+project), so that `nightcart`, `dg`, the web server, the daemon and `mlflow` open the same instance, the same
+database and the same tables without anybody exporting a variable. A variable that is already set wins.
+
+This module is run by every Python process of the environment: standard library only, and no side effect beyond
+`os.environ`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+DEFAULT_CONFIG = PROJECT / "config" / "complete_journey.toml"
+
+
+def root() -> Path:
+    """The folder of all state, one sub-folder a retailer: `$NIGHTCART_HOME`, by default `.nightcart` in the project."""
+    return Path(os.environ.get("NIGHTCART_HOME") or PROJECT / ".nightcart").resolve()
+
+
+def pointer() -> Path:
+    """The file in which `nightcart use` keeps the path of the retailer's file that is in use."""
+    return root() / "config_in_use"
+
+
+def config_file() -> Path:
+    """The retailer's file in use: `$NIGHTCART_CONFIG`, else the one chosen by `nightcart use`, else the demo's."""
+    chosen = os.environ.get("NIGHTCART_CONFIG") or (pointer().read_text().strip() if pointer().exists() else "")
+    return (PROJECT / chosen).resolve() if chosen else DEFAULT_CONFIG
+
+
+def state() -> Path:
+    """The folder of the retailer in use. Two retailers share nothing: neither tables, runs nor models."""
+    return root() / config_file().stem
+
+
+def environment() -> dict[str, str]:
+    """The variables that point Dagster, MLflow and Great Expectations at the state of the retailer in use."""
+    return {
+        # Dagster reads dagster.yaml from DAGSTER_HOME; that file puts all storage below NIGHTCART_STATE.
+        "DAGSTER_HOME": str(PROJECT),
+        "NIGHTCART_STATE": str(state()),
+        "NIGHTCART_DAGSTER": str(state() / "dagster"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{state() / 'mlflow' / 'mlflow.db'}",
+        # No library phones home from a retailer's network.
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "GX_ANALYTICS_ENABLED": "false",
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+    }
+
+
+def announce() -> None:
+    """Set what is not set yet; a copy that was installed without its project folder is left alone."""
+    if (PROJECT / "dagster.yaml").exists():
+        for name, value in environment().items():
+            os.environ.setdefault(name, value)

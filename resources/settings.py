@@ -1,0 +1,250 @@
+"""One retailer, as one typed object: a TOML file of `config/`, with environment variables on top.
+
+`NIGHTCART_MODEL__SEED=7` overrides `[model] seed`; the file itself is chosen by :func:`resources.home.config_file`.
+What a retailer lacks is left out of its file and switches off what needs it: :meth:`Settings.switched_off` says what.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from resources import home
+from resources.errors import Refused
+
+OneOrMore = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+Range = tuple[float, float]
+
+
+class Section(BaseModel):
+    """A table of the TOML file. An unknown key is a typing mistake, not a setting."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FeedFiles(Section):
+    """Where the files of a feed are, and how to read them."""
+
+    path: OneOrMore = Field(
+        description="File, glob, or URL that fsspec knows (`s3://…`, `https://…`, `package://module/file`). "
+        "`{date}` or `{date:%Y%m%d}` stands for the business day when each day has files of its own."
+    )
+    format: Literal["csv", "parquet"] | None = Field(None, description="Default: by the file's ending.")
+    delimiter: str = Field(",", description="CSV only.")
+    encoding: str = Field("utf-8", description="CSV only.")
+    decimal: str = Field(".", description="CSV only: the decimal separator of its numbers.")
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether every business day has files of its own."""
+        return any("{date" in path for path in self.path)
+
+
+class TransactionColumns(Section):
+    """The feed's names for our columns. Only the first three are needed."""
+
+    household_id: str = Field(description="Who bought: a loyalty card, a customer number, of any type.")
+    product_id: str = Field(description="What was bought, of any type.")
+    occurred_at: OneOrMore = Field(description="When: an instant or a date; several columns are joined by a blank.")
+    basket_id: str | None = Field(None, description="Default: a household's purchases of one instant are one basket.")
+    quantity: str | None = Field(None, description="Default: every line is one item.")
+    sales_value: str | None = Field(None, description="What was paid for the line. Without it there are no prices.")
+    store_id: str | None = Field(None, description="Where.")
+
+
+class TransactionContract(Section):
+    """What a line and a day must satisfy."""
+
+    quantity: Range = Field((0, 100_000), description="Lowest and highest quantity of a line; 0 is no purchase.")
+    sales_value: Range = Field((0, 10_000), description="Lowest and highest value of a line, in the currency.")
+    is_product_once_a_basket: bool = Field(True, description="A second line of a product in a basket is a duplicate.")
+    is_household_required: bool = Field(True, description="False: baskets without a loyalty card are kept, unscored.")
+    volume_against_weekday: Range = Field(
+        (0.4, 2.5), description="Lines of a day over the median of the same weekday in the eight weeks before."
+    )
+    max_quarantined_share: float = Field(0.02, ge=0, le=1, description="Above it the day is not to be trusted.")
+
+
+class Transactions(FeedFiles):
+    """The feed of basket lines."""
+
+    columns: TransactionColumns
+    timestamps_in: str = Field("local", description="Zone of timestamps without offset: `local`, `UTC`, or a name.")
+    timestamp_format: str | None = Field(None, description="strptime format, when it is not ISO 8601.")
+    contract: TransactionContract = TransactionContract()  # pyright: ignore[reportCallIssue]
+
+
+class ProductColumns(Section):
+    """The catalogue's names for our columns."""
+
+    product_id: str
+    name: OneOrMore = Field([], description="What a shopper would call it; several columns are joined by a blank.")
+    category: str | None = None
+    department: str | None = None
+    brand: str | None = None
+
+
+class Products(FeedFiles):
+    """The catalogue, and what of it is recommendable."""
+
+    columns: ProductColumns
+    not_recommendable: dict[Literal["product_id", "category", "department", "brand"], list[str]] = Field(
+        {}, description="Values that rule a product out, by column. A product without a catalogue row is ruled out too."
+    )
+
+
+class HouseholdColumns(Section):
+    """The household file's name for our column; all its other columns are kept as attributes."""
+
+    household_id: str
+
+
+class Households(FeedFiles):
+    """What is known of households beside their baskets."""
+
+    columns: HouseholdColumns
+
+
+class Schedule(Section):
+    """When the nightly run is tried, in the retailer's time zone."""
+
+    cron: str = Field("30 1-6 * * *", description="Every tick after midnight runs the day just closed, once.")
+
+
+class Model(Section):
+    """What is trained, on what, and against what it is judged."""
+
+    family: str = Field("assets.training.models.two_stage:TwoStageRanker", description="Import path of the class.")
+    parameters: dict[str, Any] = Field({}, description="Keyword arguments of the class.")
+    baselines: list[str] = Field(
+        [
+            "assets.training.models.baselines:GlobalTop",
+            "assets.training.models.baselines:PersonalTopFrequency",
+            "assets.training.models.baselines:DecayedPersonalFrequency",
+        ],
+        description="Import paths of the models that a challenger must beat.",
+    )
+    label_weeks: int = Field(8, ge=1, description="Weeks of labels to train on, before the holdout.")
+    holdout_weeks: int = Field(1, ge=1, description="Latest weeks of labels, unseen in training, that judge.")
+    candidates: int = Field(80, ge=10, description="Products of a household's own history that reach the ranker.")
+    popular_candidates: int = Field(20, ge=10, description="Best sellers added to every household's candidates.")
+    top_k: int = Field(10, ge=1, description="Length of a recommendation list.")
+    seed: int = 20170101
+
+
+class Promotion(Section):
+    """What a challenger must show before it becomes champion."""
+
+    metric: Literal["recall", "ndcg", "hit_rate"] = Field("recall", description="Judged at `model.top_k`.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Of the paired bootstrap interval of the difference.")
+    bootstrap_samples: int = Field(2_000, ge=200)
+    min_households: int = Field(30, description="Fewer holdout households than this decide nothing.")
+
+
+class Settings(BaseSettings):
+    """Everything that differs between two retailers."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NIGHTCART_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    name: str = Field(description="Short name, used for the registered model.", pattern=r"^[a-z][a-z0-9_]*$")
+    title: str = Field(description="Name for people.")
+    timezone: str = Field(description="IANA zone in which a business day begins at midnight.")
+    currency: str = Field("USD", description="ISO 4217, for display.")
+    first_business_day: dt.date = Field(description="First day of the history to take in.")
+    last_business_day: dt.date | None = Field(None, description="Last day of a finished data set; a live feed has none.")
+    closed_days: list[dt.date | str] = Field([], description="Days without sales: dates, or `12-25` for every year.")
+    transactions: Transactions
+    products: Products | None = None
+    households: Households | None = None
+    schedule: Schedule = Schedule()  # pyright: ignore[reportCallIssue]
+    model: Model = Model()  # pyright: ignore[reportCallIssue]
+    promotion: Promotion = Promotion()  # pyright: ignore[reportCallIssue]
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Berlin") from error
+        return value
+
+    @field_validator("closed_days")
+    @classmethod
+    def _closed_days_are_days(cls, value: list[dt.date | str]) -> list[dt.date | str]:
+        for day in value:
+            if isinstance(day, str) and not re.fullmatch(r"\d\d-\d\d", day):
+                raise ValueError(f"{day!r} is neither a date (2017-12-25) nor a day of every year ('12-25')")
+        return value
+
+    @model_validator(mode="after")
+    def _days_are_in_order(self) -> Settings:
+        if self.last_business_day and self.last_business_day < self.first_business_day:
+            raise ValueError("last_business_day is before first_business_day")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment over the file that :func:`load_settings` hands in."""
+        return (env_settings, init_settings)
+
+    def is_closed(self, day: dt.date) -> bool:
+        """Whether the retailer declared `day` closed: no feed is expected."""
+        return day in self.closed_days or f"{day:%m-%d}" in self.closed_days
+
+    def switched_off(self) -> list[str]:
+        """What this retailer's data cannot support, one line each."""
+        columns = self.transactions.columns
+        catalogue = self.products.columns if self.products else None
+        lacking = {
+            "no transactions.columns.basket_id: purchases of a household at one instant count as one basket":
+                columns.basket_id is None,
+            "no transactions.columns.quantity: every line counts as one item": columns.quantity is None,
+            "no transactions.columns.sales_value: features of price and spend are off": columns.sales_value is None,
+            "no transactions.columns.store_id: lines carry no store": columns.store_id is None,
+            "no [products]: every product is recommendable, names are identifiers, category affinity is off":
+                catalogue is None,
+            "no products.columns.category: category affinity is off": catalogue is not None and not catalogue.category,
+            "no products.columns.name: names are identifiers": catalogue is not None and not catalogue.name,
+            "no [households]: households are those of the baskets, without attributes": self.households is None,
+        }
+        return [line for line, is_lacking in lacking.items() if is_lacking]
+
+
+@functools.cache
+def load_settings(path: Path | None = None) -> Settings:
+    """The settings in use, or those of the file `path`; read once a process.
+
+    Raises :class:`Refused` when the file is missing or breaks the model, naming the setting.
+    """
+    file = path or home.config_file()
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise Refused(
+            f"There is no configuration file {file}.",
+            remedy="name an existing one in NIGHTCART_CONFIG or with `nightcart use`, or write one with `nightcart init`.",
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(f"{file} is not valid TOML: {error}.", remedy="correct that line.") from error
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise Refused(f"{file} is not a usable configuration: {problems}.", remedy="correct these settings.") from error

@@ -1,0 +1,197 @@
+"""Tables: Delta tables below one folder, read as Ibis expressions and replaced atomically.
+
+A table is replaced whole, or by days (`business_date`, or another date column that it is partitioned by), in one
+commit: a reader sees it before or after. A commit has a version, and every version can be read again. The content
+of a set of days has a fingerprint that changes when, and only when, one of their files changes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import dagster as dg
+from pydantic import Field
+
+from resources import engine
+from resources.errors import Refused, Unavailable
+
+if TYPE_CHECKING:
+    import ibis
+    import pyarrow as pa
+    from deltalake import DeltaTable
+    from ibis.backends.duckdb import Backend
+
+BUSINESS_DATE = "business_date"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commit:
+    """What a write left behind: the table's version, its rows in all, and its rows by day (of a table with days)."""
+
+    table: str
+    version: int
+    rows: int
+    rows_by_day: Mapping[dt.date | None, int]
+
+
+class TableStore(dg.ConfigurableResource):
+    """All tables of one retailer, below `root`."""
+
+    root: str = Field(description="Folder or object-store URL of the tables.")
+
+    @cached_property
+    def engine(self) -> Backend:
+        """The process's query engine; every table that is read belongs to it, so that they can be joined."""
+        return engine.connect()
+
+    def uri(self, table: str) -> str:
+        """Where a table is."""
+        return f"{self.root}/{table}"
+
+    def exists(self, table: str) -> bool:
+        """Whether the table has been written at least once."""
+        from deltalake import DeltaTable
+
+        return DeltaTable.is_deltatable(self.uri(table))
+
+    def version(self, table: str) -> int:
+        """The table's newest version."""
+        return self._open(table).version()
+
+    def read(
+        self, table: str, *, since: dt.date | None = None, until: dt.date | None = None, version: int | None = None
+    ) -> ibis.Table:
+        """The rows of a table, of the days `since` … `until` (both included), as of `version` (default: the newest).
+
+        Raises :class:`Refused` when the table does not exist.
+        """
+        opened = self._open(table, version)
+        schema = _schema(opened)
+        files = [f"{self.uri(table)}/{part.path}" for part in _parts(opened, since=since, until=until)]
+        if not files:
+            return self.engine.create_table(engine.temporary_name(table), schema=schema, temp=True)
+        day = _day_column(opened)
+        # Not Ibis's read_parquet: it cannot pass the type of the partition column on.
+        return self.engine.sql(
+            f"SELECT {', '.join(map(engine.quoted_name, schema.names))} FROM read_parquet({files}, union_by_name = true"
+            + (f", hive_types = {{{day}: DATE}})" if day else ", hive_partitioning = false)")
+        )
+
+    def rows_by_day(self, table: str) -> dict[dt.date | None, int]:
+        """How many rows each day has, from the table's log alone; no table, no days."""
+        return _rows_by_day(self._open(table)) if self.exists(table) else {}
+
+    def fingerprint(self, table: str, *, since: dt.date | None = None, until: dt.date | None = None) -> str:
+        """A digest of the files that hold the days `since` … `until`: the same files, the same rows."""
+        parts = _parts(self._open(table), since=since, until=until)
+        return hashlib.sha256("\n".join(sorted(part.path for part in parts)).encode()).hexdigest()[:16]
+
+    def replace(self, table: str, rows: ibis.Table | pa.Table) -> Commit:
+        """Replace the whole table in one commit."""
+        return self._write(table, rows, day=None, predicate=None)
+
+    def replace_days(
+        self,
+        table: str,
+        rows: ibis.Table | pa.Table,
+        *,
+        days: Sequence[dt.date],
+        undated: bool = False,
+        day: str = BUSINESS_DATE,
+    ) -> Commit:
+        """Replace the days `days` (and, if `undated`, the rows without a day) in one commit; `rows` has no others."""
+        conditions = [f"({day} >= '{first}' AND {day} <= '{last}')" for first, last in _runs(days)]
+        conditions += [f"{day} IS NULL"] if undated else []
+        return self._write(table, rows, day=day, predicate=" OR ".join(conditions))
+
+    def _write(self, table: str, rows: ibis.Table | pa.Table, *, day: str | None, predicate: str | None) -> Commit:
+        import pyarrow as pa
+        from deltalake import write_deltalake
+        from deltalake.exceptions import CommitFailedError
+
+        data = rows if isinstance(rows, pa.Table) else rows.to_pyarrow_batches(chunk_size=200_000)
+        try:
+            write_deltalake(
+                self.uri(table),
+                data,
+                mode="overwrite",
+                partition_by=[day] if day else None,
+                predicate=predicate if self.exists(table) else None,
+                schema_mode="merge" if day else "overwrite",
+            )
+        except CommitFailedError as error:
+            raise Unavailable(
+                f"Another run was writing {table} at the same moment: {error}.", remedy="run it again when that is over."
+            ) from error
+        written = self._open(table)
+        by_day = _rows_by_day(written)
+        return Commit(table=table, version=written.version(), rows=sum(by_day.values()), rows_by_day=by_day)
+
+    def _open(self, table: str, version: int | None = None) -> DeltaTable:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
+        try:
+            return DeltaTable(self.uri(table), version=version)
+        except TableNotFoundError as error:
+            raise Refused(
+                f"The table {table} does not exist yet.",
+                remedy=f"materialise {table.removesuffix('_quarantine')} first: `nightcart status` says what is missing.",
+            ) from error
+
+
+class _Part(NamedTuple):
+    """A live file of a table."""
+
+    path: str
+    day: dt.date | None
+    rows: int
+
+
+def _day_column(opened: DeltaTable) -> str | None:
+    columns = opened.metadata().partition_columns
+    return columns[0] if columns else None
+
+
+def _parts(opened: DeltaTable, *, since: dt.date | None = None, until: dt.date | None = None) -> list[_Part]:
+    """The live files of the days `since` … `until`; rows without a day are there only when no day is asked for."""
+    import pyarrow as pa
+
+    adds = pa.table(opened.get_add_actions(flatten=True))
+    day = f"partition.{_day_column(opened)}"
+    days = adds[day].to_pylist() if day in adds.column_names else [None] * adds.num_rows
+    parts = map(_Part, adds["path"].to_pylist(), days, adds["num_records"].to_pylist())
+    if since is None and until is None:
+        return list(parts)
+    return [part for part in parts if part.day and (since or part.day) <= part.day <= (until or part.day)]
+
+
+def _rows_by_day(opened: DeltaTable) -> dict[dt.date | None, int]:
+    rows: dict[dt.date | None, int] = {}
+    for part in sorted(_parts(opened), key=lambda part: str(part.day)):
+        rows[part.day] = rows.get(part.day, 0) + part.rows
+    return rows
+
+
+def _schema(opened: DeltaTable) -> ibis.Schema:
+    import ibis
+    import pyarrow as pa
+
+    return ibis.Schema.from_pyarrow(pa.schema(opened.schema().to_arrow()))
+
+
+def _runs(days: Sequence[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    """Days as runs of consecutive days: a range is one condition, however long it is."""
+    runs: list[tuple[dt.date, dt.date]] = []
+    for day in sorted(set(days)):
+        if runs and day - runs[-1][1] == dt.timedelta(days=1):
+            runs[-1] = (runs[-1][0], day)
+        else:
+            runs.append((day, day))
+    return runs
