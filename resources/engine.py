@@ -82,3 +82,13 @@ def quoted_name(name: str) -> str:
 def quoted_text(text: str) -> str:
     """A text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def content_digest(table: ibis.Table) -> str:
+    """A digest of a table's rows, whatever their order: the same rows, the same digest."""
+    import ibis
+
+    backend: Backend = ibis.get_backend(table)  # pyright: ignore[reportAssignmentType]
+    query = f"SELECT count(*), sum(hash(row)) FROM ({ibis.to_sql(table)}) AS row"
+    rows, total = backend.raw_sql(query).fetchone()
+    return f"{rows}-{int(total or 0) % (1 << 64):016x}"

@@ -8,22 +8,33 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resources.engine import in_zone, line_as_json, to_utc, try_strptime
+from resources.engine import in_zone, line_as_json, temporary_name, to_utc, try_strptime
 
 if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
+    from ibis.backends.duckdb import Backend
 
     from resources.settings import Range, Transactions
 
 ONE_DAY = dt.timedelta(days=1)
 
-# Our names; the order is the table's.
-KEYS = ("household_id", "basket_id", "product_id", "store_id")
-AMOUNTS = ("quantity", "sales_value")
-COLUMNS = ("business_date", *KEYS, "occurred_at", *AMOUNTS, "source_file", "source_row")
+# The table `transactions`: our names, with their types as Ibis writes them.
+TYPES: Mapping[str, str] = {
+    "business_date": "date",
+    "household_id": "string",
+    "basket_id": "string",
+    "product_id": "string",
+    "store_id": "string",
+    "occurred_at": "timestamp(6)",
+    "quantity": "float64",
+    "sales_value": "float64",
+    "source_file": "string",
+    "source_row": "int64",
+}
 QUARANTINE_COLUMNS = ("business_date", "rule", "reason", "line", "source_file", "source_row")
 
 # What each rule asks of a line, in the order in which they are tried: a line is told the first that it breaks.
@@ -44,11 +55,55 @@ RULES: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cleaned:
+    """What became of the lines of some business days.
+
+    `transactions` and `quarantine` are tables with the columns :data:`TYPES` and :data:`QUARANTINE_COLUMNS`; `lines` counts all
+    delivered lines by day (None: of no day), `broken` the quarantined ones by day and rule.
+    """
+
+    transactions: ibis.Table
+    quarantine: ibis.Table
+    lines: Mapping[dt.date | None, int]
+    broken: Mapping[tuple[dt.date | None, str], int]
+
+    def days_without_good_lines(self, days: Sequence[dt.date]) -> dict[dt.date, dict[str, int]]:
+        """Those of `days` that have no good line, with the lines that each rule took; none for a day without lines."""
+        held_back = {day: {rule: n for (of, rule), n in self.broken.items() if of == day} for day in days}
+        return {day: rules for day, rules in held_back.items() if self.lines.get(day, 0) == sum(rules.values())}
+
+
 def source_columns(feed: Transactions) -> list[str]:
     """The columns that the feed's files must have."""
     columns = feed.columns
     optional = (columns.basket_id, columns.quantity, columns.sales_value, columns.store_id)
     return [columns.household_id, columns.product_id, *columns.occurred_at, *(name for name in optional if name)]
+
+
+def clean(
+    delivered: ibis.Table,
+    feed: Transactions,
+    *,
+    timezone: str,
+    first_day: dt.date,
+    last_day: dt.date,
+    since: dt.date,
+    until: dt.date,
+) -> Cleaned:
+    """Clean the lines of the business days `since` … `until` of a retailer whose history is `first_day` … `last_day`."""
+    standard = standardise(delivered, feed, timezone=timezone)
+    judged = judge(of_days(standard, first_day=first_day, last_day=last_day, since=since, until=until), feed)
+    counts = judged.group_by("business_date", "rule").agg(lines=judged.count()).to_pyarrow().to_pylist()
+    lines: dict[dt.date | None, int] = {}
+    for row in counts:
+        lines[row["business_date"]] = lines.get(row["business_date"], 0) + row["lines"]
+    return Cleaned(
+        transactions=judged.filter(judged.rule.isnull()).select(*TYPES),
+        quarantine=quarantined(judged, delivered, feed),
+        lines=lines,
+        broken={(row["business_date"], row["rule"]): row["lines"] for row in counts if row["rule"]},
+    )
 
 
 def standardise(lines: ibis.Table, feed: Transactions, *, timezone: str) -> ibis.Table:
@@ -139,11 +194,6 @@ def judge(lines: ibis.Table, feed: Transactions) -> ibis.Table:
             keep_first=True,
         )
     return judged.cache()
-
-
-def cleaned(judged: ibis.Table) -> ibis.Table:
-    """The good lines of :func:`judge`, with the columns of `transactions`."""
-    return judged.filter(judged.rule.isnull()).select(*COLUMNS)
 
 
 def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: Transactions) -> ibis.Table:
@@ -254,3 +304,8 @@ def _instant(lines: ibis.Table, feed: Transactions, *, timezone: str) -> ir.Time
     has_offset = text.re_search(r":\d\d(\.\d+)?\s?(Z|[+-]\d\d(:?\d\d)?)$")
     time = text.try_cast("timestamp")
     return has_offset.ifelse(time, to_utc(time, zone))
+
+
+def no_lines(engine: Backend) -> ibis.Table:
+    """An empty `transactions`, for a closed day."""
+    return engine.create_table(temporary_name("closed"), schema=TYPES, temp=True)

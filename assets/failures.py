@@ -1,0 +1,40 @@
+"""How an asset fails: with what happened and what mends it, and retried only where that can help."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import dagster as dg
+
+from resources.errors import NightcartError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# For assets that touch the outside (feeds, the model registry), and only for them. Three tries over about a minute
+# outlast a restart of a server; jitter keeps many nights that failed together from trying again together.
+RETRY_OUTSIDE = dg.RetryPolicy(max_retries=3, delay=8, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+
+def explained(body: Callable[P, R]) -> Callable[P, R]:
+    """Turn an error of ours into a Dagster failure with its remedy; only one that is worth retrying is retried.
+
+    Any other exception is a bug or a full disk: it goes through with its own trace and is not retried either.
+    """
+
+    @functools.wraps(body)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return body(*args, **kwargs)
+        except NightcartError as error:
+            raise dg.Failure(
+                description=str(error), metadata={"remedy": error.remedy}, allow_retries=error.is_worth_retrying
+            ) from error
+        except dg.DagsterError:
+            raise
+        except Exception as error:  # a retry policy would otherwise retry a bug; the cause stays attached
+            raise dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=False) from error
+
+    return run

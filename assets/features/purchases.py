@@ -1,0 +1,60 @@
+"""What counts as a purchase, and the shopping days that every feature is built on."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.types as ir
+
+
+def purchases(transactions: ibis.Table, products: ibis.Table) -> ibis.Table:
+    """The lines that are purchases of something recommendable by a known household, with the product's category.
+
+    A line of quantity 0 or less (a return, a coupon), of a product that is not recommendable or not in the catalogue,
+    or of an anonymous basket is none.
+    """
+    wanted = products.filter(products.is_recommendable).select("product_id", "category")
+    lines = transactions.filter((transactions.quantity > 0) & transactions.household_id.notnull())
+    return lines.join(wanted, "product_id").select(
+        "business_date", "household_id", "product_id", "category", "quantity", "sales_value"
+    )
+
+
+def shopping_days(purchases: ibis.Table, *, as_of: dt.date) -> ibis.Table:
+    """One row for each household, product and day of purchase up to `as_of`'s close, materialised.
+
+    Columns: `household_id`, `product_id`, `category`, `quantity`, `sales_value` (sums of the day), `age` (days before
+    `as_of`), `trips_ago` (shopping days of the household since; 0 is its latest) and `day_size` (different products
+    that the household bought that day).
+    """
+    import ibis
+
+    known = purchases.filter(purchases.business_date <= as_of)
+    days = known.group_by("household_id", "product_id", "category", "business_date").agg(
+        quantity=known.quantity.sum(), sales_value=known.sales_value.sum()
+    )
+    trips = days.group_by("household_id", "business_date").agg(day_size=days.count())
+    latest_first = ibis.window(group_by="household_id", order_by=ibis.desc("business_date"))
+    trips = trips.mutate(trips_ago=ibis.row_number().over(latest_first))
+    return (
+        days.join(trips, ["household_id", "business_date"])
+        .mutate(age=_days_before(as_of, days.business_date))
+        .drop("business_date")
+        .cache()
+    )
+
+
+def baskets_after(purchases: ibis.Table, *, as_of: dt.date, days: int) -> ibis.Table:
+    """What each household bought in the `days` days after `as_of`: `household_id`, `product_id`, distinct."""
+    until = as_of + dt.timedelta(days=days)
+    after = purchases.filter((purchases.business_date > as_of) & (purchases.business_date <= until))
+    return after.select("household_id", "product_id").distinct()
+
+
+def _days_before(as_of: dt.date, date: ir.DateValue) -> ir.IntegerValue:
+    import ibis
+
+    return ibis.literal(as_of).delta(date, unit="day")

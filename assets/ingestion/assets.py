@@ -1,0 +1,218 @@
+"""The three tables that a retailer delivers: `transactions` by business day, `products` and `households` as snapshots."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import dagster as dg
+
+from assets.failures import RETRY_OUTSIDE, explained
+from assets.partitions import business_days, days_of, last_day
+from assets.reporting import OWNERS, columns, picture, report_days, written
+from resources.engine import content_digest
+from resources.errors import FeedMissing, FeedRefused
+from resources.feeds import FeedReader, listed
+from resources.settings import Settings
+from resources.table_store import TableStore
+
+TRANSACTIONS, QUARANTINE, PRODUCTS, HOUSEHOLDS = "transactions", "transactions_quarantine", "products", "households"
+
+TRANSACTION_COLUMNS = columns(
+    {
+        "business_date": ("date", "The retailer's local day of the purchase; the partition."),
+        "household_id": ("string", "Who bought."),
+        "basket_id": ("string", "The basket: one household, one visit."),
+        "product_id": ("string", "What was bought."),
+        "store_id": ("string", "Where; null when the feed has none."),
+        "occurred_at": ("timestamp", "When, in UTC."),
+        "quantity": ("double", "Items, or the unit of the feed; 0 is no purchase."),
+        "sales_value": ("double", "What was paid for the line, in the retailer's currency."),
+        "source_file": ("string", "The delivered file; its bytes are kept in the raw store."),
+        "source_row": ("long", "The row in that file, from 1."),
+    }
+)
+PRODUCT_COLUMNS = columns(
+    {
+        "product_id": ("string", "The product."),
+        "name": ("string", "What a shopper would call it; the identifier when the catalogue has no name."),
+        "category": ("string", "What a household needs rather than which product: milk."),
+        "department": ("string", "Where it stands."),
+        "brand": ("string", "Whose it is."),
+        "is_recommendable": ("boolean", "Whether it may be recommended: the catalogue's one rule."),
+    }
+)
+
+
+@dg.asset(
+    partitions_def=business_days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRY_OUTSIDE,
+    code_version="1",
+    kinds={"deltalake", "duckdb"},
+    owners=OWNERS,
+    metadata={"dagster/column_schema": TRANSACTION_COLUMNS},
+)
+@explained
+def transactions(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    feeds: dg.ResourceParam[FeedReader],
+    tables: TableStore,
+) -> dg.MaterializeResult:
+    """Basket lines of a business day in the retailer's time zone, cleaned: the start of everything else.
+
+    From the feed of the configuration, every night. A line that breaks the contract is not here but in the table
+    `transactions_quarantine`, with the rule, the reason and the line as it came; the delivered files themselves stay
+    in the raw store. A day (or a range of days, in one run) is replaced in one commit: made again, it is the same.
+    A day without lines is refused unless the configuration declares it closed.
+    """
+    from assets.ingestion import cleaning, pictures
+
+    feed, days = settings.transactions, days_of(context)
+    open_days = [day for day in days if not settings.is_closed(day)]
+    if not open_days:
+        return _closed(context, days, tables)
+
+    delivered, files = feeds.read(
+        feed, engine=tables.engine, columns=cleaning.source_columns(feed), days=open_days if feed.is_dated else ()
+    )
+    context.log.info(f"Judging the lines of {listed([file.name for file in files])}")
+    cleaned = cleaning.clean(
+        delivered,
+        feed,
+        timezone=settings.timezone,
+        first_day=settings.first_business_day,
+        last_day=last_day(settings, now=dt.datetime.now(dt.UTC)),
+        since=days[0],
+        until=days[-1],
+    )
+    # The quarantine first: when a day is refused, its lines can be looked at there.
+    quarantine = tables.replace_days(QUARANTINE, cleaned.quarantine, days=days, undated=not feed.is_dated)
+    _refuse_days_without_lines(cleaned, open_days, feed_path=" or ".join(feed.path))
+    context.log.info(f"Writing {sum(cleaned.lines.values()):,} lines of {len(days)} days")
+    commit = tables.replace_days(TRANSACTIONS, cleaned.transactions, days=days)
+
+    report_days(context, commit, days)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(content_digest(cleaned.transactions.drop("source_file", "source_row"))),
+        metadata={
+            **written(commit, tables),
+            "quarantined_rows": sum(cleaned.broken.values()),
+            "quarantined_by_rule": {f"{day or 'no day'}: {rule}": n for (day, rule), n in cleaned.broken.items()},
+            "quarantine_version": quarantine.version,
+            "source_files": {file.name: file.digest for file in files[:20]},
+            "closed_days": [day.isoformat() for day in days if day not in open_days],
+            "switched_off": settings.switched_off(),
+            "lines_a_day": picture(pictures.lines_a_day(commit.rows_by_day, until=days[-1])),
+        },
+    )
+
+
+def _closed(context: dg.AssetExecutionContext, days: Sequence[dt.date], tables: TableStore) -> dg.MaterializeResult:
+    """Nothing is expected of days that were declared closed: an empty partition, and a note that says why."""
+    from assets.ingestion import cleaning
+
+    commit = tables.replace_days(TRANSACTIONS, cleaning.no_lines(tables.engine), days=days)
+    report_days(context, commit, days)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion("closed"),
+        metadata={**written(commit, tables), "note": f"No lines expected: {listed(days)} declared closed."},
+    )
+
+
+def _refuse_days_without_lines(cleaned, days: Sequence[dt.date], *, feed_path: str) -> None:
+    empty = cleaned.days_without_good_lines(days)
+    if missing := [day for day, rules in empty.items() if not rules]:
+        raise FeedMissing(
+            f"{feed_path} has no lines for {listed(missing)}.",
+            remedy="have them delivered, or add the days to `closed_days` in the configuration if the stores were closed.",
+        )
+    if broken := {day: rules for day, rules in empty.items() if rules}:
+        day, rules = next(iter(broken.items()))
+        example = cleaned.quarantine.filter(cleaned.quarantine.business_date == day).limit(1).to_pyarrow().to_pylist()[0]
+        raise FeedRefused(
+            f"No line of {listed(list(broken))} is usable: {rules} for {day}; for example {example['source_file']}, "
+            f"row {example['source_row']}, breaks {example['rule']}: {example['reason']}.",
+            remedy="correct the feed or its contract in the configuration; the lines wait in transactions_quarantine.",
+        )
+
+
+@dg.asset(
+    retry_policy=RETRY_OUTSIDE,
+    code_version="1",
+    kinds={"deltalake", "duckdb"},
+    owners=OWNERS,
+    metadata={"dagster/column_schema": PRODUCT_COLUMNS},
+)
+@explained
+def products(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    feeds: dg.ResourceParam[FeedReader],
+    tables: TableStore,
+) -> dg.MaterializeResult:
+    """The catalogue as it is tonight, one row a product, and what of it is recommendable.
+
+    From the catalogue file of the configuration, every night. A retailer without a catalogue has every product that
+    was ever sold here, called by its identifier.
+    """
+    from assets.ingestion import catalogue
+
+    repeated = 0
+    if settings.products:
+        wanted = settings.products.columns
+        needed = [wanted.product_id, *wanted.name, *filter(None, (wanted.category, wanted.department, wanted.brand))]
+        delivered, _ = feeds.read(settings.products, engine=tables.engine, columns=needed)
+        rows, repeated = catalogue.products(delivered, settings.products), catalogue.repeated(delivered, wanted.product_id)
+    else:
+        rows = catalogue.products_of(tables.read(TRANSACTIONS))
+    rows = rows.cache()
+    commit = tables.replace(PRODUCTS, rows)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(content_digest(rows)),
+        metadata={
+            **written(commit, tables),
+            "recommendable": int(rows.is_recommendable.sum().execute() or 0),
+            "repeated_rows_left_out": repeated,
+        },
+    )
+
+
+@dg.asset(
+    retry_policy=RETRY_OUTSIDE,
+    code_version="1",
+    kinds={"deltalake", "duckdb"},
+    owners=OWNERS,
+)
+@explained
+def households(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    feeds: dg.ResourceParam[FeedReader],
+    tables: TableStore,
+) -> dg.MaterializeResult:
+    """What is known of households beside their baskets, one row a household, as it is tonight.
+
+    From the household file of the configuration, every night; a household that stands here and never bought gets the
+    fallback list. A retailer without such a file has an empty table.
+    """
+    from assets.ingestion import catalogue
+
+    repeated = 0
+    if settings.households:
+        key = settings.households.columns.household_id
+        delivered, _ = feeds.read(settings.households, engine=tables.engine, columns=[key])
+        rows, repeated = catalogue.households(delivered, settings.households), catalogue.repeated(delivered, key)
+    else:
+        rows = catalogue.no_households(tables.engine)
+    rows = rows.cache()
+    commit = tables.replace(HOUSEHOLDS, rows)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(content_digest(rows)),
+        metadata={
+            **written(commit, tables),
+            "repeated_rows_left_out": repeated,
+            "dagster/column_schema": columns({name: (str(t), "") for name, t in rows.schema().items()}),
+        },
+    )

@@ -1,0 +1,39 @@
+"""The business days of the retailer in use, as Dagster partitions.
+
+The one module of `assets/` that asks the configuration loader: a decorator needs the days before a run exists.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import dagster as dg
+
+from resources.settings import Settings, load_settings
+
+ONE_DAY = dt.timedelta(days=1)
+
+settings = load_settings()
+business_days = dg.DailyPartitionsDefinition(
+    start_date=settings.first_business_day.isoformat(),
+    end_date=(settings.last_business_day + ONE_DAY).isoformat() if settings.last_business_day else None,
+    timezone=settings.timezone,
+)
+
+
+def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[dt.date]:
+    """The business days of a run, in order: one, or those of a range that is made in one run."""
+    return [dt.date.fromisoformat(key) for key in context.partition_keys]
+
+
+def last_day(settings: Settings, *, now: dt.datetime) -> dt.date:
+    """The last business day that there can be: the end of a finished data set, else the last day closed by `now`."""
+    if settings.last_business_day:
+        return settings.last_business_day
+    keys = business_days.get_partition_keys(current_time=now)
+    return dt.date.fromisoformat(keys[-1]) if keys else settings.first_business_day
+
+
+def history(*, back: int = 0) -> dg.TimeWindowPartitionMapping:
+    """A day depends on the days from `back` days before it up to itself; days before the retailer's first are left out."""
+    return dg.TimeWindowPartitionMapping(start_offset=-back, end_offset=0, allow_nonexistent_upstream_partitions=True)

@@ -1,0 +1,61 @@
+"""What a stage tells the UI about a table that it wrote: size, columns, version, and pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from resources.table_store import Commit, TableStore
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+OWNERS = ["team:personalisation"]
+
+
+def columns(descriptions: Mapping[str, tuple[str, str]]) -> dg.TableSchema:
+    """A table's columns from `name: (type, description)`."""
+    return dg.TableSchema(
+        columns=[dg.TableColumn(name, type_, description) for name, (type_, description) in descriptions.items()]
+    )
+
+
+def lineage(**upstream: tuple[str, list[str]]) -> dg.TableColumnLineage:
+    """Which upstream columns each column is made of: `column=("asset", ["its", "columns"])`."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key=dg.AssetKey(asset), column_name=name) for name in names]
+            for column, (asset, names) in upstream.items()
+        }
+    )
+
+
+def written(commit: Commit, tables: TableStore) -> dict[str, Any]:
+    """Metadata of a table after a write, for all of the run's partitions alike."""
+    return {
+        "dagster/row_count": commit.rows,
+        "dagster/uri": tables.uri(commit.table),
+        "dagster/table_name": commit.table,
+        "table_version": commit.version,
+    }
+
+
+def report_days(context: dg.AssetExecutionContext, commit: Commit, days: list) -> None:
+    """Each partition's own row count, also where many are made in one run."""
+    for day in days:
+        rows = commit.rows_by_day.get(day, 0)
+        context.add_asset_metadata(
+            {"dagster/partition_row_count": rows, "share_of_table": round(rows / max(commit.rows, 1), 4)},
+            partition_key=day.isoformat(),
+        )
+
+
+def picture(figure: Figure) -> dg.MarkdownMetadataValue:
+    """A matplotlib figure as a picture in the UI."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=80, bbox_inches="tight")
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(content.getvalue()).decode()})")

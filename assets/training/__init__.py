@@ -1,0 +1,1 @@
+"""Training: labelled weeks, the challenger, and who is champion."""
