@@ -6,10 +6,15 @@ The one module of `assets/` that asks the configuration loader: a decorator need
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 
 import dagster as dg
 
 from resources.settings import Settings, load_settings
+
+# Beta features of Dagster that are used knowingly; any other is still announced.
+for accepted in ("Parameter `backfill_policy`", "Parameter `pool`", "Parameter `freshness_policy`"):
+    warnings.filterwarnings("ignore", message=f".*{accepted}", category=dg.BetaWarning)
 
 ONE_DAY = dt.timedelta(days=1)
 
@@ -34,6 +39,6 @@ def last_day(settings: Settings, *, now: dt.datetime) -> dt.date:
     return dt.date.fromisoformat(keys[-1]) if keys else settings.first_business_day
 
 
-def history(*, back: int = 0) -> dg.TimeWindowPartitionMapping:
-    """A day depends on the days from `back` days before it up to itself; days before the retailer's first are left out."""
-    return dg.TimeWindowPartitionMapping(start_offset=-back, end_offset=0, allow_nonexistent_upstream_partitions=True)
+def days_back(days: int) -> dg.TimeWindowPartitionMapping:
+    """A day depends on itself and the `days` days before it; those before the retailer's first day are left out."""
+    return dg.TimeWindowPartitionMapping(start_offset=-days, end_offset=0, allow_nonexistent_upstream_partitions=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -44,14 +45,27 @@ def written(commit: Commit, tables: TableStore) -> dict[str, Any]:
     }
 
 
-def report_days(context: dg.AssetExecutionContext, commit: Commit, days: list) -> None:
-    """Each partition's own row count, also where many are made in one run."""
+def report_days(
+    context: dg.AssetExecutionContext,
+    commit: Commit,
+    days: Sequence[dt.date],
+    *,
+    asset: str | None = None,
+    on_last: Mapping[str, Any] | None = None,
+) -> None:
+    """Each partition's own row count, also where many are made in one run; `asset` for a step that makes several.
+
+    `on_last` is what is told once, on the last day: a picture on each of a year's events would be stored 365 times.
+    """
     for day in days:
         rows = commit.rows_by_day.get(day, 0)
         context.add_asset_metadata(
             {"dagster/partition_row_count": rows, "share_of_table": round(rows / max(commit.rows, 1), 4)},
+            asset_key=asset,
             partition_key=day.isoformat(),
         )
+    if on_last:
+        context.add_asset_metadata(on_last, asset_key=asset, partition_key=days[-1].isoformat())
 
 
 def picture(figure: Figure) -> dg.MarkdownMetadataValue:

@@ -103,12 +103,15 @@ class TableStore(dg.ConfigurableResource):
         *,
         days: Sequence[dt.date],
         undated: bool = False,
-        day: str = BUSINESS_DATE,
+        by: str = BUSINESS_DATE,
     ) -> Commit:
-        """Replace the days `days` (and, if `undated`, the rows without a day) in one commit; `rows` has no others."""
-        conditions = [f"({day} >= '{first}' AND {day} <= '{last}')" for first, last in _runs(days)]
-        conditions += [f"{day} IS NULL"] if undated else []
-        return self._write(table, rows, day=day, predicate=" OR ".join(conditions))
+        """Replace the days `days` (and, if `undated`, the rows without a day) in one commit; `rows` has no others.
+
+        `by` is the column of days that the table is partitioned by.
+        """
+        conditions = [f"({by} >= '{first}' AND {by} <= '{last}')" for first, last in _runs(days)]
+        conditions += [f"{by} IS NULL"] if undated else []
+        return self._write(table, rows, day=by, predicate=" OR ".join(conditions))
 
     def _write(self, table: str, rows: ibis.Table | pa.Table, *, day: str | None, predicate: str | None) -> Commit:
         import pyarrow as pa

@@ -8,6 +8,7 @@ one half for every half-life that has passed since.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -161,6 +162,14 @@ def category_affinity(days: ibis.Table) -> ibis.Table:
     return _as_floats(needs.join(variety, ["household_id", "category"]), ["household_id", "category"], CATEGORY_AFFINITY)
 
 
+STORED_AS = {
+    "household_product": "household_product_features",
+    "household": "household_features",
+    "product": "product_features",
+    "category_affinity": "category_affinity",
+}
+
+
 @dataclass(frozen=True)
 class FeatureTables:
     """The four tables of one business day's close."""
@@ -169,6 +178,15 @@ class FeatureTables:
     household: ibis.Table
     product: ibis.Table
     category_affinity: ibis.Table
+
+    @classmethod
+    def of(cls, read: Callable[[str], ibis.Table]) -> FeatureTables:
+        """The tables as `read` finds them under the names that they are stored under."""
+        return cls(**{attribute: read(name) for attribute, name in STORED_AS.items()})
+
+    def by_name(self) -> dict[str, ibis.Table]:
+        """The tables by the names that they are stored under."""
+        return {name: getattr(self, attribute) for attribute, name in STORED_AS.items()}
 
 
 def build(transactions: ibis.Table, products: ibis.Table, *, as_of: dt.date) -> FeatureTables:

@@ -1,7 +1,5 @@
 """The three tables that a retailer delivers: `transactions` by business day, `products` and `households` as snapshots."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Sequence
 
@@ -93,18 +91,24 @@ def transactions(
     context.log.info(f"Writing {sum(cleaned.lines.values()):,} lines of {len(days)} days")
     commit = tables.replace_days(TRANSACTIONS, cleaned.transactions, days=days)
 
-    report_days(context, commit, days)
+    report_days(
+        context,
+        commit,
+        days,
+        on_last={
+            "quarantined_by_rule": {f"{day or 'no day'}: {rule}": n for (day, rule), n in cleaned.broken.items()},
+            "source_files": {file.name: file.digest for file in files[:20]},
+            "closed_days": [day.isoformat() for day in days if day not in open_days],
+            "switched_off": settings.switched_off(),
+            "lines_a_day": picture(pictures.lines_a_day(commit.rows_by_day, until=days[-1])),
+        },
+    )
     return dg.MaterializeResult(
         data_version=dg.DataVersion(content_digest(cleaned.transactions.drop("source_file", "source_row"))),
         metadata={
             **written(commit, tables),
             "quarantined_rows": sum(cleaned.broken.values()),
-            "quarantined_by_rule": {f"{day or 'no day'}: {rule}": n for (day, rule), n in cleaned.broken.items()},
             "quarantine_version": quarantine.version,
-            "source_files": {file.name: file.digest for file in files[:20]},
-            "closed_days": [day.isoformat() for day in days if day not in open_days],
-            "switched_off": settings.switched_off(),
-            "lines_a_day": picture(pictures.lines_a_day(commit.rows_by_day, until=days[-1])),
         },
     )
 
@@ -139,6 +143,8 @@ def _refuse_days_without_lines(cleaned, days: Sequence[dt.date], *, feed_path: s
 
 
 @dg.asset(
+    # Unpartitioned, but part of a range of days that is made in one run.
+    backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY_OUTSIDE,
     code_version="1",
     kinds={"deltalake", "duckdb"},
@@ -180,6 +186,8 @@ def products(
 
 
 @dg.asset(
+    # Unpartitioned, but part of a range of days that is made in one run.
+    backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY_OUTSIDE,
     code_version="1",
     kinds={"deltalake", "duckdb"},

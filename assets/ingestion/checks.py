@@ -1,14 +1,13 @@
 """What must hold of the delivered tables before anything is built on them; all of it blocks the rest of the run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
 
 from assets.ingestion.assets import HOUSEHOLDS, PRODUCTS, QUARANTINE, TRANSACTIONS, households, products, transactions
 from assets.ingestion.profile import expectations, profile
-from assets.partitions import days_of, settings as configured
+from assets.partitions import days_of
+from assets.partitions import settings as configured
 from resources.settings import Settings
 from resources.table_store import TableStore
 from resources.validation import Expectation, Outcome, validate

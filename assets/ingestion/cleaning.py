@@ -160,6 +160,13 @@ def of_days(
     return dated.filter(dated.business_date.isnull() | dated.business_date.between(since, until))
 
 
+def has_lines(delivered: ibis.Table, feed: Transactions, day: dt.date, *, timezone: str) -> bool:
+    """Whether the feed has any line of a business day."""
+    standard = standardise(delivered, feed, timezone=timezone)
+    near = standard.filter(standard.occurred_at.between(day - ONE_DAY, day + 2 * ONE_DAY))
+    return bool(near.filter(near.business_date == day).limit(1).count().execute())
+
+
 def judge(lines: ibis.Table, feed: Transactions) -> ibis.Table:
     """`lines` (of :func:`of_days`) with `rule`: the first of :data:`RULES` that each breaks, or null."""
     import ibis

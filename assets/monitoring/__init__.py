@@ -1,0 +1,1 @@
+"""Monitoring: what became of what was recommended."""

@@ -1,0 +1,99 @@
+"""`realised_performance`: what the recommendations of earlier nights were worth."""
+
+import datetime as dt
+
+import dagster as dg
+
+from assets.failures import explained
+from assets.ingestion.assets import PRODUCTS, TRANSACTIONS
+from assets.partitions import business_days, days_back, days_of
+from assets.reporting import OWNERS, columns, picture, report_days, written
+from assets.scoring.assets import RECOMMENDATIONS
+from resources.settings import Settings
+from resources.table_store import TableStore
+
+PERFORMANCE = "realised_performance"
+
+PERFORMANCE_COLUMNS = columns(
+    {
+        "business_date": ("date", "The day at whose close this was known; the partition."),
+        "recommended_on": ("date", "The day at whose close the lists were made."),
+        "horizon": ("string", "day: against the day after; week: against the seven days after."),
+        "metric": ("string", "recall, ndcg or hit_rate, at the length of the lists."),
+        "value": ("double", "Mean over the households that bought anything in that time."),
+        "low": ("double", "Lower end of its bootstrap interval."),
+        "high": ("double", "Upper end."),
+        "households": ("long", "How many households that is."),
+        "model_version": ("long", "The version that made the lists."),
+    }
+)
+
+
+@dg.asset(
+    partitions_def=business_days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[
+        dg.AssetDep(TRANSACTIONS, partition_mapping=days_back(6)),
+        dg.AssetDep(
+            RECOMMENDATIONS,
+            partition_mapping=dg.TimeWindowPartitionMapping(
+                start_offset=-7, end_offset=-1, allow_nonexistent_upstream_partitions=True
+            ),
+        ),
+        PRODUCTS,
+    ],
+    code_version="1",
+    kinds={"deltalake", "duckdb"},
+    owners=OWNERS,
+    metadata={"dagster/column_schema": PERFORMANCE_COLUMNS},
+)
+@explained
+def realised_performance(
+    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], tables: TableStore
+) -> dg.MaterializeResult:
+    """Yesterday's lists against today's baskets, and last week's against the week: in the metrics of the promotion.
+
+    A series by business day, with bootstrap intervals over households. Nights without earlier lists add nothing to it.
+    """
+    from assets.features.purchases import baskets_after, purchases
+    from assets.monitoring import pictures
+    from assets.monitoring.realised import HORIZONS, realised_lists, summary, table
+
+    rule, days, compared, skipped = settings.promotion, days_of(context), [], []
+    made = tables.rows_by_day(RECOMMENDATIONS)
+    for day in days:
+        rows = []
+        for horizon, length in HORIZONS.items():
+            recommended_on = day - dt.timedelta(days=length)
+            if not made.get(recommended_on):
+                skipped.append(f"no recommendations of {recommended_on} to compare")
+                continue
+            lists = tables.read(RECOMMENDATIONS, since=recommended_on, until=recommended_on)
+            lines = tables.read(TRANSACTIONS, since=recommended_on + dt.timedelta(days=1), until=day)
+            bought = baskets_after(purchases(lines, tables.read(PRODUCTS)), as_of=recommended_on, days=length)
+            found = realised_lists(lists, bought, k=settings.model.top_k)
+            if found.empty:
+                skipped.append(f"nobody bought anything in the {horizon} after {recommended_on}")
+                continue
+            rows += summary(
+                found,
+                business_date=day,
+                recommended_on=recommended_on,
+                horizon=horizon,
+                model_version=int(lists.model_version.max().execute()),
+                samples=rule.bootstrap_samples,
+                confidence=rule.confidence,
+                seed=settings.model.seed,
+            )
+        commit = tables.replace_days(PERFORMANCE, table(rows), days=[day])
+        compared += rows
+    report_days(context, commit, days)
+    series = tables.read(PERFORMANCE, until=days[-1]).to_pandas()
+    return dg.MaterializeResult(
+        metadata={
+            **written(commit, tables),
+            **{f"{row['metric']}_{row['horizon']}": row["value"] for row in compared if row["business_date"] == days[-1]},
+            "note": "; ".join(skipped[-4:]) or "compared",
+            **({"series": picture(pictures.series(series, k=settings.model.top_k))} if len(series) else {}),
+        }
+    )

@@ -1,0 +1,92 @@
+"""Earlier recommendations against what was then bought, in the metrics that they were promised in."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from assets.training.metrics import METRICS, estimate
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+    import pyarrow as pa
+
+# Days after the close: tomorrow alone, which is known soonest, and the week that a model is judged by.
+HORIZONS = {"day": 1, "week": 7}
+
+
+def realised_lists(recommendations: ibis.Table, bought: ibis.Table, *, k: int) -> pd.DataFrame:
+    """Recall, nDCG and hit rate at `k` of one day's personal lists, for the households that bought anything.
+
+    `recommendations` has one day's rows, `bought` the distinct (household_id, product_id) that came after. Indexed by
+    `household_id`; nDCG as in :func:`assets.training.metrics.by_list`.
+    """
+    import ibis
+    import numpy as np
+
+    sizes = bought.group_by("household_id").agg(truth_size=bought.count())
+    lists = recommendations.filter(~recommendations.is_fallback & (recommendations["rank"] <= k))
+    hits = lists.join(bought, ["household_id", "product_id"])
+    gains = hits.group_by("household_id").agg(
+        hits=hits.count(), gain=(1 / (hits["rank"] + 1).cast("float64").log2()).sum()
+    )
+    served = lists.select("household_id").distinct().join(sizes, "household_id")
+    joined = served.left_join(gains, "household_id").drop("household_id_right")
+    frame = joined.mutate(hits=joined.hits.fill_null(0), gain=joined.gain.fill_null(0.0)).order_by(ibis.asc("household_id"))
+    frame = frame.to_pandas().set_index("household_id")
+    ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(frame["truth_size"], k).astype(int) - 1]
+    return frame.assign(
+        recall=frame["hits"] / frame["truth_size"], ndcg=frame["gain"] / ideal, hit_rate=(frame["hits"] > 0).astype(float)
+    )[list(METRICS)]
+
+
+def summary(
+    lists: pd.DataFrame,
+    *,
+    business_date: dt.date,
+    recommended_on: dt.date,
+    horizon: str,
+    model_version: int,
+    samples: int,
+    confidence: float,
+    seed: int,
+) -> list[dict[str, object]]:
+    """The rows of the series: one a metric, with its bootstrap interval over households."""
+    rows = []
+    for metric in METRICS:
+        value = estimate(lists[metric], samples=samples, confidence=confidence, seed=seed)
+        rows.append(
+            {
+                "business_date": business_date,
+                "recommended_on": recommended_on,
+                "horizon": horizon,
+                "metric": metric,
+                "value": value.value,
+                "low": value.low,
+                "high": value.high,
+                "households": len(lists),
+                "model_version": model_version,
+            }
+        )
+    return rows
+
+
+def table(rows: list[dict[str, object]]) -> pa.Table:
+    """The rows of :func:`summary` as a partition of `realised_performance`; it may have none."""
+    import pyarrow as pa
+
+    schema = pa.schema(
+        {
+            "business_date": pa.date32(),
+            "recommended_on": pa.date32(),
+            "horizon": pa.string(),
+            "metric": pa.string(),
+            "value": pa.float64(),
+            "low": pa.float64(),
+            "high": pa.float64(),
+            "households": pa.int64(),
+            "model_version": pa.int64(),
+        }
+    )
+    return pa.Table.from_pylist(rows, schema=schema)

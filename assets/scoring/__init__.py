@@ -1,0 +1,1 @@
+"""Scoring: the lists that households see tomorrow."""

@@ -1,0 +1,111 @@
+"""`recommendations`: what each household is offered on the days after a business day's close."""
+
+import datetime as dt
+
+import dagster as dg
+
+from assets.failures import RETRY_OUTSIDE, explained
+from assets.features.assets import TABLES as FEATURES
+from assets.ingestion.assets import HOUSEHOLDS
+from assets.partitions import business_days, days_of
+from assets.partitions import settings as configured
+from assets.reporting import OWNERS, columns, lineage, picture, report_days, written
+
+from resources.errors import Refused
+from resources.model_registry import ModelRegistry
+from resources.operations import OperationsDatabase
+from resources.settings import Settings
+from resources.table_store import TableStore
+
+RECOMMENDATIONS = "recommendations"
+
+RECOMMENDATION_COLUMNS = columns(
+    {
+        "business_date": ("date", "The day at whose close the list was made, for the days after it; the partition."),
+        "household_id": ("string", "For whom; null is the list for anybody who is not known yet."),
+        "rank": ("long", "Place in the list, from 1."),
+        "product_id": ("string", "What is recommended."),
+        "score": ("double", "The model's score, higher is better; null in a fallback list."),
+        "is_repeat": ("boolean", "Whether the household ever bought it."),
+        "is_fallback": ("boolean", "Whether nothing was known of the household."),
+        "reason": ("string", "due, regular, again, popular or fallback."),
+        "explanation": ("string", "The reason for people."),
+        "model_version": ("long", "The version of the champion that made the list."),
+    }
+)
+
+
+@dg.asset(
+    partitions_def=business_days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[*FEATURES, "champion", HOUSEHOLDS],
+    retry_policy=RETRY_OUTSIDE,
+    code_version="1",
+    kinds={"deltalake", "lightgbm"},
+    owners=OWNERS,
+    metadata={
+        "dagster/column_schema": RECOMMENDATION_COLUMNS,
+        "dagster/column_lineage": lineage(
+            household_id=("household_product_features", ["household_id"]),
+            product_id=("household_product_features", ["product_id"]),
+            is_repeat=("household_product_features", ["purchases"]),
+            reason=("household_product_features", ["overdue", "purchases"]),
+        ),
+    },
+    freshness_policy=dg.FreshnessPolicy.cron(deadline_cron="0 7 * * *", timezone=configured.timezone, lower_bound_delta=dt.timedelta(hours=7)),
+)
+@explained
+def recommendations(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    tables: TableStore,
+    registry: ModelRegistry,
+    operations: OperationsDatabase,
+) -> dg.MaterializeResult:
+    """The top products of every household as of a business day's close, each with its reason and the model's version.
+
+    Scored by the version that was champion after that night, also when the day is scored again later. A household
+    without any purchase, and anybody who is not known yet, gets the month's best sellers, marked as a fallback.
+    """
+    import ibis
+
+    from assets.features.definitions import FeatureTables
+    from assets.scoring import lists, pictures
+    from assets.training.candidates import candidates
+    from assets.training.models.interface import Recommender
+
+    model, days = settings.model, days_of(context)
+    for day in days:
+        version = operations.champion_as_of(day)
+        if version is None:
+            raise Refused(
+                f"No champion has been decided for {day} or before.",
+                remedy=f"`dg launch --assets '+champion' --partition {day}`, or `nightcart nightly --date {day}`.",
+            )
+        built = FeatureTables.of(lambda name, day=day: tables.read(name, since=day, until=day).drop("business_date"))
+        found = candidates(built, own=model.candidates, popular=model.popular_candidates)
+        frame = found.order_by("household_id", "product_id").to_pandas()
+        with registry.files(registry.version(version)) as folder:
+            recommender = Recommender.load(folder)
+        context.log.info(f"Scoring {len(frame):,} candidates with version {version}, {recommender.title}")
+        personal = lists.personal(frame, recommender.score(frame), k=model.top_k)
+        known = set(frame["household_id"].unique())
+        listed = tables.read(HOUSEHOLDS).household_id.to_pyarrow().to_pylist()
+        best = built.product.order_by(ibis.desc("popularity"), "product_id").limit(model.top_k)
+        others = lists.fallback(
+            best.select("product_id", "buyers_month").to_pandas(), [*sorted(set(listed) - known), None]
+        )
+        rows = lists.joined(personal, others, business_date=day, model_version=version)
+        commit = tables.replace_days(RECOMMENDATIONS, rows, days=[day])
+    report_days(context, commit, days)
+    return dg.MaterializeResult(
+        metadata={
+            **written(commit, tables),
+            "model_version": version,
+            "households": len(known),
+            "households_with_fallback": others["household_id"].nunique(),
+            "share_of_repeats": float(personal["is_repeat"].mean()),
+            "reasons": {reason: int(n) for reason, n in personal["reason"].value_counts().items()},
+            "scores": picture(pictures.scores(personal["score"].tolist(), k=model.top_k)),
+        },
+    )

@@ -1,0 +1,21 @@
+"""Pictures of what is recommended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def scores(values: Sequence[float], *, k: int) -> Figure:
+    """How the scores of the recommended products are distributed."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 2.4))
+    axes = figure.subplots()
+    axes.hist(values, bins=60, color="#1f4e79")
+    axes.set_title(f"scores of the top {k}", fontsize=10, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure

@@ -1,0 +1,1 @@
+"""Model families, each one class behind the small interface of `interface.py`."""

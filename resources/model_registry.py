@@ -1,0 +1,242 @@
+"""The model registry: versions, aliases and records in MLflow, as native files with a digest.
+
+`champion` and `previous` are MLflow aliases; an alias is resolved to a version once, and the version used from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from resources.errors import Refused, Unavailable
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CHAMPION, PREVIOUS = "champion", "previous"
+DIGEST, BUSINESS_DATE, IDENTITY = "nightcart.digest", "nightcart.business_date", "nightcart.identity"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelVersion:
+    """A version of the registered model and what is on record of it."""
+
+    version: int
+    run_id: str
+    tags: Mapping[str, str]
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
+    aliases: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRecord:
+    """What is put on record with a new version.
+
+    `identity` names everything that the model was made from; the same identity is the same model, and is registered
+    once. `tables` are the exact versions of the input tables.
+    """
+
+    business_date: str
+    identity: str
+    inputs: Sequence[str]
+    parameters: Mapping[str, Any]
+    tables: Mapping[str, int] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+
+
+class ModelRegistry(dg.ConfigurableResource):
+    """The registered model of one retailer."""
+
+    tracking_uri: str = Field(description="MLflow's backend: a database URL or a server.")
+    artifacts: str = Field(description="Where MLflow keeps files, when it is not a server that knows.")
+    name: str = Field(description="Name of the registered model and of its experiment.")
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        with _quiet():
+            import mlflow
+
+            if self.tracking_uri.startswith("sqlite:///"):
+                Path(self.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            mlflow.set_tracking_uri(self.tracking_uri)
+            client = mlflow.MlflowClient(self.tracking_uri)
+            if client.get_experiment_by_name(self.name) is None:
+                client.create_experiment(self.name, artifact_location=self.artifacts)
+            return client
+
+    def register(self, folder: Path, record: ModelRecord) -> ModelVersion:
+        """Put the model files of `folder` on record as a new version, or return the version with the same identity.
+
+        The version appears last, when its files and record are complete: a run that dies before leaves none.
+        """
+        if known := [v for v in self.versions() if v.tags.get(IDENTITY) == record.identity]:
+            return known[0]
+        with self._talking(), _quiet():
+            import mlflow
+            from mlflow.models import ModelSignature
+            from mlflow.types import ColSpec, Schema
+
+            signature = ModelSignature(
+                inputs=Schema([ColSpec("float", name) for name in record.inputs]), outputs=Schema([ColSpec("double")])
+            )
+            experiment = self._client.get_experiment_by_name(self.name)
+            tags = {
+                **record.tags,
+                BUSINESS_DATE: record.business_date,
+                IDENTITY: record.identity,
+                DIGEST: digest(folder),
+                **{f"nightcart.table.{table}": str(version) for table, version in record.tables.items()},
+            }
+            with mlflow.start_run(
+                experiment_id=experiment.experiment_id if experiment else None,
+                run_name=f"challenger of {record.business_date}",
+                tags=tags,
+                description=record.description,
+            ):
+                mlflow.log_params(dict(record.parameters))
+                mlflow.log_metrics(dict(record.metrics))
+                logged = mlflow.pyfunc.log_model(
+                    name="model",
+                    python_model=str(Path(__file__).with_name("served_model.py")),
+                    artifacts={"model": str(folder)},
+                    signature=signature,
+                    # Given, because MLflow would load the model in a new process to find them out: 20 s.
+                    pip_requirements=["mlflow", "lightgbm", "pandas", "numpy"],
+                )
+            if not self._is_registered():
+                self._client.create_registered_model(self.name, description="The nightly's recommender.")
+            made = mlflow.register_model(logged.model_uri, self.name, tags=tags)
+            return self.version(int(made.version))
+
+    def versions(self) -> list[ModelVersion]:
+        """All versions, newest first."""
+        with self._talking():
+            if not self._is_registered():
+                return []
+            found = self._client.search_model_versions(f"name = '{self.name}'", max_results=1_000)
+            aliases = self._aliases()
+            return sorted((self._described(v, aliases) for v in found), key=lambda v: -v.version)
+
+    def version(self, version: int) -> ModelVersion:
+        """One version; raises :class:`Refused` when it is not there."""
+        from mlflow.exceptions import MlflowException
+
+        with self._talking():
+            try:
+                return self._described(self._client.get_model_version(self.name, str(version)), self._aliases())
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                raise Refused(
+                    f"Version {version} of {self.name} is not in the registry.",
+                    remedy="`nightcart models` lists what is there; materialise challenger and champion to make one.",
+                ) from error
+
+    def challenger_of(self, business_date: str) -> ModelVersion:
+        """The newest version that was trained for a business day; raises :class:`Refused` when there is none."""
+        for version in self.versions():
+            if version.tags.get(BUSINESS_DATE) == business_date:
+                return version
+        raise Refused(
+            f"No version of {self.name} was trained for {business_date}.",
+            remedy=f"`dg launch --assets challenger --partition {business_date}`.",
+        )
+
+    def aliased(self, alias: str) -> int | None:
+        """The version that an alias points to."""
+        with self._talking():
+            return self._aliases().get(alias) if self._is_registered() else None
+
+    def point(self, alias: str, version: int) -> None:
+        """Move an alias."""
+        with self._talking():
+            self._client.set_registered_model_alias(self.name, alias, str(version))
+
+    @contextlib.contextmanager
+    def files(self, version: ModelVersion) -> Iterator[Path]:
+        """The model's files, in a folder for as long as the context lasts; refused when a byte of them has changed."""
+        with tempfile.TemporaryDirectory() as scratch:
+            with self._talking(), _quiet():
+                import mlflow
+
+                path = mlflow.artifacts.download_artifacts(
+                    f"models:/{self.name}/{version.version}", dst_path=scratch, tracking_uri=self.tracking_uri
+                )
+            folder = Path(path) / "artifacts"
+            folder = next(card.parent for card in folder.rglob("model.json"))
+            if (found := digest(folder)) != version.tags.get(DIGEST):
+                raise Refused(
+                    f"The files of version {version.version} of {self.name} are not those that were registered "
+                    f"(digest {found[:12]}, on record {version.tags.get(DIGEST, 'none')[:12]}).",
+                    remedy="restore the artifacts from a backup, or train and promote a new version.",
+                )
+            yield folder
+
+    def _is_registered(self) -> bool:
+        return bool(self._client.search_registered_models(f"name = '{self.name}'"))
+
+    def _aliases(self) -> dict[str, int]:
+        aliases = self._client.get_registered_model(self.name).aliases
+        return {alias: int(version) for alias, version in aliases.items()}
+
+    def _described(self, found: Any, aliases: Mapping[str, int]) -> ModelVersion:
+        run = self._client.get_run(found.run_id)
+        return ModelVersion(
+            version=int(found.version),
+            run_id=found.run_id,
+            tags=found.tags,
+            parameters=run.data.params,
+            metrics=run.data.metrics,
+            aliases=[alias for alias, version in aliases.items() if version == int(found.version)],
+        )
+
+    @contextlib.contextmanager
+    def _talking(self) -> Iterator[None]:
+        """A registry that does not answer is worth asking again."""
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import OperationalError
+
+        try:
+            yield
+        except (OperationalError, ConnectionError) as error:
+            raise Unavailable(f"The model registry does not answer: {error}.", remedy="see that MLflow's database is up.") from error
+        except MlflowException as error:
+            if error.get_http_status_code() < 500:
+                raise
+            raise Unavailable(f"The model registry failed: {error}.", remedy="see that MLflow's server is up.") from error
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the names and bytes of all files of a folder."""
+    total = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            total.update(str(file.relative_to(folder)).encode())
+            total.update(file.read_bytes())
+    return total.hexdigest()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """MLflow and Alembic announce every step of theirs; what is worth telling, the assets tell."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,28 @@
+"""The code that MLflow keeps with a version ("models from code"), so that `mlflow models serve` can score with it.
+
+It loads whatever family `model.json` names; the project has to be installed where it runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import mlflow
+import mlflow.pyfunc
+
+
+class ServedModel(mlflow.pyfunc.PythonModel):
+    """Scores candidates: one number a row, higher is better."""
+
+    def load_context(self, context) -> None:
+        folder = Path(context.artifacts["model"])
+        module, _, name = json.loads((folder / "model.json").read_text())["family"].partition(":")
+        self.model = getattr(importlib.import_module(module), name).load(folder)
+
+    def predict(self, context, model_input, params=None):
+        return self.model.score(model_input)
+
+
+mlflow.models.set_model(ServedModel())
