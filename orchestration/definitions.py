@@ -21,7 +21,7 @@ import assets.scoring.checks
 import assets.training.assets
 import assets.training.checks
 from assets.partitions import settings
-from orchestration.jobs import ingestion, nightly
+from orchestration.jobs import backfill, nightly
 from orchestration.schedules import nightly_schedule
 from resources import home
 from resources.feeds import FeedReader
@@ -64,7 +64,7 @@ def build_defs(**overrides: Mapping[str, Any]) -> dg.Definitions:
             for asset in dg.load_assets_from_modules([module], group_name=group)
         ],
         asset_checks=dg.load_asset_checks_from_modules(CHECKS),
-        jobs=[nightly, ingestion],
+        jobs=[nightly, backfill],
         schedules=[nightly_schedule],
         resources={**build_resources(home.state()), **overrides},
         # A night is one process: each step of the multiprocess executor would import the libraries anew (49 s against

@@ -14,9 +14,9 @@ nightly = dg.define_asset_job(
     tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},
 )
 
-ingestion = dg.define_asset_job(
-    "ingestion",
-    selection=dg.AssetSelection.groups("ingestion"),
-    description="Take in one business day, or a range of days in one run, without training or scoring.",
+backfill = dg.define_asset_job(
+    "backfill",
+    selection=dg.AssetSelection.all(),
+    description="Some assets for a range of business days in one run: what `nightcart backfill` launches.",
     tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},
 )

@@ -17,6 +17,7 @@ import hashlib
 import importlib.util
 import os
 import tempfile
+import zlib
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     import ibis
     from ibis.backends.duckdb import Backend
 
+# What reading adds to a file's own columns, and so must not be among them.
+OUR_COLUMNS = frozenset({"source_file", "source_row", "file_date", "defect", "copy", "file_row_number"})
 REDELIVER = "have it delivered again, then materialise the day again."
 
 
@@ -46,8 +49,11 @@ class FeedFile:
 
     @property
     def name(self) -> str:
-        """The file's name without its folder, as it stands in `source_file`."""
-        return Path(self.path).name
+        """The file as it stands in `source_file`: its URL or path, below the project's folder without that.
+
+        Not its last part alone: two folders may each have a `sales.csv`.
+        """
+        return self.path.removeprefix(f"{home.PROJECT}{os.sep}")
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class FeedReader:
             wanted = [(pattern.format(date=day), day) for day in days] if "{date" in pattern else [(pattern, None)]
             for path, day in wanted:
                 found += [(match, day) for match in _expand(path)]
-        return found
+        return list(dict.fromkeys(found))  # a file that two patterns match is one file
 
     def read(
         self, files: FeedFiles, *, engine: Backend, columns: Collection[str], days: Sequence[dt.date] = ()
@@ -141,6 +147,8 @@ def _expand(path: str) -> list[str]:
         matches = filesystem.glob(inside) if glob.has_magic(inside) else [inside] if filesystem.exists(inside) else []
     except ImportError as error:
         raise FeedRefused(f"{path} needs a package that is missing: {error}.", remedy="install it.") from error
+    except ValueError as error:
+        raise FeedRefused(f"{path} is no address: {error}.", remedy="correct `path` in the configuration.") from error
     except OSError as error:
         raise Unavailable(f"{path} cannot be listed: {error}.", remedy="check the address and the credentials.") from error
     return sorted(filesystem.unstrip_protocol(match) for match in matches)
@@ -180,6 +188,15 @@ def _require(file: FeedFile, has: Collection[str], columns: Collection[str]) -> 
             f"{file.path} lacks the column{'s' * (len(missing) > 1)} {listed(missing)}; it has {listed(list(has), 20)}.",
             remedy="have it delivered with them, or correct `columns` in the configuration.",
         )
+    if ours := sorted(OUR_COLUMNS.intersection(name.lower() for name in has)):
+        raise FeedRefused(
+            f"{file.path} has a column named {listed(ours)}, which is a name of ours.", remedy="have it renamed."
+        )
+
+
+def _copies(files: Sequence[FeedFile]) -> list[str]:
+    """The kept copies, each once: the same bytes may have come for two days."""
+    return list(dict.fromkeys(str(file.copy) for file in files))
 
 
 def _read_parquet(engine: Backend, files: Sequence[FeedFile], columns: Collection[str]) -> ibis.Table:
@@ -193,13 +210,15 @@ def _read_parquet(engine: Backend, files: Sequence[FeedFile], columns: Collectio
         except (pa.ArrowInvalid, OSError) as error:
             raise FeedRefused(f"{file.path} is truncated or no Parquet file: {error}.", remedy=REDELIVER) from error
         _require(file, schema.names, columns)
-    paths = [str(file.copy) for file in files]
     lines = engine.read_parquet(
-        paths, table_name=temporary_name("parquet"), filename=True, file_row_number=True, union_by_name=True, hive_partitioning=False
+        _copies(files),
+        table_name=temporary_name("parquet"),
+        filename="copy",
+        file_row_number=True,
+        union_by_name=True,
+        hive_partitioning=False,
     )
-    return lines.mutate(
-        copy=lines.filename, source_row=lines.file_row_number + 1, defect=ibis.null("string")
-    ).drop("filename", "file_row_number")
+    return lines.mutate(source_row=lines.file_row_number + 1, defect=ibis.null("string")).drop("file_row_number")
 
 
 def _read_text(engine: Backend, settings: FeedFiles, files: Sequence[FeedFile], columns: Collection[str]) -> ibis.Table:
@@ -227,9 +246,11 @@ def _header(file: FeedFile, settings: FeedFiles) -> tuple[str, ...]:
     try:
         with opener(file.copy, "rb") as content:
             first = content.readline().decode(settings.encoding).lstrip("\ufeff")
+            while opener is gzip.open and content.read(1 << 20):
+                pass  # to its end, where a file that was cut off shows: DuckDB takes what there is
         header = tuple(name.strip() for name in next(csv.reader([first], delimiter=settings.delimiter), []))
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise FeedRefused(f"{file.path} is unreadable: {error}.", remedy=REDELIVER) from error
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise FeedRefused(f"{file.path} is truncated or unreadable: {error}.", remedy=REDELIVER) from error
     twice = sorted({name for name in header if header.count(name) > 1})
     if not header or twice:
         raise FeedRefused(
@@ -250,10 +271,12 @@ def _read_text_of_one_shape(
     import duckdb
 
     good, rejects, scans = (temporary_name(kind) for kind in ("lines", "rejects", "scans"))
+    copies = ", ".join(map(quoted_text, _copies(files)))
+    columns = ", ".join(f"{quoted_text(name)}: 'VARCHAR'" for name in header)
     try:
         engine.raw_sql(
-            f"""CREATE TEMP TABLE {good} AS SELECT *, row_number() OVER () AS position FROM read_csv(
-                {[str(file.copy) for file in files]}, columns = {dict.fromkeys(header, "VARCHAR")}, header = true,
+            f"""CREATE TEMP TABLE {good} AS SELECT *, row_number() OVER () AS __position FROM read_csv(
+                [{copies}], columns = {{{columns}}}, header = true,
                 auto_detect = false, delim = {quoted_text(settings.delimiter)}, quote = '"', escape = '"', nullstr = '',
                 encoding = {quoted_text(settings.encoding)}, filename = 'copy', store_rejects = true,
                 rejects_table = '{rejects}', rejects_scan = '{scans}')"""
@@ -263,20 +286,20 @@ def _read_text_of_one_shape(
         raise FeedRefused(f"{names} cannot be read as text: {_first_line(error)}.", remedy=REDELIVER) from error
     engine.raw_sql(
         f"""CREATE TEMP TABLE {rejects}_lines AS
-            SELECT file_path AS copy, line - 1 AS source_row, any_value(csv_line) AS csv_line,
+            SELECT file_path AS copy, (line - 1)::BIGINT AS source_row, any_value(trim(csv_line, chr(10) || chr(13))) AS csv_line,
                 any_value(error_message) AS defect,
-                line - 1 - row_number() OVER (PARTITION BY file_path ORDER BY line) AS good_before
+                (line - 1)::BIGINT - row_number() OVER (PARTITION BY file_path ORDER BY line) AS good_before
             FROM {rejects} JOIN {scans} USING (scan_id, file_id) GROUP BY file_path, line"""
     )
     for file in files:
-        _refuse_truncated(engine, file, f"{rejects}_lines")
+        _refuse_truncated(engine, file, f"{rejects}_lines", encoding=settings.encoding)
     names = ", ".join(map(quoted_name, header))
     nulls = ", ".join(f"NULL AS {quoted_name(name)}" for name in header[1:])
     return engine.sql(
         f"""WITH counted AS (
-                SELECT *, position - min(position) OVER (PARTITION BY copy) + 1 AS number FROM {good})
-            SELECT {names}, copy, number + (
-                SELECT count(*) FROM {rejects}_lines r WHERE r.copy = counted.copy AND r.good_before < counted.number
+                SELECT *, __position - min(__position) OVER (PARTITION BY copy) + 1 AS __number FROM {good})
+            SELECT {names}, copy, __number + (
+                SELECT count(*) FROM {rejects}_lines r WHERE r.copy = counted.copy AND r.good_before < counted.__number
             ) AS source_row, NULL::VARCHAR AS defect FROM counted
             UNION ALL
             SELECT csv_line AS {quoted_name(header[0])}{", " + nulls if nulls else ""}, copy, source_row, defect
@@ -284,7 +307,7 @@ def _read_text_of_one_shape(
     )
 
 
-def _refuse_truncated(engine: Backend, file: FeedFile, rejects: str) -> None:
+def _refuse_truncated(engine: Backend, file: FeedFile, rejects: str, *, encoding: str) -> None:
     """A last line that does not fit the header and does not end is a file that was cut off on its way."""
     last = engine.raw_sql(
         f"SELECT csv_line, source_row, defect FROM {rejects} WHERE copy = ? ORDER BY source_row DESC LIMIT 1",
@@ -294,7 +317,7 @@ def _refuse_truncated(engine: Backend, file: FeedFile, rejects: str) -> None:
         return
     with open(file.copy, "rb") as content:
         content.seek(-min(file.copy.stat().st_size, 1 << 16), os.SEEK_END)
-        tail = content.read().decode("utf-8", errors="replace")
+        tail = content.read().decode(encoding, errors="replace")
     if not tail.endswith("\n") and tail.endswith(last[0]):
         raise FeedRefused(
             f"{file.path} is truncated: its last line, row {last[1]:,}, breaks off ({last[2]}).", remedy=REDELIVER

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-# A product is due once as much of its usual gap has passed as this.
-DUE = 0.9
+# A product is due from nine tenths of its usual gap on; after three gaps it is rather given up.
+DUE = (0.9, 3.0)
 # Fewer purchases than this have no rhythm to be due in.
 RHYTHM = 3
 
@@ -32,7 +32,7 @@ def personal(candidates: pd.DataFrame, scores: np.ndarray, *, k: int) -> pd.Data
     import numpy as np
 
     best = top(candidates, scores, k=k, by=["household_id"])
-    is_due = (best["overdue"] >= DUE) & (best["purchases"] >= RHYTHM)
+    is_due = best["overdue"].between(*DUE) & (best["purchases"] >= RHYTHM)
     reason = np.select(
         [is_due, best["purchases"] >= 2, best["purchases"] == 1], ["due", "regular", "again"], default="popular"
     )
@@ -44,11 +44,11 @@ def personal(candidates: pd.DataFrame, scores: np.ndarray, *, k: int) -> pd.Data
     explanation = np.select(
         [reason == "due", reason == "regular", reason == "again"],
         [
-            "bought on " + count("purchases") + " days, about every " + count("gap") + " days; " + last,
-            "bought on " + count("purchases") + " days; " + last,
-            "bought once, " + count("days_since_last") + " days ago",
+            "every " + count("gap") + " days, " + last + " (" + count("purchases") + " times)",
+            count("purchases") + " times, " + last,
+            "once, " + count("days_since_last") + " days ago",
         ],
-        default="bought by " + count("buyers_month") + " households in the last four weeks",
+        default=count("buyers_month") + " households this month",
     )
     return best.assign(is_fallback=False, reason=reason, explanation=explanation)[list(COLUMNS)]
 
@@ -69,7 +69,7 @@ def fallback(best_sellers: pd.DataFrame, households: list[str | None]) -> pd.Dat
         is_repeat=False,
         is_fallback=True,
         reason="fallback",
-        explanation="bought by " + bought_by + " households in the last four weeks",
+        explanation=bought_by + " households this month",
     )[list(COLUMNS)]
 
 

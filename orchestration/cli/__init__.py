@@ -1,0 +1,73 @@
+"""`nightcart`: the command line, for people and for cron.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 75 worth trying again later (sysexits' EX_TEMPFAIL).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+
+import typer
+
+from orchestration.cli import retailer, runs, views
+from resources.errors import NightcartError
+
+app = typer.Typer(
+    name="nightcart",
+    help="Nightly personalisation for grocery retailers, on Dagster.",
+    epilog="Start with `nightcart demo`. All state is in one folder; `make ui` shows the same runs in the browser.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group, commands in {
+    "Run": (runs.demo, runs.nightly, runs.backfill, runs.replay),
+    "Look": (views.recommend, views.models, views.status),
+    "Set up": (retailer.init, retailer.use),
+}.items():
+    for command in commands:
+        app.command(rich_help_panel=group)(command)
+
+
+@app.callback()
+def options(debug: bool = typer.Option(False, "--debug", help="Show stack traces and the libraries' own warnings.")) -> None:
+    if debug:
+        os.environ["NIGHTCART_DEBUG"] = "1"
+    else:
+        warnings.filterwarnings("ignore")
+        logging.disable(logging.WARNING)
+
+
+def main() -> None:
+    """Run a command; an error of ours is one line with its remedy, any other asks for `--debug`."""
+    try:
+        app()
+    except NightcartError as error:
+        _say(error.message, error.remedy)
+        _reraise_if_debugging(error)
+        sys.exit(75 if error.is_worth_retrying else 1)
+    except KeyboardInterrupt:
+        _say("Interrupted.", "the same command goes on where it stopped.")
+        sys.exit(130)
+    except Exception as error:  # the last line of defence: a stack trace helps a developer, not an operator
+        _say(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", "`nightcart --debug …` shows the trace.")
+        _reraise_if_debugging(error)
+        sys.exit(1)
+
+
+def _say(message: str, remedy: str) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(stderr=True, highlight=False)
+    console.print(f"[bold red]✗[/] {escape(message)}")
+    console.print(f"  [bold]Remedy:[/] {escape(remedy)}")
+
+
+def _reraise_if_debugging(error: BaseException) -> None:
+    if os.environ.get("NIGHTCART_DEBUG"):
+        raise error

@@ -1,0 +1,255 @@
+"""Running a job from the command line: in this process, in the real instance, with progress, and resumable.
+
+One `nightcart` runs at a time (a lock in the state folder), so a run that it started and that is still marked as under
+way when the lock is free again belongs to a process that was killed: it is closed, and what it had not finished is done
+by the next run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import fcntl
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from orchestration import definitions
+from resources import home
+from resources.errors import Refused
+
+if TYPE_CHECKING:
+    from dagster import AssetKey
+
+console = Console(highlight=False)
+
+LAUNCH_TAG = "nightcart/launch"
+PARTITION_TAG = "dagster/partition"
+RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+UNDER_WAY = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def nightly_job() -> dg.JobDefinition:
+    """The nightly job, for :func:`dagster.reconstructable`."""
+    return definitions.defs.resolve_job_def("nightly")
+
+
+def backfill_job() -> dg.JobDefinition:
+    """The backfill job, for :func:`dagster.reconstructable`."""
+    return definitions.defs.resolve_job_def("backfill")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended: its id, seconds, and what failed, in sentences."""
+
+    run_id: str
+    is_success: bool
+    seconds: float
+    failures: Sequence[str] = ()
+
+
+@contextlib.contextmanager
+def instance() -> Iterator[dg.DagsterInstance]:
+    """The real instance, held by this process alone among the `nightcart` commands that run something."""
+    state = home.state()
+    (state / "dagster").mkdir(parents=True, exist_ok=True)
+    with open(state / "nightcart.lock", "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            raise Refused(
+                f"Another nightcart is running on {state} (process {lock.read().strip() or 'unknown'}).",
+                remedy="wait for it to end; `nightcart status` shows what it does.",
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        with dg.DagsterInstance.get() as found:
+            _close_dead_runs(found)
+            yield found
+
+
+def nightly_of(found: dg.DagsterInstance, day: dt.date) -> list[dg.DagsterRun]:
+    """The nightly runs of a business day, newest first."""
+    return list(found.get_runs(dg.RunsFilter(job_name="nightly", tags={PARTITION_TAG: day.isoformat()}), limit=50))
+
+
+def run_night(found: dg.DagsterInstance, day: dt.date, *, attempts: Sequence[dg.DagsterRun]) -> Outcome:
+    """Run the nightly of `day`: all of it, or what the failed `attempts` (newest first) left undone."""
+    job = nightly_job()
+    graph = job.asset_layer.asset_graph
+    todo = undone(
+        children={key: graph.get(key).child_keys for key in graph.materializable_asset_keys},
+        made_together=[graph.get(key).execution_set_asset_keys for key in graph.materializable_asset_keys],
+        checks={key: [c.name for c in graph.get_check_keys_for_assets({key})] for key in graph.materializable_asset_keys},
+        done=_done(found, attempts),
+    )
+    tags = {PARTITION_TAG: day.isoformat()}
+    if attempts and len(todo) < len(graph.materializable_asset_keys):
+        root = attempts[-1].run_id
+        tags |= {"dagster/parent_run_id": attempts[0].run_id, "dagster/root_run_id": root}
+        console.print(f"  goes on after run {attempts[0].run_id[:8]}: {', '.join(sorted(k.to_user_string() for k in todo))}")
+    return execute(found, nightly_job, assets=todo, tags=tags, title=f"night of {day}")
+
+
+def run_range(found: dg.DagsterInstance, assets: Set[AssetKey], first: dt.date, last: dt.date) -> Outcome:
+    """Materialise assets for a range of days in one run."""
+    tags = {RANGE_TAGS[0]: first.isoformat(), RANGE_TAGS[1]: last.isoformat()}
+    if first == last:
+        tags = {PARTITION_TAG: first.isoformat()}
+    return execute(found, backfill_job, assets=assets, tags=tags, title=f"{first} … {last}")
+
+
+def undone(
+    *,
+    children: Mapping[AssetKey, Iterable[AssetKey]],
+    made_together: Iterable[Set[AssetKey]],
+    checks: Mapping[AssetKey, Sequence[str]],
+    done: Mapping[AssetKey, Set[str]],
+) -> set[AssetKey]:
+    """What is left to make: what was not made, or whose checks did not all pass, and everything downstream of it.
+
+    `done` has the assets that were made, each with the names of the checks that it passed since.
+    """
+    todo = {key for key in children if key not in done or not set(checks[key]) <= done[key]}
+    while True:
+        more = {child for key in todo for child in children[key] if child in children}
+        more |= {key for group in made_together if group & todo for key in group}
+        if more <= todo:
+            return todo
+        todo |= more
+
+
+def _done(found: dg.DagsterInstance, attempts: Sequence[dg.DagsterRun]) -> dict[AssetKey, set[str]]:
+    done: dict[AssetKey, set[str]] = {}
+    for run in reversed(attempts):
+        for entry in found.all_logs(run.run_id):
+            event = entry.dagster_event
+            if event is None:
+                continue
+            if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.asset_key:
+                done[event.asset_key] = set()
+            if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                evaluation = event.asset_check_evaluation_data
+                if evaluation.passed and evaluation.asset_key in done:
+                    done[evaluation.asset_key].add(evaluation.check_name)
+    return done
+
+
+def execute(
+    found: dg.DagsterInstance,
+    job: object,
+    *,
+    assets: Set[AssetKey],
+    tags: Mapping[str, str],
+    title: str,
+) -> Outcome:
+    """Run a selection of a job's assets with their checks, and show each step as it goes."""
+    launch, began = uuid.uuid4().hex, time.monotonic()
+    with _shown(found, launch, title):
+        result = dg.execute_job(
+            dg.reconstructable(job),
+            instance=found,
+            run_config=QUIET,
+            tags={**tags, LAUNCH_TAG: launch},
+            asset_selection=sorted(assets),
+        )
+        outcome = Outcome(
+            run_id=result.run_id,
+            is_success=result.success,
+            seconds=time.monotonic() - began,
+            failures=tuple(_failures(found, result.run_id)),
+        )
+    return outcome
+
+
+def _failures(found: dg.DagsterInstance, run_id: str) -> Iterator[str]:
+    """What failed in a run: the checks that did not pass, else the error of each step that began."""
+    checks, steps = [], []
+    for entry in found.all_logs(run_id):
+        event = entry.dagster_event
+        if event and event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            if not evaluation.passed:
+                checks.append(f"{evaluation.asset_key.to_user_string()} breaks {evaluation.check_name}: {evaluation.description or ''}")
+        elif event and event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            data = event.step_failure_data
+            told = data.user_failure_data.description if data.user_failure_data else None
+            steps.append(f"{event.step_key}: {told or (data.error.message.strip() if data.error else 'failed')}")
+    yield from checks or steps
+
+
+def _close_dead_runs(found: dg.DagsterInstance) -> None:
+    """Mark the runs of killed `nightcart` processes as failed, and give their pools' slots back."""
+    for run in found.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
+        if LAUNCH_TAG in run.tags:
+            found.report_run_failed(run, message="The nightcart process that ran this was killed.")
+            found.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+@contextlib.contextmanager
+def _shown(found: dg.DagsterInstance, launch: str, title: str) -> Iterator[None]:
+    """Follow the run with the tag `launch` in the event log, and show its steps, until the context ends."""
+    is_over = threading.Event()
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn(), console=console, transient=True
+    ) as progress:
+        task = progress.add_task(title, total=None)
+        follower = threading.Thread(target=_follow, args=(found, launch, title, progress, task, is_over), daemon=True)
+        follower.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            follower.join(timeout=5)
+
+
+def _follow(found: dg.DagsterInstance, launch: str, title: str, progress: Progress, task, is_over: threading.Event) -> None:
+    run_id, cursor, began = None, None, {}
+    while True:
+        was_over = is_over.wait(0.25)
+        if run_id is None:
+            runs = found.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: launch}), limit=1)
+            if runs:
+                run_id = runs[0].run_id
+                plan = found.get_execution_plan_snapshot(runs[0].execution_plan_snapshot_id)
+                progress.update(task, total=len(plan.step_keys_to_execute))
+        while run_id is not None:
+            page = found.get_records_for_run(run_id, cursor=cursor, limit=500)
+            cursor = page.cursor
+            for record in page.records:
+                _show(record.event_log_entry, title, progress, task, began)
+            if not page.has_more:
+                break
+        if was_over:
+            return
+
+
+def _show(entry, title: str, progress: Progress, task, began: dict[str, float]) -> None:
+    event = entry.dagster_event
+    if event is None:
+        progress.update(task, description=f"{title}: {entry.step_key} · {entry.user_message.splitlines()[0][:90]}")
+        return
+    kind, step = event.event_type, event.step_key
+    if kind == dg.DagsterEventType.STEP_START:
+        began[step] = entry.timestamp
+        progress.update(task, description=f"{title}: {step}")
+    elif kind in (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE):
+        is_good = kind == dg.DagsterEventType.STEP_SUCCESS
+        mark = "[green]✓[/]" if is_good else "[red]✗[/]"
+        seconds = entry.timestamp - began.get(step, entry.timestamp)
+        progress.console.print(f"  {mark} {step:<46} [dim]{seconds:6.1f} s[/]")
+        progress.advance(task)
+    elif kind == dg.DagsterEventType.STEP_RESTARTED:
+        progress.console.print(f"  [yellow]↻[/] {step} is tried again")

@@ -1,0 +1,204 @@
+"""Commands that make something: `demo`, `nightly`, `backfill`, `replay`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+import typer
+
+from resources.errors import Refused
+
+Force = Annotated[bool, typer.Option("--force", help="Do again what is done.")]
+
+DEMO_HISTORY = (dt.date(2017, 1, 1), dt.date(2017, 11, 26))
+DEMO_NIGHT = dt.date(2017, 11, 27)
+ONE_DAY = dt.timedelta(days=1)
+
+
+def demo() -> None:
+    """One night on real data: eleven months of a grocery chain, then everything for 2017-11-27.
+
+    Takes in 2017-01-01 to 2017-11-26 as one run and runs the nightly of the day after, through Dagster. Run again, it
+    goes on where it stopped and does not redo what is done.
+
+    Example: `nightcart demo`
+    """
+    from assets.partitions import settings
+    from orchestration.cli import screens
+    from orchestration.cli.launch import console, instance
+
+    if settings.name != "complete_journey":
+        raise Refused(
+            f"The retailer in use is {settings.title}, not the demo.", remedy="`nightcart use config/complete_journey.toml`."
+        )
+    console.print(f"\n[bold]Nightcart[/] · one night on real data · {settings.title}\n")
+    with instance() as found:
+        _backfill(found, *DEMO_HISTORY, assets="transactions", is_forced=False, is_dry=False)
+        _night(found, DEMO_NIGHT, is_forced=False)
+    screens.night(DEMO_NIGHT)
+    screens.next_commands()
+
+
+def nightly(
+    date: Annotated[dt.datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The business day that has closed.")],
+    force: Force = False,
+) -> None:
+    """Everything for one business day: baskets, features, challenger, champion, lists for tomorrow.
+
+    A night that failed or was killed goes on with what it had not finished; one that is done stays as it is.
+
+    Example: `nightcart nightly --date 2017-11-28`
+    """
+    from orchestration.cli import screens
+    from orchestration.cli.launch import instance
+
+    day = date.date()
+    with instance() as found:
+        _night(found, day, is_forced=force)
+    screens.night(day)
+
+
+def backfill(
+    from_: Annotated[dt.datetime, typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First business day.")],
+    to: Annotated[dt.datetime, typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last business day.")],
+    assets: Annotated[str, typer.Option(help="What to make, in Dagster's selection syntax.")] = "transactions",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
+    force: Force = False,
+) -> None:
+    """Make a range of days: says first what it will do, uses one run for every gap, and leaves alone what is done.
+
+    Examples: `nightcart backfill --from 2017-01-01 --to 2017-11-26`,
+    `nightcart backfill --from 2017-11-01 --to 2017-11-26 --assets group:features`
+    """
+    from orchestration.cli.launch import instance
+
+    with instance() as found:
+        _backfill(found, from_.date(), to.date(), assets=assets, is_forced=force, is_dry=dry_run)
+
+
+def replay(
+    days: Annotated[int, typer.Option(min=1, help="How many business days.")] = 1,
+) -> None:
+    """The next nights, one after the other, as the scheduler would run them.
+
+    Goes on after the last night that is done, or else after the last day that was taken in.
+
+    Example: `nightcart replay --days 7`
+    """
+    import dagster as dg
+
+    from assets.partitions import business_days, settings
+    from orchestration.cli import screens
+    from orchestration.cli.launch import PARTITION_TAG, console, instance
+
+    with instance() as found:
+        done = found.get_runs(dg.RunsFilter(job_name="nightly", statuses=[dg.DagsterRunStatus.SUCCESS]), limit=1000)
+        nights = [run.tags[PARTITION_TAG] for run in done if PARTITION_TAG in run.tags]
+        taken_in = found.get_materialized_partitions(dg.AssetKey("transactions"))
+        last = max(nights or taken_in, default=None)
+        if last is None:
+            raise Refused(
+                "There is nothing to go on from.",
+                remedy=f"`nightcart backfill --from {settings.first_business_day} --to YYYY-MM-DD` takes in the history.",
+            )
+        first = dt.date.fromisoformat(last) + ONE_DAY
+        nights = [first + n * ONE_DAY for n in range(days)]
+        there = [day for day in nights if business_days.has_partition_key(day.isoformat())]
+        if not there:
+            raise Refused(f"{first} is not over, or after the last business day of {settings.title}.", remedy="wait for it.")
+        for number, day in enumerate(there, start=1):
+            console.print(f"[bold]night {number} of {len(there)}[/]: {day:%A} {day}")
+            _night(found, day, is_forced=False)
+    screens.night(there[-1])
+
+
+def _night(found, day: dt.date, *, is_forced: bool) -> None:
+    import dagster as dg
+
+    from orchestration.cli.launch import console, nightly_of, run_night
+
+    _require_days(day)
+    attempts = nightly_of(found, day)
+    if attempts and attempts[0].status == dg.DagsterRunStatus.SUCCESS and not is_forced:
+        console.print(f"[green]✓[/] The night of {day} is done (run {attempts[0].run_id[:8]}).")
+        return
+    if attempts and not attempts[0].is_finished:
+        raise Refused(
+            f"The night of {day} is under way (run {attempts[0].run_id[:8]}).", remedy="wait for it; `make ui` shows it."
+        )
+    failed = []
+    for run in attempts:
+        if run.status == dg.DagsterRunStatus.SUCCESS:
+            break
+        failed.append(run)
+    console.print(f"[bold]The night of {day}[/], through Dagster")
+    outcome = run_night(found, day, attempts=[] if is_forced else failed)
+    _tell(outcome, f"the night of {day}", again=f"nightcart nightly --date {day}")
+
+
+def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: bool, is_dry: bool) -> None:
+    import dagster as dg
+
+    from orchestration import definitions
+    from orchestration.cli.launch import console, run_range
+
+    if last < first:
+        raise Refused(f"--to {last} is before --from {first}.", remedy="exchange them.")
+    _require_days(first, last)
+    graph = definitions.defs.resolve_asset_graph()
+    try:
+        chosen = dg.AssetSelection.from_string(assets).resolve(graph)
+    except dg.DagsterError as error:
+        raise Refused(f"{assets!r} selects nothing: {error}", remedy="`dg list defs` shows the assets.") from error
+    by_day = {key for key in chosen if graph.get(key).partitions_def}
+    if not by_day:
+        raise Refused(f"{assets!r} has no asset with days.", remedy="materialise it with `dg launch --assets …`.")
+    wanted = [first + n * ONE_DAY for n in range((last - first).days + 1)]
+    done = set.intersection(*(set(found.get_materialized_partitions(key)) for key in by_day))
+    todo = wanted if is_forced else [day for day in wanted if day.isoformat() not in done]
+    gaps = _gaps(todo)
+    names = ", ".join(sorted(key.to_user_string() for key in chosen))
+    console.print(
+        f"[bold]Backfill[/] of {names}: {len(wanted)} days, {len(wanted) - len(todo)} done, {len(todo)} to make"
+        + (f" in {len(gaps)} run{'s' * (len(gaps) > 1)}: {', '.join(f'{a} … {b}' for a, b in gaps[:5])}" if gaps else ".")
+        + (" …" if len(gaps) > 5 else "")
+    )
+    for start, end in [] if is_dry else gaps:
+        outcome = run_range(found, chosen, start, end)
+        _tell(outcome, f"{start} … {end}", again=f"nightcart backfill --from {first} --to {last} --assets {assets!r}")
+
+
+def _gaps(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    """Days as runs of consecutive days."""
+    gaps: list[tuple[dt.date, dt.date]] = []
+    for day in days:
+        if gaps and day - gaps[-1][1] == ONE_DAY:
+            gaps[-1] = (gaps[-1][0], day)
+        else:
+            gaps.append((day, day))
+    return gaps
+
+
+def _require_days(*days: dt.date) -> None:
+    from assets.partitions import business_days, settings
+
+    for day in days:
+        if not business_days.has_partition_key(day.isoformat()):
+            end = settings.last_business_day or "yesterday"
+            raise Refused(
+                f"{day} is no business day of {settings.title}: they are {settings.first_business_day} … {end}.",
+                remedy="choose one of them, or change first_business_day and last_business_day in the configuration.",
+            )
+
+
+def _tell(outcome, what: str, *, again: str) -> None:
+    from orchestration.cli.launch import console
+
+    if outcome.is_success:
+        console.print(f"[green]✓[/] {what} in {outcome.seconds:.0f} s (run {outcome.run_id[:8]})\n")
+        return
+    raise Refused(
+        f"{what[0].upper() + what[1:]} failed (run {outcome.run_id[:8]}): " + " | ".join(outcome.failures),
+        remedy=f"mend what it names, then `{again}` goes on where it stopped.",
+    )

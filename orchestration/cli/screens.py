@@ -1,0 +1,301 @@
+"""What the command line shows: tables of what is stored, read with the adapters that the assets use."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from resources import home
+from resources.errors import Refused
+from resources.settings import load_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from resources.operations import PromotionRecord
+
+console = Console(highlight=False)
+
+
+@cache
+def _adapters() -> dict[str, Any]:
+    from orchestration.definitions import build_resources
+
+    return build_resources(home.state())
+
+
+def night(day: dt.date) -> None:
+    """The closing screen of a night: the decision, the quality behind it, and one household's list."""
+    settings, operations = load_settings(), _adapters()["operations"]
+    decided = [record for record in operations.promotions(until=day) if record.business_date == day]
+    if decided:
+        _decision(decided[-1])
+    rows = _recommendations_of(day)
+    personal = rows[~rows["is_fallback"]]
+    others = rows.loc[rows["is_fallback"], "household_id"]
+    console.print(
+        f"[bold]{personal['household_id'].nunique():,}[/] households have {settings.model.top_k} recommendations each; "
+        f"{others.nunique():,} without history have the fallback list.\n"
+    )
+    # One that the model knows well.
+    shown = personal.groupby("household_id")["score"].sum().idxmax()
+    _list_of(str(shown), rows, day)
+
+
+def recommendations(household: str, day: dt.date | None) -> None:
+    """The list of `household` made at `day`'s close, or the newest."""
+    tables = _adapters()["tables"]
+    made = [found for found, rows in tables.rows_by_day("recommendations").items() if rows and found]
+    if not made:
+        raise Refused("There are no recommendations yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`.")
+    if day and day not in made:
+        raise Refused(
+            f"There are no recommendations of {day}; there are of {min(made)} … {max(made)}.",
+            remedy=f"`nightcart nightly --date {day}` makes them.",
+        )
+    chosen = day or max(made)
+    _list_of(household, _recommendations_of(chosen), chosen)
+
+
+def models() -> None:
+    """The registry's versions and the ledger's last decisions."""
+    adapters, settings = _adapters(), load_settings()
+    versions = adapters["registry"].versions()
+    if not versions:
+        raise Refused("There is no model yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`.")
+    k = settings.model.top_k
+    table = Table(box=box.SIMPLE_HEAD, title=f"{adapters['registry'].name}: versions in MLflow", title_justify="left")
+    for column in ("version", "alias", "night of", "family", f"Recall@{k}", f"nDCG@{k}", f"hit rate@{k}", "trained on"):
+        table.add_column(column, justify="right" if "@" in column else "left")
+    for version in versions:
+        metrics = [version.metrics.get(f"{name}_at_{k}") for name in ("recall", "ndcg", "hit_rate")]
+        weeks = version.parameters.get("label_weeks_from_closes", "").split()
+        trained = f"{int(version.parameters.get('examples', 0)):,} examples, weeks from {weeks[-1]} … {weeks[0]}" if weeks else "nothing"
+        inputs = ", ".join(
+            f"{tag.removeprefix('nightcart.table.')} v{value}"
+            for tag, value in sorted(version.tags.items())
+            if tag.startswith("nightcart.table.")
+        )
+        table.add_row(
+            str(version.version),
+            ", ".join(version.aliases),
+            version.tags.get("nightcart.business_date", ""),
+            version.tags.get("nightcart.title", ""),
+            *(f"{value:.4f}" if value is not None else "" for value in metrics),
+            f"{trained}\n[dim]{inputs}[/]",
+        )
+    console.print(table)
+    console.print("[dim]Metrics are of each version's own holdout; they compare within a night, not across nights.[/]\n")
+    for record in adapters["operations"].promotions()[-3:]:
+        console.print(f"[bold]{record.business_date}[/] " + "; ".join(record.reasons))
+
+
+def next_commands() -> None:
+    """What to try after the demo."""
+    lines = {
+        "nightcart recommend 1510": "another household's list",
+        "nightcart replay --days 3": "the next three nights, as the scheduler would run them",
+        "nightcart status": "what is fresh, what is missing, what failed",
+        "nightcart models": "versions, aliases, what each was trained on",
+        "make ui": "the graph, the runs and the checks in the browser, with the schedule running",
+        "make mlflow": "the model's record in MLflow",
+        "nightcart init FILE": "your own baskets",
+    }
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for command, what in lines.items():
+        table.add_row(f"[cyan]{command if command.startswith('make') else 'uv run ' + command}[/]", f"[dim]{what}[/]")
+    console.print(Panel(table, title="next", title_align="left", border_style="dim"))
+
+
+def _decision(record: PromotionRecord) -> None:
+    settings = load_settings()
+    k, quality = settings.model.top_k, record.numbers["quality"]
+    mark = "[green]promoted[/]" if record.is_promoted else "[yellow]not promoted[/]"
+    console.print(
+        f"[bold]Version {record.challenger}[/] of {settings.name}_recommender: {mark}; "
+        f"champion is [bold]version {record.champion_after}[/].\n"
+    )
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"On the same holdout week, {record.numbers['households']:,} households, "
+        f"{settings.promotion.confidence:.0%} intervals",
+        title_justify="left",
+    )
+    table.add_column("model")
+    for metric in ("Recall", "nDCG", "hit rate"):
+        table.add_column(f"{metric}@{k}", justify="right", no_wrap=True)
+    for place, (name, metrics) in enumerate(quality.items()):
+        style = "bold" if place == len(quality) - 1 else None
+        cells = (f"{value:.4f} [dim]{low:.3f}–{high:.3f}[/]".replace("0.", ".") for value, low, high in metrics.values())
+        table.add_row(name, *cells, style=style)
+    console.print(table)
+    for reason in record.reasons:
+        console.print(f"  [dim]·[/] {reason}")
+    console.print()
+
+
+def _recommendations_of(day: dt.date) -> pd.DataFrame:
+    """A day's recommendations with product names, by household and rank."""
+    tables = _adapters()["tables"]
+    rows = tables.read("recommendations", since=day, until=day)
+    names = tables.read("products").select("product_id", "name", "department")
+    joined = rows.left_join(names, "product_id").drop("product_id_right")
+    found = joined.order_by("household_id", "rank").to_pandas()
+    if found.empty:
+        raise Refused(f"There are no recommendations of {day}.", remedy=f"`nightcart nightly --date {day}`.")
+    return found
+
+
+def _list_of(household: str, rows: pd.DataFrame, day: dt.date) -> None:
+    own = rows[rows["household_id"] == household]
+    if own.empty:
+        own = rows[rows["household_id"].isna()]
+        console.print(f"[yellow]Nothing is known of household {household}:[/] the fallback list that anybody gets.")
+    elif own["is_fallback"].all():
+        console.print(f"[yellow]Household {household} has not bought anything yet:[/] the fallback list.")
+    else:
+        console.print(_habits(household, day))
+    version = int(own["model_version"].iloc[0])
+    table = Table(
+        box=box.SIMPLE_HEAD, title=f"Household {household}, after {day:%A} {day} · model version {version}", title_justify="left"
+    )
+    for column in ("", "product", "score", "reason"):
+        table.add_column(column, justify="right" if column in ("", "score") else "left", no_wrap=column != "product")
+    for row in own.itertuples():
+        score = "" if row.is_fallback else f"{row.score:.2f}"
+        table.add_row(str(row.rank), f"{row.name} [dim]{row.product_id}[/]", score, f"[cyan]{row.reason}[/] · {row.explanation}")
+    console.print(table)
+
+
+def _habits(household: str, day: dt.date) -> Text:
+    tables = _adapters()["tables"]
+    habits = tables.read("household_features", since=day, until=day)
+    found = habits.filter(habits.household_id == household).to_pandas()
+    if found.empty:
+        return Text("")
+    one = found.iloc[0]
+    needs = tables.read("category_affinity", since=day, until=day)
+    own = needs.filter(needs.household_id == household)
+    best = own.order_by(own.category_decayed_90.desc()).limit(4).to_pandas()["category"].str.lower().tolist()
+    gap = f"about every {one['trip_gap']:.1f} days" if one["trip_gap"] == one["trip_gap"] else "once so far"
+    said = (
+        f"Household {household} shops {gap}, {one['basket_products']:.0f} products at a time; "
+        f"{one['repeat_share']:.0%} of its purchases are repeats"
+        + (f". Most of all {', '.join(best)}." if best else ".")
+    )
+    return Text(said, style="italic")
+
+
+def status() -> None:
+    """Freshness of every table, the champion, what failed, what is served, and what to do."""
+    import dagster as dg
+
+    from assets.partitions import business_days, last_day
+    from orchestration.definitions import defs
+
+    settings, state = load_settings(), home.state()
+    console.print(f"[bold]{settings.title}[/] · {home.config_file()} · state in {state}")
+    for line in settings.switched_off():
+        console.print(f"  [dim]{line}[/]")
+    if not (state / "dagster").exists():
+        console.print("\nNothing has run yet.")
+        _advise([f"`nightcart backfill --from {settings.first_business_day} --to YYYY-MM-DD` takes in the history."])
+        return
+    advice: list[str] = []
+    with dg.DagsterInstance.get() as found:
+        graph = defs.resolve_asset_graph()
+        table = Table(box=box.SIMPLE_HEAD)
+        for column in ("asset", "newest day", "days", "made", "checks"):
+            table.add_column(column, no_wrap=True, justify="right" if column == "days" else "left")
+        for key in graph.toposorted_asset_keys:
+            table.add_row(*_asset_row(found, graph, key, advice))
+        console.print(table)
+        _champion(advice)
+        _failures(found, advice)
+        _services(found, advice)
+    nights = [day for day, rows in _adapters()["tables"].rows_by_day("recommendations").items() if rows and day]
+    if nights and business_days.has_partition_key(max(nights).isoformat()):
+        last = last_day(settings, now=dt.datetime.now(dt.UTC))
+        if max(nights) < last:
+            advice.append(f"Lists are of {max(nights)}; {last} has closed: `nightcart replay --days {(last - max(nights)).days}`.")
+    _advise(advice)
+
+
+def _asset_row(found, graph, key, advice: list[str]) -> list[str]:
+    import dagster as dg
+
+    name, event = key.to_user_string(), found.get_latest_materialization_event(key)
+    if event is None:
+        advice.append(f"{name} was never made: `nightcart nightly --date YYYY-MM-DD` makes everything.")
+        return [name, "[red]never[/]", "", "", ""]
+    made = dt.datetime.fromtimestamp(event.timestamp).astimezone()
+    days, newest = "", "snapshot"
+    if graph.get(key).partitions_def:
+        keys = sorted(found.get_materialized_partitions(key))
+        newest, days = keys[-1], f"{len(keys):,}"
+        span = (dt.date.fromisoformat(keys[-1]) - dt.date.fromisoformat(keys[0])).days + 1
+        if name == "transactions" and span > len(keys):
+            days = f"[red]{len(keys):,} of {span:,}[/]"
+            advice.append(f"{span - len(keys)} days of transactions are missing: `nightcart backfill --from {keys[0]} --to {keys[-1]}`.")
+    checks = sorted(graph.get_check_keys_for_assets({key}), key=lambda check: check.name)
+    records = found.event_log_storage.get_latest_asset_check_execution_by_key(checks)
+    failed = [check.name for check, record in records.items() if record and record.status.value == "FAILED"]
+    for check in failed:
+        advice.append(f"{name} breaks {check}: see the check in `make ui`, mend the feed, then run the day's nightly again.")
+    said = f"[red]{len(failed)} failed[/]" if failed else f"{len(records)} passed" if records else ""
+    return [name, newest, days, f"{made:%m-%d %H:%M}", said]
+
+
+def _champion(advice: list[str]) -> None:
+    adapters = _adapters()
+    decided = adapters["operations"].promotions()
+    if not decided:
+        return
+    newest = decided[-1]
+    alias = adapters["registry"].aliased("champion")
+    console.print(f"champion: version {newest.champion_after}, decided in the night of {newest.business_date}")
+    if alias != newest.champion_after:
+        advice.append(
+            f"MLflow's alias `champion` is version {alias}, the ledger says {newest.champion_after}: materialising "
+            f"champion of {newest.business_date} again puts it right."
+        )
+
+
+def _failures(found, advice: list[str]) -> None:
+    import dagster as dg
+
+    from orchestration.cli.launch import PARTITION_TAG, UNDER_WAY
+
+    for run in found.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=5):
+        console.print(f"under way: {run.job_name} {run.tags.get(PARTITION_TAG, '')} (run {run.run_id[:8]})")
+    newest: dict[str, Any] = {}
+    for run in found.get_runs(dg.RunsFilter(job_name="nightly"), limit=100):
+        newest.setdefault(run.tags.get(PARTITION_TAG, ""), run)
+    for day, run in sorted(newest.items()):
+        if run.status == dg.DagsterRunStatus.FAILURE:
+            advice.append(f"The night of {day} failed (run {run.run_id[:8]}): mend it, then `nightcart nightly --date {day}`.")
+
+
+def _services(found, advice: list[str]) -> None:
+    running = [kind for kind, status in found.get_daemon_statuses().items() if status.healthy]
+    if "SCHEDULER" not in running:
+        advice.append("The daemon is not running, so nothing runs by itself: `make ui` starts it with the web server.")
+
+
+def _advise(advice: Sequence[str]) -> None:
+    if not advice:
+        console.print("[green]Everything is as it should be.[/]")
+        return
+    console.print("[bold]What to do[/]")
+    for line in dict.fromkeys(advice):
+        console.print(f"  [yellow]→[/] {line}")
+
+

@@ -1,0 +1,119 @@
+"""The tests' own retailer and state, set before anything of the project reads the environment."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+from resources import home
+from tests import retailer
+
+# As a Python process of the environment starts, the demo retailer is announced (resources/home.py), and a test worker
+# inherits what its parent set: so each worker makes a folder of its own and sets the variables, whatever was there.
+HOME = Path(tempfile.mkdtemp(prefix="nightcart-tests-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+for name in [name for name in os.environ if name.startswith("NIGHTCART_")]:
+    del os.environ[name]
+os.environ["NIGHTCART_HOME"] = str(HOME / "state")
+os.environ["NIGHTCART_CONFIG"] = str(retailer.write(HOME))
+os.environ.update(home.environment())
+
+# The same examples every time: a failure can be repeated, and a green run stays green.
+hypothesis_settings.register_profile("same_every_time", max_examples=20, deadline=None, derandomize=True, database=None)
+hypothesis_settings.load_profile("same_every_time")
+
+if TYPE_CHECKING:
+    import dagster as dg
+    from ibis.backends.duckdb import Backend
+
+    from resources.feeds import FeedReader
+    from resources.model_registry import ModelRegistry
+    from resources.operations import OperationsDatabase
+    from resources.settings import Settings
+    from resources.table_store import TableStore
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    """The synthetic retailer's (tests/retailer.py)."""
+    from assets.partitions import settings
+
+    return settings
+
+
+@pytest.fixture(scope="session")
+def engine() -> Backend:
+    """One engine for the tiny frames of pure functions."""
+    from resources.engine import connect
+
+    return connect()
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> TableStore:
+    from resources.table_store import TableStore
+
+    return TableStore(root=str(tmp_path / "tables"))
+
+
+@pytest.fixture
+def feeds(tmp_path: Path) -> FeedReader:
+    from resources.feeds import FeedReader
+
+    return FeedReader(raw=tmp_path / "raw")
+
+
+@pytest.fixture
+def operations(tmp_path: Path) -> OperationsDatabase:
+    from resources.operations import OperationsDatabase
+
+    return OperationsDatabase(url=f"sqlite:///{tmp_path / 'operations.db'}")
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without anything in it; to make one takes seconds, to copy it none."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    folder = tmp_path_factory.mktemp("empty_mlflow")
+    SqlAlchemyStore(f"sqlite:///{folder / 'mlflow.db'}", str(folder))
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def registry(tmp_path: Path, empty_mlflow: Path) -> ModelRegistry:
+    from resources.model_registry import ModelRegistry
+
+    shutil.copy(empty_mlflow, tmp_path / "mlflow.db")
+    return ModelRegistry(
+        tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}", artifacts=(tmp_path / "models").as_uri(), name="recommender"
+    )
+
+
+@pytest.fixture
+def defs(
+    tables: TableStore, feeds: FeedReader, registry: ModelRegistry, operations: OperationsDatabase
+) -> dg.Definitions:
+    """The definitions as they are deployed, with all that they reach below the test's own folder."""
+    from orchestration.definitions import build_defs
+
+    swapped: dict[str, Any] = {"tables": tables, "feeds": feeds, "registry": registry, "operations": operations}
+    return build_defs(**swapped)
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance on disk."""
+    import dagster as dg
+
+    (tmp_path / "dagster").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
+        yield instance
