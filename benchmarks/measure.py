@@ -79,7 +79,7 @@ def run(arguments: Sequence[str], *, state: Path) -> Cost:
     return Cost(
         wall=wall,
         cpu=used.ru_utime + used.ru_stime,
-        peak=used.ru_maxrss / (1 if sys.platform == "darwin" else 1024) / (2**20 if sys.platform == "darwin" else 1),
+        peak=used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10),  # bytes there, KiB elsewhere
         work=sum(worked) if worked else None,
     )
 
@@ -90,20 +90,20 @@ def in_turns(
     repeat: int,
     state: Path,
     before: Callable[[], None] = lambda: None,
-    after: Callable[[str], None] = lambda name: None,
+    after: Callable[[str], object] = lambda run: None,
     warm_up: bool = True,
 ) -> dict[str, list[Cost]]:
     """Run every command `repeat` times, in turns and every other time in the opposite order.
 
-    `before` makes the state that each run starts from, `after` looks at what the command of that name left. A round
-    that is not counted comes first, unless `warm_up` is false: it fills the file cache and compiles what is imported.
+    `before` makes the state that each run starts from, `after` looks at what it left, and is given a name of the run. A
+    round that is not counted comes first, unless `warm_up` is false: it fills the file cache and compiles modules.
     """
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for turn in range(-1 if warm_up else 0, repeat):
         for name in list(commands)[:: 1 if turn % 2 else -1]:
             before()
             cost = run(commands[name], state=state)
-            after(name)
+            after(f"{name}, {turn + 1} of {repeat}")
             if turn >= 0:
                 costs[name].append(cost)
                 print(f"  {name}, {turn + 1} of {repeat}: {cost.wall:.2f} s", file=sys.stderr)
@@ -111,25 +111,28 @@ def in_turns(
 
 
 def report(title: str, costs: Mapping[str, Sequence[Cost]], *, goal: float, judged_by: str = "wall") -> None:
-    """Print medians, and each command's ratio to the first: the median over pairs that ran next to each other."""
-    shown = {column: name for column, name in COLUMNS.items() if all(getattr(c, column) is not None for cs in costs.values() for c in cs)}
-    width = max(map(len, [title, *costs])) + 2
-    print(f"\n{title:<{width}}" + "".join(f"{name:>12}" for name in shown.values()))
-    for name, runs in costs.items():
-        print(f"{name:<{width}}" + "".join(f"{statistics.median(getattr(c, column) for c in runs):>12.2f}" for column in shown))
-    (_, baseline), *others = costs.items()
-    for name, runs in others:
-        ratios = {
-            column: [getattr(c, column) / getattr(b, column) for c, b in zip(runs, baseline, strict=True)]
-            for column in shown
-        }
-        print(f"{'ratio of ' + name:<{width}}" + "".join(f"{statistics.median(each):>12.2f}" for each in ratios.values()))
-        judged = ratios[judged_by]
-        verdict = "met" if statistics.median(judged) <= goal else "not met"
-        print(
-            f"  {COLUMNS[judged_by]}: {statistics.median(judged):.2f} over {len(judged)} pairs "
-            f"({min(judged):.2f} … {max(judged):.2f}); goal at most {goal:.2f}: {verdict}"
-        )
+    """Print the medians of two sides, the baseline first, and the ratio: the median over runs that were neighbours."""
+    sides = list(costs.values())
+    shown = [column for column in COLUMNS if all(getattr(cost, column) is not None for side in sides for cost in side)]
+    rows = {
+        name: [statistics.median(getattr(cost, column) for cost in side) for column in shown]
+        for name, side in costs.items()
+    }
+    ratios = {
+        column: [getattr(cost, column) / getattr(base, column) for base, cost in zip(*sides, strict=True)]
+        for column in shown
+    }
+    rows["ratio"] = [statistics.median(each) for each in ratios.values()]
+    width = max(map(len, (title, *rows))) + 2
+    print(f"\n{title:<{width}}" + "".join(f"{COLUMNS[column]:>10}" for column in shown))
+    for name, values in rows.items():
+        print(f"{name:<{width}}" + "".join(f"{value:>10.2f}" for value in values))
+    judged = ratios[judged_by]
+    verdict = "met" if statistics.median(judged) <= goal else "missed"
+    print(
+        f"  {COLUMNS[judged_by].split()[0]} time: {statistics.median(judged):.2f} ({min(judged):.2f} … "
+        f"{max(judged):.2f} in {len(judged)} pairs); the goal of at most {goal:.2f} is {verdict}"
+    )
 
 
 def arguments(description: str | None, *, repeat: int) -> argparse.ArgumentParser:

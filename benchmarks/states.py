@@ -5,9 +5,13 @@ Every run finds its state at the same place, because MLflow's database names the
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import datetime as dt
 import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +19,7 @@ from measure import DG, run
 
 FIRST_DAY = dt.date(2017, 1, 1)
 NIGHT = dt.date(2017, 11, 27)
-WEEK = dt.timedelta(days=7)
+WEEK_BEFORE = NIGHT - dt.timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -34,25 +38,39 @@ class PreparedState:
         """The copy that nothing runs on."""
         return self.folder / "pristine"
 
-    def prepare(self, *, is_first_night: bool) -> None:
-        """Take in the demo up to the day before :data:`NIGHT`, and run the night a week before it unless `is_first_night`.
-
-        After that night all label weeks of NIGHT but one are there, a champion defends itself, and lists wait to be
-        compared: an ordinary night. A state that is there already is kept.
-        """
-        if self.pristine.exists():
-            print(f"Using the state in {self.pristine}", file=sys.stderr)
-            return
+    def make(self, *, is_first_night: bool) -> None:
+        """Take in the demo up to the day before :data:`NIGHT`, and run the night a week before it unless `is_first_night`."""
         shutil.rmtree(self.state, ignore_errors=True)
         until = NIGHT - dt.timedelta(days=1)
         print(f"Taking in {FIRST_DAY} … {until}", file=sys.stderr)
         run([DG, "launch", "--job", "ingestion", "--partition-range", f"{FIRST_DAY}...{until}"], state=self.state)
         if not is_first_night:
-            print(f"Running the night of {NIGHT - WEEK}", file=sys.stderr)
-            run([DG, "launch", "--job", "nightly", "--partition", str(NIGHT - WEEK)], state=self.state)
+            print(f"Running the night of {WEEK_BEFORE}", file=sys.stderr)
+            run([DG, "launch", "--job", "nightly", "--partition", str(WEEK_BEFORE)], state=self.state)
         self.state.rename(self.pristine)
 
     def restore(self) -> None:
         """Let the next run start from the prepared state."""
         shutil.rmtree(self.state, ignore_errors=True)
         shutil.copytree(self.pristine, self.state)
+
+
+def with_keep(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add the option that saves the minutes of preparing."""
+    parser.add_argument("--keep", type=Path, help="folder in which the prepared state is kept, and found the next time")
+    return parser
+
+
+@contextlib.contextmanager
+def prepared_state(keep: Path | None, *, is_first_night: bool = False) -> Iterator[PreparedState]:
+    """An ordinary night's state, or the first night's.
+
+    After the night a week before, all label weeks of :data:`NIGHT` but one are there, a champion defends itself, and lists
+    wait to be compared: an ordinary night. The first night makes everything itself.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = keep.resolve() if keep else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        prepared = PreparedState(folder / ("first" if is_first_night else "ordinary"))
+        if not prepared.pristine.exists():
+            prepared.make(is_first_night=is_first_night)
+        yield prepared

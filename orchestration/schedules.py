@@ -76,4 +76,3 @@ def feed_is_missing(day: dt.date, *, settings: Settings, feeds: FeedReader, tabl
     except NightcartError as error:
         return f"The feed of {day} cannot be read: {error}"
     return None if is_there else f"The feed of {day} is not there yet ({' or '.join(feed.path)})."
-

@@ -95,7 +95,9 @@ class FeedReader:
         for file in kept:
             if file.copy.stat().st_size == 0:
                 raise FeedRefused(f"{file.path} is empty (0 bytes).", remedy=REDELIVER)
-            by_format[files.format or ("parquet" if ".parquet" in file.name or ".pq" in file.name else "csv")].append(file)
+            by_format[files.format or ("parquet" if ".parquet" in file.name or ".pq" in file.name else "csv")].append(
+                file
+            )
         tables = []
         if parquet := by_format["parquet"]:
             tables.append(_read_parquet(engine, parquet, columns))
@@ -150,7 +152,9 @@ def _expand(path: str) -> list[str]:
     except ValueError as error:
         raise FeedRefused(f"{path} is no address: {error}.", remedy="correct `path` in the configuration.") from error
     except OSError as error:
-        raise Unavailable(f"{path} cannot be listed: {error}.", remedy="check the address and the credentials.") from error
+        raise Unavailable(
+            f"{path} cannot be listed: {error}.", remedy="check the address and the credentials."
+        ) from error
     return sorted(filesystem.unstrip_protocol(match) for match in matches)
 
 
@@ -162,7 +166,9 @@ def _open(path: str) -> IO[bytes]:
     try:
         return fsspec.open(path, "rb").open()  # pyright: ignore[reportReturnType]
     except OSError as error:
-        raise Unavailable(f"{path} cannot be fetched: {error}.", remedy="check the address and the credentials.") from error
+        raise Unavailable(
+            f"{path} cannot be fetched: {error}.", remedy="check the address and the credentials."
+        ) from error
 
 
 def _names(engine: Backend, kept: Sequence[FeedFile]) -> ibis.Table:
@@ -318,7 +324,7 @@ def _refuse_truncated(engine: Backend, file: FeedFile, rejects: str, *, encoding
     with open(file.copy, "rb") as content:
         content.seek(-min(file.copy.stat().st_size, 1 << 16), os.SEEK_END)
         tail = content.read().decode(encoding, errors="replace")
-    if not tail.endswith("\n") and tail.endswith(last[0]):
+    if not tail.endswith("\n") and tail.rstrip("\r").endswith(last[0]):
         raise FeedRefused(
             f"{file.path} is truncated: its last line, row {last[1]:,}, breaks off ({last[2]}).", remedy=REDELIVER
         )
@@ -326,4 +332,3 @@ def _refuse_truncated(engine: Backend, file: FeedFile, rejects: str, *, encoding
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].rstrip(".")
-

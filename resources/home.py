@@ -40,12 +40,16 @@ def state() -> Path:
 
 def environment() -> dict[str, str]:
     """The variables that point Dagster, MLflow and Great Expectations at the state of the retailer in use."""
+    tracking_uri = f"sqlite:///{state() / 'mlflow' / 'mlflow.db'}"
     return {
         # Dagster reads dagster.yaml from DAGSTER_HOME; that file puts all storage below NIGHTCART_STATE.
         "DAGSTER_HOME": str(PROJECT),
         "NIGHTCART_STATE": str(state()),
         "NIGHTCART_DAGSTER": str(state() / "dagster"),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{state() / 'mlflow' / 'mlflow.db'}",
+        "MLFLOW_TRACKING_URI": tracking_uri,
+        # The same for `mlflow server`, which has its own names for them.
+        "MLFLOW_BACKEND_STORE_URI": tracking_uri,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(state() / "mlflow" / "artifacts"),
         # No library phones home from a retailer's network.
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "GX_ANALYTICS_ENABLED": "false",

@@ -120,7 +120,10 @@ class ModelRegistry(dg.ConfigurableResource):
                 )
             if not self._is_registered():
                 self._client.create_registered_model(self.name, description="The nightly's recommender.")
-            made = mlflow.register_model(logged.model_uri, self.name, tags=tags)
+            # Not mlflow.register_model, which prints what it does.
+            made = self._client.create_model_version(
+                self.name, source=logged.model_uri, run_id=logged.run_id, tags=tags, model_id=logged.model_id
+            )
             return self.version(int(made.version))
 
     def versions(self) -> list[ModelVersion]:
@@ -214,11 +217,15 @@ class ModelRegistry(dg.ConfigurableResource):
         try:
             yield
         except (OperationalError, ConnectionError) as error:
-            raise Unavailable(f"The model registry does not answer: {error}.", remedy="see that MLflow's database is up.") from error
+            raise Unavailable(
+                f"The model registry does not answer: {error}.", remedy="see that MLflow's database is up."
+            ) from error
         except MlflowException as error:
             if error.get_http_status_code() < 500:
                 raise
-            raise Unavailable(f"The model registry failed: {error}.", remedy="see that MLflow's server is up.") from error
+            raise Unavailable(
+                f"The model registry failed: {error}.", remedy="see that MLflow's server is up."
+            ) from error
 
 
 def digest(folder: Path) -> str:

@@ -69,7 +69,11 @@ class OperationsDatabase(dg.ConfigurableResource):
 
     def record(self, promotion: PromotionRecord) -> None:
         """Add a decision."""
-        row = {**vars(promotion), "reasons": list(promotion.reasons), "numbers": json.loads(json.dumps(promotion.numbers))}
+        row = {
+            **vars(promotion),
+            "reasons": list(promotion.reasons),
+            "numbers": json.loads(json.dumps(promotion.numbers)),
+        }
         with self._engine.begin() as connection:
             connection.execute(self._promotions.insert().values(**row))
 

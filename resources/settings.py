@@ -161,7 +161,9 @@ class Settings(BaseSettings):
     timezone: str = Field(description="IANA zone in which a business day begins at midnight.")
     currency: str = Field("USD", description="ISO 4217, for display.")
     first_business_day: dt.date = Field(description="First day of the history to take in.")
-    last_business_day: dt.date | None = Field(None, description="Last day of a finished data set; a live feed has none.")
+    last_business_day: dt.date | None = Field(
+        None, description="Last day of a finished data set; a live feed has none."
+    )
     closed_days: list[dt.date | str] = Field([], description="Days without sales: dates, or `12-25` for every year.")
     transactions: Transactions
     products: Products | None = None
@@ -213,13 +215,13 @@ class Settings(BaseSettings):
         columns = self.transactions.columns
         catalogue = self.products.columns if self.products else None
         lacking = {
-            "no transactions.columns.basket_id: purchases of a household at one instant count as one basket":
-                columns.basket_id is None,
+            "no transactions.columns.basket_id: purchases of a household at one instant count as one basket": columns.basket_id
+            is None,
             "no transactions.columns.quantity: every line counts as one item": columns.quantity is None,
             "no transactions.columns.sales_value: features of price and spend are off": columns.sales_value is None,
             "no transactions.columns.store_id: lines carry no store": columns.store_id is None,
-            "no [products]: every product is recommendable, names are identifiers, category affinity is off":
-                catalogue is None,
+            "no [products]: every product is recommendable, names are identifiers, category affinity is off": catalogue
+            is None,
             "no products.columns.category: category affinity is off": catalogue is not None and not catalogue.category,
             "no products.columns.name: names are identifiers": catalogue is not None and not catalogue.name,
             "no [households]: households are those of the baskets, without attributes": self.households is None,

@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import dagster as dg
@@ -74,13 +73,17 @@ class TableStore(dg.ConfigurableResource):
         opened = self._open(table, version)
         schema = _schema(opened)
         files = [f"{self.uri(table)}/{part.path}" for part in _parts(opened, since=since, until=until)]
+        empty = self.engine.create_table(engine.temporary_name(table), schema=schema, temp=True)
         if not files:
-            return self.engine.create_table(engine.temporary_name(table), schema=schema, temp=True)
+            return empty
         day = _day_column(opened)
+        columns = ", ".join(map(engine.quoted_name, schema.names))
+        paths = ", ".join(map(engine.quoted_text, files))
+        # Joined to no rows of the whole schema: a column that is younger than all of these files is null in them.
         # Not Ibis's read_parquet: it cannot pass the type of the partition column on.
         return self.engine.sql(
-            f"SELECT {', '.join(map(engine.quoted_name, schema.names))} FROM read_parquet({files}, union_by_name = true"
-            + (f", hive_types = {{{day}: DATE}})" if day else ", hive_partitioning = false)")
+            f"SELECT {columns} FROM (FROM {empty.get_name()} UNION ALL BY NAME FROM read_parquet([{paths}], "
+            "union_by_name = true, " + (f"hive_types = {{{day}: DATE}}))" if day else "hive_partitioning = false))")
         )
 
     def rows_by_day(self, table: str) -> dict[dt.date | None, int]:
@@ -115,22 +118,27 @@ class TableStore(dg.ConfigurableResource):
 
     def _write(self, table: str, rows: ibis.Table | pa.Table, *, day: str | None, predicate: str | None) -> Commit:
         import pyarrow as pa
-        from deltalake import write_deltalake
+        from deltalake import DeltaTable, write_deltalake
         from deltalake.exceptions import CommitFailedError
 
         data = rows if isinstance(rows, pa.Table) else rows.to_pyarrow_batches(chunk_size=200_000)
         try:
+            if day and not self.exists(table):
+                # Only a predicate makes two writers of a day conflict, and there is none without a table: the first two
+                # would both have their rows in it.
+                DeltaTable.create(self.uri(table), schema=data.schema, mode="ignore", partition_by=[day])
             write_deltalake(
                 self.uri(table),
                 data,
                 mode="overwrite",
                 partition_by=[day] if day else None,
-                predicate=predicate if self.exists(table) else None,
+                predicate=predicate,
                 schema_mode="merge" if day else "overwrite",
             )
         except CommitFailedError as error:
             raise Unavailable(
-                f"Another run was writing {table} at the same moment: {error}.", remedy="run it again when that is over."
+                f"Another run was writing {table} at the same moment: {error}.",
+                remedy="run it again when that is over.",
             ) from error
         written = self._open(table)
         by_day = _rows_by_day(written)

@@ -137,9 +137,7 @@ def product(days: ibis.Table) -> ibis.Table:
         category=days.category.max(),
         popularity=_decayed(days.age, 30).sum(),
         trend=_ratio(3.0 * is_recent.sum(), (days.age < 3 * MONTH).sum()),
-        price_month=_ratio(
-            is_recent.ifelse(days.sales_value, None).sum(), is_recent.ifelse(days.quantity, None).sum()
-        ),
+        price_month=_ratio(is_recent.ifelse(days.sales_value, None).sum(), is_recent.ifelse(days.quantity, None).sum()),
         price_ever=_ratio(days.sales_value.sum(), days.quantity.sum()),
     )
     joined = repeats.join(sales, "product_id")
@@ -159,7 +157,9 @@ def category_affinity(days: ibis.Table) -> ibis.Table:
         category_gap=_ratio(visits.age.max() - visits.age.min(), visits.count() - 1),
     )
     variety = known.group_by("household_id", "category").agg(category_products=known.product_id.nunique())
-    return _as_floats(needs.join(variety, ["household_id", "category"]), ["household_id", "category"], CATEGORY_AFFINITY)
+    return _as_floats(
+        needs.join(variety, ["household_id", "category"]), ["household_id", "category"], CATEGORY_AFFINITY
+    )
 
 
 STORED_AS = {

@@ -134,7 +134,9 @@ def _refuse_days_without_lines(cleaned, days: Sequence[dt.date], *, feed_path: s
         )
     if broken := {day: rules for day, rules in empty.items() if rules}:
         day, rules = next(iter(broken.items()))
-        example = cleaned.quarantine.filter(cleaned.quarantine.business_date == day).limit(1).to_pyarrow().to_pylist()[0]
+        example = (
+            cleaned.quarantine.filter(cleaned.quarantine.business_date == day).limit(1).to_pyarrow().to_pylist()[0]
+        )
         raise FeedRefused(
             f"No line of {listed(list(broken))} is usable: {rules} for {day}; for example {example['source_file']}, "
             f"row {example['source_row']}, breaks {example['rule']}: {example['reason']}.",
@@ -170,7 +172,10 @@ def products(
         wanted = settings.products.columns
         needed = [wanted.product_id, *wanted.name, *filter(None, (wanted.category, wanted.department, wanted.brand))]
         delivered, _ = feeds.read(settings.products, engine=tables.engine, columns=needed)
-        rows, repeated = catalogue.products(delivered, settings.products), catalogue.repeated(delivered, wanted.product_id)
+        rows, repeated = (
+            catalogue.products(delivered, settings.products),
+            catalogue.repeated(delivered, wanted.product_id),
+        )
     else:
         rows = catalogue.products_of(tables.read(TRANSACTIONS))
     rows = rows.cache()

@@ -74,13 +74,17 @@ def products_of(transactions: ibis.Table) -> ibis.Table:
     """A catalogue of what was ever sold, for a retailer without one: everything is recommendable."""
     import ibis
 
-    return transactions.select("product_id").distinct().select(
-        "product_id",
-        name="product_id",
-        category=ibis.null("string"),
-        department=ibis.null("string"),
-        brand=ibis.null("string"),
-        is_recommendable=ibis.literal(True),
+    return (
+        transactions.select("product_id")
+        .distinct()
+        .select(
+            "product_id",
+            name="product_id",
+            category=ibis.null("string"),
+            department=ibis.null("string"),
+            brand=ibis.null("string"),
+            is_recommendable=ibis.literal(True),
+        )
     )
 
 

@@ -135,9 +135,7 @@ def standardise(lines: ibis.Table, feed: Transactions, *, timezone: str) -> ibis
     return standard.mutate(business_date=standard.file_date.fill_null(standard.local_date))
 
 
-def of_days(
-    lines: ibis.Table, *, first_day: dt.date, last_day: dt.date, since: dt.date, until: dt.date
-) -> ibis.Table:
+def of_days(lines: ibis.Table, *, first_day: dt.date, last_day: dt.date, since: dt.date, until: dt.date) -> ibis.Table:
     """The lines of the business days `since` … `until`, and those of no day: without a time, or outside the history.
 
     The latter lose their `business_date`: they belong to the feed, and no day can be blamed for them. The retailer's

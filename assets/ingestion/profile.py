@@ -65,8 +65,17 @@ def profile(
     held_back = quarantine.group_by("business_date").agg(quarantined=quarantine.count())
     frame = pd.DataFrame(index=pd.Index(list(days), name="business_date"))
     for part in (by_day, by_basket, held_back):
-        frame = frame.join(part.to_pandas().assign(business_date=lambda f: f.business_date.dt.date).set_index("business_date"))
-    counts = ["lines", "quarantined", "missing_keys", "repeated_keys", "baskets_of_several_households", "lines_of_another_day"]
+        frame = frame.join(
+            part.to_pandas().assign(business_date=lambda f: f.business_date.dt.date).set_index("business_date")
+        )
+    counts = [
+        "lines",
+        "quarantined",
+        "missing_keys",
+        "repeated_keys",
+        "baskets_of_several_households",
+        "lines_of_another_day",
+    ]
     frame[counts] = frame[counts].astype("float64").fillna(0)
     delivered = frame.lines + frame.quarantined
     return frame.assign(

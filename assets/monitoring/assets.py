@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.failures import explained
 from assets.ingestion.assets import PRODUCTS, TRANSACTIONS
+from assets.monitoring.realised import table
 from assets.partitions import business_days, days_back, days_of
 from assets.reporting import OWNERS, columns, picture, report_days, written
 from assets.scoring.assets import RECOMMENDATIONS
@@ -55,45 +56,54 @@ def realised_performance(
 
     A series by business day, with bootstrap intervals over households. Nights without earlier lists add nothing to it.
     """
-    from assets.features.purchases import baskets_after, purchases
     from assets.monitoring import pictures
-    from assets.monitoring.realised import HORIZONS, realised_lists, summary, table
 
-    rule, days, compared, skipped = settings.promotion, days_of(context), [], []
-    made = tables.rows_by_day(RECOMMENDATIONS)
-    for day in days:
-        rows = []
-        for horizon, length in HORIZONS.items():
-            recommended_on = day - dt.timedelta(days=length)
-            if not made.get(recommended_on):
-                skipped.append(f"no recommendations of {recommended_on} to compare")
-                continue
-            lists = tables.read(RECOMMENDATIONS, since=recommended_on, until=recommended_on)
-            lines = tables.read(TRANSACTIONS, since=recommended_on + dt.timedelta(days=1), until=day)
-            bought = baskets_after(purchases(lines, tables.read(PRODUCTS)), as_of=recommended_on, days=length)
-            found = realised_lists(lists, bought, k=settings.model.top_k)
-            if found.empty:
-                skipped.append(f"nobody bought anything in the {horizon} after {recommended_on}")
-                continue
-            rows += summary(
-                found,
-                business_date=day,
-                recommended_on=recommended_on,
-                horizon=horizon,
-                model_version=int(lists.model_version.max().execute()),
-                samples=rule.bootstrap_samples,
-                confidence=rule.confidence,
-                seed=settings.model.seed,
-            )
-        commit = tables.replace_days(PERFORMANCE, table(rows), days=[day])
-        compared += rows
-    report_days(context, commit, days)
+    days = days_of(context)
+    rows, notes = zip(*(_compare(day, settings, tables) for day in days), strict=True)
+    commit = tables.replace_days(PERFORMANCE, table([row for of_day in rows for row in of_day]), days=days)
     series = tables.read(PERFORMANCE, until=days[-1]).to_pandas()
+    report_days(
+        context,
+        commit,
+        days,
+        on_last={"series": picture(pictures.series(series, k=settings.model.top_k))} if len(series) else None,
+    )
     return dg.MaterializeResult(
         metadata={
             **written(commit, tables),
-            **{f"{row['metric']}_{row['horizon']}": row["value"] for row in compared if row["business_date"] == days[-1]},
-            "note": "; ".join(skipped[-4:]) or "compared",
-            **({"series": picture(pictures.series(series, k=settings.model.top_k))} if len(series) else {}),
+            **{f"{row['metric']}_{row['horizon']}": row["value"] for row in rows[-1]},
+            "notes": list(notes[-1]),
         }
     )
+
+
+def _compare(day: dt.date, settings: Settings, tables: TableStore) -> tuple[list[dict[str, object]], list[str]]:
+    """The rows of the series that are known at `day`'s close, and why any are missing."""
+    from assets.features.purchases import baskets_after, purchases
+    from assets.monitoring.realised import HORIZONS, realised_lists, summary
+
+    rule, made = settings.promotion, tables.rows_by_day(RECOMMENDATIONS)
+    rows, notes = [], []
+    for horizon, length in HORIZONS.items():
+        recommended_on = day - dt.timedelta(days=length)
+        if not made.get(recommended_on):
+            notes.append(f"There are no recommendations of {recommended_on} to compare.")
+            continue
+        lists = tables.read(RECOMMENDATIONS, since=recommended_on, until=recommended_on)
+        lines = tables.read(TRANSACTIONS, since=recommended_on + dt.timedelta(days=1), until=day)
+        bought = baskets_after(purchases(lines, tables.read(PRODUCTS)), as_of=recommended_on, days=length)
+        found = realised_lists(lists, bought, k=settings.model.top_k)
+        if found.empty:
+            notes.append(f"No household with a list of {recommended_on} bought anything in the {horizon} after it.")
+            continue
+        rows += summary(
+            found,
+            business_date=day,
+            recommended_on=recommended_on,
+            horizon=horizon,
+            model_version=int(lists.model_version.max().execute()),
+            samples=rule.bootstrap_samples,
+            confidence=rule.confidence,
+            seed=settings.model.seed,
+        )
+    return rows, notes

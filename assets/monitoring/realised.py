@@ -33,11 +33,15 @@ def realised_lists(recommendations: ibis.Table, bought: ibis.Table, *, k: int) -
     )
     served = lists.select("household_id").distinct().join(sizes, "household_id")
     joined = served.left_join(gains, "household_id").drop("household_id_right")
-    frame = joined.mutate(hits=joined.hits.fill_null(0), gain=joined.gain.fill_null(0.0)).order_by(ibis.asc("household_id"))
+    frame = joined.mutate(hits=joined.hits.fill_null(0), gain=joined.gain.fill_null(0.0)).order_by(
+        ibis.asc("household_id")
+    )
     frame = frame.to_pandas().set_index("household_id")
     ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(frame["truth_size"], k).astype(int) - 1]
     return frame.assign(
-        recall=frame["hits"] / frame["truth_size"], ndcg=frame["gain"] / ideal, hit_rate=(frame["hits"] > 0).astype(float)
+        recall=frame["hits"] / frame["truth_size"],
+        ndcg=frame["gain"] / ideal,
+        hit_rate=(frame["hits"] > 0).astype(float),
     )[list(METRICS)]
 
 

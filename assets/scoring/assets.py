@@ -10,7 +10,6 @@ from assets.ingestion.assets import HOUSEHOLDS
 from assets.partitions import business_days, days_of
 from assets.partitions import settings as configured
 from assets.reporting import OWNERS, columns, lineage, picture, report_days, written
-
 from resources.errors import Refused
 from resources.model_registry import ModelRegistry
 from resources.operations import OperationsDatabase
@@ -52,7 +51,9 @@ RECOMMENDATION_COLUMNS = columns(
             reason=("household_product_features", ["overdue", "purchases"]),
         ),
     },
-    freshness_policy=dg.FreshnessPolicy.cron(deadline_cron="0 7 * * *", timezone=configured.timezone, lower_bound_delta=dt.timedelta(hours=7)),
+    freshness_policy=dg.FreshnessPolicy.cron(
+        deadline_cron="0 7 * * *", timezone=configured.timezone, lower_bound_delta=dt.timedelta(hours=7)
+    ),
 )
 @explained
 def recommendations(
@@ -67,43 +68,50 @@ def recommendations(
     Scored by the version that was champion after that night, also when the day is scored again later. A household
     without any purchase, and anybody who is not known yet, gets the month's best sellers, marked as a fallback.
     """
-    import ibis
+    days = days_of(context)
+    return [_score(context, day, settings, tables, registry, operations) for day in days][-1]
 
+
+def _score(
+    context: dg.AssetExecutionContext,
+    day: dt.date,
+    settings: Settings,
+    tables: TableStore,
+    registry: ModelRegistry,
+    operations: OperationsDatabase,
+) -> dg.MaterializeResult:
     from assets.features.definitions import FeatureTables
     from assets.scoring import lists, pictures
-    from assets.training.candidates import candidates
+    from assets.training.candidates import best_sellers, candidates
     from assets.training.models.interface import Recommender
 
-    model, days = settings.model, days_of(context)
-    for day in days:
-        version = operations.champion_as_of(day)
-        if version is None:
-            raise Refused(
-                f"No champion has been decided for {day} or before.",
-                remedy=f"`dg launch --assets '+champion' --partition {day}`, or `nightcart nightly --date {day}`.",
-            )
-        built = FeatureTables.of(lambda name, day=day: tables.read(name, since=day, until=day).drop("business_date"))
-        found = candidates(built, own=model.candidates, popular=model.popular_candidates)
-        frame = found.order_by("household_id", "product_id").to_pandas()
-        with registry.files(registry.version(version)) as folder:
-            recommender = Recommender.load(folder)
-        context.log.info(f"Scoring {len(frame):,} candidates with version {version}, {recommender.title}")
-        personal = lists.personal(frame, recommender.score(frame), k=model.top_k)
-        known = set(frame["household_id"].unique())
-        listed = tables.read(HOUSEHOLDS).household_id.to_pyarrow().to_pylist()
-        best = built.product.order_by(ibis.desc("popularity"), "product_id").limit(model.top_k)
-        others = lists.fallback(
-            best.select("product_id", "buyers_month").to_pandas(), [*sorted(set(listed) - known), None]
+    model, version = settings.model, operations.champion_as_of(day)
+    if version is None:
+        raise Refused(
+            f"No champion has been decided for {day} or before.",
+            remedy=f"`nightcart nightly --date {day}` trains and decides one.",
         )
-        rows = lists.joined(personal, others, business_date=day, model_version=version)
-        commit = tables.replace_days(RECOMMENDATIONS, rows, days=[day])
-    report_days(context, commit, days)
+    with registry.files(registry.version(version)) as folder:
+        recommender = Recommender.load(folder)
+    built = FeatureTables.of(lambda name: tables.read(name, since=day, until=day).drop("business_date"))
+    found = candidates(built, own=model.candidates, popular=model.popular_candidates)
+    frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
+    context.log.info(f"Scoring {len(frame):,} candidates with version {version}, {recommender.title}")
+    personal = lists.personal(frame, recommender.score(frame), k=model.top_k)
+
+    served = set(frame["household_id"].unique())
+    listed = tables.read(HOUSEHOLDS).household_id.to_pyarrow().to_pylist()
+    popular = best_sellers(built, most=model.top_k).select("product_id", "buyers_month").to_pandas()
+    others = lists.fallback(popular, [*sorted(set(listed) - served), None])
+    rows = lists.joined(personal, others, business_date=day, model_version=version)
+    commit = tables.replace_days(RECOMMENDATIONS, rows, days=[day])
+    report_days(context, commit, [day])
     return dg.MaterializeResult(
         metadata={
             **written(commit, tables),
             "model_version": version,
-            "households": len(known),
-            "households_with_fallback": others["household_id"].nunique(),
+            "households": len(served),
+            "households_with_fallback": int(others["household_id"].nunique()),
             "share_of_repeats": float(personal["is_repeat"].mean()),
             "reasons": {reason: int(n) for reason, n in personal["reason"].value_counts().items()},
             "scores": picture(pictures.scores(personal["score"].tolist(), k=model.top_k)),

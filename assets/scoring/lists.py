@@ -80,7 +80,9 @@ def joined(personal: pd.DataFrame, others: pd.DataFrame, *, business_date: dt.da
 
     rows = pd.concat([personal, others], ignore_index=True)
     rows = rows.assign(business_date=business_date, model_version=model_version)
-    return pa.Table.from_pandas(rows[["business_date", *COLUMNS, "model_version"]], schema=schema(), preserve_index=False)
+    return pa.Table.from_pandas(
+        rows[["business_date", *COLUMNS, "model_version"]], schema=schema(), preserve_index=False
+    )
 
 
 def schema() -> pa.Schema:

@@ -46,10 +46,12 @@ def candidates(tables: FeatureTables, *, own: int, popular: int) -> ibis.Table:
         group_by="household_id", order_by=[ibis.desc("decayed_90"), ibis.desc("purchases"), "product_id"]
     )
     own_products = (
-        history.mutate(place=ibis.row_number().over(favourites)).filter(ibis._.place < own).select("household_id", "product_id")
+        history.mutate(place=ibis.row_number().over(favourites))
+        .filter(ibis._.place < own)
+        .select("household_id", "product_id")
     )
-    best_sellers = sellers.order_by([ibis.desc("popularity"), "product_id"]).limit(popular).select("product_id")
-    pairs = own_products.union(tables.household.select("household_id").cross_join(best_sellers), distinct=True)
+    popular_products = best_sellers(tables, most=popular).select("product_id")
+    pairs = own_products.union(tables.household.select("household_id").cross_join(popular_products), distinct=True)
     joined = (
         pairs.left_join(history, ["household_id", "product_id"])
         .drop("household_id_right", "product_id_right")
@@ -65,14 +67,28 @@ def candidates(tables: FeatureTables, *, own: int, popular: int) -> ibis.Table:
         category_share=joined.decayed_90 / joined.category_decayed_90,
         category_overdue=joined.category_days_since_last / joined.category_gap.nullif(0),
         price_against_own=joined.price_month / joined.price.nullif(0),
-        expected_week=7 * joined.decayed_90 * LOG_2 / (90 * (1 - ibis.literal(0.5) ** ((joined.days_since_first + 1) / 90))),
+        expected_week=7
+        * joined.decayed_90
+        * LOG_2
+        / (90 * (1 - ibis.literal(0.5) ** ((joined.days_since_first + 1) / 90))),
     )
     return derived.select(
-        "household_id", "product_id", "category", "is_repeat", **{name: derived[name].cast("float32") for name in FEATURES}
+        "household_id",
+        "product_id",
+        "category",
+        "is_repeat",
+        **{name: derived[name].cast("float32") for name in FEATURES},
     )
 
 
 LOG_2 = 0.6931471805599453
+
+
+def best_sellers(tables: FeatureTables, *, most: int) -> ibis.Table:
+    """The rows of `product` of the month's best sellers, best first; a tie goes to the lower product_id."""
+    import ibis
+
+    return tables.product.order_by([ibis.desc("popularity"), "product_id"]).limit(most)
 
 
 def labelled(candidates: ibis.Table, truth: ibis.Table) -> ibis.Table:

@@ -57,7 +57,9 @@ def by_list(frame: pd.DataFrame, scores: np.ndarray, *, k: int) -> pd.DataFrame:
     lists = gains.groupby(LIST_KEY).agg(hits=("hits", "sum"), gain=("gain", "sum"), truth_size=("truth_size", "first"))
     ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(lists["truth_size"], k).astype(int) - 1]
     return lists.assign(
-        recall=lists["hits"] / lists["truth_size"], ndcg=lists["gain"] / ideal, hit_rate=(lists["hits"] > 0).astype(float)
+        recall=lists["hits"] / lists["truth_size"],
+        ndcg=lists["gain"] / ideal,
+        hit_rate=(lists["hits"] > 0).astype(float),
     )[list(METRICS)]
 
 
@@ -88,6 +90,4 @@ BOOTSTRAP_BLOCK = 100  # draws at a time: bounds the memory at 100 numbers a hou
 
 def estimates(lists: pd.DataFrame, *, samples: int, confidence: float, seed: int) -> Mapping[str, Estimate]:
     """An :class:`Estimate` of each metric of :func:`by_list`."""
-    return {
-        metric: estimate(lists[metric], samples=samples, confidence=confidence, seed=seed) for metric in METRICS
-    }
+    return {metric: estimate(lists[metric], samples=samples, confidence=confidence, seed=seed) for metric in METRICS}

@@ -18,7 +18,7 @@ def quality(estimates: Mapping[str, Mapping[str, Sequence[float]]], *, k: int) -
     metrics = list(next(iter(estimates.values())))
     figure = Figure(figsize=(9, 0.45 * len(estimates) + 1))
     for axes, metric in zip(figure.subplots(1, len(metrics), sharey=True), metrics, strict=True):
-        for place, (name, values) in enumerate(estimates.items()):
+        for place, values in enumerate(estimates.values()):
             value, low, high = values[metric]
             colour = "#c0504d" if place == len(estimates) - 1 else "#1f4e79"
             axes.errorbar(value, place, xerr=[[value - low], [high - value]], fmt="o", color=colour)

@@ -34,7 +34,9 @@ for group, commands in {
 
 
 @app.callback()
-def options(debug: bool = typer.Option(False, "--debug", help="Show stack traces and the libraries' own warnings.")) -> None:
+def options(
+    debug: bool = typer.Option(False, "--debug", help="Show stack traces and the libraries' own warnings."),
+) -> None:
     if debug:
         os.environ["NIGHTCART_DEBUG"] = "1"
     else:
@@ -54,7 +56,10 @@ def main() -> None:
         _say("Interrupted.", "the same command goes on where it stopped.")
         sys.exit(130)
     except Exception as error:  # the last line of defence: a stack trace helps a developer, not an operator
-        _say(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", "`nightcart --debug …` shows the trace.")
+        _say(
+            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+            "`nightcart --debug …` shows the trace.",
+        )
         _reraise_if_debugging(error)
         sys.exit(1)
 

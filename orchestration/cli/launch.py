@@ -92,14 +92,18 @@ def run_night(found: dg.DagsterInstance, day: dt.date, *, attempts: Sequence[dg.
     todo = undone(
         children={key: graph.get(key).child_keys for key in graph.materializable_asset_keys},
         made_together=[graph.get(key).execution_set_asset_keys for key in graph.materializable_asset_keys],
-        checks={key: [c.name for c in graph.get_check_keys_for_assets({key})] for key in graph.materializable_asset_keys},
+        checks={
+            key: [c.name for c in graph.get_check_keys_for_assets({key})] for key in graph.materializable_asset_keys
+        },
         done=_done(found, attempts),
     )
     tags = {PARTITION_TAG: day.isoformat()}
     if attempts and len(todo) < len(graph.materializable_asset_keys):
         root = attempts[-1].run_id
         tags |= {"dagster/parent_run_id": attempts[0].run_id, "dagster/root_run_id": root}
-        console.print(f"  goes on after run {attempts[0].run_id[:8]}: {', '.join(sorted(k.to_user_string() for k in todo))}")
+        console.print(
+            f"  goes on after run {attempts[0].run_id[:8]}: {', '.join(sorted(k.to_user_string() for k in todo))}"
+        )
     return execute(found, nightly_job, assets=todo, tags=tags, title=f"night of {day}")
 
 
@@ -182,7 +186,9 @@ def _failures(found: dg.DagsterInstance, run_id: str) -> Iterator[str]:
         if event and event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
             if not evaluation.passed:
-                checks.append(f"{evaluation.asset_key.to_user_string()} breaks {evaluation.check_name}: {evaluation.description or ''}")
+                checks.append(
+                    f"{evaluation.asset_key.to_user_string()} breaks {evaluation.check_name}: {evaluation.description or ''}"
+                )
         elif event and event.event_type == dg.DagsterEventType.STEP_FAILURE:
             data = event.step_failure_data
             told = data.user_failure_data.description if data.user_failure_data else None
@@ -203,7 +209,12 @@ def _shown(found: dg.DagsterInstance, launch: str, title: str) -> Iterator[None]
     """Follow the run with the tag `launch` in the event log, and show its steps, until the context ends."""
     is_over = threading.Event()
     with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn(), console=console, transient=True
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
     ) as progress:
         task = progress.add_task(title, total=None)
         follower = threading.Thread(target=_follow, args=(found, launch, title, progress, task, is_over), daemon=True)
@@ -215,7 +226,9 @@ def _shown(found: dg.DagsterInstance, launch: str, title: str) -> Iterator[None]
             follower.join(timeout=5)
 
 
-def _follow(found: dg.DagsterInstance, launch: str, title: str, progress: Progress, task, is_over: threading.Event) -> None:
+def _follow(
+    found: dg.DagsterInstance, launch: str, title: str, progress: Progress, task, is_over: threading.Event
+) -> None:
     run_id, cursor, began = None, None, {}
     while True:
         was_over = is_over.wait(0.25)

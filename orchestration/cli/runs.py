@@ -30,7 +30,8 @@ def demo() -> None:
 
     if settings.name != "complete_journey":
         raise Refused(
-            f"The retailer in use is {settings.title}, not the demo.", remedy="`nightcart use config/complete_journey.toml`."
+            f"The retailer in use is {settings.title}, not the demo.",
+            remedy="`nightcart use config/complete_journey.toml`.",
         )
     console.print(f"\n[bold]Nightcart[/] · one night on real data · {settings.title}\n")
     with instance() as found:
@@ -41,7 +42,9 @@ def demo() -> None:
 
 
 def nightly(
-    date: Annotated[dt.datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The business day that has closed.")],
+    date: Annotated[
+        dt.datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The business day that has closed.")
+    ],
     force: Force = False,
 ) -> None:
     """Everything for one business day: baskets, features, challenger, champion, lists for tomorrow.
@@ -60,8 +63,12 @@ def nightly(
 
 
 def backfill(
-    from_: Annotated[dt.datetime, typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First business day.")],
-    to: Annotated[dt.datetime, typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last business day.")],
+    from_: Annotated[
+        dt.datetime, typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First business day.")
+    ],
+    to: Annotated[
+        dt.datetime, typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last business day.")
+    ],
     assets: Annotated[str, typer.Option(help="What to make, in Dagster's selection syntax.")] = "transactions",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
     force: Force = False,
@@ -106,7 +113,9 @@ def replay(
         nights = [first + n * ONE_DAY for n in range(days)]
         there = [day for day in nights if business_days.has_partition_key(day.isoformat())]
         if not there:
-            raise Refused(f"{first} is not over, or after the last business day of {settings.title}.", remedy="wait for it.")
+            raise Refused(
+                f"{first} is not over, or after the last business day of {settings.title}.", remedy="wait for it."
+            )
         for number, day in enumerate(there, start=1):
             console.print(f"[bold]night {number} of {len(there)}[/]: {day:%A} {day}")
             _night(found, day, is_forced=False)
@@ -125,7 +134,8 @@ def _night(found, day: dt.date, *, is_forced: bool) -> None:
         return
     if attempts and not attempts[0].is_finished:
         raise Refused(
-            f"The night of {day} is under way (run {attempts[0].run_id[:8]}).", remedy="wait for it; `make ui` shows it."
+            f"The night of {day} is under way (run {attempts[0].run_id[:8]}).",
+            remedy="wait for it; `make ui` shows it.",
         )
     failed = []
     for run in attempts:
@@ -161,7 +171,11 @@ def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: b
     names = ", ".join(sorted(key.to_user_string() for key in chosen))
     console.print(
         f"[bold]Backfill[/] of {names}: {len(wanted)} days, {len(wanted) - len(todo)} done, {len(todo)} to make"
-        + (f" in {len(gaps)} run{'s' * (len(gaps) > 1)}: {', '.join(f'{a} … {b}' for a, b in gaps[:5])}" if gaps else ".")
+        + (
+            f" in {len(gaps)} run{'s' * (len(gaps) > 1)}: {', '.join(f'{a} … {b}' for a, b in gaps[:5])}"
+            if gaps
+            else "."
+        )
         + (" …" if len(gaps) > 5 else "")
     )
     for start, end in [] if is_dry else gaps:

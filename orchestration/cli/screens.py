@@ -45,8 +45,11 @@ def night(day: dt.date) -> None:
         f"[bold]{personal['household_id'].nunique():,}[/] households have {settings.model.top_k} recommendations each; "
         f"{others.nunique():,} without history have the fallback list.\n"
     )
-    # One that the model knows well.
-    shown = personal.groupby("household_id")["score"].sum().idxmax()
+    # One whose list shows something: a rhythm in several different products, then high scores.
+    own = personal.assign(is_due=personal["reason"] == "due").groupby("household_id")
+    lists = own.agg(score=("score", "sum"), names=("name", "nunique"), due=("is_due", "sum"))
+    lists["varied"] = lists["names"].clip(upper=8) + lists["due"].clip(upper=3)
+    shown = lists.sort_values(["varied", "score"]).index[-1]
     _list_of(str(shown), rows, day)
 
 
@@ -55,7 +58,9 @@ def recommendations(household: str, day: dt.date | None) -> None:
     tables = _adapters()["tables"]
     made = [found for found, rows in tables.rows_by_day("recommendations").items() if rows and found]
     if not made:
-        raise Refused("There are no recommendations yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`.")
+        raise Refused(
+            "There are no recommendations yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`."
+        )
     if day and day not in made:
         raise Refused(
             f"There are no recommendations of {day}; there are of {min(made)} … {max(made)}.",
@@ -78,7 +83,11 @@ def models() -> None:
     for version in versions:
         metrics = [version.metrics.get(f"{name}_at_{k}") for name in ("recall", "ndcg", "hit_rate")]
         weeks = version.parameters.get("label_weeks_from_closes", "").split()
-        trained = f"{int(version.parameters.get('examples', 0)):,} examples, weeks from {weeks[-1]} … {weeks[0]}" if weeks else "nothing"
+        trained = (
+            f"{int(version.parameters.get('examples', 0)):,} examples, weeks from {weeks[-1]} … {weeks[0]}"
+            if weeks
+            else "nothing"
+        )
         inputs = ", ".join(
             f"{tag.removeprefix('nightcart.table.')} v{value}"
             for tag, value in sorted(version.tags.items())
@@ -93,7 +102,9 @@ def models() -> None:
             f"{trained}\n[dim]{inputs}[/]",
         )
     console.print(table)
-    console.print("[dim]Metrics are of each version's own holdout; they compare within a night, not across nights.[/]\n")
+    console.print(
+        "[dim]Metrics are of each version's own holdout; they compare within a night, not across nights.[/]\n"
+    )
     for record in adapters["operations"].promotions()[-3:]:
         console.print(f"[bold]{record.business_date}[/] " + "; ".join(record.reasons))
 
@@ -134,7 +145,9 @@ def _decision(record: PromotionRecord) -> None:
         table.add_column(f"{metric}@{k}", justify="right", no_wrap=True)
     for place, (name, metrics) in enumerate(quality.items()):
         style = "bold" if place == len(quality) - 1 else None
-        cells = (f"{value:.4f} [dim]{low:.3f}–{high:.3f}[/]".replace("0.", ".") for value, low, high in metrics.values())
+        cells = (
+            f"{value:.4f} [dim]{low:.3f}–{high:.3f}[/]".replace("0.", ".") for value, low, high in metrics.values()
+        )
         table.add_row(name, *cells, style=style)
     console.print(table)
     for reason in record.reasons:
@@ -165,13 +178,17 @@ def _list_of(household: str, rows: pd.DataFrame, day: dt.date) -> None:
         console.print(_habits(household, day))
     version = int(own["model_version"].iloc[0])
     table = Table(
-        box=box.SIMPLE_HEAD, title=f"Household {household}, after {day:%A} {day} · model version {version}", title_justify="left"
+        box=box.SIMPLE_HEAD,
+        title=f"Household {household}, after {day:%A} {day} · model version {version}",
+        title_justify="left",
     )
     for column in ("", "product", "score", "reason"):
         table.add_column(column, justify="right" if column in ("", "score") else "left", no_wrap=column != "product")
     for row in own.itertuples():
         score = "" if row.is_fallback else f"{row.score:.2f}"
-        table.add_row(str(row.rank), f"{row.name} [dim]{row.product_id}[/]", score, f"[cyan]{row.reason}[/] · {row.explanation}")
+        table.add_row(
+            str(row.rank), row.name, score, f"[cyan]{row.reason}[/] · {row.explanation}"
+        )
     console.print(table)
 
 
@@ -225,12 +242,13 @@ def status() -> None:
     if nights and business_days.has_partition_key(max(nights).isoformat()):
         last = last_day(settings, now=dt.datetime.now(dt.UTC))
         if max(nights) < last:
-            advice.append(f"Lists are of {max(nights)}; {last} has closed: `nightcart replay --days {(last - max(nights)).days}`.")
+            advice.append(
+                f"Lists are of {max(nights)}; {last} has closed: `nightcart replay --days {(last - max(nights)).days}`."
+            )
     _advise(advice)
 
 
 def _asset_row(found, graph, key, advice: list[str]) -> list[str]:
-    import dagster as dg
 
     name, event = key.to_user_string(), found.get_latest_materialization_event(key)
     if event is None:
@@ -244,12 +262,16 @@ def _asset_row(found, graph, key, advice: list[str]) -> list[str]:
         span = (dt.date.fromisoformat(keys[-1]) - dt.date.fromisoformat(keys[0])).days + 1
         if name == "transactions" and span > len(keys):
             days = f"[red]{len(keys):,} of {span:,}[/]"
-            advice.append(f"{span - len(keys)} days of transactions are missing: `nightcart backfill --from {keys[0]} --to {keys[-1]}`.")
+            advice.append(
+                f"{span - len(keys)} days of transactions are missing: `nightcart backfill --from {keys[0]} --to {keys[-1]}`."
+            )
     checks = sorted(graph.get_check_keys_for_assets({key}), key=lambda check: check.name)
     records = found.event_log_storage.get_latest_asset_check_execution_by_key(checks)
     failed = [check.name for check, record in records.items() if record and record.status.value == "FAILED"]
     for check in failed:
-        advice.append(f"{name} breaks {check}: see the check in `make ui`, mend the feed, then run the day's nightly again.")
+        advice.append(
+            f"{name} breaks {check}: see the check in `make ui`, mend the feed, then run the day's nightly again."
+        )
     said = f"[red]{len(failed)} failed[/]" if failed else f"{len(records)} passed" if records else ""
     return [name, newest, days, f"{made:%m-%d %H:%M}", said]
 
@@ -281,7 +303,9 @@ def _failures(found, advice: list[str]) -> None:
         newest.setdefault(run.tags.get(PARTITION_TAG, ""), run)
     for day, run in sorted(newest.items()):
         if run.status == dg.DagsterRunStatus.FAILURE:
-            advice.append(f"The night of {day} failed (run {run.run_id[:8]}): mend it, then `nightcart nightly --date {day}`.")
+            advice.append(
+                f"The night of {day} failed (run {run.run_id[:8]}): mend it, then `nightcart nightly --date {day}`."
+            )
 
 
 def _services(found, advice: list[str]) -> None:
@@ -297,5 +321,3 @@ def _advise(advice: Sequence[str]) -> None:
     console.print("[bold]What to do[/]")
     for line in dict.fromkeys(advice):
         console.print(f"  [yellow]→[/] {line}")
-
-

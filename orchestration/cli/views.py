@@ -12,7 +12,9 @@ def recommend(
     household: Annotated[str, typer.Argument(help="The household's identifier, as it stands in the feed.")],
     date: Annotated[
         dt.datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The list made at this day's close; default: the newest."),
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The list made at this day's close; default: the newest."
+        ),
     ] = None,
 ) -> None:
     """A household's list, by product name, each with its reason.

@@ -1,0 +1,53 @@
+# The commands of the project. All of them install what they need first, from the committed lock.
+
+UV_VERSION := 0.13.9
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+RUN := $(UV) run --frozen --no-sync
+
+.PHONY: demo test ui mlflow check format benchmarks install clean
+.DEFAULT_GOAL := help
+
+help:  ## This list.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+demo: install  ## One night on real data: ingest eleven months, train, judge, promote, score.
+	@$(RUN) nightcart demo
+
+test: install  ## The whole test suite.
+	@$(RUN) pytest
+
+ui: install  ## Web server and daemon on http://localhost:3000, with the schedule running.
+	@$(RUN) dg dev --host 127.0.0.1 --port 3000
+
+mlflow: install  ## MLflow's own UI on http://localhost:5000, on the same database.
+	@$(RUN) mlflow server --host 127.0.0.1 --port 5000 --workers 1
+
+check: install  ## Lint, format, types, import contract, definitions.
+	@$(RUN) ruff check
+	@$(RUN) ruff format --check
+	@$(RUN) pyright
+	@$(RUN) lint-imports
+	@$(RUN) dg check defs
+
+format: install  ## Put the code into its format.
+	@$(RUN) ruff check --fix
+	@$(RUN) ruff format
+
+benchmarks: install  ## The two ratios: import cost, and the night through Dagster against a bare script.
+	@$(RUN) python benchmarks/import_cost.py
+	@$(RUN) python benchmarks/night_overhead.py
+
+install: .venv/.installed
+
+.venv/.installed: uv.lock pyproject.toml hatch_build.py resources/nightcart_home.pth | $(UV)
+	@$(UV) sync --locked --quiet
+	@touch $@
+
+# uv, where the machine has none: into .tools/, by the Python that is there.
+.tools/bin/uv:
+	@echo "Installing uv $(UV_VERSION) into .tools/"
+	@python3 -m venv .tools 2>/dev/null && .tools/bin/python -m pip install --quiet uv==$(UV_VERSION) \
+		|| { rm -rf .tools && python3 -m pip install --quiet --target .tools uv==$(UV_VERSION); }
+
+clean:  ## Remove the environment; the state in .nightcart stays.
+	rm -rf .venv .tools

@@ -1,0 +1,338 @@
+"""One business day's night without an orchestrator: the project's own functions called one after the other.
+
+    NIGHTCART_HOME=/tmp/somewhere python benchmarks/bare_night.py 2017-11-27
+
+What a cron script would do, and no more: no events, no checks but those of the delivered tables, no pictures, no data
+versions, no retries. What one step has made the next one takes from memory, unless it is kept from earlier nights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assets.features import definitions
+from assets.features.purchases import baskets_after, purchases
+from assets.ingestion import catalogue, cleaning
+from assets.ingestion.profile import expectations, profile
+from assets.monitoring import realised
+from assets.scoring import lists
+from assets.training.candidates import FEATURES, best_sellers, candidates
+from assets.training.examples import LABEL_DAYS, LabelWeeks, examples, inputs_of, label_weeks
+from assets.training.judging import judge
+from assets.training.metrics import by_list, estimates
+from assets.training.models.interface import Recommender
+from resources import home
+from resources.engine import content_digest
+from resources.feeds import FeedReader
+from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion, digest
+from resources.operations import OperationsDatabase, PromotionRecord
+from resources.provenance import code_version
+from resources.settings import Settings, load_settings
+from resources.table_store import TableStore
+from resources.validation import Expectation, validate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class BareNight:
+    """The night of `day`, on the state of the retailer in use."""
+
+    day: dt.date
+    settings: Settings
+
+    @cached_property
+    def feeds(self) -> FeedReader:
+        return FeedReader(raw=home.state() / "raw")
+
+    @cached_property
+    def tables(self) -> TableStore:
+        return TableStore(root=str(home.state() / "tables"))
+
+    @cached_property
+    def registry(self) -> ModelRegistry:
+        return ModelRegistry(
+            tracking_uri=home.environment()["MLFLOW_TRACKING_URI"],
+            artifacts=(home.state() / "mlflow" / "artifacts").as_uri(),
+            name=f"{self.settings.name}_recommender",
+        )
+
+    @cached_property
+    def operations(self) -> OperationsDatabase:
+        return OperationsDatabase(url=f"sqlite:///{home.state() / 'operations.db'}")
+
+    @cached_property
+    def weeks(self) -> LabelWeeks:
+        given = self.settings.model
+        return label_weeks(
+            self.day, train=given.label_weeks, holdout=given.holdout_weeks, first_day=self.settings.first_business_day
+        )
+
+    def run(self) -> None:
+        with stage("take in the feeds"):
+            take_in(self.settings, self.feeds, self.tables, since=self.day, until=self.day)
+        with stage("validate them"):
+            self.validate()
+        with stage("build features"):
+            self.build_features()
+        with stage("label weeks"):
+            self.label_weeks()
+        with stage("read examples"):
+            learn_from = self.read(self.weeks.train, is_identified=False)
+            holdout = self.read(self.weeks.holdout)
+        with stage("fit"):
+            model = Recommender.create(self.settings.model.family, self.settings.model.parameters)
+            model.fit(learn_from, seed=self.settings.model.seed)
+        with stage("register"):
+            version = self.register(model, holdout, examples=len(learn_from))
+        with stage("decide"):
+            champion = self.decide(model, version, holdout)
+        with stage("score"):
+            self.score(champion)
+        with stage("look back"):
+            self.look_back()
+
+    def validate(self) -> None:
+        """The expectations that the checks of the delivered tables have; a broken one ends the night."""
+        tables, feed = self.tables, self.settings.transactions
+        frame = profile(
+            tables.read("transactions", since=self.day, until=self.day),
+            tables.read("transactions_quarantine", since=self.day, until=self.day),
+            days=[self.day],
+            closed=[],
+            lines_by_day=tables.rows_by_day("transactions"),
+            feed=feed,
+            timezone=self.settings.timezone,
+        )
+        products = tables.read("products")
+        outcomes = [
+            *validate(frame, [each for group in expectations(feed).values() for each in group]),
+            *validate(
+                products.select("product_id", "name").to_pandas(), [*unique_and_given("product_id"), given("name")]
+            ),
+            *validate(
+                products.agg(recommendable=products.is_recommendable.sum().fill_null(0)).to_pandas(),
+                [
+                    Expectation(
+                        type="expect_column_values_to_be_between", kwargs={"column": "recommendable", "min_value": 10}
+                    )
+                ],
+            ),
+            *validate(tables.read("households").select("household_id").to_pandas(), unique_and_given("household_id")),
+        ]
+        if broken := [outcome for outcome in outcomes if not outcome.is_met]:
+            raise SystemExit(f"The delivered tables are not fit to use: {broken}")
+
+    def build_features(self) -> None:
+        import ibis
+
+        tables = self.tables
+        built = definitions.build(tables.read("transactions", until=self.day), tables.read("products"), as_of=self.day)
+        for name, table in built.by_name().items():
+            tables.replace_days(name, table.mutate(business_date=ibis.literal(self.day)), days=[self.day])
+
+    def label_weeks(self) -> None:
+        """The label weeks that are not kept from an earlier night."""
+        import ibis
+
+        tables, model = self.tables, self.settings.model
+        products = tables.read("products").cache()
+        products_digest = content_digest(products)
+        for as_of in self.weeks.all:
+            end = as_of + dt.timedelta(days=LABEL_DAYS)
+            inputs = inputs_of(
+                transactions=tables.fingerprint("transactions", until=end), products=products_digest, model=model
+            )
+            if self.inputs_on_record(as_of) == inputs:
+                continue
+            week = examples(tables.read("transactions", until=end), products, as_of=as_of, model=model)
+            week = week.mutate(inputs=ibis.literal(inputs), as_of_date=ibis.literal(as_of))
+            tables.replace_days(
+                "training_examples", week.order_by("household_id", "product_id"), days=[as_of], by="as_of_date"
+            )
+
+    def inputs_on_record(self, as_of: dt.date) -> str | None:
+        if not self.tables.rows_by_day("training_examples").get(as_of):
+            return None
+        rows = self.tables.read("training_examples", since=as_of, until=as_of)
+        return rows.select("inputs").limit(1).to_pyarrow()["inputs"][0].as_py()
+
+    def read(self, weeks: Sequence[dt.date], *, is_identified: bool = True) -> pd.DataFrame:
+        """The labelled candidates of some weeks, in the order that makes the model the same."""
+        keys = ["as_of_date", "household_id", "product_id"]
+        rows = self.tables.read("training_examples", since=min(weeks), until=max(weeks))
+        columns = [*(keys if is_identified else []), "label", "truth_size", *FEATURES]
+        wanted = rows.filter(rows["as_of_date"].isin(list(weeks))).order_by(keys).select(columns)
+        return wanted.to_pyarrow().to_pandas()
+
+    def register(self, model: Recommender, holdout: pd.DataFrame, *, examples: int) -> ModelVersion:
+        """Save the model and put it on record in MLflow, with its quality on the holdout."""
+        given, rule = self.settings.model, self.settings.promotion
+        quality = estimates(
+            by_list(holdout, model.score(holdout), k=given.top_k),
+            samples=rule.bootstrap_samples,
+            confidence=rule.confidence,
+            seed=given.seed,
+        )
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / "model"
+            model.save(folder)
+            made_from = [self.inputs_on_record(as_of) for as_of in self.weeks.train]
+            return self.registry.register(
+                folder,
+                ModelRecord(
+                    business_date=self.day.isoformat(),
+                    identity=hashlib.sha256(repr((self.day, *made_from, digest(folder))).encode()).hexdigest(),
+                    inputs=list(model.features),
+                    parameters={
+                        "family": model.family(),
+                        **model.parameters,
+                        "seed": given.seed,
+                        "examples": examples,
+                        "label_weeks_from_closes": " ".join(map(str, self.weeks.train)),
+                        "holdout_from_closes": " ".join(map(str, self.weeks.holdout)),
+                    },
+                    tables={
+                        name: self.tables.version(name) for name in ("transactions", "products", "training_examples")
+                    },
+                    metrics={f"{name}_at_{given.top_k}": estimate.value for name, estimate in quality.items()},
+                    tags={"nightcart.title": model.title, "nightcart.code": code_version()},
+                    description=f"{model.title} of the night of {self.day}.",
+                ),
+            )
+
+    def decide(self, model: Recommender, challenger: ModelVersion, holdout: pd.DataFrame) -> int:
+        """Judge the challenger by the promotion's rule, record the decision, and return the version of the champion."""
+        settings = self.settings
+        before = self.operations.champion_as_of(self.day - dt.timedelta(days=1))
+        baselines = [Recommender.create(family) for family in settings.model.baselines]
+        judgement = judge(
+            holdout,
+            challenger=(f"challenger (version {challenger.version})", model),
+            baselines={baseline.title: baseline for baseline in baselines},
+            champion=(f"champion (version {before})", self.load(before)) if before is not None else None,
+            k=settings.model.top_k,
+            rule=settings.promotion,
+            seed=settings.model.seed,
+        )
+        after = challenger.version if judgement.decision.is_promoted else before
+        if after is None:
+            raise SystemExit("The challenger does not beat the baselines, and there is no champion.")
+        self.operations.record(
+            PromotionRecord(
+                business_date=self.day,
+                challenger=challenger.version,
+                champion_before=before,
+                champion_after=after,
+                is_promoted=judgement.decision.is_promoted,
+                reasons=judgement.decision.reasons,
+                numbers=judgement.numbers(),
+                decided_at=dt.datetime.now(dt.UTC),
+                run_id="bare",
+            )
+        )
+        if after != before:
+            if before is not None:
+                self.registry.point(PREVIOUS, before)
+            self.registry.point(CHAMPION, after)
+        return after
+
+    def load(self, version: int) -> Recommender:
+        """A model as the registry has it."""
+        with self.registry.files(self.registry.version(version)) as folder:
+            return Recommender.load(folder)
+
+    def score(self, champion: int) -> None:
+        """Score every household with the champion and write the lists."""
+        tables, given = self.tables, self.settings.model
+        built = definitions.FeatureTables.of(
+            lambda name: tables.read(name, since=self.day, until=self.day).drop("business_date")
+        )
+        found = candidates(built, own=given.candidates, popular=given.popular_candidates)
+        frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
+        personal = lists.personal(frame, self.load(champion).score(frame), k=given.top_k)
+        served = set(frame["household_id"].unique())
+        listed = tables.read("households").household_id.to_pyarrow().to_pylist()
+        popular = best_sellers(built, most=given.top_k).select("product_id", "buyers_month").to_pandas()
+        others = lists.fallback(popular, [*sorted(set(listed) - served), None])
+        rows = lists.joined(personal, others, business_date=self.day, model_version=champion)
+        tables.replace_days("recommendations", rows, days=[self.day])
+
+    def look_back(self) -> None:
+        """What earlier lists were worth."""
+        tables, rule, rows = self.tables, self.settings.promotion, []
+        made = tables.rows_by_day("recommendations")
+        for horizon, length in realised.HORIZONS.items():
+            recommended_on = self.day - dt.timedelta(days=length)
+            if not made.get(recommended_on):
+                continue
+            recommended = tables.read("recommendations", since=recommended_on, until=recommended_on)
+            lines = tables.read("transactions", since=recommended_on + dt.timedelta(days=1), until=self.day)
+            bought = baskets_after(purchases(lines, tables.read("products")), as_of=recommended_on, days=length)
+            rows += realised.summary(
+                realised.realised_lists(recommended, bought, k=self.settings.model.top_k),
+                business_date=self.day,
+                recommended_on=recommended_on,
+                horizon=horizon,
+                model_version=int(recommended.model_version.max().execute()),
+                samples=rule.bootstrap_samples,
+                confidence=rule.confidence,
+                seed=self.settings.model.seed,
+            )
+        tables.replace_days("realised_performance", realised.table(rows), days=[self.day])
+
+
+def take_in(settings: Settings, feeds: FeedReader, tables: TableStore, *, since: dt.date, until: dt.date) -> None:
+    """Transactions of the days `since` … `until` with their quarantine, products and households: cleaned and written."""
+    if settings.products is None or settings.households is None:
+        raise SystemExit("This script knows retailers with a catalogue and a household file, as the demo has.")
+    feed, days = settings.transactions, [since + dt.timedelta(days=n) for n in range((until - since).days + 1)]
+    delivered, _ = feeds.read(
+        feed, engine=tables.engine, columns=cleaning.source_columns(feed), days=days if feed.is_dated else ()
+    )
+    cleaned = cleaning.clean(
+        delivered,
+        feed,
+        timezone=settings.timezone,
+        first_day=settings.first_business_day,
+        last_day=settings.last_business_day or until,
+        since=since,
+        until=until,
+    )
+    tables.replace_days("transactions_quarantine", cleaned.quarantine, days=days, undated=not feed.is_dated)
+    tables.replace_days("transactions", cleaned.transactions, days=days)
+    products, _ = feeds.read(settings.products, engine=tables.engine, columns=[])
+    tables.replace("products", catalogue.products(products, settings.products))
+    households, _ = feeds.read(settings.households, engine=tables.engine, columns=[])
+    tables.replace("households", catalogue.households(households, settings.households))
+
+
+def given(column: str) -> Expectation:
+    return Expectation(type="expect_column_values_to_not_be_null", kwargs={"column": column})
+
+
+def unique_and_given(column: str) -> list[Expectation]:
+    return [given(column), Expectation(type="expect_column_values_to_be_unique", kwargs={"column": column})]
+
+
+@contextlib.contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Say how long a part of the night took."""
+    start = time.perf_counter()
+    yield
+    print(f"{name:<20}{time.perf_counter() - start:>8.2f} s", flush=True)
+
+
+if __name__ == "__main__":
+    BareNight(dt.date.fromisoformat(sys.argv[1]), load_settings()).run()
