@@ -13,7 +13,7 @@ import dagster as dg
 from resources.settings import Settings, load_settings
 
 # Beta features of Dagster that are used knowingly; any other is still announced.
-for accepted in ("Parameter `backfill_policy`", "Parameter `pool`", "Parameter `freshness_policy`"):
+for accepted in ("`backfill_policy`", "`pool`", "`freshness_policy`", "`allow_nonexistent_upstream_partitions`"):
     warnings.filterwarnings("ignore", message=f".*{accepted}", category=dg.BetaWarning)
 
 ONE_DAY = dt.timedelta(days=1)

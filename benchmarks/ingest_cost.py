@@ -2,7 +2,7 @@
 
 The baseline is DuckDB reading the delivered files straight into Delta tables with the same rows, transactions by
 business day: no raw store, no rules, no quarantine, no checks. Against it (a) the project's pure functions and table
-writes, and (b) the whole run, `dg launch --job ingestion --partition-range …`.
+writes, and (b) the whole run, `dg launch --assets transactions,products,households --partition-range …`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from measure import DG, PYTHON, arguments, in_turns, report, work
+from measure import PYTHON, arguments, in_turns, report, work
+from states import FIRST_DAY, ingestion_of
 
 GOAL = 3.0
-FIRST_DAY, LAST_DAY = dt.date(2017, 1, 1), dt.date(2017, 12, 31)
-BASELINE, FUNCTIONS, RUN = "read and write once", "pure functions", "dg launch --job ingestion"
+LAST_DAY = dt.date(2017, 12, 31)
+BASELINE, FUNCTIONS, RUN = "read and write once", "pure functions", "dg launch --partition-range"
 
 
 def main() -> None:
@@ -35,7 +36,7 @@ def main() -> None:
             {
                 BASELINE: [PYTHON, __file__, "--side", "baseline"],
                 FUNCTIONS: [PYTHON, __file__, "--side", "functions"],
-                RUN: [DG, "launch", "--job", "ingestion", "--partition-range", f"{FIRST_DAY}...{LAST_DAY}"],
+                RUN: ingestion_of(FIRST_DAY, LAST_DAY),
             },
             repeat=given.repeat,
             state=state,

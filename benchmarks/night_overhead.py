@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from measure import BENCHMARKS, DG, PYTHON, arguments, in_turns, report
-from states import NIGHT, prepared_state, with_keep
+from measure import BENCHMARKS, PYTHON, arguments, in_turns, report
+from states import NIGHT, night_of, prepared_state, with_keep
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +31,7 @@ def main() -> None:
         costs = in_turns(
             {
                 BARE: [PYTHON, str(BENCHMARKS / "bare_night.py"), str(NIGHT)],
-                DAGSTER: [DG, "launch", "--job", "nightly", "--partition", str(NIGHT)],
+                DAGSTER: night_of(NIGHT),
             },
             repeat=given.repeat,
             state=prepared.state,

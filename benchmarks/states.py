@@ -22,6 +22,16 @@ NIGHT = dt.date(2017, 11, 27)
 WEEK_BEFORE = NIGHT - dt.timedelta(days=7)
 
 
+def night_of(day: dt.date) -> list[str]:
+    """The command of one night."""
+    return [DG, "launch", "--job", "nightly", "--partition", str(day)]
+
+
+def ingestion_of(since: dt.date, until: dt.date) -> list[str]:
+    """The command that takes in a range of days in one run."""
+    return [DG, "launch", "--assets", "transactions,products,households", "--partition-range", f"{since}...{until}"]
+
+
 @dataclass(frozen=True)
 class PreparedState:
     """A prepared state below `folder`: kept in `pristine`, run on in `state`."""
@@ -43,10 +53,10 @@ class PreparedState:
         shutil.rmtree(self.state, ignore_errors=True)
         until = NIGHT - dt.timedelta(days=1)
         print(f"Taking in {FIRST_DAY} … {until}", file=sys.stderr)
-        run([DG, "launch", "--job", "ingestion", "--partition-range", f"{FIRST_DAY}...{until}"], state=self.state)
+        run(ingestion_of(FIRST_DAY, until), state=self.state)
         if not is_first_night:
             print(f"Running the night of {WEEK_BEFORE}", file=sys.stderr)
-            run([DG, "launch", "--job", "nightly", "--partition", str(WEEK_BEFORE)], state=self.state)
+            run(night_of(WEEK_BEFORE), state=self.state)
         self.state.rename(self.pristine)
 
     def restore(self) -> None:

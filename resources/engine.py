@@ -37,10 +37,12 @@ def to_utc(local: ir.TimestampValue, zone: str) -> ir.TimestampValue:
 
 
 def try_strptime(text: ir.StringValue, pattern: str) -> ir.TimestampValue:
-    """`text` as a time by a strptime pattern; null where it does not fit."""
+    """`text` as a time by a strptime pattern, an instant where the pattern has an offset; null where it does not fit."""
     import ibis
 
-    @ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), "timestamp"))
+    type_ = "timestamp('UTC')" if "%z" in pattern.lower() else "timestamp"
+
+    @ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), type_))
     def parse(text, pattern): ...
 
     return parse(text, pattern)

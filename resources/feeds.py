@@ -9,6 +9,7 @@ into columns). Meaning — names, types, rules — begins in `assets.ingestion.c
 
 from __future__ import annotations
 
+import codecs
 import csv
 import datetime as dt
 import glob
@@ -16,13 +17,14 @@ import gzip
 import hashlib
 import importlib.util
 import os
+import shutil
 import tempfile
 import zlib
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from resources import home
 from resources.engine import quoted_name, quoted_text, temporary_name
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 # What reading adds to a file's own columns, and so must not be among them.
 OUR_COLUMNS = frozenset({"source_file", "source_row", "file_date", "defect", "copy", "file_row_number"})
+# DuckDB reads these by itself and would have to download an extension for others: those are put into UTF-8 first.
+DUCKDB_ENCODINGS = frozenset({"utf-8", "latin-1"})
 REDELIVER = "have it delivered again, then materialise the day again."
 
 
@@ -91,6 +95,9 @@ class FeedReader:
                 remedy="deliver it, or add the day to `closed_days` in the configuration if the stores were closed.",
             )
         kept = [self._keep(path, day) for path, day in located]
+        if files.encoding.lower() not in DUCKDB_ENCODINGS:
+            kept = [_in_utf8(file, files.encoding) for file in kept]
+            files = files.model_copy(update={"encoding": "utf-8"})
         by_format: dict[str, list[FeedFile]] = defaultdict(list)
         for file in kept:
             if file.copy.stat().st_size == 0:
@@ -188,6 +195,30 @@ def _names(engine: Backend, kept: Sequence[FeedFile]) -> ibis.Table:
     )
 
 
+def _in_utf8(file: FeedFile, encoding: str) -> FeedFile:
+    """The file with a copy in UTF-8, beside the raw one; bytes that are none of `encoding` spoil their line alone."""
+    opener = gzip.open if file.name.endswith(".gz") else open
+    copy = file.copy.parent / f"from-{encoding}" / file.copy.name
+    if copy.exists():
+        return replace(file, copy=copy)
+    try:
+        codecs.lookup(encoding)
+        copy.parent.mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=copy.parent, prefix=".part-", delete=False) as part:
+            options: dict[str, Any] = {"errors": "surrogateescape", "newline": ""}
+            with (
+                opener(file.copy, "rt", encoding=encoding, **options) as content,
+                opener(part.name, "wt", encoding="utf-8", **options) as text,
+            ):
+                shutil.copyfileobj(content, text, 1 << 20)
+        os.replace(part.name, copy)
+    except LookupError as error:
+        raise FeedRefused(f"{encoding!r} is no encoding.", remedy="correct `encoding` in the configuration.") from error
+    except (OSError, EOFError, zlib.error, UnicodeError) as error:
+        raise FeedRefused(f"{file.path} is truncated or unreadable: {error}.", remedy=REDELIVER) from error
+    return replace(file, copy=copy)
+
+
 def _require(file: FeedFile, has: Collection[str], columns: Collection[str]) -> None:
     if missing := sorted(set(columns) - set(has)):
         raise FeedRefused(
@@ -254,7 +285,9 @@ def _header(file: FeedFile, settings: FeedFiles) -> tuple[str, ...]:
             first = content.readline().decode(settings.encoding).lstrip("\ufeff")
             while opener is gzip.open and content.read(1 << 20):
                 pass  # to its end, where a file that was cut off shows: DuckDB takes what there is
-        header = tuple(name.strip() for name in next(csv.reader([first], delimiter=settings.delimiter), []))
+        names = next(csv.reader([first], delimiter=settings.delimiter), [])
+        # A column without a name is an index that somebody's program wrote, or a delimiter too many: nobody asks for it.
+        header = tuple(name.strip() or f"column{place}" for place, name in enumerate(names, start=1))
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise FeedRefused(f"{file.path} is truncated or unreadable: {error}.", remedy=REDELIVER) from error
     twice = sorted({name for name in header if header.count(name) > 1})

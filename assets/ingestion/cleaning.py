@@ -304,11 +304,12 @@ def _instant(lines: ibis.Table, feed: Transactions, *, timezone: str) -> ir.Time
         return to_utc(lines[columns[0]].cast("timestamp"), zone)
     text = _text(lines, *columns)
     if feed.timestamp_format:
-        return to_utc(try_strptime(text, feed.timestamp_format), zone)
-    # DuckDB converts a time with an offset to UTC as it casts.
-    has_offset = text.re_search(r":\d\d(\.\d+)?\s?(Z|[+-]\d\d(:?\d\d)?)$")
-    time = text.try_cast("timestamp")
-    return has_offset.ifelse(time, to_utc(time, zone))
+        time = try_strptime(text, feed.timestamp_format)
+        return time.cast("timestamp") if time.type().timezone else to_utc(time, zone)
+    # An instant needs a type with zone: cast to one without, DuckDB drops the offset and keeps the wall clock.
+    has_offset = text.re_search(r":\d\d(\.\d+)?\s?(Z|UTC|[+-]\d\d(:?\d\d)?)$")
+    instant = text.try_cast("timestamp('UTC')").cast("timestamp")
+    return has_offset.ifelse(instant, to_utc(text.try_cast("timestamp"), zone))
 
 
 def no_lines(engine: Backend) -> ibis.Table:

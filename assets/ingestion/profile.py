@@ -53,10 +53,11 @@ def profile(
         lowest_sales_value=lines.sales_value.min(),
         highest_sales_value=lines.sales_value.max(),
     )
-    baskets = lines.group_by("business_date", "basket_id").agg(
-        lines=lines.count(),
-        is_of_several=lines.household_id.min() != lines.household_id.max(),
-        products=lines.product_id.nunique(),
+    in_baskets = lines.filter(lines.basket_id.notnull())  # an anonymous line may be of none
+    baskets = in_baskets.group_by("business_date", "basket_id").agg(
+        lines=in_baskets.count(),
+        is_of_several=in_baskets.household_id.min() != in_baskets.household_id.max(),
+        products=in_baskets.product_id.nunique(),
     )
     by_basket = baskets.group_by("business_date").agg(
         baskets_of_several_households=baskets.is_of_several.sum(),

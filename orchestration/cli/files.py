@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from resources import home
 from resources.errors import Refused
-from resources.feeds import FeedReader, listed
+from resources.feeds import OUR_COLUMNS, FeedReader, listed
 from resources.settings import FeedFiles
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ def read(found: Found, *, engine: Backend, reader: FeedReader) -> tuple[ibis.Tab
     if found.files.encoding == "utf-8" and lines.filter(lines.defect.contains("not utf-8")).count().execute():
         found = replace(found, files=found.files.model_copy(update={"encoding": "cp1252"}))
         lines, _ = reader.read(found.files, engine=engine, columns=(), days=found.days)
-    return lines, found
+    is_text = all(lines[name].type().is_string() for name in lines.columns if name not in OUR_COLUMNS)
+    # Text is numbered and put together anew by every query; Parquet is read column by column anyway.
+    return (lines.cache() if is_text else lines), found
 
 
 def one_file_a_day(paths: Sequence[str]) -> tuple[str, tuple[dt.date, ...]] | None:

@@ -42,7 +42,7 @@ def delivered(engine, lines: Sequence[Line], *, types: Mapping[str, pa.DataType]
     """Lines as the feed reader gives them: text (or `types`), with their origin. Each is GOOD but for what it says."""
     names = dict.fromkeys(itertools.chain(GOOD, *lines))
     rows = [
-        {"source_file": "sales.csv", "source_row": number, **dict.fromkeys(names), **GOOD, **line}
+        {**dict.fromkeys(names), "source_file": "sales.csv", "source_row": number, **GOOD, **line}
         for number, line in enumerate(lines, start=1)
     ]
     ours = {"source_row": pa.int64(), "file_date": pa.date32(), "source_file": pa.string(), "defect": pa.string()}
@@ -256,8 +256,10 @@ class TestTimes:
             ("2024-07-01T23:30:00Z", {}, "2024-07-01 23:30", "2024-07-02"),
             ("2024-07-01T23:30:00+05:00", {}, "2024-07-01 18:30", "2024-07-01"),
             ("2024-07-01 23:30:00-0200", {}, "2024-07-02 01:30", "2024-07-02"),
-            ("2024-07-01 23:30:00.5 +02", {"timestamps_in": "UTC"}, "2024-07-01 21:30:00.500", "2024-07-01"),
+            ("2024-07-01 23:30:00.5+02", {"timestamps_in": "UTC"}, "2024-07-01 21:30:00.500", "2024-07-01"),
+            ("2024-07-01 23:30:00 UTC", {}, "2024-07-01 23:30", "2024-07-02"),
             ("01.07.2024 10:00", {"timestamp_format": "%d.%m.%Y %H:%M"}, "2024-07-01 08:00", "2024-07-01"),
+            ("01.07.2024 23:30 -0200", {"timestamp_format": "%d.%m.%Y %H:%M %z"}, "2024-07-02 01:30", "2024-07-02"),
             ("2024-07-01 10:00", {"timestamp_format": "%d.%m.%Y %H:%M"}, None, None),  # not of the declared format
             ("01.07.2024 10:00", {}, None, None),
             ("2024-02-30 10:00", {}, None, None),

@@ -1,0 +1,279 @@
+"""Nights of the corner shop on a real instance, real tables and a real MLflow, told as stories."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from orchestration.definitions import build_defs
+from resources.feeds import FeedReader
+from resources.model_registry import CHAMPION, ModelRegistry
+from resources.operations import OperationsDatabase
+from resources.settings import load_settings
+from resources.table_store import TableStore
+
+NIGHT = dt.date(2024, 5, 6)
+RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+
+@dataclass
+class Shop:
+    """The corner shop with a state of its own; `feed` is its folder of files, to be tampered with."""
+
+    folder: Path
+    feed: Path
+    instance: dg.DagsterInstance
+    tables: TableStore
+    registry: ModelRegistry
+    operations: OperationsDatabase
+    defs: dg.Definitions
+
+    def night(self, day: dt.date, **kwargs: Any) -> dg.ExecuteInProcessResult:
+        job = self.defs.resolve_job_def("nightly")
+        return job.execute_in_process(
+            instance=self.instance, partition_key=day.isoformat(), raise_on_error=False, **kwargs
+        )
+
+    def take_in(self, first: dt.date, last: dt.date) -> dg.ExecuteInProcessResult:
+        return self.defs.resolve_job_def("backfill").execute_in_process(
+            instance=self.instance,
+            tags={RANGE_TAGS[0]: first.isoformat(), RANGE_TAGS[1]: last.isoformat()},
+            asset_selection=[dg.AssetKey("transactions")],
+            raise_on_error=False,
+        )
+
+    def rows(self, table: str, day: dt.date | None = None) -> list[dict[str, Any]]:
+        found = self.tables.read(table, since=day, until=day)
+        return sorted(found.to_pyarrow().to_pylist(), key=repr)
+
+    def write(self, day: dt.date, change) -> None:
+        """Deliver the file of `day` anew, with its text changed."""
+        file = self.feed / f"{day}.csv"
+        file.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def open_shop(folder: Path, empty_mlflow: Path) -> Iterator[Shop]:
+    settings = load_settings()
+    feed = folder / "sales"
+    shutil.copytree(Path(settings.transactions.path[0]).parent, feed)
+    moved = settings.transactions.model_copy(update={"path": [f"{feed}/{{date}}.csv"]})
+    (folder / "dagster").mkdir()
+    shutil.copy(empty_mlflow, folder / "mlflow.db")
+    tables = TableStore(root=str(folder / "tables"))
+    registry = ModelRegistry(
+        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", artifacts=(folder / "models").as_uri(), name="corner_shop"
+    )
+    operations = OperationsDatabase(url=f"sqlite:///{folder / 'operations.db'}")
+    defs = build_defs(
+        settings=settings.model_copy(update={"transactions": moved}),  # pyright: ignore[reportArgumentType]
+        tables=tables,
+        registry=registry,
+        operations=operations,
+        feeds=FeedReader(raw=folder / "raw"),
+    )
+    with dg.DagsterInstance.local_temp(str(folder / "dagster")) as instance:
+        yield Shop(folder, feed, instance, tables, registry, operations, defs)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, empty_mlflow: Path) -> Iterator[Shop]:
+    """A shop that has not run yet."""
+    yield from open_shop(tmp_path, empty_mlflow)
+
+
+@pytest.fixture(scope="module")
+def after_a_night(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> Iterator[Shop]:
+    """A shop with its history and one whole night."""
+    for shop in open_shop(tmp_path_factory.mktemp("shop"), empty_mlflow):
+        assert shop.take_in(dt.date(2024, 1, 1), NIGHT - dt.timedelta(days=1)).success
+        assert shop.night(NIGHT).success
+        yield shop
+
+
+def failures(result: dg.ExecuteInProcessResult) -> str:
+    found = []
+    for event in result.get_step_failure_events():
+        data = event.step_failure_data
+        found.append(data.user_failure_data.description if data.user_failure_data else str(data.error))
+    return " ".join(filter(None, found))
+
+
+def failed_checks(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    return {e.check_name: e.description or "" for e in result.get_asset_check_evaluations() if not e.passed}
+
+
+def materialised(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {e.asset_key.to_user_string() for e in result.get_asset_materialization_events() if e.asset_key}
+
+
+# A whole night
+
+
+def test_every_household_gets_a_full_list_of_that_nights_champion(after_a_night: Shop) -> None:
+    rows = after_a_night.rows("recommendations", NIGHT)
+    known = {row["household_id"] for row in after_a_night.rows("household_features", NIGHT)}
+    personal = [row for row in rows if not row["is_fallback"]]
+    assert {row["household_id"] for row in personal} == known
+    assert len(personal) == 10 * len(known)
+    assert {row["model_version"] for row in rows} == {after_a_night.registry.aliased(CHAMPION)}
+    assert {row["household_id"] for row in rows if row["is_fallback"]} == {None}
+
+
+def test_a_version_names_the_tables_parameters_and_code_that_it_came_from(after_a_night: Shop) -> None:
+    version = after_a_night.registry.challenger_of(NIGHT.isoformat())
+    assert version.tags["nightcart.table.transactions"] == str(after_a_night.tables.version("transactions"))
+    assert version.parameters["trees"] == "30"
+    assert version.parameters["seed"] == str(load_settings().model.seed)
+    assert version.tags["nightcart.code"].startswith("0.")
+    with after_a_night.registry.files(version) as folder:
+        assert {file.suffix for file in folder.iterdir()} == {".json", ".txt"}  # nothing pickled
+
+
+def test_the_same_night_again_changes_nothing(after_a_night: Shop) -> None:
+    before = after_a_night.rows("recommendations", NIGHT)
+    decisions = after_a_night.operations.promotions()
+    assert after_a_night.night(NIGHT).success
+    assert after_a_night.rows("recommendations", NIGHT) == before
+    assert after_a_night.operations.promotions() == decisions
+    assert len([v for v in after_a_night.registry.versions() if v.tags["nightcart.title"] == "two-stage LightGBM"]) == 1
+
+
+def test_label_weeks_end_by_the_day_and_are_made_once(after_a_night: Shop) -> None:
+    weeks = after_a_night.tables.rows_by_day("training_examples")
+    assert max(filter(None, weeks)) == NIGHT - dt.timedelta(days=7)
+    version = after_a_night.tables.version("training_examples")
+    job = after_a_night.defs.resolve_job_def("backfill")
+    again = job.execute_in_process(
+        instance=after_a_night.instance,
+        partition_key=NIGHT.isoformat(),
+        asset_selection=[dg.AssetKey("training_examples")],
+    )
+    event = again.asset_materializations_for_node("training_examples")[0]
+    assert event.metadata["weeks_made"].value == 0
+    assert event.metadata["weeks_kept"].value == 4
+    assert after_a_night.tables.version("training_examples") == version
+
+
+def test_yesterdays_lists_are_compared_with_todays_baskets(after_a_night: Shop) -> None:
+    tomorrow = NIGHT + dt.timedelta(days=1)
+    assert after_a_night.night(tomorrow).success
+    rows = after_a_night.rows("realised_performance", tomorrow)
+    assert {(row["horizon"], row["metric"]) for row in rows} == {("day", m) for m in ("recall", "ndcg", "hit_rate")}
+    bought = {row["household_id"] for row in after_a_night.rows("transactions", tomorrow)}
+    assert 0 < rows[0]["households"] <= len(bought)
+
+
+def test_the_same_challenger_is_a_tie_with_itself_and_does_not_move_the_alias(after_a_night: Shop) -> None:
+    champion = after_a_night.registry.aliased(CHAMPION)
+    assert after_a_night.operations.champion_as_of(NIGHT) == champion
+    assert all(record.reasons for record in after_a_night.operations.promotions())
+
+
+# Ingestion
+
+
+def test_a_range_equals_its_days_one_by_one(shop: Shop) -> None:
+    first, last = dt.date(2024, 1, 8), dt.date(2024, 1, 11)
+    assert shop.take_in(first, last).success
+    as_range = shop.rows("transactions")
+    for day in (dt.date(2024, 1, 10), dt.date(2024, 1, 8), dt.date(2024, 1, 11), dt.date(2024, 1, 9)):
+        assert shop.take_in(day, day).success
+    assert shop.rows("transactions") == as_range
+
+
+def test_a_closed_day_is_a_success_without_lines(shop: Shop) -> None:
+    assert shop.take_in(dt.date(2024, 3, 30), dt.date(2024, 4, 1)).success
+    assert set(shop.tables.rows_by_day("transactions")) == {dt.date(2024, 3, 30), dt.date(2024, 4, 1)}
+    alone = shop.take_in(dt.date(2024, 3, 31), dt.date(2024, 3, 31))
+    assert alone.success
+    assert "declared closed" in alone.asset_materializations_for_node("transactions")[0].metadata["note"].value
+
+
+def test_a_missing_day_is_refused_by_name_and_leaves_the_table_alone(shop: Shop) -> None:
+    shop.take_in(dt.date(2024, 1, 8), dt.date(2024, 1, 9))
+    before = shop.rows("transactions")
+    (shop.feed / "2024-01-09.csv").unlink()
+    result = shop.take_in(dt.date(2024, 1, 8), dt.date(2024, 1, 9))
+    assert not result.success
+    assert "2024-01-09" in failures(result)
+    assert "closed_days" in failures(result)
+    assert shop.rows("transactions") == before
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (lambda text: "", "is empty (0 bytes)"),
+        (lambda text: text.splitlines()[0] + "\n", "no lines for 2024-01-09"),
+        (lambda text: text[: len(text) * 2 // 3].rsplit(",", 2)[0], "is truncated"),
+        (lambda text: text.replace("article", "sku", 1), "lacks the column article"),
+        (lambda text: text.replace("2024-01-09", "2024-01-19"), "line_is_of_the_files_day"),
+        (lambda text: text.replace("2024-01-09", "yesterday"), "occurred_at_is_a_time"),
+    ],
+)
+def test_a_file_that_cannot_be_trusted_is_refused_and_leaves_the_table_alone(shop: Shop, harm, says: str) -> None:
+    day = dt.date(2024, 1, 9)
+    assert shop.take_in(day, day).success
+    before = shop.rows("transactions")
+    shop.write(day, harm)
+    result = shop.take_in(day, day)
+    assert not result.success
+    assert says in failures(result)
+    assert "Remedy" in failures(result)
+    assert shop.rows("transactions") == before
+
+
+def test_bad_lines_are_kept_apart_and_too_many_of_them_stop_the_night(shop: Shop) -> None:
+    day = dt.date(2024, 1, 9)
+    lines = (shop.feed / f"{day}.csv").read_text(encoding="utf-8").count("\n") - 1
+
+    def spoil(text: str) -> str:
+        header, *rest = text.splitlines()
+        spoilt = [line.rsplit(",", 2)[0] + ",many,1.00" if place % 3 == 0 else line for place, line in enumerate(rest)]
+        return "\n".join([header, *spoilt]) + "\n"
+
+    shop.write(day, spoil)
+    result = shop.night(day)
+    assert not result.success
+    assert list(failed_checks(result)) == ["quarantined_share_is_small"]
+    assert "transactions" in materialised(result)
+    assert "household_features" not in materialised(result)
+    assert "recommendations" not in materialised(result)
+    quarantine = shop.rows("transactions_quarantine", day)
+    assert {row["rule"] for row in quarantine} == {"quantity_is_a_number"}
+    assert "many" in quarantine[0]["reason"]
+    assert len(quarantine) + len(shop.rows("transactions", day)) == lines
+
+
+def test_a_feed_sent_twice_is_told_by_its_keys(shop: Shop) -> None:
+    day = dt.date(2024, 1, 9)
+    shop.take_in(day, day)
+    once = [{k: v for k, v in row.items() if k != "source_row"} for row in shop.rows("transactions", day)]
+    shop.write(day, lambda text: text + text.split("\n", 1)[1])
+    result = shop.take_in(day, day)
+    assert list(failed_checks(result)) == ["quarantined_share_is_small"]
+    twice = [{k: v for k, v in row.items() if k != "source_row"} for row in shop.rows("transactions", day)]
+    assert sorted(twice, key=repr) == sorted(once, key=repr)  # no line is doubled
+
+
+def test_a_day_with_a_tenth_of_its_lines_is_told_by_the_weekday(shop: Shop) -> None:
+    day = dt.date(2024, 2, 6)
+    shop.write(day, lambda text: "\n".join(text.splitlines()[: len(text.splitlines()) // 10]) + "\n")
+    result = shop.take_in(dt.date(2024, 1, 1), day)
+    assert list(failed_checks(result)) == ["volume_is_like_the_same_weekday"]
+    assert "2024-02-06" in failed_checks(result)["volume_is_like_the_same_weekday"]
+
+
+def test_a_night_without_enough_history_says_when_nights_can_begin(shop: Shop) -> None:
+    day = dt.date(2024, 1, 20)
+    shop.take_in(dt.date(2024, 1, 1), day)
+    result = shop.night(day)
+    assert not result.success
+    assert "2024-02-11" in failures(result)  # 27 days, then a week to learn from and one to judge by
