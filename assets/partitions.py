@@ -31,6 +31,15 @@ def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -
     return [dt.date.fromisoformat(key) for key in context.partition_keys]
 
 
+def fresh_by(hour: int) -> dg.FreshnessPolicy | None:
+    """Made anew between midnight and `hour`, local time, every day; a finished data set is never late."""
+    if settings.last_business_day:
+        return None
+    return dg.FreshnessPolicy.cron(
+        deadline_cron=f"0 {hour} * * *", timezone=settings.timezone, lower_bound_delta=dt.timedelta(hours=hour)
+    )
+
+
 def last_day(settings: Settings, *, now: dt.datetime) -> dt.date:
     """The last business day that there can be: the end of a finished data set, else the last day closed by `now`."""
     if settings.last_business_day:

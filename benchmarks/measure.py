@@ -110,7 +110,9 @@ def in_turns(
     return costs
 
 
-def report(title: str, costs: Mapping[str, Sequence[Cost]], *, goal: float, judged_by: str = "wall") -> None:
+def report(
+    title: str, costs: Mapping[str, Sequence[Cost]], *, goal: float, judged_by: Sequence[str] = ("wall", "cpu")
+) -> None:
     """Print the medians of two sides, the baseline first, and the ratio: the median over runs that were neighbours."""
     sides = list(costs.values())
     shown = [column for column in COLUMNS if all(getattr(cost, column) is not None for side in sides for cost in side)]
@@ -127,12 +129,12 @@ def report(title: str, costs: Mapping[str, Sequence[Cost]], *, goal: float, judg
     print(f"\n{title:<{width}}" + "".join(f"{COLUMNS[column]:>10}" for column in shown))
     for name, values in rows.items():
         print(f"{name:<{width}}" + "".join(f"{value:>10.2f}" for value in values))
-    judged = ratios[judged_by]
-    verdict = "met" if statistics.median(judged) <= goal else "missed"
-    print(
-        f"  {COLUMNS[judged_by].split()[0]} time: {statistics.median(judged):.2f} ({min(judged):.2f} … "
-        f"{max(judged):.2f} in {len(judged)} pairs); the goal of at most {goal:.2f} is {verdict}"
-    )
+    for column in judged_by:
+        low, ratio, high = min(ratios[column]), statistics.median(ratios[column]), max(ratios[column])
+        verdict = "met" if ratio <= goal else "missed"
+        print(
+            f"  {COLUMNS[column]}: {ratio:.2f} ({low:.2f} … {high:.2f} of {len(sides[0])} pairs), goal {goal:.2f} {verdict}"
+        )
 
 
 def arguments(description: str | None, *, repeat: int) -> argparse.ArgumentParser:

@@ -56,7 +56,7 @@ def recommendations(table: Path) -> pa.Table:
     """The rows of :data:`NIGHT`, in a fixed order of rows and columns."""
     from deltalake import DeltaTable
 
-    found = DeltaTable(table).to_pyarrow_table(partitions=[("business_date", "=", str(NIGHT))])
+    found = DeltaTable(table).to_pyarrow_table(filters=[("business_date", "=", NIGHT)])
     return found.select(sorted(found.column_names)).sort_by([("household_id", "ascending"), ("rank", "ascending")])
 
 

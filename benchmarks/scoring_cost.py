@@ -42,7 +42,7 @@ def main() -> None:
 
         run(side("finish"), state=prepared.state)
         costs = in_turns({PREDICT: side("predict"), SCORE: side("score")}, repeat=given.repeat, state=prepared.state)
-        report(f"the households of {WEEK_BEFORE}", costs, goal=GOAL, judged_by="work")
+        report(f"the households of {WEEK_BEFORE}", costs, goal=GOAL, judged_by=["work"])
 
 
 def finish(files: Path) -> None:

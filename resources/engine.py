@@ -45,7 +45,7 @@ def try_strptime(text: ir.StringValue, pattern: str) -> ir.TimestampValue:
     @ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), type_))
     def parse(text, pattern): ...
 
-    return parse(text, pattern)
+    return parse(text, pattern)  # pyright: ignore[reportReturnType]
 
 
 def line_as_json(lines: ibis.Table, columns: list[str]) -> ir.StringValue:
@@ -65,7 +65,7 @@ def _timezone(zone: str, at: ir.TimestampValue) -> ir.TimestampValue:
     @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp"), "timestamp"))
     def timezone(zone, at): ...
 
-    return timezone(zone, at)
+    return timezone(zone, at)  # pyright: ignore[reportReturnType]
 
 
 _numbers = itertools.count()

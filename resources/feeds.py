@@ -171,7 +171,7 @@ def _open(path: str) -> IO[bytes]:
     import fsspec
 
     try:
-        return fsspec.open(path, "rb").open()  # pyright: ignore[reportReturnType]
+        return fsspec.open(path, "rb").open()  # pyright: ignore
     except OSError as error:
         raise Unavailable(
             f"{path} cannot be fetched: {error}.", remedy="check the address and the credentials."
@@ -255,7 +255,7 @@ def _read_parquet(engine: Backend, files: Sequence[FeedFile], columns: Collectio
         union_by_name=True,
         hive_partitioning=False,
     )
-    return lines.mutate(source_row=lines.file_row_number + 1, defect=ibis.null("string")).drop("file_row_number")
+    return lines.mutate(source_row=lines.file_row_number + 1, defect=ibis.null("string")).drop("file_row_number")  # pyright: ignore[reportOperatorIssue]
 
 
 def _read_text(engine: Backend, settings: FeedFiles, files: Sequence[FeedFile], columns: Collection[str]) -> ibis.Table:

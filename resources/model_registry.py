@@ -177,7 +177,7 @@ class ModelRegistry(dg.ConfigurableResource):
             with self._talking(), _quiet():
                 import mlflow
 
-                path = mlflow.artifacts.download_artifacts(
+                path = mlflow.artifacts.download_artifacts(  # pyright: ignore[reportPrivateImportUsage]
                     f"models:/{self.name}/{version.version}", dst_path=scratch, tracking_uri=self.tracking_uri
                 )
             folder = Path(path) / "artifacts"

@@ -13,7 +13,7 @@ import mlflow
 import mlflow.pyfunc
 
 
-class ServedModel(mlflow.pyfunc.PythonModel):
+class ServedModel(mlflow.pyfunc.PythonModel):  # pyright: ignore[reportPrivateImportUsage]
     """Scores candidates: one number a row, higher is better."""
 
     def load_context(self, context) -> None:
@@ -25,4 +25,4 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         return self.model.score(model_input)
 
 
-mlflow.models.set_model(ServedModel())
+mlflow.models.set_model(ServedModel())  # pyright: ignore[reportPrivateImportUsage]

@@ -77,7 +77,7 @@ class TableStore(dg.ConfigurableResource):
         if not files:
             return empty
         day = _day_column(opened)
-        columns = ", ".join(map(engine.quoted_name, schema.names))
+        columns = ", ".join(map(engine.quoted_name, schema.names))  # pyright: ignore[reportArgumentType]
         paths = ", ".join(map(engine.quoted_text, files))
         # Joined to no rows of the whole schema: a column that is younger than all of these files is null in them.
         # Not Ibis's read_parquet: it cannot pass the type of the partition column on.
@@ -126,7 +126,7 @@ class TableStore(dg.ConfigurableResource):
             if day and not self.exists(table):
                 # Only a predicate makes two writers of a day conflict, and there is none without a table: the first two
                 # would both have their rows in it.
-                DeltaTable.create(self.uri(table), schema=data.schema, mode="ignore", partition_by=[day])
+                DeltaTable.create(self.uri(table), schema=data.schema, mode="ignore", partition_by=[day])  # pyright: ignore[reportArgumentType]
             write_deltalake(
                 self.uri(table),
                 data,

@@ -32,11 +32,12 @@ class Outcome:
 def validate(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[Outcome]:
     """Validate `frame` in one pass; rows are named by the frame's index. Importing the library costs seconds."""
     import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-    index = frame.index.name or "index"
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    index = str(frame.index.name or "index")
     batch = (
         context.data_sources.add_pandas("frame")
         .add_dataframe_asset("frame")
@@ -53,7 +54,7 @@ def validate(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[O
     report = batch.validate(
         suite, result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [index]}
     )
-    results = sorted(report.results, key=lambda result: result.expectation_config.meta["place"])
+    results = sorted(report.results, key=lambda result: result.expectation_config.meta["place"])  # pyright: ignore
     return [_outcome(expectation, result, index) for expectation, result in zip(expectations, results, strict=True)]
 
 

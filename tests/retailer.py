@@ -109,7 +109,8 @@ def _write_sales(folder: Path) -> None:
                 continue
             wanted = due <= number
             due[wanted] = number + periods[wanted] * random.normal(1, 0.1, wanted.sum()).clip(0.5, 1.5)
-            basket = {*favourites[wanted].tolist(), *random.choice(PRODUCTS, size=random.integers(1, 3), p=popularity).tolist()}
+            on_a_whim = random.choice(PRODUCTS, size=random.integers(1, 3), p=popularity)
+            basket = {*favourites[wanted].tolist(), *on_a_whim.tolist()}
             at = dt.datetime.combine(day, dt.time(7)) + dt.timedelta(minutes=int(random.integers(0, 14 * 60)))
             for article in sorted(basket):
                 items = int(random.integers(1, 4))

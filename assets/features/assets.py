@@ -46,6 +46,13 @@ TABLES = {
 }
 
 
+def _made_of(feature: str) -> list[str]:
+    """The columns of `transactions` that a feature is made of; those of the catalogue are the keys."""
+    if feature.startswith(("price", "spend")):
+        return ["business_date", "sales_value", "quantity"]
+    return ["business_date", "quantity"]
+
+
 def _spec(name: str) -> dg.AssetSpec:
     keys, features, description = TABLES[name]
     key_columns = {key: ("date" if key == "business_date" else "string", KEYS[key]) for key in ["business_date", *keys]}
@@ -59,7 +66,10 @@ def _spec(name: str) -> dg.AssetSpec:
         code_version=definitions.VERSION,
         metadata={
             "dagster/column_schema": columns(key_columns | {n: ("float", text) for n, text in features.items()}),
-            "dagster/column_lineage": lineage(**{key: (TRANSACTIONS, [key]) for key in keys if key != "category"}),
+            "dagster/column_lineage": lineage(
+                **{key: (PRODUCTS if key == "category" else TRANSACTIONS, [key]) for key in keys},
+                **{feature: (TRANSACTIONS, _made_of(feature)) for feature in features},
+            ),
         },
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from assets.failures import RETRY_OUTSIDE, explained
-from assets.partitions import business_days, days_of, last_day
+from assets.partitions import business_days, days_of, fresh_by, last_day
 from assets.reporting import OWNERS, columns, picture, report_days, written
 from resources.engine import content_digest
 from resources.errors import FeedMissing, FeedRefused
@@ -50,6 +50,7 @@ PRODUCT_COLUMNS = columns(
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,
     metadata={"dagster/column_schema": TRANSACTION_COLUMNS},
+    freshness_policy=fresh_by(6),
 )
 @explained
 def transactions(

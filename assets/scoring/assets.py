@@ -7,8 +7,7 @@ import dagster as dg
 from assets.failures import RETRY_OUTSIDE, explained
 from assets.features.assets import TABLES as FEATURES
 from assets.ingestion.assets import HOUSEHOLDS
-from assets.partitions import business_days, days_of
-from assets.partitions import settings as configured
+from assets.partitions import business_days, days_of, fresh_by
 from assets.reporting import OWNERS, columns, lineage, picture, report_days, written
 from resources.errors import Refused
 from resources.model_registry import ModelRegistry
@@ -51,9 +50,7 @@ RECOMMENDATION_COLUMNS = columns(
             reason=("household_product_features", ["overdue", "purchases"]),
         ),
     },
-    freshness_policy=dg.FreshnessPolicy.cron(
-        deadline_cron="0 7 * * *", timezone=configured.timezone, lower_bound_delta=dt.timedelta(hours=7)
-    ),
+    freshness_policy=fresh_by(7),
 )
 @explained
 def recommendations(

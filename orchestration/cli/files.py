@@ -8,6 +8,7 @@ import datetime as dt
 import glob
 import gzip
 import io
+import itertools
 import os
 import re
 from collections import Counter
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".pq", ".tsv", ".txt", ".psv", ".dat")
 DELIMITERS = (",", ";", "\t", "|")
-SAMPLE_BYTES = 1 << 20
+SAMPLE_BYTES, HEADER_BYTES = 1 << 20, 1 << 16
 SAMPLE_LINES = 200
 FILES_COMPARED = 50
 PARQUET = b"PAR1"
@@ -188,12 +189,14 @@ def _written(path: str, files: FeedFiles) -> FeedFiles:
         if first.lstrip().startswith(magic):
             raise Refused(f"{path} is {what}, neither CSV nor Parquet.", remedy=f"{remedy}.")
     encoding, text = _decoded(first)
-    rows = {mark: list(csv.reader(io.StringIO(text), delimiter=mark))[: SAMPLE_LINES + 1] for mark in DELIMITERS}
+    if "\0" in text:
+        raise Refused(f"{path} is binary, neither CSV nor Parquet.", remedy="name the files of the basket lines.")
+    rows = {mark: _rows(text, mark) for mark in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda mark: _fit(rows[mark]))
-    header, *body = rows[delimiter]
+    header, *body = rows[delimiter] or [[]]
     if len(header) < 2:
         raise Refused(
-            f"{path} has a single column, {header[0][:60]!r}.",
+            f"{path} has no two columns, its first line is {text.splitlines()[0][:80]!r}.",
             remedy=f"deliver it with one of the delimiters {listed([repr(mark) for mark in DELIMITERS])}.",
         )
     if sum(_is_data(cell) for cell in header) >= len(header) / 2:
@@ -224,7 +227,7 @@ def _refuse_a_mixture(paths: Sequence[str], files: FeedFiles) -> None:
 
 
 def _columns(path: str, files: FeedFiles) -> set[str]:
-    first = _beginning(path)
+    first = _beginning(path, HEADER_BYTES)
     if first.startswith(PARQUET):
         import fsspec
         import pyarrow.parquet as pq
@@ -235,14 +238,12 @@ def _columns(path: str, files: FeedFiles) -> set[str]:
     return {name.strip() for name in next(csv.reader([line], delimiter=files.delimiter), [])}
 
 
-def _beginning(path: str) -> bytes:
-    """The first megabyte of a file, unpacked."""
+def _beginning(path: str, most: int = SAMPLE_BYTES) -> bytes:
+    """The first bytes of a file, unpacked."""
     import fsspec
 
     with fsspec.open(path, "rb") as content:
-        if path.endswith(".gz"):
-            return gzip.GzipFile(fileobj=content).read(SAMPLE_BYTES)
-        return content.read(SAMPLE_BYTES)
+        return (gzip.GzipFile(fileobj=content) if path.endswith(".gz") else content).read(most)
 
 
 def _decoded(first: bytes) -> tuple[str, str]:
@@ -260,11 +261,21 @@ def _decoded(first: bytes) -> tuple[str, str]:
     return encoding, whole
 
 
+def _rows(text: str, delimiter: str) -> list[list[str]]:
+    """The first lines of a text, split; none if they cannot be split so."""
+    try:
+        return list(
+            itertools.islice(csv.reader(io.StringIO(text, newline=None), delimiter=delimiter), SAMPLE_LINES + 1)
+        )
+    except csv.Error:
+        return []
+
+
 def _fit(rows: Sequence[Sequence[str]]) -> tuple[bool, int]:
     """How well a delimiter splits: whether nearly every line has as many columns as the header, and how many."""
     width = len(rows[0]) if rows else 0
     same = sum(len(row) == width for row in rows)
-    return same >= 0.9 * len(rows), width
+    return width > 1 and same >= 0.9 * len(rows), width
 
 
 def _is_data(cell: str) -> bool:

@@ -14,12 +14,13 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration import definitions
@@ -153,7 +154,7 @@ def _done(found: dg.DagsterInstance, attempts: Sequence[dg.DagsterRun]) -> dict[
 
 def execute(
     found: dg.DagsterInstance,
-    job: object,
+    job: Callable[[], dg.JobDefinition],
     *,
     assets: Set[AssetKey],
     tags: Mapping[str, str],
@@ -252,7 +253,9 @@ def _follow(
 def _show(entry, title: str, progress: Progress, task, began: dict[str, float]) -> None:
     event = entry.dagster_event
     if event is None:
-        progress.update(task, description=f"{title}: {entry.step_key} · {entry.user_message.splitlines()[0][:90]}")
+        progress.update(
+            task, description=f"{title}: {entry.step_key} · {escape(entry.user_message.splitlines()[0][:90])}"
+        )
         return
     kind, step = event.event_type, event.step_key
     if kind == dg.DagsterEventType.STEP_START:

@@ -113,6 +113,9 @@ def transactions(
     :class:`Refused` when a household, a product or a time cannot be found, naming what there is.
     """
     columns = describe(lines, decimal=found.files.decimal)
+    if not columns:
+        raise Refused(f"{listed(found.files.path)} has no lines.", remedy="have it delivered again.")
+    _refuse_unknown(told.get("occurred_at", ()), columns)
     when, notes = times.find(
         lines, list(columns), told=told.get("occurred_at", ()), told_format=told_format, today=today
     )
@@ -132,7 +135,9 @@ def transactions(
     if found.days and not _is_of_the_files_days(lines, feed, timezone=timezone):
         import ibis
 
-        notes.append("The dates in the files' names are not the days of their lines: every night reads all files.")
+        notes.append(
+            f"The dates in the files' names are not the days of their lines ({timezone}): every night reads all files."
+        )
         lines = lines.mutate(file_date=ibis.null("date"))
         feed = feed.model_copy(update={"path": found.undated().files.path})
 
@@ -167,10 +172,9 @@ def transactions(
     notes += _notes_on(past)
     contract = _contract(standard, feed)
     feed = feed.model_copy(update={"contract": TransactionContract(**{f.setting: f.value for f in contract})})
-    measured, notes_on_days, typical_day = _measured(lines, feed, past, timezone=timezone)
-    formatted = Finding(
-        setting="timestamp_format", value=when.format, why="" if when.format else "ISO 8601", is_guess=when.is_guess
-    )
+    measured, notes_on_days, typical_day = _measured(lines, feed, past, timezone=timezone, today=today)
+    how = "ISO 8601" if when.format is None else "see occurred_at" * when.is_guess
+    formatted = Finding(setting="timestamp_format", value=when.format, why=how, is_guess=when.is_guess)
     zone = Finding(setting="timestamps_in", value=when.zone, why="the retailer's own time" * (when.zone == "local"))
     return Understood(
         findings=(
@@ -188,7 +192,9 @@ def transactions(
     )
 
 
-def products(lines: ibis.Table, files: FeedFiles, *, ids: ibis.Table, told: Mapping[str, Sequence[str]]) -> list[Finding]:
+def products(
+    lines: ibis.Table, files: FeedFiles, *, ids: ibis.Table, told: Mapping[str, Sequence[str]]
+) -> list[Finding]:
     """The settings of a catalogue, from its `lines`; `ids` are the products sold, in one column.
 
     Raises :class:`Refused` when no column holds their ids.
@@ -205,11 +211,15 @@ def products_in(lines: ibis.Table, feed: Transactions, *, told: Mapping[str, Seq
     Not with a file a day: the catalogue is read as one feed, whatever the day.
     """
     taken = feed.columns.model_dump().values()
-    columns = _without(describe(lines, decimal=feed.decimal), [name for each in taken if each for name in _listed(each)])
+    columns = _without(
+        describe(lines, decimal=feed.decimal), [name for each in taken if each for name in _listed(each)]
+    )
     found = {finding.setting: finding for finding in _catalogue_columns(columns, told)}
     levels = _levels(lines, columns, feed.columns.product_id)
     if levels and found["category"].value is None:
-        found["category"] = Finding(setting="category", value=levels[0], why="the finest group of products", is_guess=True)
+        found["category"] = Finding(
+            setting="category", value=levels[0], why="the finest group of products", is_guess=True
+        )
         if len(levels) > 1 and found["department"].value is None:
             why = "the coarsest group of products"
             found["department"] = Finding(setting="department", value=levels[-1], why=why, is_guess=True)
@@ -288,7 +298,7 @@ def _household(columns: Mapping[str, Column], told: Mapping[str, Sequence[str]])
                 why = f"{column.different:,} different" + _gaps(column)
                 return Finding(setting="household_id", value=name, why=why, is_guess=most_strays > 0)
     raise Refused(
-        f"No column says who bought; there are {_all(columns)}.",
+        f"No column says who bought; the others are {_all(columns)}.",
         remedy="name the column of customers, cards or households: --column household_id=NAME. Without one there is "
         "nobody to recommend to.",
     )
@@ -306,7 +316,7 @@ def _product(columns: Mapping[str, Column], told: Mapping[str, Sequence[str]]) -
                     why += "; products are known by their name alone"
                 return Finding(setting="product_id", value=name, why=why, is_guess=most_strays > 0)
     raise Refused(
-        f"No column says what was bought; there are {_all(columns)}.",
+        f"No column says what was bought; the others are {_all(columns)}.",
         remedy="name the column of products: --column product_id=NAME.",
     )
 
@@ -321,7 +331,12 @@ def _store(columns: Mapping[str, Column], told: Mapping[str, Sequence[str]]) -> 
 
 
 def _basket(
-    lines: ibis.Table, columns: Mapping[str, Column], feed: Transactions, told: Mapping[str, Sequence[str]], *, timezone: str
+    lines: ibis.Table,
+    columns: Mapping[str, Column],
+    feed: Transactions,
+    told: Mapping[str, Sequence[str]],
+    *,
+    timezone: str,
 ) -> Finding:
     """The column whose values are baskets: each of one household, and most of several lines."""
     asked = _asked("basket_id", columns, told)
@@ -356,15 +371,18 @@ def _basket(
 def _quantity(columns: Mapping[str, Column], told: Mapping[str, Sequence[str]]) -> Finding:
     if "quantity" in told:
         return _asked("quantity", columns, told) or Finding(setting="quantity", value=None, why="as told")
+    why = "no column is called like a quantity"
     money = {*words.called(words.LINE_TOTAL, columns), *words.called(words.PRICE, columns)}
     for name in words.called(words.QUANTITY, columns):
         column = columns[name]
         # `amount` is a number of items or of money: of items when they are whole and the money stands elsewhere.
         is_money = name in money and (column.wholes < NEARLY_ALL or money == {name})
         if column.is_number and not is_money:
-            why = "whole numbers, and the money stands elsewhere" if name in money else ""
-            return Finding(setting="quantity", value=name, why=why, is_guess=name in money)
-    return Finding(setting="quantity", value=None, why="no column is called like a quantity")
+            doubt = "whole numbers, and the money stands elsewhere" * (name in money)
+            return Finding(setting="quantity", value=name, why=doubt, is_guess=name in money)
+        if not column.is_number:
+            why = f"{name} ({column.example}) holds no numbers"
+    return Finding(setting="quantity", value=None, why=why)
 
 
 def _sales_value(
@@ -383,6 +401,7 @@ def _sales_value(
     why = "no column is called like a value or a price"
     for name in [*totals, *prices]:
         if not columns[name].is_number:
+            why = f"{name} ({columns[name].example}) holds no numbers"
             continue
         if basket and _is_the_baskets(lines, name, basket, feed.decimal):
             why = f"{name} is the same on all lines of a basket: its total"
@@ -449,7 +468,9 @@ def _catalogue_columns(columns: Mapping[str, Column], told: Mapping[str, Sequenc
         Finding(
             setting=setting,
             value=None if not chosen else chosen if len(chosen) > 1 else chosen[0],
-            why=f"{columns[chosen[0]].different:,} different, such as {columns[chosen[0]].example!r}" if chosen else "not found",
+            why=f"{columns[chosen[0]].different:,} different, such as {columns[chosen[0]].example!r}"
+            if chosen
+            else "not found",
         )
         for setting, chosen in found.items()
     ]
@@ -465,14 +486,22 @@ def _levels(lines: ibis.Table, columns: Mapping[str, Column], product: str) -> l
     known = {}
     for name in groups:
         by_product = lines.group_by(product).agg(is_one=lines[name].min() == lines[name].max())
-        products, is_one = by_product.agg(n=by_product.count(), one=by_product.is_one.mean()).to_pyarrow().to_pylist()[0].values()
+        products, is_one = (
+            by_product.agg(n=by_product.count(), one=by_product.is_one.mean()).to_pyarrow().to_pylist()[0].values()
+        )
         if (is_one or 0) >= NEARLY_ALL and columns[name].different < products / 2:
             known[name] = columns[name].different
     return sorted(known, key=lambda name: -known[name])
 
 
 def _key(
-    lines: ibis.Table, columns: Mapping[str, Column], ids: ibis.Table, *, role: words.Role, told: Sequence[str], what: str
+    lines: ibis.Table,
+    columns: Mapping[str, Column],
+    ids: ibis.Table,
+    *,
+    role: words.Role,
+    told: Sequence[str],
+    what: str,
 ) -> Finding:
     """The column with most of `ids` (one column of text) among its values."""
     _refuse_unknown(told, columns)
@@ -489,7 +518,9 @@ def _key(
             f"None of the columns {listed(list(columns), 20)} holds any id of the {total:,} {what}.",
             remedy="give a file with the same ids as the transactions, or leave it out.",
         )
-    return Finding(setting="", value=best, why=f"has {shared[best]:,} of the {total:,} {what}", is_guess=best not in named)
+    return Finding(
+        setting="", value=best, why=f"has {shared[best]:,} of the {total:,} {what}", is_guess=best not in named
+    )
 
 
 def _asked(setting: str, columns: Mapping[str, Column], told: Mapping[str, Sequence[str]]) -> Finding | None:
@@ -581,14 +612,16 @@ def _days(past: Past) -> list[Finding]:
 def _notes_on(past: Past) -> list[str]:
     notes = []
     if past.strays:
-        notes.append(f"{past.strays:,} lines lie outside {past.first} … {past.last}: mistakes in the date, quarantined.")
+        notes.append(
+            f"{past.strays:,} lines lie outside {past.first} … {past.last}: mistakes in the date, quarantined."
+        )
     if past.closed_weekdays and not past.is_finished:
         notes.append(
             f"There are no lines on any {' or '.join(past.closed_weekdays)}: add the coming ones to `closed_days`, or "
             "every one of them is missed."
         )
     if (days := (past.last - past.first).days + 1) < DAYS_TO_TRAIN:
-        notes.append(f"{days} days of history are too few to train on: it takes {DAYS_TO_TRAIN}.")
+        notes.append(f"A history of {days} days is too short to train on: it takes {DAYS_TO_TRAIN}.")
     return notes
 
 
@@ -631,7 +664,9 @@ def _contract(standard: ibis.Table, feed: Transactions) -> list[Finding]:
         Finding(
             setting="is_household_required",
             value=anonymous <= ODD,
-            why=f"{anonymous:.1%} of lines have none" + "; kept, but unscored" * (anonymous > ODD) if seen["anonymous"] else "",
+            why=f"{anonymous:.1%} of lines have none" + "; kept, but unscored" * (anonymous > ODD)
+            if seen["anonymous"]
+            else "",
         ),
     ]
     return findings
@@ -647,12 +682,18 @@ def outward(value: float) -> float:
 
 
 def _measured(
-    lines: ibis.Table, feed: Transactions, past: Past, *, timezone: str
+    lines: ibis.Table, feed: Transactions, past: Past, *, timezone: str, today: dt.date
 ) -> tuple[list[Finding], list[str], dt.date]:
     """What the contract must allow of a day, measured by cleaning the whole history; notes; and a typical day."""
     days = [past.first + n * ONE_DAY for n in range((past.last - past.first).days + 1)]
     cleaned = cleaning.clean(
-        lines, feed, timezone=timezone, first_day=past.first, last_day=past.last, since=past.first, until=past.last
+        lines,
+        feed,
+        timezone=timezone,
+        first_day=past.first,
+        last_day=past.last if past.is_finished else today,  # the lines of a day that is not over are no mistakes
+        since=past.first,
+        until=past.last,
     )
     broken: dict[dt.date | None, int] = {}
     by_rule: dict[str, int] = {}
@@ -663,14 +704,17 @@ def _measured(
     good = {day: n for day, n in good.items() if n}
     if not good:
         raise Refused(
-            f"No line is usable by the rules that were found: {by_rule}.", remedy="name the columns: --column SETTING=NAME."
+            f"No line is usable by the rules that were found: {by_rule}.",
+            remedy="name the columns: --column SETTING=NAME.",
         )
     shares = {day: broken.get(day, 0) / cleaned.lines[day] for day in cleaned.lines if day}
     worst = max(shares, key=shares.__getitem__)
     share = sum(broken.values()) / sum(cleaned.lines.values())
     notes = []
     if bad := [day for day, of_day in shares.items() if of_day > MOST_QUARANTINE]:
-        notes.append(f"More than half of the lines of {listed(sorted(bad))} would be quarantined: these days are refused.")
+        notes.append(
+            f"More than half of the lines of {listed(sorted(bad))} would be quarantined: these days are refused."
+        )
     if by_rule:
         rules = ", ".join(f"{rule} {n:,}" for rule, n in sorted(by_rule.items(), key=lambda item: -item[1]))
         notes.append(f"{share:.2%} of all lines would be quarantined ({rules}).")

@@ -6,10 +6,11 @@ import datetime as dt
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -22,7 +23,19 @@ if TYPE_CHECKING:
     from orchestration.cli.look import Finding, Understood
 
 ONE_DAY = dt.timedelta(days=1)
-GENERIC_NAMES = {"data", "raw", "input", "transactions", "transaction", "sales", "baskets", "orders", "csv", "parquet", "tmp"}
+GENERIC_NAMES = {
+    "data",
+    "raw",
+    "input",
+    "transactions",
+    "transaction",
+    "sales",
+    "baskets",
+    "orders",
+    "csv",
+    "parquet",
+    "tmp",
+}
 ITEMS_IN_A_LINE = 6
 SETTINGS_TOLD = (
     *TransactionColumns.model_fields,
@@ -33,7 +46,10 @@ SETTINGS_TOLD = (
 
 def init(
     transactions: Annotated[
-        str, typer.Argument(help="The basket lines: a file, folder, glob or URL of CSV or Parquet files.", show_default=False)
+        str,
+        typer.Argument(
+            help="The basket lines: a file, folder, glob or URL of CSV or Parquet files.", show_default=False
+        ),
     ],
     products: Annotated[str | None, typer.Option(metavar="PATH", help="The catalogue.", show_default=False)] = None,
     households: Annotated[
@@ -43,7 +59,8 @@ def init(
         str | None, typer.Option(help="Short name; by default that of the file or folder.", show_default=False)
     ] = None,
     timezone: Annotated[
-        str | None, typer.Option(metavar="ZONE", help="Where the stores are, such as Europe/Berlin.", show_default=False)
+        str | None,
+        typer.Option(metavar="ZONE", help="Where the stores are, such as Europe/Berlin.", show_default=False),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="The file to write; by default config/NAME.toml.", show_default=False)
@@ -57,7 +74,8 @@ def init(
         ),
     ] = None,
     timestamp_format: Annotated[
-        str | None, typer.Option(metavar="FORMAT", help="How times are written, such as '%d/%m/%Y'.", show_default=False)
+        str | None,
+        typer.Option(metavar="FORMAT", help="How times are written, such as '%d/%m/%Y'.", show_default=False),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
@@ -74,11 +92,16 @@ def init(
 
     short = name or (output.stem if output else name_for(transactions))
     if not re.fullmatch(r"[a-z][a-z0-9_]*", short):
-        raise Refused(f"{short!r} is no short name.", remedy="--name with small letters, digits and _, such as corner_shop.")
+        raise Refused(
+            f"{short!r} is no short name.", remedy="--name with small letters, digits and _, such as corner_shop."
+        )
     target = (output or home.PROJECT / "config" / f"{short}.toml").resolve()
     if target.exists() and not force:
-        raise Refused(f"{_shown(target)} exists.", remedy="--name or --output for another file, or --force to overwrite it.")
+        raise Refused(
+            f"{_shown(target)} exists.", remedy="--name or --output for another file, or --force to overwrite it."
+        )
     told = _told(column or [])
+    _refuse_unknown_zone(timezone)
     today = dt.datetime.now(dt.UTC).date()
     with _explained(), tempfile.TemporaryDirectory(prefix="nightcart-init-") as folder, _looking(transactions) as say:
         engine, reader = connect(), FeedReader(raw=Path(folder))
@@ -102,7 +125,9 @@ def init(
             known = seen.standard.select("household_id").distinct()
             findings += look.households(people, of.files, ids=known, told=told)
         if timezone is None:
-            notes.insert(0, "The time zone is unknown, and UTC until you say it: --timezone Europe/Berlin, for instance.")
+            notes.insert(
+                0, "The time zone is unknown, and UTC until you say it: --timezone Europe/Berlin, for instance."
+            )
         findings = [*_of_the_retailer(short, timezone), *findings, *_defaults()]
         say("reading a day with the new configuration")
         settings = _validated(as_toml(findings), target)
@@ -129,11 +154,15 @@ def use(
     os.replace(part, pointer)
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[green]✓[/] [bold]{settings.title}[/] is in use: {_shown(file)}")
-    console.print(f"  Its state is in {home.root() / file.stem}; what runs already (web server, daemon) is to be started anew.")
+    console.print(
+        f"  Its state is in {home.root() / file.stem}; what runs already (web server, daemon) is to be started anew."
+    )
     if file != home.DEFAULT_CONFIG:
         console.print(f"  Back to the demo: [cyan]nightcart use {_shown(home.DEFAULT_CONFIG)}[/]")
     if chosen := os.environ.get("NIGHTCART_CONFIG"):
-        console.print(f"[yellow]![/] NIGHTCART_CONFIG is set and wins over it: {chosen}. [bold]unset NIGHTCART_CONFIG[/]")
+        console.print(
+            f"[yellow]![/] NIGHTCART_CONFIG is set and wins over it: {chosen}. [bold]unset NIGHTCART_CONFIG[/]"
+        )
 
 
 def name_for(transactions: str) -> str:
@@ -171,7 +200,9 @@ def as_toml(findings: Sequence[Finding]) -> str:
         by_section.setdefault(finding.setting.rpartition(".")[0], []).append(finding)
     title = next(finding.value for finding in findings if finding.setting == "title")
     document = tomlkit.document()
-    document.add(tomlkit.comment(f"{title}, as `nightcart init` understood its files. Look through it, above all where it"))
+    document.add(
+        tomlkit.comment(f"{title}, as `nightcart init` understood its files. Look through it, above all where it")
+    )
     document.add(tomlkit.comment('says "guess". Every setting is described in resources/settings.py.'))
     document.add(tomlkit.nl())
     for finding in by_section.pop(""):
@@ -202,6 +233,8 @@ def _add(table: Any, finding: Finding) -> None:
         table.add(tomlkit.comment(f"{key} = …" + f"  # {why}" * bool(why)))
         return
     value = tomlkit.item(finding.value)
+    if isinstance(finding.value, list) and all(type(item) in (int, float) for item in finding.value):
+        value = tomlkit.value(f"[{', '.join(f'{item:_}' for item in finding.value)}]")  # 100_000 can be read
     if isinstance(value, tomlkit.items.Array) and len(value) > ITEMS_IN_A_LINE:
         value.multiline(True)
     if why:
@@ -240,6 +273,15 @@ def _defaults() -> list[Finding]:
     ]
 
 
+def _refuse_unknown_zone(timezone: str | None) -> None:
+    try:
+        ZoneInfo(timezone or "UTC")
+    except (KeyError, ValueError, OSError) as error:
+        raise Refused(
+            f"{timezone!r} is no IANA time zone.", remedy="--timezone Europe/Berlin, for instance."
+        ) from error
+
+
 def _told(columns: Sequence[str]) -> dict[str, list[str]]:
     """`household_id=CARD` and the like as lists of columns by setting; an empty list leaves the column out."""
     told: dict[str, list[str]] = {}
@@ -247,7 +289,8 @@ def _told(columns: Sequence[str]) -> dict[str, list[str]]:
         setting, is_given, column = each.partition("=")
         if not is_given or setting not in SETTINGS_TOLD:
             raise Refused(
-                f"--column {each} is not understood.", remedy=f"SETTING=NAME with a setting of {', '.join(SETTINGS_TOLD)}."
+                f"--column {each} is not understood.",
+                remedy=f"SETTING=NAME with a setting of {', '.join(SETTINGS_TOLD)}.",
             )
         told.setdefault(setting, []).extend([column] if column else [])
     for needed in ("household_id", "product_id", "occurred_at"):
@@ -285,7 +328,7 @@ def _read_a_day(settings: Settings, seen: Understood, reader: Any) -> Cleaned:
         feed,
         timezone=settings.timezone,
         first_day=settings.first_business_day,
-        last_day=seen.past.last,
+        last_day=max(day, settings.last_business_day or seen.past.last),
         since=day,
         until=day,
     )
@@ -304,7 +347,8 @@ def _explained() -> Iterator[None]:
     except (duckdb.Error, ibis.common.exceptions.IbisError, OSError, ImportError, ValueError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise Refused(
-            f"The files cannot be looked at: {first}", remedy="check the path and the files; `nightcart --debug init …` says more."
+            f"The files cannot be looked at: {first}",
+            remedy="check the path and the files; `nightcart --debug init …` says more.",
         ) from error
 
 
@@ -327,7 +371,7 @@ def _tell(
     console = Console(highlight=False)
     table = Table(box=box.SIMPLE_HEAD, title=f"{settings.title}: what was understood", title_justify="left")
     for name in ("setting", "value", "why"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "setting")
     section = ""
     for finding in findings:
         above, _, key = finding.setting.rpartition(".")
@@ -362,7 +406,15 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         shown = ", ".join(_value(item) for item in value[:4])
         return shown + (f" and {len(value) - 4} more" if len(value) > 4 else "")
-    return f"{value:,g}" if isinstance(value, float) else "yes" if value is True else "no" if value is False else str(value)
+    return (
+        f"{value:,g}"
+        if isinstance(value, float)
+        else "yes"
+        if value is True
+        else "no"
+        if value is False
+        else str(value)
+    )
 
 
 def _shown(file: Path) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -106,7 +107,7 @@ def models() -> None:
         "[dim]Metrics are of each version's own holdout; they compare within a night, not across nights.[/]\n"
     )
     for record in adapters["operations"].promotions()[-3:]:
-        console.print(f"[bold]{record.business_date}[/] " + "; ".join(record.reasons))
+        console.print(f"[bold]{record.business_date}[/] " + escape("; ".join(record.reasons)))
 
 
 def next_commands() -> None:
@@ -151,7 +152,7 @@ def _decision(record: PromotionRecord) -> None:
         table.add_row(name, *cells, style=style)
     console.print(table)
     for reason in record.reasons:
-        console.print(f"  [dim]·[/] {reason}")
+        console.print(f"  [dim]·[/] {escape(reason)}")
     console.print()
 
 
@@ -171,7 +172,9 @@ def _list_of(household: str, rows: pd.DataFrame, day: dt.date) -> None:
     own = rows[rows["household_id"] == household]
     if own.empty:
         own = rows[rows["household_id"].isna()]
-        console.print(f"[yellow]Nothing is known of household {household}:[/] the fallback list that anybody gets.")
+        console.print(
+            f"[yellow]Nothing is known of household {escape(household)}:[/] the fallback list that anybody gets."
+        )
     elif own["is_fallback"].all():
         console.print(f"[yellow]Household {household} has not bought anything yet:[/] the fallback list.")
     else:
@@ -186,9 +189,7 @@ def _list_of(household: str, rows: pd.DataFrame, day: dt.date) -> None:
         table.add_column(column, justify="right" if column in ("", "score") else "left", no_wrap=column != "product")
     for row in own.itertuples():
         score = "" if row.is_fallback else f"{row.score:.2f}"
-        table.add_row(
-            str(row.rank), row.name, score, f"[cyan]{row.reason}[/] · {row.explanation}"
-        )
+        table.add_row(str(row.rank), escape(row.name), score, f"[cyan]{row.reason}[/] · {row.explanation}")
     console.print(table)
 
 
@@ -221,7 +222,7 @@ def status() -> None:
     settings, state = load_settings(), home.state()
     console.print(f"[bold]{settings.title}[/] · {home.config_file()} · state in {state}")
     for line in settings.switched_off():
-        console.print(f"  [dim]{line}[/]")
+        console.print(f"  [dim]{escape(line)}[/]")
     if not (state / "dagster").exists():
         console.print("\nNothing has run yet.")
         _advise([f"`nightcart backfill --from {settings.first_business_day} --to YYYY-MM-DD` takes in the history."])
@@ -320,4 +321,4 @@ def _advise(advice: Sequence[str]) -> None:
         return
     console.print("[bold]What to do[/]")
     for line in dict.fromkeys(advice):
-        console.print(f"  [yellow]→[/] {line}")
+        console.print(f"  [yellow]→[/] {escape(line)}")

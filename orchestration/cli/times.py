@@ -31,7 +31,18 @@ DATES = (
 )
 TIMES = (
     *("", " %H:%M:%S", " %H:%M", " %H:%M:%S.%f", " %I:%M:%S %p", " %I:%M %p", " %I:%M:%S%p", " %I:%M%p", " %H%M%S"),
-    *(" %H:%M:%S %z", " %H%M", " %H", " %H.%M", ", %H:%M", ", %H:%M:%S", "T%H:%M:%S", "T%H:%M", "T%H:%M:%S.%f", ":%H:%M:%S"),
+    *(
+        " %H:%M:%S %z",
+        " %H%M",
+        " %H",
+        " %H.%M",
+        ", %H:%M",
+        ", %H:%M:%S",
+        "T%H:%M:%S",
+        "T%H:%M",
+        "T%H:%M:%S.%f",
+        ":%H:%M:%S",
+    ),
 )
 FORMATS = (*(date + time for date in DATES for time in TIMES), "%Y%m%d%H%M%S", "%Y%m%d%H%M")
 
@@ -99,11 +110,15 @@ def read(lines: ibis.Table, names: Sequence[str], *, told_format: str | None, to
     if shares[best] < MOSTLY:
         return None
     example = f"such as {_example(lines, names)!r}"
-    found = Times(columns=tuple(names), format=best, has_time_of_day=True, zone="local", share=shares[best], why=example)
+    found = Times(
+        columns=tuple(names), format=best, has_time_of_day=True, zone="local", share=shares[best], why=example
+    )
     if best is None:
         offset = values.value.re_search(r":\d\d(\.\d+)?\s?(Z|UTC|[+-]\d\d(:?\d\d)?)$").mean()
         at = values.value.try_cast("timestamp")
-        has_offset, has_time = values.agg(offset=offset, time=(at != at.truncate("D")).any()).to_pyarrow().to_pylist()[0].values()
+        has_offset, has_time = (
+            values.agg(offset=offset, time=(at != at.truncate("D")).any()).to_pyarrow().to_pylist()[0].values()
+        )
         if has_offset >= NEARLY_ALL:
             return replace(found, has_time_of_day=bool(has_time), zone="UTC", why=f"{example}, with an offset")
         return replace(found, has_time_of_day=bool(has_time))
@@ -111,8 +126,10 @@ def read(lines: ibis.Table, names: Sequence[str], *, told_format: str | None, to
     if "%z" in best:
         found = replace(found, zone="UTC", why=f"{example}, with an offset")
     other = swapped(best)
-    if other is None or told_format or shares[other] < shares[best]:
+    if other is None or told_format:
         return found
+    if shares[other] < shares[best]:
+        return replace(found, why=f"{example}; {_order(best)}, other values leave no choice")
     return _day_or_month_first(lines, found, other, today=today)
 
 
@@ -120,6 +137,10 @@ def swapped(pattern: str) -> str | None:
     """The same format with day and month in the other order; None when the order cannot be mistaken."""
     match = re.match(r"%([dm])([/.-])%([dm])", pattern)
     return f"%{match[3]}{match[2]}%{match[1]}{pattern[match.end() :]}" if match else None
+
+
+def _order(pattern: str) -> str:
+    return "day first" if pattern.startswith("%d") else "month first"
 
 
 def text(lines: ibis.Table, names: Sequence[str]) -> ir.StringValue:
@@ -141,7 +162,11 @@ def _shares(values: ibis.Table, patterns: Sequence[str | None], *, today: dt.dat
 
 
 def _is_plausible(at: ir.TimestampValue, today: dt.date) -> ir.BooleanValue:
-    return at.cast("timestamp").between(EARLIEST, dt.datetime.combine(today + dt.timedelta(days=1), dt.time.max)).fill_null(False)
+    return (
+        at.cast("timestamp")
+        .between(EARLIEST, dt.datetime.combine(today + dt.timedelta(days=1), dt.time.max))
+        .fill_null(False)
+    )
 
 
 def _day_or_month_first(lines: ibis.Table, found: Times, other: str, *, today: dt.date) -> Times:
@@ -153,23 +178,30 @@ def _day_or_month_first(lines: ibis.Table, found: Times, other: str, *, today: d
     for pattern in patterns:
         at = try_strptime(value, pattern)
         day = _is_plausible(at, today).ifelse(at, None).date()
-        facts[pattern] = lines.agg(
-            read=day.count(), days=day.nunique(), first=day.min(), last=day.max(), of_file=(day == lines.file_date).mean()
-        ).to_pyarrow().to_pylist()[0]
-    say = {pattern: "day first" if pattern.startswith("%d") else "month first" for pattern in patterns}
+        facts[pattern] = (
+            lines.agg(
+                read=day.count(),
+                days=day.nunique(),
+                first=day.min(),
+                last=day.max(),
+                of_file=(day == lines.file_date).mean(),
+            )
+            .to_pyarrow()
+            .to_pylist()[0]
+        )
 
     def better(by: str, factor: float = 1.0) -> str | None:
         worse, best = sorted(patterns, key=lambda pattern: facts[pattern][by] or 0)
         return best if (facts[best][by] or 0) > factor * (facts[worse][by] or 0) else None
 
     if best := better("read"):
-        return replace(found, format=best, why=f"{found.why}; {say[best]}, other values leave no choice")
+        return replace(found, format=best, why=f"{found.why}; {_order(best)}, other values leave no choice")
     if best := better("of_file"):
-        return replace(found, format=best, why=f"{found.why}; {say[best]}, as the files' names say")
+        return replace(found, format=best, why=f"{found.why}; {_order(best)}, as the files' names say")
     for fact in facts.values():
         fact["filled"] = fact["days"] / ((fact["last"] - fact["first"]).days + 1)
     if best := better("filled", DENSER):
-        why = f"{found.why}; {say[best]}, because the days then lie together, but no value proves it"
+        why = f"{found.why}; {_order(best)}, because the days then lie together, but no value proves it"
         return replace(found, format=best, why=why, is_guess=True)
     raise Refused(
         f"{listed(found.columns)} ({_example(lines, found.columns)}) may have the day or the month first: no value tells.",

@@ -17,6 +17,10 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
+def _in_order(words: str) -> tuple[str, ...]:
+    return tuple(words.split())
+
+
 # Words that make a noun the identifier of what it names.
 KEYS = _set(
     "id ids key code number num no nr nbr nummer numero num identifier uuid guid unique cod codigo codice kod pk sk"
@@ -50,9 +54,9 @@ class Role:
 
 
 HOUSEHOLD = Role(
-    nouns=tuple(
+    nouns=_in_order(
         "household hshd hh customer cust client member shopper kunden kunde cliente klant membre consumer buyer "
-        "panelist user loyalty kundenkarte card karte carte tarjeta account person visitor".split()
+        "panelist user loyalty kundenkarte card karte carte tarjeta account person visitor"
     ),
     beside=KEYS | _set("loyalty club hash anonymous"),
     never=_set(
@@ -61,7 +65,7 @@ HOUSEHOLD = Role(
     ),
 )
 PRODUCT = Role(
-    nouns=tuple(_PRODUCT_NOUNS.split()),
+    nouns=_in_order(_PRODUCT_NOUNS),
     beside=KEYS | _set("retail internal master"),
     never=_MONEY
     | _set(
@@ -71,8 +75,8 @@ PRODUCT = Role(
     keyed=_set("stock material goods"),
 )
 TIME = Role(
-    nouns=tuple(
-        "timestamp datetime datum date fecha data zeitpunkt time zeit dt ts day tag jour giorno dia at when occurred".split()
+    nouns=_in_order(
+        "timestamp datetime datum date fecha data zeitpunkt time zeit dt ts day tag jour giorno dia at when occurred"
     ),
     beside=_OF_A_SALE | _set("of and stamp time date store"),
     never=_set(
@@ -83,34 +87,34 @@ TIME = Role(
     is_key=False,
 )
 TIME_OF_DAY = Role(
-    nouns=tuple("time uhrzeit zeit hour hora heure ora tijd uur hr".split()),
+    nouns=_in_order("time uhrzeit zeit hour hora heure ora tijd uur hr tm"),
     beside=_OF_A_SALE | _set("of day the stamp store"),
     never=TIME.never,
     is_key=False,
 )
 BASKET = Role(
-    nouns=tuple(
+    nouns=_in_order(
         "basket receipt invoice ticket order bon kassenbon beleg bill transaction transactions trans txn tran warenkorb "
         "panier cesta scontrino factura facture fattura rechnungs rechnung pedido commande bestellung bestell visit "
-        "trip cheque session purchase sale sales document doc check".split()
+        "trip cheque session purchase sale sales document doc check"
     ),
     beside=KEYS | _set("pos sale sales purchase shopping header retail"),
     never=_set("date time day type status value amount total price qty quantity line size hour week seq sequence"),
     keyed=_set("sale sales purchase document doc check session trans"),
 )
 QUANTITY = Role(
-    nouns=tuple(
+    nouns=_in_order(
         "quantity qty quant units unit menge anzahl stueck stuck pieces pcs items cantidad unidades quantite quantita "
-        "quantidade aantal count volume amount".split()
+        "quantidade aantal count volume amount"
     ),
     beside=_OF_A_SALE | _set(f"{_PRODUCT_NOUNS} of total net line number num no"),
     never=_MONEY | _set("value stock weight id key code spend revenue"),
     is_key=False,
 )
 LINE_TOTAL = Role(
-    nouns=tuple(
+    nouns=_in_order(
         "spend revenue turnover paid umsatz sales sale value total amount amt betrag importe montant importo bedrag "
-        "omzet summe gesamtpreis gesamt valor ventas extended ext net gross".split()
+        "omzet summe gesamtpreis gesamt valor ventas extended ext net gross"
     ),
     beside=_OF_A_SALE | _set(f"{_PRODUCT_NOUNS} of line in price usd eur gbp dollar dollars euro euros customer with"),
     never=_set(
@@ -120,38 +124,43 @@ LINE_TOTAL = Role(
     is_key=False,
 )
 PRICE = Role(
-    nouns=tuple("price preis einzelpreis prix precio prezzo preco prijs".split()),
-    beside=_OF_A_SALE | _set(f"{_PRODUCT_NOUNS} of line unit per each sell selling retail shelf paid actual in usd eur gbp"),
+    nouns=_in_order("price preis einzelpreis prix precio prezzo preco prijs"),
+    beside=_OF_A_SALE
+    | _set(f"{_PRODUCT_NOUNS} of line unit per each sell selling retail shelf paid actual in usd eur gbp"),
     never=_set("cost list old original regular discount sensitivity category level range"),
     is_key=False,
 )
 STORE = Role(
-    nouns=tuple("store shop filiale filial branch outlet markt market tienda magasin negozio loja winkel location site".split()),
+    nouns=_in_order(
+        "store shop filiale filial branch outlet markt market tienda magasin negozio loja winkel location site"
+    ),
 )
 NAME = Role(
-    nouns=tuple(
+    nouns=_in_order(
         "name description desc title bezeichnung label nombre nom nome naam descripcion designation libelle descrizione "
-        "descricao omschrijving".split()
+        "descricao omschrijving"
     ),
     beside=_set(f"{_PRODUCT_NOUNS} long full short display text"),
-    never=_set("customer cust household store shop brand category class subclass department dept city country commodity"),
+    never=_set(
+        "customer cust household store shop brand category class subclass department dept city country commodity"
+    ),
     is_key=False,
 )
 CATEGORY = Role(
-    nouns=tuple(
+    nouns=_in_order(
         "category kategorie categoria categorie commodity subcategory class subclass warengruppe family group gruppe "
-        "famille familia aisle type".split()
+        "famille familia aisle type"
     ),
     beside=KEYS | _set(f"{_PRODUCT_NOUNS} desc description name level main"),
     never=_set("customer cust household age store shop basket card payment income order transaction"),
     is_key=False,
 )
 DEPARTMENT = Role(
-    nouns=tuple("department dept section division sector abteilung departamento rayon reparto afdeling".split()),
+    nouns=_in_order("department dept section division sector abteilung departamento rayon reparto afdeling"),
     beside=KEYS | _set(f"{_PRODUCT_NOUNS} desc description name"),
     is_key=False,
 )
-BRAND = Role(nouns=tuple("brand marke marca marque merk".split()), beside=_set(f"{_PRODUCT_NOUNS} name"), is_key=False)
+BRAND = Role(nouns=_in_order("brand marke marca marque merk"), beside=_set(f"{_PRODUCT_NOUNS} name"), is_key=False)
 SIZE = Role(nouns=("size", "pack"), beside=_set(f"{_PRODUCT_NOUNS} of pack package unit"), is_key=False)
 KIND = Role(nouns=("type", "kind"), beside=_set(_PRODUCT_NOUNS), is_key=False)  # a name for want of a better one
 

@@ -63,9 +63,7 @@ def test_a_night_waits_for_its_feed_and_runs_once(arriving, settings, feeds, tab
     assert "is done" in tick(at.replace(hour=4), **world).skip_message
 
 
-def test_a_failed_night_is_left_to_a_person_with_the_command_that_goes_on(
-    settings, feeds, tables, instance
-) -> None:
+def test_a_failed_night_is_left_to_a_person_with_the_command_that_goes_on(settings, feeds, tables, instance) -> None:
     put_run(instance, dg.DagsterRunStatus.FAILURE)
     skipped = tick(dt.datetime(2024, 5, 8, 1, 30), settings=settings, feeds=feeds, tables=tables, instance=instance)
     assert "nightcart nightly --date 2024-05-07" in skipped.skip_message

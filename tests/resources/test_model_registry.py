@@ -44,10 +44,8 @@ def with_two(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path, folde
     registry = ModelRegistry(
         tracking_uri=f"sqlite:///{folder}/mlflow.db", artifacts=(folder / "models").as_uri(), name="recommender"
     )
-    assert [registry.register(files, record).version for files, record in zip(folders, (RECORD, LATER), strict=True)] == [
-        1,
-        2,
-    ]
+    for number, (files, record) in enumerate(zip(folders, (RECORD, LATER), strict=True), start=1):
+        assert registry.register(files, record).version == number
     return registry
 
 

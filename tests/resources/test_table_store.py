@@ -214,6 +214,6 @@ def test_racing_writers_of_a_day_never_leave_a_mix(tmp_path, is_first, attempt):
 def test_racing_writers_of_different_days_lose_nothing(tmp_path):
     writes = [(DAYS[0], 1), (DAYS[1], 2)]
     outcomes = race(tmp_path, writes)
-    written = {(day, value): 500 for (day, value), outcome in zip(writes, outcomes, strict=True) if outcome == "written"}
+    written = {write: 500 for write, outcome in zip(writes, outcomes, strict=True) if outcome == "written"}
     assert written
     assert Counter(content(TableStore(root=str(tmp_path)))) == Counter(written)

@@ -13,7 +13,8 @@ def between(column: str, low: float, high: float) -> Expectation:
     return Expectation(type="expect_column_values_to_be_between", kwargs=kwargs)
 
 
-FRAME = pd.DataFrame({"lines": [10, 0, 30], "share": [0.5, None, 0.1]}, index=pd.Index(["mon", "tue", "wed"], name="day"))
+DAYS = pd.Index(["mon", "tue", "wed"], name="day")
+FRAME = pd.DataFrame({"lines": [10, 0, 30], "share": [0.5, None, 0.1]}, index=DAYS)
 
 
 def test_outcomes_are_in_order_with_the_offenders_and_what_was_seen():

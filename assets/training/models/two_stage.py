@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,7 +86,9 @@ class TwoStageRanker(Recommender):
         return np.asarray(self.booster.predict(self._matrix(candidates), num_threads=_threads()))
 
     def write(self, folder: Path) -> None:
-        self.booster.save_model(folder / RANKER)
+        # How many cores did it is no part of the model: the same training gives the same files on every machine.
+        text = re.sub(r"\[num_threads: \d+\]\n", "", self.booster.model_to_string())
+        (folder / RANKER).write_text(text, encoding="utf-8")
 
     def restore(self, folder: Path) -> None:
         import lightgbm as lgb

@@ -58,6 +58,8 @@ def test_shopping_days_count_back_from_the_close():
 
 
 def test_purchase_has_the_catalogues_category_of_today():
-    products = ibis.memtable({"product_id": ["P1", "P2"], "category": ["MILK", "BREAD"], "is_recommendable": [True, False]})
+    products = ibis.memtable(
+        {"product_id": ["P1", "P2"], "category": ["MILK", "BREAD"], "is_recommendable": [True, False]}
+    )
     found = purchases(lines().drop("category"), products).to_pyarrow().to_pylist()
     assert {(row["product_id"], row["category"]) for row in found} == {("P1", "MILK")}

@@ -20,7 +20,7 @@ LINES = [
 
 def lines(rows: list[dict[str, Any]], *, key: str = "string") -> ibis.Table:
     numbered = [{**row, "source_row": number} for number, row in enumerate(rows, start=1)]
-    schema = {name: "string" for name in rows[0]} | {"source_row": "int64", "id": key}
+    schema = dict.fromkeys(rows[0], "string") | {"source_row": "int64", "id": key}
     return ibis.memtable(list(reversed(numbered)), schema=schema)  # read in any order
 
 
@@ -85,7 +85,9 @@ def test_repeated_keys_are_counted():
 
 def test_household_keeps_its_other_columns_as_attributes():
     given = [{"id": "H1", "age": "40"}, {"id": "H1", "age": "41"}, {"id": None, "age": "9"}, {"id": "H2", "age": None}]
-    delivered = lines(given).mutate(source_file=ibis.literal("h.csv"), file_date=ibis.null("date"), defect=ibis.null("string"))
+    delivered = lines(given).mutate(
+        source_file=ibis.literal("h.csv"), file_date=ibis.null("date"), defect=ibis.null("string")
+    )
     found = catalogue.households(
         delivered, Households.model_validate({"path": "h.csv", "columns": {"household_id": "id"}})
     )

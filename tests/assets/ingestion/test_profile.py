@@ -17,9 +17,10 @@ from resources.validation import validate
 
 DAY = dt.date(2024, 3, 5)
 ONE_DAY = dt.timedelta(days=1)
+NAMES = ("household_id", "product_id", "occurred_at", "basket_id", "quantity", "sales_value")
 FEED = {
     "path": "x.csv",
-    "columns": {name: name for name in ("household_id", "product_id", "occurred_at", "basket_id", "quantity", "sales_value")},
+    "columns": {column: column for column in NAMES},
 }
 GOOD = {
     "business_date": DAY,
@@ -68,8 +69,9 @@ def frame(
 def broken(frame, **contract: Any) -> set[str]:
     """The checks that fail, with what Great Expectations says of the frame."""
     expected = expectations(feed(**contract))
-    outcomes = iter(validate(frame, [each for group in expected.values() for each in group]))
-    return {check for check, group in expected.items() if not all([next(outcomes).is_met for _ in group])}
+    outcomes = validate(frame, [each for group in expected.values() for each in group])
+    failed = [outcome.expectation for outcome in outcomes if not outcome.is_met]
+    return {check for check, group in expected.items() if any(each in failed for each in group)}
 
 
 def changed(place: int, **values: Any) -> list[dict[str, Any]]:
@@ -141,7 +143,7 @@ def test_profile_is_worked_out_by_day(engine):
 class TestVolume:
     def test_is_lines_over_the_median_of_the_weekdays_before(self):
         # weeks before:       1   2   3   4     (9 is too long ago, and yesterday is another weekday)
-        weeks = zip((1, 2, 3, 4, 9), (10, 20, 30, 40, 999), strict=True)
+        weeks = zip((1, 2, 3, 4, 9), (10, 20, 30, 100, 999), strict=True)
         lines = {DAY - dt.timedelta(weeks=week): n for week, n in weeks} | {DAY: 50, DAY - ONE_DAY: 7}
         assert volume_against_weekday(DAY, lines) == 50 / 25
 

@@ -1,0 +1,201 @@
+"""The command line as it is typed: a process of its own, a state of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+import tomlkit
+
+from orchestration.cli.launch import undone
+from resources import home
+from resources.table_store import TableStore
+
+FIRST, LAST = dt.date(2024, 1, 1), dt.date(2024, 1, 31)
+
+
+class Nightcart:
+    """`nightcart` with a state folder of its own."""
+
+    def __init__(self, state: Path, config: Path | None = None) -> None:
+        names = set(home.environment())
+        config = config or Path(os.environ["NIGHTCART_CONFIG"])
+        self.environment = {name: value for name, value in os.environ.items() if name not in names}
+        self.environment |= {"NIGHTCART_HOME": str(state), "NIGHTCART_CONFIG": str(config)}
+        self.environment |= {"COLUMNS": "200", "PYTHONWARNINGS": "ignore"}
+        self.state = state / config.stem
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", "from orchestration.cli import main; main()", *arguments]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=self.environment, text=True, stdout=pipe, stderr=pipe)
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        with self.start(*arguments) as process:
+            out, err = process.communicate(timeout=250)
+        return process.returncode, out, err
+
+    def rows(self, table: str) -> list[dict[str, object]]:
+        found = TableStore(root=str(self.state / "tables")).read(table)
+        return sorted(found.to_pyarrow().to_pylist(), key=repr)
+
+
+@pytest.fixture
+def nightcart(tmp_path: Path) -> Nightcart:
+    return Nightcart(tmp_path / "state")
+
+
+def test_help_shows_every_command_and_wrong_usage_is_told(nightcart: Nightcart) -> None:
+    code, out, _ = nightcart("--help")
+    assert code == 0
+    for command in ("demo", "nightly", "backfill", "replay", "recommend", "models", "status", "init", "use"):
+        assert command in out
+    assert nightcart("nightly")[0] == 2
+    assert nightcart("nightly", "--date", "tomorrow")[0] == 2
+
+
+def test_before_anything_ran_every_view_says_what_to_do(nightcart: Nightcart) -> None:
+    code, out, _ = nightcart("status")
+    assert code == 0
+    assert "nightcart backfill" in out
+    for view in (("models",), ("recommend", "H-0001")):
+        code, _, err = nightcart(*view)
+        assert code == 1
+        assert "Remedy:" in err
+        assert "Traceback" not in err
+    code, _, err = nightcart("nightly", "--date", "2023-12-31")
+    assert code == 1
+    assert "2024-01-01 … 2024-05-19" in err
+
+
+def test_a_history_and_a_night_from_the_command_line(nightcart: Nightcart) -> None:
+    code, out, _ = nightcart("backfill", "--from", "2024-01-01", "--to", "2024-05-05", "--dry-run")
+    assert code == 0
+    assert "126 days, 0 done, 126 to make in 1 run" in out
+    assert not (nightcart.state / "tables").exists()
+
+    code, _, err = nightcart("backfill", "--from", "2024-01-01", "--to", "2024-05-05")
+    assert code == 0, err
+    code, out, _ = nightcart("backfill", "--from", "2024-01-01", "--to", "2024-05-05")
+    assert "126 done, 0 to make" in out
+
+    code, out, err = nightcart("replay", "--days", "1")
+    assert code == 0, err
+    assert "night 1 of 1: Monday 2024-05-06" in out
+    code, out, _ = nightcart("nightly", "--date", "2024-05-06")
+    assert code == 0
+    assert "is done" in out
+
+    code, out, _ = nightcart("recommend", "H-0007")
+    assert code == 0
+    assert "No." in out  # by name
+    assert "fallback" not in out
+    code, out, _ = nightcart("recommend", "nobody")
+    assert code == 0
+    assert "Nothing is known of household nobody" in out
+
+    code, out, _ = nightcart("models")
+    assert code == 0
+    assert "champion" in out
+    assert "transactions v" in out
+    code, out, _ = nightcart("status")
+    assert code == 0
+    assert "nightcart replay --days 13" in out
+
+
+def test_a_retailer_with_nothing_but_household_product_and_date_gets_its_lists(tmp_path: Path) -> None:
+    own = tomllib.loads(Path(os.environ["NIGHTCART_CONFIG"]).read_text(encoding="utf-8"))
+    wanted = {"household_id": "customer", "product_id": "article", "occurred_at": "bought_at"}
+    kept = {
+        key: own[key]
+        for key in ("timezone", "first_business_day", "last_business_day", "closed_days", "model", "promotion")
+    }
+    document = tomlkit.document()
+    document.update({"name": "bare", "title": "Bare Minimum", **kept})
+    document["transactions"] = {
+        "path": own["transactions"]["path"],
+        "columns": wanted,
+        "contract": {"is_product_once_a_basket": False},
+    }
+    (tmp_path / "bare.toml").write_text(tomlkit.dumps(document), encoding="utf-8")
+    nightcart = Nightcart(tmp_path / "state", tmp_path / "bare.toml")
+
+    assert nightcart("backfill", "--from", "2024-01-01", "--to", "2024-04-14")[0] == 0
+    code, _, err = nightcart("nightly", "--date", "2024-04-15")
+    assert code == 0, err
+    code, out, _ = nightcart("recommend", "H-0007")
+    assert "P-0" in out  # names are identifiers
+    out = nightcart("status")[1]
+    for line in ("no [products]", "no transactions.columns.sales_value", "no transactions.columns.basket_id"):
+        assert line in out
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, object]], float]:
+    """The table of a backfill that nobody killed, and the seconds that it took."""
+    whole = Nightcart(tmp_path_factory.mktemp("whole"))
+    began = time.monotonic()
+    assert whole("backfill", "--from", str(FIRST), "--to", str(LAST))[0] == 0
+    return whole.rows("transactions"), time.monotonic() - began
+
+
+@pytest.mark.parametrize("moment", [0.45, 0.6, 0.8])
+def test_a_killed_backfill_run_again_leaves_the_same_tables(nightcart: Nightcart, undisturbed, moment: float) -> None:
+    rows, seconds = undisturbed
+    command = ("backfill", "--from", str(FIRST), "--to", str(LAST))
+    process = nightcart.start(*command)
+    time.sleep(moment * seconds)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    if (nightcart.state / "tables" / "transactions" / "_delta_log").exists():
+        assert nightcart.rows("transactions") in ([], rows)  # never half
+
+    code, out, err = nightcart(*command)
+    assert code == 0, err
+    assert nightcart.rows("transactions") == rows
+
+
+def test_two_at_a_time_are_refused(nightcart: Nightcart) -> None:
+    first = nightcart.start("backfill", "--from", str(FIRST), "--to", str(LAST))
+    lock = nightcart.state / "nightcart.lock"
+    while not (lock.exists() and lock.read_text()):
+        time.sleep(0.05)
+    code, _, err = nightcart("backfill", "--from", str(FIRST), "--to", str(LAST))
+    assert code == 1
+    assert "Another nightcart is running" in err
+    assert str(first.pid) in err
+    first.communicate(timeout=200)
+    assert first.returncode == 0
+
+
+# What a night that failed goes on with
+
+CHILDREN = {"a": ["b", "c"], "b": ["d"], "c": ["d"], "d": []}
+CHECKS = {"a": ["fit"], "b": [], "c": [], "d": []}
+
+
+def _undone(done: dict[str, set[str]], together: list[set[str]] | None = None) -> set[str]:
+    return undone(children=CHILDREN, made_together=together or [], checks=CHECKS, done=done)  # pyright: ignore
+
+
+def test_what_was_made_and_checked_is_not_made_again() -> None:
+    assert _undone({"a": {"fit"}, "b": set()}) == {"c", "d"}
+
+
+def test_what_failed_a_check_is_made_again_with_all_that_follows() -> None:
+    assert _undone({"a": set(), "b": set(), "c": set(), "d": set()}) == {"a", "b", "c", "d"}
+
+
+def test_what_is_made_in_one_step_is_made_together() -> None:
+    assert _undone({"a": {"fit"}, "b": set()}, [{"b", "c"}]) == {"b", "c", "d"}
+
+
+def test_nothing_is_left_of_a_whole_night() -> None:
+    assert _undone({"a": {"fit"}, "b": set(), "c": set(), "d": set()}) == set()
