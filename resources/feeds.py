@@ -142,11 +142,12 @@ def listed(items: Sequence[object], most: int = 5) -> str:
 def _expand(path: str) -> list[str]:
     """The existing files that a path, glob or URL stands for, sorted."""
     if path.startswith("package://"):
-        module, _, inside = path.removeprefix("package://").partition("/")
-        spec = importlib.util.find_spec(module)
-        if spec is None or not spec.submodule_search_locations:
-            raise FeedMissing(f"The package {module} of {path} is not installed.", remedy=f"`uv add {module}`.")
-        path = str(Path(spec.submodule_search_locations[0]) / inside)
+        folder = _package_folder(path)
+        inside = path.removeprefix("package://").partition("/")[2]
+        return [
+            f"package://{folder.name}/{Path(match).relative_to(folder).as_posix()}"
+            for match in sorted(glob.glob(str(folder / inside), recursive=True))
+        ]
     if "://" not in path:
         return sorted(glob.glob(str(home.PROJECT / path), recursive=True))
     import fsspec
@@ -165,7 +166,18 @@ def _expand(path: str) -> list[str]:
     return sorted(filesystem.unstrip_protocol(match) for match in matches)
 
 
+def _package_folder(path: str) -> Path:
+    """Where the installed package of a `package://` path is."""
+    module = path.removeprefix("package://").partition("/")[0]
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        raise FeedMissing(f"The package {module} of {path} is not installed.", remedy=f"`uv add {module}`.")
+    return Path(spec.submodule_search_locations[0])
+
+
 def _open(path: str) -> IO[bytes]:
+    if path.startswith("package://"):
+        return open(_package_folder(path).parent / path.removeprefix("package://"), "rb")
     if "://" not in path:
         return open(path, "rb")
     import fsspec

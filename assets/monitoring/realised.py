@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from assets.training.metrics import METRICS, estimate
+from assets.training.metrics import METRICS, estimate, of_hits
 
 if TYPE_CHECKING:
     import ibis
@@ -23,7 +23,6 @@ def realised_lists(recommendations: ibis.Table, bought: ibis.Table, *, k: int) -
     `household_id`; nDCG as in :func:`assets.training.metrics.by_list`.
     """
     import ibis
-    import numpy as np
 
     sizes = bought.group_by("household_id").agg(truth_size=bought.count())
     lists = recommendations.filter(~recommendations.is_fallback & (recommendations["rank"] <= k))
@@ -36,13 +35,7 @@ def realised_lists(recommendations: ibis.Table, bought: ibis.Table, *, k: int) -
     frame = joined.mutate(hits=joined.hits.fill_null(0), gain=joined.gain.fill_null(0.0)).order_by(
         ibis.asc("household_id")
     )
-    frame = frame.to_pandas().set_index("household_id")
-    ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(frame["truth_size"], k).astype(int) - 1]
-    return frame.assign(
-        recall=frame["hits"] / frame["truth_size"],
-        ndcg=frame["gain"] / ideal,
-        hit_rate=(frame["hits"] > 0).astype(float),
-    )[list(METRICS)]
+    return of_hits(frame.to_pandas().set_index("household_id"), k=k)
 
 
 def summary(

@@ -55,6 +55,13 @@ def by_list(frame: pd.DataFrame, scores: np.ndarray, *, k: int) -> pd.DataFrame:
         hits=hit, gain=hit / np.log2(best["rank"].to_numpy() + 1), truth_size=best["truth_size"].to_numpy()
     )
     lists = gains.groupby(LIST_KEY).agg(hits=("hits", "sum"), gain=("gain", "sum"), truth_size=("truth_size", "first"))
+    return of_hits(lists, k=k)
+
+
+def of_hits(lists: pd.DataFrame, *, k: int) -> pd.DataFrame:
+    """The metrics of lists from their `hits`, `gain` (the sum of 1 / log2(rank + 1) over hits) and `truth_size`."""
+    import numpy as np
+
     ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(lists["truth_size"], k).astype(int) - 1]
     return lists.assign(
         recall=lists["hits"] / lists["truth_size"],

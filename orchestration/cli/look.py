@@ -416,7 +416,11 @@ def _sales_value(
         if quantity is None:
             why = "the price; without a quantity every line is one item"
             return Finding(setting="sales_value", value=name, why=why, is_guess=True)
-        why = f"{name} is the price of one item, not what was paid for the line"
+        why = (
+            f"{name} is the price of one item, not what was paid for the line"
+            if growth is not None
+            else f"{name} is a price, and nothing shows that it is the whole line's"
+        )
     return Finding(setting="sales_value", value=None, why=why)
 
 

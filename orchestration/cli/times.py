@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 EARLIEST = dt.datetime(1980, 1, 1)  # noqa: DTZ001 - compared with wall-clock times; what is earlier is no purchase
-SAMPLE_VALUES = 3_000  # different values on which every way to write a time is tried
+SAMPLE_VALUES = 3_000  # different values on which the ways to write a time are tried
+VALUES_FOR_SHAPE = 50  # those that tell which ways can be at all: the engine takes 8 s to try all of them
 MOSTLY = 0.9  # the least share of values that must be times
 NEARLY_ALL = 0.99  # the same for a time of day in a column of its own, which can be done without
 DENSER = 1.5  # how much more of its span the right order of day and month must fill than the wrong one
@@ -44,6 +46,11 @@ TIMES = (
         ":%H:%M:%S",
     ),
 )
+SHAPES = {
+    **dict.fromkeys("dmHIMS", r"\d{1,2}"),
+    **{"Y": r"\d{4}", "y": r"\d{2}", "f": r"\d{1,9}", "b": "[a-z]{3}", "B": "[a-z]{3,9}", "p": "[ap]m"},
+    "z": r"[+-]\d\d(:?\d\d)?",
+}
 FORMATS = (*(date + time for date in DATES for time in TIMES), "%Y%m%d%H%M%S", "%Y%m%d%H%M")
 
 
@@ -105,7 +112,9 @@ def read(lines: ibis.Table, names: Sequence[str], *, told_format: str | None, to
         )
     values = lines.select(value=text(lines, names)).filter(lambda t: t.value.notnull()).distinct()
     values = values.order_by(values.value.hash()).limit(SAMPLE_VALUES).cache()
-    shares = _shares(values, [told_format] if told_format else [None, *FORMATS], today=today)
+    few = values.limit(VALUES_FOR_SHAPE).to_pyarrow()["value"].to_pylist()
+    patterns = [None, *(pattern for pattern in FORMATS if any(_shape(pattern).fullmatch(value) for value in few))]
+    shares = _shares(values, [told_format] if told_format else patterns, today=today)
     best = max(shares, key=shares.__getitem__)
     if shares[best] < MOSTLY:
         return None
@@ -128,7 +137,7 @@ def read(lines: ibis.Table, names: Sequence[str], *, told_format: str | None, to
     other = swapped(best)
     if other is None or told_format:
         return found
-    if shares[other] < shares[best]:
+    if shares.get(other, 0) < shares[best]:
         return replace(found, why=f"{example}; {_order(best)}, other values leave no choice")
     return _day_or_month_first(lines, found, other, today=today)
 
@@ -148,6 +157,12 @@ def text(lines: ibis.Table, names: Sequence[str]) -> ir.StringValue:
     import ibis
 
     return ibis.literal(" ").join([lines[name].cast("string") for name in names]).strip().nullif("")
+
+
+@functools.cache
+def _shape(pattern: str) -> re.Pattern[str]:
+    """What a text looks like that a strptime pattern can read."""
+    return re.compile(re.sub("%([a-zA-Z])", lambda match: SHAPES[match[1]], re.escape(pattern)), re.IGNORECASE)
 
 
 def _shares(values: ibis.Table, patterns: Sequence[str | None], *, today: dt.date) -> dict[str | None, float]:

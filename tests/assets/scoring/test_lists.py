@@ -16,8 +16,8 @@ KNOWN = {
     "late": (9.0, 2.0, 30.0, 15.0, 2.0),
     "gone": (9.0, 3.1, 46.0, 15.0, 2.0),  # three gaps have passed: rather given up
     "soon": (3.0, 0.89, 13.0, 15.0, 2.0),  # a rhythm, but its time has not come
-    "twice": (2.0, 5.0, 50.0, 10.0, 2.0),  # long overdue by two purchases, which are no rhythm
-    "once": (1.0, 5.0, 50.0, 10.0, 2.0),
+    "twice": (2.0, 1.2, 50.0, 42.0, 2.0),  # its time has come, by two purchases, which are no rhythm
+    "once": (1.0, 1.2, 50.0, 42.0, 2.0),
     "new": (NAN, NAN, NAN, NAN, 41.0),
 }
 
