@@ -120,7 +120,7 @@ class FeedReader:
         digest = hashlib.sha256()
         with tempfile.NamedTemporaryFile(dir=self.raw, prefix=".part-", delete=False) as part:
             try:
-                with _open(path) as content:
+                with open_file(path) as content:
                     while block := content.read(1 << 20):
                         digest.update(block)
                         part.write(block)
@@ -175,7 +175,8 @@ def _package_folder(path: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _open(path: str) -> IO[bytes]:
+def open_file(path: str) -> IO[bytes]:
+    """A file of :meth:`FeedReader.locate`, to be read."""
     if path.startswith("package://"):
         return open(_package_folder(path).parent / path.removeprefix("package://"), "rb")
     if "://" not in path:

@@ -5,11 +5,12 @@ project), so that `nightcart`, `dg`, the web server, the daemon and `mlflow` ope
 database and the same tables without anybody exporting a variable. A variable that is already set wins.
 
 This module is run by every Python process of the environment: standard library only, and no side effect beyond
-`os.environ`.
+`os.environ` and a link to dagster.yaml in the state folder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -42,10 +43,8 @@ def environment() -> dict[str, str]:
     """The variables that point Dagster, MLflow and Great Expectations at the state of the retailer in use."""
     tracking_uri = f"sqlite:///{state() / 'mlflow' / 'mlflow.db'}"
     return {
-        # Dagster reads dagster.yaml from DAGSTER_HOME; that file puts all storage below NIGHTCART_STATE.
-        "DAGSTER_HOME": str(PROJECT),
         "NIGHTCART_STATE": str(state()),
-        "NIGHTCART_DAGSTER": str(state() / "dagster"),
+        "DAGSTER_HOME": str(state() / "dagster"),
         "MLFLOW_TRACKING_URI": tracking_uri,
         # The same for `mlflow server`, which has its own names for them.
         "MLFLOW_BACKEND_STORE_URI": tracking_uri,
@@ -54,11 +53,27 @@ def environment() -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "GX_ANALYTICS_ENABLED": "false",
         "DAGSTER_DISABLE_TELEMETRY": "yes",
+        # Threads of a numeric library that wait for one another sleep instead of spinning: with anything else running
+        # on two cores, a fit took ten times as long.
+        "OMP_WAIT_POLICY": "passive",
     }
 
 
 def announce() -> None:
     """Set what is not set yet; a copy that was installed without its project folder is left alone."""
-    if (PROJECT / "dagster.yaml").exists():
-        for name, value in environment().items():
-            os.environ.setdefault(name, value)
+    if not (PROJECT / "dagster.yaml").exists():
+        return
+    for name, value in environment().items():
+        os.environ.setdefault(name, value)
+    if os.environ["DAGSTER_HOME"] == environment()["DAGSTER_HOME"]:
+        _link_instance(Path(os.environ["DAGSTER_HOME"]))
+
+
+def _link_instance(folder: Path) -> None:
+    """Dagster reads dagster.yaml from its home, and refuses a home that is not there."""
+    link = folder / "dagster.yaml"
+    # A read-only disk, or another process that was first: whoever needs the instance will say so.
+    with contextlib.suppress(OSError):
+        if not link.is_symlink():
+            folder.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(PROJECT / "dagster.yaml")

@@ -118,11 +118,14 @@ def defs(
     return build_defs(**swapped)
 
 
+NO_TELEMETRY = {"telemetry": {"enabled": False}}
+
+
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """A Dagster instance on disk."""
     import dagster as dg
 
     (tmp_path / "dagster").mkdir()
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides=NO_TELEMETRY) as instance:
         yield instance

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from resources import home
 from resources.errors import Refused
-from resources.feeds import OUR_COLUMNS, FeedReader, listed
+from resources.feeds import OUR_COLUMNS, FeedReader, listed, open_file
 from resources.settings import FeedFiles
 
 if TYPE_CHECKING:
@@ -229,10 +229,9 @@ def _refuse_a_mixture(paths: Sequence[str], files: FeedFiles) -> None:
 def _columns(path: str, files: FeedFiles) -> set[str]:
     first = _beginning(path, HEADER_BYTES)
     if first.startswith(PARQUET):
-        import fsspec
         import pyarrow.parquet as pq
 
-        with fsspec.open(path, "rb") as content:
+        with open_file(path) as content:
             return set(pq.read_schema(content).names)
     line = (_decoded(first)[1].splitlines() or [""])[0]
     return {name.strip() for name in next(csv.reader([line], delimiter=files.delimiter), [])}
@@ -240,9 +239,7 @@ def _columns(path: str, files: FeedFiles) -> set[str]:
 
 def _beginning(path: str, most: int = SAMPLE_BYTES) -> bytes:
     """The first bytes of a file, unpacked."""
-    import fsspec
-
-    with fsspec.open(path, "rb") as content:
+    with open_file(path) as content:
         return (gzip.GzipFile(fileobj=content) if path.endswith(".gz") else content).read(most)
 
 

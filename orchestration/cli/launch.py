@@ -63,7 +63,7 @@ class Outcome:
 def instance() -> Iterator[dg.DagsterInstance]:
     """The real instance, held by this process alone among the `nightcart` commands that run something."""
     state = home.state()
-    (state / "dagster").mkdir(parents=True, exist_ok=True)
+    state.mkdir(parents=True, exist_ok=True)
     with open(state / "nightcart.lock", "a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

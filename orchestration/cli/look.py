@@ -172,7 +172,7 @@ def transactions(
     notes += _notes_on(past)
     contract = _contract(standard, feed)
     feed = feed.model_copy(update={"contract": TransactionContract(**{f.setting: f.value for f in contract})})
-    measured, notes_on_days, typical_day = _measured(lines, feed, past, timezone=timezone, today=today)
+    measured, notes_on_days, typical_day = _measured(standard, feed, past, today=today)
     how = "ISO 8601" if when.format is None else "see occurred_at" * when.is_guess
     formatted = Finding(setting="timestamp_format", value=when.format, why=how, is_guess=when.is_guess)
     zone = Finding(setting="timestamps_in", value=when.zone, why="the retailer's own time" * (when.zone == "local"))
@@ -686,34 +686,31 @@ def outward(value: float) -> float:
 
 
 def _measured(
-    lines: ibis.Table, feed: Transactions, past: Past, *, timezone: str, today: dt.date
+    standard: ibis.Table, feed: Transactions, past: Past, *, today: dt.date
 ) -> tuple[list[Finding], list[str], dt.date]:
-    """What the contract must allow of a day, measured by cleaning the whole history; notes; and a typical day."""
+    """What the contract must allow of a day, measured by judging the whole history; notes; and a typical day."""
     days = [past.first + n * ONE_DAY for n in range((past.last - past.first).days + 1)]
-    cleaned = cleaning.clean(
-        lines,
-        feed,
-        timezone=timezone,
-        first_day=past.first,
-        last_day=past.last if past.is_finished else today,  # the lines of a day that is not over are no mistakes
-        since=past.first,
-        until=past.last,
-    )
-    broken: dict[dt.date | None, int] = {}
+    last_day = past.last if past.is_finished else today  # the lines of a day that is not over are no mistakes
+    of_days = cleaning.of_days(standard, first_day=past.first, last_day=last_day, since=past.first, until=past.last)
+    judged = cleaning.judge(of_days, feed)
+    counts = judged.group_by("business_date", "rule").agg(n=judged.count()).to_pyarrow().to_pylist()
+    lines: dict[dt.date | None, int] = {}
+    good: dict[dt.date | None, int] = {}
     by_rule: dict[str, int] = {}
-    for (day, rule), n in cleaned.broken.items():
-        broken[day] = broken.get(day, 0) + n
-        by_rule[rule] = by_rule.get(rule, 0) + n
-    good = {day: n - broken.get(day, 0) for day, n in cleaned.lines.items() if day}
-    good = {day: n for day, n in good.items() if n}
+    for row in counts:
+        lines[row["business_date"]] = lines.get(row["business_date"], 0) + row["n"]
+        if row["rule"] is None:
+            good[row["business_date"]] = row["n"]
+        else:
+            by_rule[row["rule"]] = by_rule.get(row["rule"], 0) + row["n"]
     if not good:
         raise Refused(
             f"No line is usable by the rules that were found: {by_rule}.",
             remedy="name the columns: --column SETTING=NAME.",
         )
-    shares = {day: broken.get(day, 0) / cleaned.lines[day] for day in cleaned.lines if day}
+    shares = {day: 1 - good.get(day, 0) / n for day, n in lines.items() if day}
     worst = max(shares, key=shares.__getitem__)
-    share = sum(broken.values()) / sum(cleaned.lines.values())
+    share = sum(by_rule.values()) / sum(lines.values())
     notes = []
     if bad := [day for day, of_day in shares.items() if of_day > MOST_QUARANTINE]:
         notes.append(
@@ -726,7 +723,7 @@ def _measured(
     low, high = min(ratios, default=VOLUME[0]), max(ratios, default=VOLUME[1])
     volume = [min(VOLUME[0], math.floor(90 * low) / 100), max(VOLUME[1], math.ceil(11 * high) / 10)]
     most = min(max(LEAST_QUARANTINE, math.ceil(125 * shares[worst]) / 100), MOST_QUARANTINE)
-    middle = sorted(good, key=good.__getitem__)[len(good) // 2]
+    middle = sorted((day for day in good if day), key=good.__getitem__)[len(good) // 2]
     spans = f"the history spans {low:.2f} to {high:.2f}" if ratios else "too short a history to measure it"
     why = f"its worst day, {worst}, has {shares[worst]:.2%}" if shares[worst] else "the history has none"
     return (

@@ -223,7 +223,7 @@ def status() -> None:
     console.print(f"[bold]{settings.title}[/] · {home.config_file()} · state in {state}")
     for line in settings.switched_off():
         console.print(f"  [dim]{escape(line)}[/]")
-    if not (state / "dagster").exists():
+    if not (state / "tables").exists():
         console.print("\nNothing has run yet.")
         _advise([f"`nightcart backfill --from {settings.first_business_day} --to YYYY-MM-DD` takes in the history."])
         return

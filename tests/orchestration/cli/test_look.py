@@ -47,7 +47,9 @@ def understood(engine, feeds, tmp_path):
     return understand
 
 
-def baskets(*, days: int, first: dt.date = dt.date(2024, 3, 1), header: str = "customer,receipt,article,bought,items,paid"):
+def baskets(
+    *, days: int, first: dt.date = dt.date(2024, 3, 1), header: str = "customer,receipt,article,bought,items,paid"
+):
     """Two households that each buy two products every day; prices grow with the quantity."""
     lines = [header]
     for number in range(days):
@@ -165,7 +167,9 @@ class TestTimes:
         assert (found.zone, found.format, found.has_time_of_day) == ("UTC", format_, True)
 
     def test_date_and_hour_in_two_columns(self, table):
-        found, _ = self.found(table(SHOP_DATE=["20060413", "20060414"], SHOP_HOUR=["8", "19"], SHOP_WEEK=["200607"] * 2))
+        found, _ = self.found(
+            table(SHOP_DATE=["20060413", "20060414"], SHOP_HOUR=["8", "19"], SHOP_WEEK=["200607"] * 2)
+        )
         assert (found.columns, found.format) == (("SHOP_DATE", "SHOP_HOUR"), "%Y%m%d %H")
 
     def test_hour_without_its_zero_is_not_used(self, table):
@@ -362,7 +366,9 @@ class TestTransactions:
         assert found["transactions.columns.sales_value"].value == "sales_price"
 
     def test_total_of_the_basket_is_not_the_lines(self, understood):
-        lines = [line.rpartition(",")[0] + f",{len(line.split(',')[1])}.5" for line in baskets(days=30).splitlines()[1:]]
+        lines = [
+            line.rpartition(",")[0] + f",{len(line.split(',')[1])}.5" for line in baskets(days=30).splitlines()[1:]
+        ]
         found, _ = understood({"sales.csv": "\n".join(["customer,receipt,article,bought,items,total", *lines])})
         assert found["transactions.columns.sales_value"].value is None
         assert "its total" in found["transactions.columns.sales_value"].why
@@ -374,7 +380,9 @@ class TestTransactions:
 
     def test_number_of_the_line_is_no_basket(self, understood):
         header, *lines = baskets(days=30, header="customer,transaction_id,article,bought,items,paid").splitlines()
-        numbered = [",".join([cell[0], f"t{place}", *cell[2:]]) for place, line in enumerate(lines) if (cell := line.split(","))]
+        numbered = [
+            ",".join([cell[0], f"t{place}", *cell[2:]]) for place, line in enumerate(lines) if (cell := line.split(","))
+        ]
         found, _ = understood({"sales.csv": "\n".join([header, *numbered])})
         assert found["transactions.columns.basket_id"].value is None
         assert "nearly every line has its own" in found["transactions.columns.basket_id"].why
@@ -413,7 +421,9 @@ class TestTransactions:
         assert any("are not the days of their lines" in note for note in notes)
 
     def test_file_names_tell_the_day_from_the_month(self, understood):
-        lines = "c1,r1,a,01/02/2024,1,2.0\nc1,r1,b,01/02/2024,1,2.0\nc2,r2,a,01/02/2024,1,2.0\nc2,r2,b,01/02/2024,1,2.0\n"
+        lines = (
+            "c1,r1,a,01/02/2024,1,2.0\nc1,r1,b,01/02/2024,1,2.0\nc2,r2,a,01/02/2024,1,2.0\nc2,r2,b,01/02/2024,1,2.0\n"
+        )
         found, _ = understood({"s_2024-02-01.csv": "customer,receipt,article,bought,items,paid\n" + lines})
         assert found["transactions.timestamp_format"].value == "%d/%m/%Y"
 
