@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assets.training.models.two_stage import TwoStageRanker
+    from resources.table_store import TableStore
 
 GOAL = 1.5
 PREDICT, SCORE = "predict on a matrix", "score from features"
@@ -49,7 +50,7 @@ def finish(files: Path) -> None:
     """Leave the matrix, the model and its scores in `files`."""
     import numpy as np
 
-    model, frame = fitted_model(), candidates_of(WEEK_BEFORE)
+    model, frame = fitted_model(), candidates_of(WEEK_BEFORE, stored_tables())
     model.booster.save_model(files / MODEL)
     np.save(files / MATRIX, frame[list(model.features)].to_numpy(dtype=np.float32))
     np.save(files / SCORES, model.score(frame))
@@ -70,27 +71,35 @@ def predict(files: Path) -> None:
 
 def score(files: Path) -> None:
     """The project's way: read the stored features, choose the candidates, make the frame, score it."""
-    import ibis  # noqa: F401 (imported by both sides before the work begins)
-    import lightgbm  # noqa: F401
+    import deltalake  # noqa: F401 (imported before the work begins)
+    import pandas  # noqa: F401
 
-    model = fitted_model()
+    model, tables = fitted_model(), stored_tables()
     with work():
-        scores = model.score(candidates_of(WEEK_BEFORE))
+        scores = model.score(candidates_of(WEEK_BEFORE, tables))
     require_same(scores, files)
 
 
-def candidates_of(day: dt.date) -> pd.DataFrame:
+def candidates_of(day: dt.date, tables: TableStore) -> pd.DataFrame:
     """What `recommendations` scores for `day`."""
     from assets.features.definitions import FeatureTables
     from assets.training.candidates import candidates
-    from resources import home
     from resources.settings import load_settings
+
+    given = load_settings().model
+    built = FeatureTables.of(lambda name: tables.read(name, since=day, until=day).drop("business_date"))
+    found = candidates(built, own=given.candidates, popular=given.popular_candidates)
+    return found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
+
+
+def stored_tables() -> TableStore:
+    """The tables of the state, with their engine started."""
+    from resources import home
     from resources.table_store import TableStore
 
-    model, tables = load_settings().model, TableStore(root=str(home.state() / "tables"))
-    built = FeatureTables.of(lambda name: tables.read(name, since=day, until=day).drop("business_date"))
-    found = candidates(built, own=model.candidates, popular=model.popular_candidates)
-    return found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
+    tables = TableStore(root=str(home.state() / "tables"))
+    tables.engine.list_tables()
+    return tables
 
 
 def fitted_model() -> TwoStageRanker:

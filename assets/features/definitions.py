@@ -189,15 +189,21 @@ class FeatureTables:
         return {name: getattr(self, attribute) for attribute, name in STORED_AS.items()}
 
 
-def build(transactions: ibis.Table, products: ibis.Table, *, as_of: dt.date) -> FeatureTables:
-    """All features as of `as_of`'s close, from the cleaned lines and the catalogue; later lines change nothing."""
+def build(
+    transactions: ibis.Table, products: ibis.Table, *, as_of: dt.date, only: ibis.Table | None = None
+) -> FeatureTables:
+    """All features as of `as_of`'s close, from the cleaned lines and the catalogue; later lines change nothing.
+
+    `only` leaves out households that it does not have (a column `household_id`): the others' rows are the same.
+    """
     days = shopping_days(purchases(transactions, products), as_of=as_of)
     by_product = product(days).cache()
+    own = days if only is None else days.semi_join(only, "household_id")
     return FeatureTables(
-        household_product=household_product(days, by_product),
-        household=household(days),
+        household_product=household_product(own, by_product),
+        household=household(own),
         product=by_product,
-        category_affinity=category_affinity(days),
+        category_affinity=category_affinity(own),
     )
 
 

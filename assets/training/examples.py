@@ -65,9 +65,9 @@ def examples(transactions: ibis.Table, products: ibis.Table, *, as_of: dt.date, 
 
     Columns: those of :func:`assets.training.candidates.candidates`, `label` and `truth_size`.
     """
-    tables = definitions.build(transactions, products, as_of=as_of)
+    truth = baskets_after(purchases(transactions, products), as_of=as_of, days=LABEL_DAYS).cache()
+    tables = definitions.build(transactions, products, as_of=as_of, only=truth)
     found = candidates(tables, own=model.candidates, popular=model.popular_candidates)
-    truth = baskets_after(purchases(transactions, products), as_of=as_of, days=LABEL_DAYS)
     return labelled(found, truth)
 
 

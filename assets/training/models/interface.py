@@ -79,7 +79,12 @@ class Recommender(ABC):
             raise Refused(
                 f"There is no model family {family!r} ({error}).", remedy="correct `family` in the configuration."
             ) from error
-        return found(**(parameters or {}))
+        try:
+            return found(**(parameters or {}))
+        except TypeError as error:
+            raise Refused(
+                f"{family} does not take these parameters: {error}.", remedy="correct `parameters` in the configuration."
+            ) from error
 
     @classmethod
     def load(cls, folder: Path) -> Recommender:

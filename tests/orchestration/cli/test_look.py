@@ -281,6 +281,11 @@ class TestFiles:
         with pytest.raises(Refused, match="of different kinds"):
             files.find(str(tmp_path))
 
+    def test_column_without_a_name_is_no_obstacle(self, tmp_path, engine, feeds):
+        (tmp_path / "a.csv").write_text(",a,b\n0,x,1\n1,y,2\n", encoding="utf-8")
+        lines, _ = files.read(files.find(str(tmp_path / "a.csv")), engine=engine, reader=feeds)
+        assert [name for name in lines.columns if name not in OUR_COLUMNS] == ["column1", "a", "b"]
+
     def test_character_that_comes_late_changes_the_encoding(self, tmp_path, engine, feeds):
         body = b"name;price\n" + b"tea;1,00\n" * 200_000 + "Café 5 €;2,00\n".encode("cp1252")
         (tmp_path / "a.csv").write_bytes(body)
