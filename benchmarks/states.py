@@ -62,7 +62,7 @@ class PreparedState:
     def restore(self) -> None:
         """Let the next run start from the prepared state."""
         shutil.rmtree(self.state, ignore_errors=True)
-        shutil.copytree(self.pristine, self.state)
+        shutil.copytree(self.pristine, self.state, symlinks=True)
 
 
 def with_keep(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

@@ -189,6 +189,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"{day!r} is neither a date (2017-12-25) nor a day of every year ('12-25')")
         return value
 
+    @field_validator("products", "households")
+    @classmethod
+    def _snapshots_are_not_dated(cls, value: FeedFiles | None) -> FeedFiles | None:
+        if value and value.is_dated:
+            raise ValueError("a snapshot is one file, not one a day: leave {date} out of its path")
+        return value
+
     @model_validator(mode="after")
     def _days_are_in_order(self) -> Settings:
         if self.last_business_day and self.last_business_day < self.first_business_day:

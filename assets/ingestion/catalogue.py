@@ -27,6 +27,7 @@ def products(lines: ibis.Table, feed: Products) -> ibis.Table:
     columns = feed.columns
     optional = {name: getattr(columns, name) for name in ("category", "department", "brand")}
     named = lines.select(
+        "source_file",
         "source_row",
         product_id=_text(lines, columns.product_id),
         **{name: _text(lines, column) if column else ibis.null("string") for name, column in optional.items()},
@@ -46,7 +47,10 @@ def households(lines: ibis.Table, feed: Households) -> ibis.Table:
     given = ("source_file", "source_row", "file_date", "defect", key)
     attributes = [name for name in lines.columns if name not in given]
     known = lines.select(
-        "source_row", household_id=_text(lines, key), **{name: lines[name].cast("string") for name in attributes}
+        "source_file",
+        "source_row",
+        household_id=_text(lines, key),
+        **{name: lines[name].cast("string") for name in attributes},
     )
     return _first_of(known.filter(known.household_id.notnull()), "household_id").select("household_id", *attributes)
 
@@ -60,7 +64,7 @@ def repeated(lines: ibis.Table, column: str) -> int:
 def _first_of(lines: ibis.Table, key: str) -> ibis.Table:
     import ibis
 
-    first = ibis.row_number().over(ibis.window(group_by=key, order_by="source_row"))
+    first = ibis.row_number().over(ibis.window(group_by=key, order_by=["source_file", "source_row"]))
     return lines.mutate(place=first).filter(ibis._.place == 0)
 
 

@@ -205,29 +205,36 @@ def products(
     return [*_files(files, "products"), *_under("products.columns", replace(key, setting="product_id"), *found)]
 
 
-def products_in(lines: ibis.Table, feed: Transactions, *, told: Mapping[str, Sequence[str]]) -> list[Finding]:
-    """The settings of a catalogue that the transactions themselves are, if their lines describe their products.
+def products_in(
+    lines: ibis.Table, feed: Transactions, *, told: Mapping[str, Sequence[str]]
+) -> tuple[list[Finding], list[str]]:
+    """The settings of a catalogue that the transactions themselves are, if their lines describe their products; notes.
 
     Not with a file a day: the catalogue is read as one feed, whatever the day.
     """
-    taken = feed.columns.model_dump().values()
-    columns = _without(
-        describe(lines, decimal=feed.decimal), [name for each in taken if each for name in _listed(each)]
-    )
+    taken = [name for each in feed.columns.model_dump().values() if each for name in _listed(each)]
+    columns = _without(describe(lines, decimal=feed.decimal), taken)
+    constant = _constant_share(lines, columns, feed.columns.product_id)
+    # A product may be renamed; but what differs on most products' lines, such as a way of payment, is not theirs.
+    columns = {name: column for name, column in columns.items() if constant[name] >= 0.5}
     found = {finding.setting: finding for finding in _catalogue_columns(columns, told)}
-    levels = _levels(lines, columns, feed.columns.product_id)
+    levels = _levels(columns, constant)
     if levels and found["category"].value is None:
-        found["category"] = Finding(
-            setting="category", value=levels[0], why="the finest group of products", is_guess=True
-        )
+        why = "the finest group of products"
+        found["category"] = Finding(setting="category", value=levels[0], why=why, is_guess=True)
         if len(levels) > 1 and found["department"].value is None:
             why = "the coarsest group of products"
             found["department"] = Finding(setting="department", value=levels[-1], why=why, is_guess=True)
-    if feed.is_dated or not (found["name"].value or found["category"].value):
-        return []
+    described = [str(found[setting].value) for setting in ("name", "category") if found[setting].value]
+    if not described:
+        return [], []
+    if feed.is_dated:
+        return [], [
+            f"{' and '.join(described)} could make a catalogue: put all products into one file, --products FILE."
+        ]
     files = FeedFiles(**feed.model_dump(include=set(FeedFiles.model_fields)))
     key = Finding(setting="product_id", value=feed.columns.product_id, why="the first line of a product describes it")
-    return [*_files(files, "products"), *_under("products.columns", key, *found.values())]
+    return [*_files(files, "products"), *_under("products.columns", key, *found.values())], []
 
 
 def households(
@@ -480,22 +487,25 @@ def _catalogue_columns(columns: Mapping[str, Column], told: Mapping[str, Sequenc
     ]
 
 
-def _levels(lines: ibis.Table, columns: Mapping[str, Column], product: str) -> list[str]:
+def _constant_share(lines: ibis.Table, names: Iterable[str], product: str) -> dict[str, float]:
+    """For each of the columns `names` the share of products on whose lines it is always the same."""
+    names = list(names)
+    by_product = lines.group_by(product).agg(
+        **{f"is_one_{place}": lines[name].min() == lines[name].max() for place, name in enumerate(names)}
+    )
+    shares = by_product.agg(**{f"share_{place}": by_product[f"is_one_{place}"].mean() for place in range(len(names))})
+    found = shares.to_pyarrow().to_pylist()[0] if names else {}
+    return {name: found[f"share_{place}"] or 0.0 for place, name in enumerate(names)}
+
+
+def _levels(columns: Mapping[str, Column], constant: Mapping[str, float]) -> list[str]:
     """Columns such as PROD_CODE_10 that group the products, the finest first: called like a product, with a number."""
-    groups = {
+    numbered = [
         name
         for name in words.called(words.PRODUCT, columns, most_strays=1)
-        if name not in words.called(words.PRODUCT, columns) and words.words(name)[-1].isdigit()
-    }
-    known = {}
-    for name in groups:
-        by_product = lines.group_by(product).agg(is_one=lines[name].min() == lines[name].max())
-        products, is_one = (
-            by_product.agg(n=by_product.count(), one=by_product.is_one.mean()).to_pyarrow().to_pylist()[0].values()
-        )
-        if (is_one or 0) >= NEARLY_ALL and columns[name].different < products / 2:
-            known[name] = columns[name].different
-    return sorted(known, key=lambda name: -known[name])
+        if words.words(name)[-1].isdigit() and constant[name] >= NEARLY_ALL
+    ]
+    return sorted(numbered, key=lambda name: -columns[name].different)
 
 
 def _key(

@@ -118,7 +118,8 @@ def init(
             sold = seen.standard.select("product_id").distinct()
             findings += look.products(catalogue, of.files, ids=sold, told=told)
         else:
-            findings += look.products_in(lines, seen.feed, told=told)
+            catalogue, said = look.products_in(lines, seen.feed, told=told)
+            findings, notes = [*findings, *catalogue], [*notes, *said]
         if households:
             say(f"looking at {households}")
             people, of = files.read(files.find(households).undated(), engine=engine, reader=reader)

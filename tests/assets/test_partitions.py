@@ -35,4 +35,4 @@ def test_last_day_of_a_live_feed_is_the_last_that_is_over(settings):
 
 
 def test_settings_are_loaded_once(settings):
-    assert load_settings() is settings
+    assert load_settings() == settings

@@ -157,7 +157,7 @@ def test_a_killed_backfill_run_again_leaves_the_same_tables(nightcart: Nightcart
     if (nightcart.state / "tables" / "transactions" / "_delta_log").exists():
         assert nightcart.rows("transactions") in ([], rows)  # never half
 
-    code, out, err = nightcart(*command)
+    code, _out, err = nightcart(*command)
     assert code == 0, err
     assert nightcart.rows("transactions") == rows
 

@@ -78,7 +78,9 @@ def open_shop(folder: Path, empty_mlflow: Path) -> Iterator[Shop]:
         operations=operations,
         feeds=FeedReader(raw=folder / "raw"),
     )
-    with dg.DagsterInstance.local_temp(str(folder / "dagster"), overrides={"telemetry": {"enabled": False}}) as instance:
+    with dg.DagsterInstance.local_temp(
+        str(folder / "dagster"), overrides={"telemetry": {"enabled": False}}
+    ) as instance:
         yield Shop(folder, feed, instance, tables, registry, operations, defs)
 
 

@@ -83,7 +83,8 @@ class Recommender(ABC):
             return found(**(parameters or {}))
         except TypeError as error:
             raise Refused(
-                f"{family} does not take these parameters: {error}.", remedy="correct `parameters` in the configuration."
+                f"{family} does not take these parameters: {error}.",
+                remedy="correct `parameters` in the configuration.",
             ) from error
 
     @classmethod

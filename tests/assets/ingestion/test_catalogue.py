@@ -19,8 +19,8 @@ LINES = [
 
 
 def lines(rows: list[dict[str, Any]], *, key: str = "string") -> ibis.Table:
-    numbered = [{**row, "source_row": number} for number, row in enumerate(rows, start=1)]
-    schema = dict.fromkeys(rows[0], "string") | {"source_row": "int64", "id": key}
+    numbered = [{**row, "source_file": "a.csv", "source_row": number} for number, row in enumerate(rows, start=1)]
+    schema = dict.fromkeys(rows[0], "string") | {"source_file": "string", "source_row": "int64", "id": key}
     return ibis.memtable(list(reversed(numbered)), schema=schema)  # read in any order
 
 

@@ -456,3 +456,40 @@ class TestTransactions:
     def test_told_column_that_is_not_there_is_refused(self, understood):
         with pytest.raises(Refused, match="There is no column NOPE"):
             understood({"sales.csv": baskets(days=10)}, occurred_at=["NOPE"])
+
+
+class TestProductsInTheTransactions:
+    @pytest.fixture
+    def described(self, engine, feeds, tmp_path):
+        """The catalogue of transactions whose lines have two more columns; and the notes."""
+
+        def find(extra: str, of_line, *, name: str = "sales.csv", days: int = 30):
+            header, *lines = baskets(days=days).splitlines()
+            more = [f"{line},{of_line(place, line.split(',')[2])}" for place, line in enumerate(lines)]
+            (tmp_path / name).write_text("\n".join([f"{header},{extra}", *more]) + "\n", encoding="utf-8")
+            lines, found = files.read(files.find(str(tmp_path / name)), engine=engine, reader=feeds)
+            seen = look.transactions(lines, found, timezone="UTC", today=TODAY, told={})
+            findings, notes = look.products_in(lines, seen.feed, told={})
+            return {finding.setting: finding.value for finding in findings}, notes
+
+        return find
+
+    def test_names_and_categories(self, described, tmp_path):
+        found, _ = described("description,category", lambda place, product: f"Tea {product},drinks")
+        assert found["products.path"] == f"{tmp_path}/sales.csv"
+        assert found["products.columns.product_id"] == "article"
+        assert found["products.columns.name"] == "description"
+        assert found["products.columns.category"] == "category"
+
+    def test_what_differs_from_line_to_line_is_not_the_products(self, described):
+        found, _ = described("channel_type,delivery_class", lambda place, product: f"{place // 2 % 2},{place // 2 % 2}")
+        assert found == {}
+
+    def test_a_file_a_day_cannot_be_the_catalogue(self, described):
+        found, notes = described(
+            "description,category", lambda place, product: f"Tea {product},drinks", name="s_2024-03-01.csv", days=1
+        )
+        assert found == {}
+        assert notes == [
+            "description and category could make a catalogue: put all products into one file, --products FILE."
+        ]
