@@ -6,6 +6,8 @@ import itertools
 import os
 from typing import TYPE_CHECKING
 
+from resources import home
+
 if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
@@ -21,6 +23,8 @@ def connect() -> Backend:
 
     engine = ibis.duckdb.connect()
     engine.raw_sql(f"SET memory_limit = '{os.environ.get('NIGHTCART_MEMORY', '1500MB')}'")
+    # Where it spills to, if it must: by default a folder `.tmp` wherever the process was started.
+    engine.raw_sql(f"SET temp_directory = {quoted_text(str(home.state() / 'spill'))}")
     engine.raw_sql("SET TimeZone = 'UTC'")
     engine.raw_sql("SET enable_progress_bar = false")
     return engine

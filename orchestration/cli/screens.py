@@ -189,8 +189,18 @@ def _list_of(household: str, rows: pd.DataFrame, day: dt.date) -> None:
         table.add_column(column, justify="right" if column in ("", "score") else "left", no_wrap=column != "product")
     for row in own.itertuples():
         score = "" if row.is_fallback else f"{row.score:.2f}"
-        table.add_row(str(row.rank), escape(row.name), score, f"[cyan]{row.reason}[/] · {row.explanation}")
+        table.add_row(
+            str(row.rank),
+            escape(_shortened(row.name, console.width - 54)),
+            score,
+            f"[cyan]{row.reason}[/] · {row.explanation}",
+        )
     console.print(table)
+
+
+def _shortened(text: str, width: int) -> str:
+    """`text` in one line of a narrow terminal."""
+    return text if len(text) <= max(width, 20) else text[: max(width, 20) - 1] + "…"
 
 
 def _habits(household: str, day: dt.date) -> Text:
