@@ -24,7 +24,9 @@ def connect() -> Backend:
     engine = ibis.duckdb.connect()
     engine.raw_sql(f"SET memory_limit = '{os.environ.get('NIGHTCART_MEMORY', '1500MB')}'")
     # Where it spills to, if it must: by default a folder `.tmp` wherever the process was started.
-    engine.raw_sql(f"SET temp_directory = {quoted_text(str(home.state() / 'spill'))}")
+    spill = home.state() / "spill"
+    spill.mkdir(parents=True, exist_ok=True)
+    engine.raw_sql(f"SET temp_directory = {quoted_text(str(spill))}")
     engine.raw_sql("SET TimeZone = 'UTC'")
     engine.raw_sql("SET enable_progress_bar = false")
     return engine
