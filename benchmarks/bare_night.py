@@ -294,7 +294,7 @@ class BareNight:
 
 
 def take_in(settings: Settings, feeds: FeedReader, tables: TableStore, *, since: dt.date, until: dt.date) -> None:
-    """Transactions of the days `since` … `until` with their quarantine, products and households: cleaned and written."""
+    """Transactions of `since` … `until` with their quarantine, products and households: read, cleaned, written."""
     if settings.products is None or settings.households is None:
         raise SystemExit("This script knows retailers with a catalogue and a household file, as the demo has.")
     feed, days = settings.transactions, [since + dt.timedelta(days=n) for n in range((until - since).days + 1)]

@@ -132,9 +132,8 @@ def report(
     for column in judged_by:
         low, ratio, high = min(ratios[column]), statistics.median(ratios[column]), max(ratios[column])
         verdict = "met" if ratio <= goal else "missed"
-        print(
-            f"  {COLUMNS[column]}: {ratio:.2f} ({low:.2f} … {high:.2f} of {len(sides[0])} pairs), goal {goal:.2f} {verdict}"
-        )
+        range_ = f"{low:.2f} … {high:.2f} of {len(sides[0])} pairs"
+        print(f"  {COLUMNS[column]}: {ratio:.2f} ({range_}), goal {goal:.2f} {verdict}")
 
 
 def arguments(description: str | None, *, repeat: int) -> argparse.ArgumentParser:

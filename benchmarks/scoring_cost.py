@@ -1,4 +1,4 @@
-"""What scoring every household costs: from stored features to scores, against LightGBM's predict on the finished matrix.
+"""What scoring every household costs: from stored features to scores, against LightGBM's predict on a matrix.
 
 Judged by the work alone, because starting and importing (which both sides do) would hide the difference.
 """

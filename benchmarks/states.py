@@ -49,7 +49,7 @@ class PreparedState:
         return self.folder / "pristine"
 
     def make(self, *, is_first_night: bool) -> None:
-        """Take in the demo up to the day before :data:`NIGHT`, and run the night a week before it unless `is_first_night`."""
+        """Take in the demo up to the eve of :data:`NIGHT`, and run the night a week before unless `is_first_night`."""
         shutil.rmtree(self.state, ignore_errors=True)
         until = NIGHT - dt.timedelta(days=1)
         print(f"Taking in {FIRST_DAY} … {until}", file=sys.stderr)
@@ -75,8 +75,8 @@ def with_keep(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 def prepared_state(keep: Path | None, *, is_first_night: bool = False) -> Iterator[PreparedState]:
     """An ordinary night's state, or the first night's.
 
-    After the night a week before, all label weeks of :data:`NIGHT` but one are there, a champion defends itself, and lists
-    wait to be compared: an ordinary night. The first night makes everything itself.
+    After the night a week before, all label weeks of :data:`NIGHT` but one are there, a champion defends itself, and
+    lists wait to be compared: an ordinary night. The first night makes everything itself.
     """
     with contextlib.ExitStack() as stack:
         folder = keep.resolve() if keep else Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -57,6 +57,7 @@ class Outcome:
     is_success: bool
     seconds: float
     failures: Sequence[str] = ()
+    has_broken_checks: bool = False
 
 
 @contextlib.contextmanager
@@ -175,25 +176,30 @@ def execute(
             is_success=result.success,
             seconds=time.monotonic() - began,
             failures=tuple(_failures(found, result.run_id)),
+            has_broken_checks=any(not evaluation.passed for evaluation in _evaluations(found, result.run_id)),
         )
     return outcome
 
 
+def _evaluations(found: dg.DagsterInstance, run_id: str) -> Iterator[dg.AssetCheckEvaluation]:
+    for entry in found.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+        if entry.dagster_event:
+            yield entry.dagster_event.asset_check_evaluation_data
+
+
 def _failures(found: dg.DagsterInstance, run_id: str) -> Iterator[str]:
     """What failed in a run: the checks that did not pass, else the error of each step that began."""
-    checks, steps = [], []
-    for entry in found.all_logs(run_id):
-        event = entry.dagster_event
-        if event and event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            evaluation = event.asset_check_evaluation_data
-            if not evaluation.passed:
-                checks.append(
-                    f"{evaluation.asset_key.to_user_string()} breaks {evaluation.check_name}: {evaluation.description or ''}"
-                )
-        elif event and event.event_type == dg.DagsterEventType.STEP_FAILURE:
-            data = event.step_failure_data
+    checks = [
+        f"{evaluation.asset_key.to_user_string()} breaks {evaluation.check_name}: {evaluation.description or ''}"
+        for evaluation in _evaluations(found, run_id)
+        if not evaluation.passed
+    ]
+    steps = []
+    for entry in found.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        if entry.dagster_event:
+            data = entry.dagster_event.step_failure_data
             told = data.user_failure_data.description if data.user_failure_data else None
-            steps.append(f"{event.step_key}: {told or (data.error.message.strip() if data.error else 'failed')}")
+            steps.append(f"{entry.step_key}: {told or (data.error.message.strip() if data.error else 'failed')}")
     yield from checks or steps
 
 

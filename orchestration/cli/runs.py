@@ -180,7 +180,11 @@ def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: b
     )
     for start, end in [] if is_dry else gaps:
         outcome = run_range(found, chosen, start, end)
-        _tell(outcome, f"{start} … {end}", again=f"nightcart backfill --from {first} --to {last} --assets {assets!r}")
+        again = f"nightcart backfill --from {first} --to {last}" + (
+            f" --assets {assets!r}" if assets != "transactions" else ""
+        )
+        # Days that broke a check are there, and would be left alone as done.
+        _tell(outcome, f"{start} … {end}", again=again + " --force" * outcome.has_broken_checks)
 
 
 def _gaps(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:

@@ -246,6 +246,13 @@ def status() -> None:
         for key in graph.toposorted_asset_keys:
             table.add_row(*_asset_row(found, graph, key, advice))
         console.print(table)
+        never = [
+            key.to_user_string()
+            for key in graph.toposorted_asset_keys
+            if not found.get_latest_materialization_event(key)
+        ]
+        if never:
+            advice.append(f"Never made: {', '.join(never)}. `nightcart nightly --date YYYY-MM-DD` makes everything.")
         _champion(advice)
         _failures(found, advice)
         _services(found, advice)
@@ -263,7 +270,6 @@ def _asset_row(found, graph, key, advice: list[str]) -> list[str]:
 
     name, event = key.to_user_string(), found.get_latest_materialization_event(key)
     if event is None:
-        advice.append(f"{name} was never made: `nightcart nightly --date YYYY-MM-DD` makes everything.")
         return [name, "[red]never[/]", "", "", ""]
     made = dt.datetime.fromtimestamp(event.timestamp).astimezone()
     days, newest = "", "snapshot"
