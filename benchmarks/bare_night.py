@@ -14,7 +14,7 @@ import hashlib
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,13 +26,12 @@ from assets.ingestion import catalogue, cleaning
 from assets.ingestion.profile import expectations, profile
 from assets.monitoring import realised
 from assets.scoring import lists
-from assets.training.candidates import FEATURES, best_sellers, candidates
-from assets.training.examples import LABEL_DAYS, LabelWeeks, examples, inputs_of, label_weeks
-from assets.training.judging import judge
-from assets.training.metrics import by_list, estimates
+from assets.training.candidates import best_sellers, candidates
+from assets.training.examples import LabelWeeks, label_weeks
+from assets.training.judging import evaluated, judge
+from assets.training.label_weeks import inputs_on_record, make_missing, read_examples, read_truth
 from assets.training.models.interface import Recommender
 from resources import home
-from resources.engine import content_digest
 from resources.feeds import FeedReader
 from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion, digest
 from resources.operations import OperationsDatabase, PromotionRecord
@@ -89,8 +88,8 @@ class BareNight:
         with stage("label weeks"):
             self.label_weeks()
         with stage("read examples"):
-            learn_from = self.read(self.weeks.train, is_identified=False)
-            holdout = self.read(self.weeks.holdout)
+            learn_from = read_examples(self.tables, self.weeks.train, is_identified=False)
+            holdout = read_examples(self.tables, self.weeks.holdout)
         with stage("fit"):
             model = Recommender.create(self.settings.model.family, self.settings.model.parameters)
             model.fit(learn_from, seed=self.settings.model.seed)
@@ -138,57 +137,29 @@ class BareNight:
         import ibis
 
         tables = self.tables
-        built = definitions.build(tables.read("transactions", until=self.day), tables.read("products"), as_of=self.day)
+        lines, products, offers = (
+            tables.read("transactions", until=self.day),
+            tables.read("products"),
+            tables.read("offers"),
+        )
+        built = definitions.build(lines, products, offers, as_of=self.day)
         for name, table in built.by_name().items():
             tables.replace_days(name, table.mutate(business_date=ibis.literal(self.day)), days=[self.day])
 
     def label_weeks(self) -> None:
         """The label weeks that are not kept from an earlier night."""
-        import ibis
-
-        tables, model = self.tables, self.settings.model
-        products = tables.read("products").cache()
-        products_digest = content_digest(products)
-        for as_of in self.weeks.all:
-            end = as_of + dt.timedelta(days=LABEL_DAYS)
-            inputs = inputs_of(
-                transactions=tables.fingerprint("transactions", until=end), products=products_digest, model=model
-            )
-            if self.inputs_on_record(as_of) == inputs:
-                continue
-            week = examples(tables.read("transactions", until=end), products, as_of=as_of, model=model)
-            week = week.mutate(inputs=ibis.literal(inputs), as_of_date=ibis.literal(as_of))
-            tables.replace_days(
-                "training_examples", week.order_by("household_id", "product_id"), days=[as_of], by="as_of_date"
-            )
-
-    def inputs_on_record(self, as_of: dt.date) -> str | None:
-        if not self.tables.rows_by_day("training_examples").get(as_of):
-            return None
-        rows = self.tables.read("training_examples", since=as_of, until=as_of)
-        return rows.select("inputs").limit(1).to_pyarrow()["inputs"][0].as_py()
-
-    def read(self, weeks: Sequence[dt.date], *, is_identified: bool = True) -> pd.DataFrame:
-        """The labelled candidates of some weeks, in the order that makes the model the same."""
-        keys = ["as_of_date", "household_id", "product_id"]
-        rows = self.tables.read("training_examples", since=min(weeks), until=max(weeks))
-        columns = [*(keys if is_identified else []), "label", "truth_size", *FEATURES]
-        wanted = rows.filter(rows["as_of_date"].isin(list(weeks))).order_by(keys).select(columns)
-        return wanted.to_pyarrow().to_pandas()
+        make_missing(
+            self.weeks.all, sources=self.tables, kept_in=self.tables, model=self.settings.model, say=lambda line: None
+        )
 
     def register(self, model: Recommender, holdout: pd.DataFrame, *, examples: int) -> ModelVersion:
         """Save the model and put it on record in MLflow, with its quality on the holdout."""
         given, rule = self.settings.model, self.settings.promotion
-        quality = estimates(
-            by_list(holdout, model.score(holdout), k=given.top_k),
-            samples=rule.bootstrap_samples,
-            confidence=rule.confidence,
-            seed=given.seed,
-        )
+        found = evaluated(model, holdout, model=given, rule=rule)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "model"
             model.save(folder)
-            made_from = [self.inputs_on_record(as_of) for as_of in self.weeks.train]
+            made_from = [inputs_on_record(self.tables, as_of) for as_of in self.weeks.train]
             return self.registry.register(
                 folder,
                 ModelRecord(
@@ -204,9 +175,10 @@ class BareNight:
                         "holdout_from_closes": " ".join(map(str, self.weeks.holdout)),
                     },
                     tables={
-                        name: self.tables.version(name) for name in ("transactions", "products", "training_examples")
+                        name: self.tables.version(name)
+                        for name in ("transactions", "products", "offers", "training_examples")
                     },
-                    metrics={f"{name}_at_{given.top_k}": estimate.value for name, estimate in quality.items()},
+                    metrics=found.metrics(),
                     tags={"nightcart.title": model.title, "nightcart.code": code_version()},
                     description=f"{model.title} of the night of {self.day}.",
                 ),
@@ -219,12 +191,12 @@ class BareNight:
         baselines = [Recommender.create(family) for family in settings.model.baselines]
         judgement = judge(
             holdout,
+            read_truth(self.tables, self.weeks.holdout),
             challenger=(f"challenger (version {challenger.version})", model),
             baselines={baseline.title: baseline for baseline in baselines},
             champion=(f"champion (version {before})", self.load(before)) if before is not None else None,
-            k=settings.model.top_k,
+            model=settings.model,
             rule=settings.promotion,
-            seed=settings.model.seed,
         )
         after = challenger.version if judgement.decision.is_promoted else before
         if after is None:
@@ -259,9 +231,9 @@ class BareNight:
         built = definitions.FeatureTables.of(
             lambda name: tables.read(name, since=self.day, until=self.day).drop("business_date")
         )
-        found = candidates(built, own=given.candidates, popular=given.popular_candidates)
+        found = candidates(built, own=given.candidates, new=given.new_candidates)
         frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
-        personal = lists.personal(frame, self.load(champion).score(frame), k=given.top_k)
+        personal = lists.personal(frame, self.load(champion).score(frame), k=given.top_k, explore=given.explore_places)
         served = set(frame["household_id"].unique())
         listed = tables.read("households").household_id.to_pyarrow().to_pylist()
         popular = best_sellers(built, most=given.top_k).select("product_id", "buyers_month").to_pandas()
@@ -281,7 +253,7 @@ class BareNight:
             lines = tables.read("transactions", since=recommended_on + dt.timedelta(days=1), until=self.day)
             bought = baskets_after(purchases(lines, tables.read("products")), as_of=recommended_on, days=length)
             rows += realised.summary(
-                realised.realised_lists(recommended, bought, k=self.settings.model.top_k),
+                realised.realised_lists(recommended, bought, k=self.settings.model.ranked_places),
                 business_date=self.day,
                 recommended_on=recommended_on,
                 horizon=horizon,

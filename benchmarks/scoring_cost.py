@@ -88,7 +88,7 @@ def candidates_of(day: dt.date, tables: TableStore) -> pd.DataFrame:
 
     given = load_settings().model
     built = FeatureTables.of(lambda name: tables.read(name, since=day, until=day).drop("business_date"))
-    found = candidates(built, own=given.candidates, popular=given.popular_candidates)
+    found = candidates(built, own=given.candidates, new=given.new_candidates)
     return found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
 
 

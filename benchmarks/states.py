@@ -29,7 +29,14 @@ def night_of(day: dt.date) -> list[str]:
 
 def ingestion_of(since: dt.date, until: dt.date) -> list[str]:
     """The command that takes in a range of days in one run."""
-    return [DG, "launch", "--assets", "transactions,products,households", "--partition-range", f"{since}...{until}"]
+    return [
+        DG,
+        "launch",
+        "--assets",
+        "transactions,products,offers,households",
+        "--partition-range",
+        f"{since}...{until}",
+    ]
 
 
 @dataclass(frozen=True)

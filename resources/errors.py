@@ -30,6 +30,10 @@ class FeedMissing(Refused):
     """No file, or no line, for a business day that was not declared closed."""
 
 
+class MadeForOtherFeatures(Refused):
+    """A model was made for another definition of the features than this code has."""
+
+
 class Unavailable(NightcartError):
     """Something outside did not answer (a download, a database): the same call may succeed in a while."""
 

@@ -75,14 +75,10 @@ class FeedReader:
                 found += [(match, day) for match in _expand(path)]
         return list(dict.fromkeys(found))  # a file that two patterns match is one file
 
-    def read(
-        self, files: FeedFiles, *, engine: Backend, columns: Collection[str], days: Sequence[dt.date] = ()
-    ) -> tuple[ibis.Table, list[FeedFile]]:
-        """The feed's lines as one table of `engine`, and the files that they came from.
+    def keep(self, files: FeedFiles, *, days: Sequence[dt.date] = ()) -> list[FeedFile]:
+        """Copy the files that the feed has now into the raw store, unread: what their digests are.
 
-        `columns` are the source's columns that must be there. Columns of text files are all text. Raises
-        :class:`FeedMissing` when there is no file (or none for one of `days`), :class:`FeedRefused` when a file is
-        empty, truncated, unreadable or lacks a column, :class:`Unavailable` when a remote file cannot be fetched.
+        Raises :class:`FeedMissing` and :class:`Unavailable` as :meth:`read` does.
         """
         located = self.locate(files, days=days)
         where = " or ".join(files.path)
@@ -94,7 +90,18 @@ class FeedReader:
                 f"There is no file for {listed(without)} at {where}.",
                 remedy="deliver it, or add the day to `closed_days` in the configuration if the stores were closed.",
             )
-        kept = [self._keep(path, day) for path, day in located]
+        return [self._keep(path, day) for path, day in located]
+
+    def read(
+        self, files: FeedFiles, *, engine: Backend, columns: Collection[str], days: Sequence[dt.date] = ()
+    ) -> tuple[ibis.Table, list[FeedFile]]:
+        """The feed's lines as one table of `engine`, and the files that they came from.
+
+        `columns` are the source's columns that must be there. Columns of text files are all text. Raises
+        :class:`FeedMissing` when there is no file (or none for one of `days`), :class:`FeedRefused` when a file is
+        empty, truncated, unreadable or lacks a column, :class:`Unavailable` when a remote file cannot be fetched.
+        """
+        kept = self.keep(files, days=days)
         if files.encoding.lower() not in DUCKDB_ENCODINGS:
             kept = [_in_utf8(file, files.encoding) for file in kept]
             files = files.model_copy(update={"encoding": "utf-8"})
@@ -111,7 +118,10 @@ class FeedReader:
         if text := by_format["csv"]:
             tables.append(_read_text(engine, files, text, columns))
         if len(tables) > 1:
-            raise FeedRefused(f"{where} mixes Parquet and CSV files.", remedy="narrow `path` to files of one format.")
+            raise FeedRefused(
+                f"{' or '.join(files.path)} mixes Parquet and CSV files.",
+                remedy="narrow `path` to files of one format.",
+            )
         return tables[0].join(_names(engine, kept), "copy").drop("copy"), kept
 
     def _keep(self, path: str, day: dt.date | None) -> FeedFile:

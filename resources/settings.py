@@ -88,6 +88,7 @@ class ProductColumns(Section):
     product_id: str
     name: OneOrMore = Field([], description="What a shopper would call it; several columns are joined by a blank.")
     category: str | None = None
+    subcategory: str | None = Field(None, description="Finer than the category: what replaces what.")
     department: str | None = None
     brand: str | None = None
 
@@ -96,7 +97,7 @@ class Products(FeedFiles):
     """The catalogue, and what of it is recommendable."""
 
     columns: ProductColumns
-    not_recommendable: dict[Literal["product_id", "category", "department", "brand"], list[str]] = Field(
+    not_recommendable: dict[Literal["product_id", "category", "subcategory", "department", "brand"], list[str]] = Field(
         {}, description="Values that rule a product out, by column. A product without a catalogue row is ruled out too."
     )
 
@@ -111,6 +112,47 @@ class Households(FeedFiles):
     """What is known of households beside their baskets."""
 
     columns: HouseholdColumns
+
+
+class OfferColumns(Section):
+    """The offer file's names for our columns: what, where, and from when to when or in which week."""
+
+    product_id: str
+    store_id: str | None = Field(None, description="Where; a line without one is of all stores. Default: all stores.")
+    starts_on: str | None = Field(None, description="First day, a date.")
+    ends_on: str | None = Field(None, description="Last day, a date.")
+    week: str | None = Field(None, description="Number of the week, instead of the two dates.")
+
+
+class Offers(FeedFiles):
+    """Planned offers: what the leaflet will show, in which days and stores. Past ones stay in the file: they are learnt from."""
+
+    columns: OfferColumns
+    date_format: str | None = Field(None, description="strptime format, when the dates are not ISO 8601.")
+    first_week_starts: dt.date | None = Field(None, description="First day of the week that `columns.week` calls 1.")
+    where: dict[str, list[str]] = Field(
+        {}, description="Values that make a line count, by the file's own column: lines with any other do not."
+    )
+    unless: dict[str, list[str]] = Field({}, description="Values that make a line not count, by the file's own column.")
+    announced_days_before: int = Field(
+        1, ge=0, description="Days before its first day at whose close an offer is certain: 1 is the day before."
+    )
+
+    @model_validator(mode="after")
+    def _days_are_told_in_one_way(self) -> Offers:
+        columns = self.columns
+        if columns.week and (columns.starts_on or columns.ends_on):
+            raise ValueError("columns.week and columns.starts_on or ends_on both tell the days: leave one out")
+        if columns.week and not self.first_week_starts:
+            raise ValueError("first_week_starts is missing: the first day of the week that columns.week calls 1")
+        if not columns.week and self.first_week_starts:
+            raise ValueError("columns.week is missing: first_week_starts says nothing without it")
+        if not columns.week and not (columns.starts_on or columns.ends_on):
+            raise ValueError("the days are missing: name columns.starts_on and columns.ends_on, or columns.week")
+        if not columns.week and not (columns.starts_on and columns.ends_on):
+            lacking = "ends_on" if columns.starts_on else "starts_on"
+            raise ValueError(f"columns.{lacking} is missing: an offer has a first and a last day")
+        return self
 
 
 class Schedule(Section):
@@ -132,12 +174,29 @@ class Model(Section):
         ],
         description="Import paths of the models that a challenger must beat.",
     )
-    label_weeks: int = Field(8, ge=1, description="Weeks of labels to train on, before the holdout.")
+    label_weeks: int = Field(12, ge=1, description="Weeks of labels to train on, before the holdout.")
     holdout_weeks: int = Field(1, ge=1, description="Latest weeks of labels, unseen in training, that judge.")
     candidates: int = Field(80, ge=10, description="Products of a household's own history that reach the ranker.")
-    popular_candidates: int = Field(20, ge=10, description="Best sellers added to every household's candidates.")
-    top_k: int = Field(10, ge=1, description="Length of a recommendation list.")
+    new_candidates: int = Field(20, ge=10, description="Products that a household never bought that reach the ranker.")
+    households_a_week: int = Field(
+        20_000, ge=100, description="At most so many households of a label week are learnt from."
+    )
+    top_k: int = Field(12, ge=1, description="Length of a recommendation list.")
+    explore_places: int = Field(
+        2, ge=0, description="How many of these places are kept for products that the household never bought."
+    )
     seed: int = 20170101
+
+    @property
+    def ranked_places(self) -> int:
+        """The places of a list that go by score alone."""
+        return self.top_k - self.explore_places
+
+    @model_validator(mode="after")
+    def _some_places_go_by_score(self) -> Model:
+        if self.explore_places >= self.top_k:
+            raise ValueError("explore_places leaves no place by score: it must be below top_k")
+        return self
 
 
 class Promotion(Section):
@@ -168,6 +227,7 @@ class Settings(BaseSettings):
     transactions: Transactions
     products: Products | None = None
     households: Households | None = None
+    offers: Offers | None = None
     schedule: Schedule = Schedule()  # pyright: ignore[reportCallIssue]
     model: Model = Model()  # pyright: ignore[reportCallIssue]
     promotion: Promotion = Promotion()  # pyright: ignore[reportCallIssue]
@@ -189,7 +249,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{day!r} is neither a date (2017-12-25) nor a day of every year ('12-25')")
         return value
 
-    @field_validator("products", "households")
+    @field_validator("products", "households", "offers")
     @classmethod
     def _snapshots_are_not_dated(cls, value: FeedFiles | None) -> FeedFiles | None:
         if value and value.is_dated:
@@ -233,6 +293,7 @@ class Settings(BaseSettings):
             "no products.columns.category: category affinity is off": catalogue is not None and not catalogue.category,
             "no products.columns.name: names are identifiers": catalogue is not None and not catalogue.name,
             "no [households]: households are those of the baskets, without attributes": self.households is None,
+            "no [offers]: features of planned offers are off": self.offers is None,
         }
         return [line for line, is_lacking in lacking.items() if is_lacking]
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dagster as dg
 from pydantic import Field
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
 BUSINESS_DATE = "business_date"
+NOTE = "nightcart.note"  # under which a commit's note stands among what Delta keeps with it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,17 @@ class TableStore(dg.ConfigurableResource):
             "union_by_name = true, " + (f"hive_types = {{{day}: DATE}}))" if day else "hive_partitioning = false))")
         )
 
+    def newest(self, table: str) -> Commit:
+        """The table's newest commit."""
+        opened = self._open(table)
+        by_day = _rows_by_day(opened)
+        return Commit(table=table, version=opened.version(), rows=sum(by_day.values()), rows_by_day=by_day)
+
+    def note(self, table: str) -> dict[str, Any]:
+        """The note that the newest commit was written with; empty without one, or without a table."""
+        history = self._open(table).history(1) if self.exists(table) else []
+        return json.loads(history[0].get(NOTE, "{}")) if history else {}
+
     def rows_by_day(self, table: str) -> dict[dt.date | None, int]:
         """How many rows each day has, from the table's log alone; no table, no days."""
         return _rows_by_day(self._open(table)) if self.exists(table) else {}
@@ -95,9 +108,9 @@ class TableStore(dg.ConfigurableResource):
         parts = _parts(self._open(table), since=since, until=until)
         return hashlib.sha256("\n".join(sorted(part.path for part in parts)).encode()).hexdigest()[:16]
 
-    def replace(self, table: str, rows: ibis.Table | pa.Table) -> Commit:
-        """Replace the whole table in one commit."""
-        return self._write(table, rows, day=None, predicate=None)
+    def replace(self, table: str, rows: ibis.Table | pa.Table, *, note: Mapping[str, Any] | None = None) -> Commit:
+        """Replace the whole table in one commit, which keeps `note` (of what JSON has): see :meth:`note`."""
+        return self._write(table, rows, day=None, predicate=None, note=note)
 
     def replace_days(
         self,
@@ -116,9 +129,17 @@ class TableStore(dg.ConfigurableResource):
         conditions += [f"{by} IS NULL"] if undated else []
         return self._write(table, rows, day=by, predicate=" OR ".join(conditions))
 
-    def _write(self, table: str, rows: ibis.Table | pa.Table, *, day: str | None, predicate: str | None) -> Commit:
+    def _write(
+        self,
+        table: str,
+        rows: ibis.Table | pa.Table,
+        *,
+        day: str | None,
+        predicate: str | None,
+        note: Mapping[str, Any] | None = None,
+    ) -> Commit:
         import pyarrow as pa
-        from deltalake import DeltaTable, write_deltalake
+        from deltalake import CommitProperties, DeltaTable, write_deltalake
         from deltalake.exceptions import CommitFailedError
 
         data = rows if isinstance(rows, pa.Table) else rows.to_pyarrow_batches(chunk_size=200_000)
@@ -134,15 +155,14 @@ class TableStore(dg.ConfigurableResource):
                 partition_by=[day] if day else None,
                 predicate=predicate,
                 schema_mode="merge" if day else "overwrite",
+                commit_properties=CommitProperties(custom_metadata={NOTE: json.dumps(note)}) if note else None,
             )
         except CommitFailedError as error:
             raise Unavailable(
                 f"Another run was writing {table} at the same moment: {error}.",
                 remedy="run it again when that is over.",
             ) from error
-        written = self._open(table)
-        by_day = _rows_by_day(written)
-        return Commit(table=table, version=written.version(), rows=sum(by_day.values()), rows_by_day=by_day)
+        return self.newest(table)
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable:
         from deltalake import DeltaTable

@@ -58,7 +58,7 @@ department = ["SERVICES"]
 [model]
 label_weeks = 3
 candidates = 40
-popular_candidates = 10
+new_candidates = 10
 parameters = {{ trees = 30, learning_rate = 0.2, min_data_in_leaf = 20 }}
 
 [promotion]

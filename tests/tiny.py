@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import ibis
 from ibis.backends.duckdb import Backend
 
 CLOSE = dt.date(2024, 3, 31)
 PRODUCTS = [
-    {"product_id": "P1", "category": "MILK", "is_recommendable": True},
-    {"product_id": "P2", "category": "MILK", "is_recommendable": True},
-    {"product_id": "P3", "category": "BREAD", "is_recommendable": True},
-    {"product_id": "P4", "category": None, "is_recommendable": True},
-    {"product_id": "BAG", "category": "BAGS", "is_recommendable": False},
+    {"product_id": "P1", "category": "MILK", "subcategory": "WHOLE MILK", "department": "FRESH"},
+    {"product_id": "P2", "category": "MILK", "subcategory": "OAT MILK", "department": "FRESH"},
+    {"product_id": "P3", "category": "BREAD", "subcategory": "RYE", "department": "BAKERY"},
+    {"product_id": "P4"},
+    {"product_id": "BAG", "category": "BAGS", "subcategory": "BAGS", "department": "TILL", "is_recommendable": False},
 ]
 
 # household, product, days before the close (below zero: after it), quantity, paid
 Line = tuple[str | None, str, int, float, float | None]
+# product, days before the close of its first day, of its last day and of the day it is known from, part of the stores
+Offer = tuple[str, int, int, int, float]
 
 
-def products() -> ibis.Table:
-    """The catalogue."""
-    return ibis.memtable(PRODUCTS, schema={"product_id": "string", "category": "string", "is_recommendable": "boolean"})
+def products(rows: Sequence[Mapping[str, Any]] = PRODUCTS) -> ibis.Table:
+    """The catalogue; what a row does not name is null, and a product is recommendable."""
+    types = {"product_id": "string", "category": "string", "subcategory": "string", "department": "string"}
+    whole = [dict.fromkeys(types) | {"is_recommendable": True} | dict(row) for row in rows]
+    return ibis.memtable(whole, schema=types | {"is_recommendable": "boolean"})
+
+
+def offers(planned: Sequence[Offer] = ()) -> ibis.Table:
+    """The planned offers, by default none."""
+    types = {"product_id": "string", "starts_on": "date", "ends_on": "date", "known_from": "date", "reach": "float32"}
+    rows = [
+        dict(zip(types, (what, *(CLOSE - dt.timedelta(days=age) for age in ages), reach), strict=True))
+        for what, *ages, reach in planned
+    ]
+    return ibis.memtable(rows, schema=types)
 
 
 def transactions(engine: Backend, lines: Sequence[Line]) -> ibis.Table:

@@ -1,4 +1,4 @@
-"""The four feature tables, one partition a business day: what was known at its close.
+"""The five feature tables, one partition a business day: what was known at its close.
 
 They are made together, in one step: they share the shopping days, which cost more than any of them.
 """
@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.failures import explained
 from assets.features import definitions
-from assets.ingestion.assets import PRODUCTS, TRANSACTIONS
+from assets.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
 from assets.partitions import business_days, days_back, days_of
 from assets.reporting import OWNERS, columns, lineage, report_days, written
 from resources.table_store import TableStore
@@ -20,6 +20,7 @@ KEYS = {
     "household_id": "The household.",
     "product_id": "The product.",
     "category": "The catalogue's category of the product.",
+    "subcategory": "The catalogue's finer category of the product.",
 }
 TABLES = {
     "household_product_features": (
@@ -34,7 +35,7 @@ TABLES = {
         "Habits of each household that ever bought: how often it shops, how much, how much of it anew.",
     ),
     "product_features": (
-        ["product_id", "category"],
+        ["product_id", "category", "subcategory"],
         definitions.PRODUCT,
         "How each recommendable product sells, and how it is repeated.",
     ),
@@ -43,14 +44,21 @@ TABLES = {
         definitions.CATEGORY_AFFINITY,
         "What each household needs of each category: it buys milk, not this milk. Empty without categories.",
     ),
+    "subcategory_affinity": (
+        ["household_id", "subcategory"],
+        definitions.SUBCATEGORY_AFFINITY,
+        "The same for each subcategory. Empty without subcategories.",
+    ),
 }
 
 
-def _made_of(feature: str) -> list[str]:
-    """The columns of `transactions` that a feature is made of; those of the catalogue are the keys."""
+def _made_of(feature: str) -> tuple[str, list[str]]:
+    """The table and the columns of it that a feature is made of; those of the catalogue are the keys."""
+    if feature.startswith("offered"):
+        return OFFERS, ["starts_on", "ends_on", "known_from", "reach"]
     if feature.startswith(("price", "spend")):
-        return ["business_date", "sales_value", "quantity"]
-    return ["business_date", "quantity"]
+        return TRANSACTIONS, ["business_date", "sales_value", "quantity"]
+    return TRANSACTIONS, ["business_date", "quantity"]
 
 
 def _spec(name: str) -> dg.AssetSpec:
@@ -60,15 +68,15 @@ def _spec(name: str) -> dg.AssetSpec:
         name,
         description=f"{description}\n\nFrom the baskets up to the partition's close in the retailer's time zone, and the "
         "catalogue; later lines change nothing. The same functions make the features that models are trained on.",
-        deps=[dg.AssetDep(TRANSACTIONS, partition_mapping=HISTORY), dg.AssetDep(PRODUCTS)],
+        deps=[dg.AssetDep(TRANSACTIONS, partition_mapping=HISTORY), PRODUCTS, OFFERS],
         kinds={"deltalake", "duckdb"},
         owners=OWNERS,
         code_version=definitions.VERSION,
         metadata={
             "dagster/column_schema": columns(key_columns | {n: ("float", text) for n, text in features.items()}),
             "dagster/column_lineage": lineage(
-                **{key: (PRODUCTS if key == "category" else TRANSACTIONS, [key]) for key in keys},
-                **{feature: (TRANSACTIONS, _made_of(feature)) for feature in features},
+                **{key: (PRODUCTS if key.endswith("category") else TRANSACTIONS, [key]) for key in keys},
+                **{feature: _made_of(feature) for feature in features},
             ),
         },
     )
@@ -81,14 +89,14 @@ def _spec(name: str) -> dg.AssetSpec:
 )
 @explained
 def features(context: dg.AssetExecutionContext, tables: TableStore):  # Dagster takes no tuple[MaterializeResult, ...]
-    """Build the four tables of each day of the run, one day after the other."""
+    """Build the five tables of each day of the run, one day after the other."""
     import ibis
 
     days, commits = days_of(context), {}
-    catalogue = tables.read(PRODUCTS)
+    catalogue, offers = tables.read(PRODUCTS), tables.read(OFFERS)
     for day in days:
         context.log.info(f"Features as of the close of {day}")
-        built = definitions.build(tables.read(TRANSACTIONS, until=day), catalogue, as_of=day)
+        built = definitions.build(tables.read(TRANSACTIONS, until=day), catalogue, offers, as_of=day)
         for name, table in built.by_name().items():
             commits[name] = tables.replace_days(name, table.mutate(business_date=ibis.literal(day)), days=[day])
     for name, commit in commits.items():

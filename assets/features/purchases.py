@@ -11,29 +11,29 @@ if TYPE_CHECKING:
 
 
 def purchases(transactions: ibis.Table, products: ibis.Table) -> ibis.Table:
-    """The lines that are purchases of something recommendable by a known household, with the product's category.
+    """The lines that are purchases of something recommendable by a known household, with the product's categories.
 
     A line of quantity 0 or less (a return, a coupon), of a product that is not recommendable or not in the catalogue,
     or of an anonymous basket is none.
     """
-    wanted = products.filter(products.is_recommendable).select("product_id", "category")
+    wanted = products.filter(products.is_recommendable).select("product_id", "category", "subcategory")
     lines = transactions.filter((transactions.quantity > 0) & transactions.household_id.notnull())
     return lines.join(wanted, "product_id").select(
-        "business_date", "household_id", "product_id", "category", "quantity", "sales_value"
+        "business_date", "household_id", "product_id", "category", "subcategory", "quantity", "sales_value"
     )
 
 
 def shopping_days(purchases: ibis.Table, *, as_of: dt.date) -> ibis.Table:
     """One row for each household, product and day of purchase up to `as_of`'s close, materialised.
 
-    Columns: `household_id`, `product_id`, `category`, `quantity`, `sales_value` (sums of the day), `age` (days before
+    Columns: `household_id`, `product_id`, `category`, `subcategory`, `quantity`, `sales_value` (sums of the day), `age` (days before
     `as_of`), `trips_ago` (shopping days of the household since; 0 is its latest) and `day_size` (different products
     that the household bought that day).
     """
     import ibis
 
     known = purchases.filter(purchases.business_date <= as_of)
-    days = known.group_by("household_id", "product_id", "category", "business_date").agg(
+    days = known.group_by("household_id", "product_id", "category", "subcategory", "business_date").agg(
         quantity=known.quantity.sum(), sales_value=known.sales_value.sum()
     )
     trips = days.group_by("household_id", "business_date").agg(day_size=days.count())
@@ -48,10 +48,18 @@ def shopping_days(purchases: ibis.Table, *, as_of: dt.date) -> ibis.Table:
 
 
 def baskets_after(purchases: ibis.Table, *, as_of: dt.date, days: int) -> ibis.Table:
-    """What each household bought in the `days` days after `as_of`: `household_id`, `product_id`, distinct."""
+    """What each household bought in the `days` days after `as_of`: `household_id`, `product_id`, distinct.
+
+    `is_next` says whether the product was bought on the household's first shopping day after `as_of`: all its baskets
+    of that day are its next basket.
+    """
+    import ibis
+
     until = as_of + dt.timedelta(days=days)
     after = purchases.filter((purchases.business_date > as_of) & (purchases.business_date <= until))
-    return after.select("household_id", "product_id").distinct()
+    bought = after.group_by("household_id", "product_id").agg(first_day=after.business_date.min())
+    next_day = bought.first_day.min().over(ibis.window(group_by="household_id"))
+    return bought.select("household_id", "product_id", is_next=bought.first_day == next_day)
 
 
 def _days_before(as_of: dt.date, date: ir.DateValue) -> ir.IntegerValue:

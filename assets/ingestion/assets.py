@@ -1,20 +1,23 @@
-"""The three tables that a retailer delivers: `transactions` by business day, `products` and `households` as snapshots."""
+"""The tables that a retailer delivers: `transactions` by business day; `products`, `households`, `offers` as snapshots."""
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
 from assets.failures import RETRY_OUTSIDE, explained
+from assets.ingestion.offers import VERSION as OFFERS_VERSION
 from assets.partitions import business_days, days_of, fresh_by, last_day
 from assets.reporting import OWNERS, columns, picture, report_days, written
 from resources.engine import content_digest
 from resources.errors import FeedMissing, FeedRefused
 from resources.feeds import FeedReader, listed
-from resources.settings import Settings
+from resources.settings import Offers, Settings
 from resources.table_store import TableStore
 
 TRANSACTIONS, QUARANTINE, PRODUCTS, HOUSEHOLDS = "transactions", "transactions_quarantine", "products", "households"
+OFFERS = "offers"
 
 TRANSACTION_COLUMNS = columns(
     {
@@ -35,9 +38,19 @@ PRODUCT_COLUMNS = columns(
         "product_id": ("string", "The product."),
         "name": ("string", "What a shopper would call it; the identifier when the catalogue has no name."),
         "category": ("string", "What a household needs rather than which product: milk."),
+        "subcategory": ("string", "Finer than the category: what replaces what."),
         "department": ("string", "Where it stands."),
         "brand": ("string", "Whose it is."),
         "is_recommendable": ("boolean", "Whether it may be recommended: the catalogue's one rule."),
+    }
+)
+OFFER_COLUMNS = columns(
+    {
+        "product_id": ("string", "What is on offer."),
+        "starts_on": ("date", "The offer's first day."),
+        "ends_on": ("date", "Its last day."),
+        "known_from": ("date", "The day at whose close it is certain: earlier ones know nothing of it."),
+        "reach": ("float", "Share of that period's stores that have it: above 0, up to 1."),
     }
 )
 
@@ -168,15 +181,17 @@ def products(
     """
     from assets.ingestion import catalogue
 
-    repeated = 0
+    repeated = broken = 0
     if settings.products:
         wanted = settings.products.columns
-        needed = [wanted.product_id, *wanted.name, *filter(None, (wanted.category, wanted.department, wanted.brand))]
+        optional = [getattr(wanted, name) for name in catalogue.OPTIONAL]
+        needed = [wanted.product_id, *wanted.name, *filter(None, optional)]
         delivered, _ = feeds.read(settings.products, engine=tables.engine, columns=needed)
         rows, repeated = (
             catalogue.products(delivered, settings.products),
             catalogue.repeated(delivered, wanted.product_id),
         )
+        broken = catalogue.broken(delivered)
     else:
         rows = catalogue.products_of(tables.read(TRANSACTIONS))
     rows = rows.cache()
@@ -187,6 +202,7 @@ def products(
             **written(commit, tables),
             "recommendable": int(rows.is_recommendable.sum().execute() or 0),
             "repeated_rows_left_out": repeated,
+            "broken_lines_left_out": broken,
         },
     )
 
@@ -213,11 +229,12 @@ def households(
     """
     from assets.ingestion import catalogue
 
-    repeated = 0
+    repeated = broken = 0
     if settings.households:
         key = settings.households.columns.household_id
         delivered, _ = feeds.read(settings.households, engine=tables.engine, columns=[key])
         rows, repeated = catalogue.households(delivered, settings.households), catalogue.repeated(delivered, key)
+        broken = catalogue.broken(delivered)
     else:
         rows = catalogue.no_households(tables.engine)
     rows = rows.cache()
@@ -227,6 +244,66 @@ def households(
         metadata={
             **written(commit, tables),
             "repeated_rows_left_out": repeated,
+            "broken_lines_left_out": broken,
             "dagster/column_schema": columns({name: (str(t), "") for name, t in rows.schema().items()}),
         },
     )
+
+
+@dg.asset(
+    # Unpartitioned, but part of a range of days that is made in one run.
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRY_OUTSIDE,
+    code_version=OFFERS_VERSION,
+    kinds={"deltalake", "duckdb"},
+    owners=OWNERS,
+    metadata={"dagster/column_schema": OFFER_COLUMNS},
+)
+@explained
+def offers(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    feeds: dg.ResourceParam[FeedReader],
+    tables: TableStore,
+) -> dg.MaterializeResult:
+    """Planned offers, past ones included: which product is on offer from when to when, and in what part of the stores.
+
+    From the offer file of the configuration, every night; while file and settings are the same, the table is left
+    alone. Lines without a product or without readable days are left out and counted. A retailer without such a file
+    has an empty table.
+    """
+    from assets.ingestion.offers import inputs_of
+
+    feed = settings.offers
+    files = feeds.keep(feed) if feed else []
+    note = tables.note(OFFERS)
+    is_made = note.get("inputs") == inputs_of(feed, [file.digest for file in files])
+    if not is_made:
+        context.log.info(f"Taking in {listed([file.name for file in files]) if files else 'no file of offers'}")
+        note = _take_in_offers(feed, feeds, tables)
+    commit = tables.newest(OFFERS)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(content_digest(tables.read(OFFERS))),
+        metadata={**written(commit, tables), "is_unchanged": is_made, **note},
+    )
+
+
+def _take_in_offers(feed: Offers | None, feeds: FeedReader, tables: TableStore) -> dict[str, Any]:
+    """Replace the table; what is told of it is kept with it, for the nights that leave it alone."""
+    from assets.ingestion import offers as planned
+
+    if feed is None:
+        rows, files, told = planned.no_offers(tables.engine), [], {}
+    else:
+        delivered, files = feeds.read(feed, engine=tables.engine, columns=planned.source_columns(feed))
+        tally = planned.tally(delivered, feed)
+        if tally.lines and tally.lines == sum(tally.broken.values()):
+            raise FeedRefused(
+                f"No line of {' or '.join(feed.path)} is a usable offer: {dict(tally.broken)}.",
+                remedy="correct the feed, or [offers] in the configuration.",
+            )
+        rows = planned.offers(delivered, feed).order_by("product_id", "starts_on", "ends_on")
+        told = {"lines": tally.lines, "lines_left_out": dict(tally.broken), "lines_that_do_not_count": tally.beside}
+    note = {"inputs": planned.inputs_of(feed, [file.digest for file in files]), **told}
+    tables.replace(OFFERS, rows, note=note)
+    return note

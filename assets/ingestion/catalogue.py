@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from resources.settings import Households, Products
 
-PRODUCT_COLUMNS = ("product_id", "name", "category", "department", "brand", "is_recommendable")
+OPTIONAL = ("category", "subcategory", "department", "brand")
+PRODUCT_COLUMNS = ("product_id", "name", "category", "subcategory", "department", "brand", "is_recommendable")
 
 
 def products(lines: ibis.Table, feed: Products) -> ibis.Table:
@@ -24,8 +25,8 @@ def products(lines: ibis.Table, feed: Products) -> ibis.Table:
     """
     import ibis
 
-    columns = feed.columns
-    optional = {name: getattr(columns, name) for name in ("category", "department", "brand")}
+    columns, lines = feed.columns, _whole(lines)
+    optional = {name: getattr(columns, name) for name in OPTIONAL}
     named = lines.select(
         "source_file",
         "source_row",
@@ -43,7 +44,7 @@ def products(lines: ibis.Table, feed: Products) -> ibis.Table:
 
 def households(lines: ibis.Table, feed: Households) -> ibis.Table:
     """One row a household: the first of each `household_id`, with the file's other columns as text attributes."""
-    key = feed.columns.household_id
+    key, lines = feed.columns.household_id, _whole(lines)
     given = ("source_file", "source_row", "file_date", "defect", key)
     attributes = [name for name in lines.columns if name not in given]
     known = lines.select(
@@ -57,8 +58,17 @@ def households(lines: ibis.Table, feed: Households) -> ibis.Table:
 
 def repeated(lines: ibis.Table, column: str) -> int:
     """How many lines name a key that an earlier line has."""
-    key = _text(lines, column)
+    key = _text(_whole(lines), column)
     return int((key.count() - key.nunique()).execute())
+
+
+def broken(lines: ibis.Table) -> int:
+    """How many lines of a text file do not fit its header: what stands where is not known."""
+    return int(lines.defect.count().execute())
+
+
+def _whole(lines: ibis.Table) -> ibis.Table:
+    return lines.filter(lines.defect.isnull())
 
 
 def _first_of(lines: ibis.Table, key: str) -> ibis.Table:
@@ -84,9 +94,7 @@ def products_of(transactions: ibis.Table) -> ibis.Table:
         .select(
             "product_id",
             name="product_id",
-            category=ibis.null("string"),
-            department=ibis.null("string"),
-            brand=ibis.null("string"),
+            **{name: ibis.null("string") for name in OPTIONAL},
             is_recommendable=ibis.literal(True),
         )
     )

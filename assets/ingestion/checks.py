@@ -4,7 +4,17 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.ingestion.assets import HOUSEHOLDS, PRODUCTS, QUARANTINE, TRANSACTIONS, households, products, transactions
+from assets.ingestion.assets import (
+    HOUSEHOLDS,
+    OFFERS,
+    PRODUCTS,
+    QUARANTINE,
+    TRANSACTIONS,
+    households,
+    offers,
+    products,
+    transactions,
+)
 from assets.ingestion.profile import expectations, profile
 from assets.partitions import days_of
 from assets.partitions import settings as configured
@@ -78,6 +88,40 @@ def something_is_recommendable(tables: TableStore) -> dg.AssetCheckResult:
 def household_is_known_once(tables: TableStore) -> dg.AssetCheckResult:
     rows = tables.read(HOUSEHOLDS).select("household_id").to_pandas()
     return _result("household_is_known_once", households, validate(rows, _unique_and_given("household_id")))
+
+
+@dg.asset_check(asset=offers, blocking=True, description="A product has one offer for a period.")
+def offer_is_known_once(tables: TableStore) -> dg.AssetCheckResult:
+    rows = tables.read(OFFERS)
+    keys = rows.select("product_id", "starts_on", "ends_on").distinct()
+    frame = keys.agg(repeated=rows.count().as_scalar() - keys.count()).to_pandas()
+    return _result("offer_is_known_once", offers, validate(frame, [_none("repeated")]))
+
+
+@dg.asset_check(
+    asset=offers,
+    blocking=True,
+    description="An offer ends on or after its first day, was known by then, and holds for some stores, at most all.",
+)
+def offer_has_days_and_reach(tables: TableStore) -> dg.AssetCheckResult:
+    rows = tables.read(OFFERS)
+    is_incomplete = rows.product_id.isnull()
+    for column in (rows.starts_on, rows.ends_on, rows.known_from, rows.reach):
+        is_incomplete |= column.isnull()
+    wrong = {
+        "ends_before_it_starts": rows.ends_on < rows.starts_on,
+        "known_too_late": rows.known_from > rows.starts_on,
+        "reach_is_no_share": ~((rows.reach > 0) & (rows.reach <= 1)),
+        "incomplete": is_incomplete,
+    }
+    frame = rows.agg(**{name: is_wrong.sum().fill_null(0) for name, is_wrong in wrong.items()}).to_pandas()
+    return _result("offer_has_days_and_reach", offers, validate(frame, [_none(name) for name in wrong]))
+
+
+def _none(column: str) -> Expectation:
+    return Expectation(
+        type="expect_column_values_to_be_between", kwargs={"column": column, "min_value": 0, "max_value": 0}
+    )
 
 
 def _result(check: str, asset: dg.AssetsDefinition, outcomes: list[Outcome]) -> dg.AssetCheckResult:

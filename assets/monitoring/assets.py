@@ -20,7 +20,7 @@ PERFORMANCE_COLUMNS = columns(
         "business_date": ("date", "The day at whose close this was known; the partition."),
         "recommended_on": ("date", "The day at whose close the lists were made."),
         "horizon": ("string", "day: against the day after; week: against the seven days after."),
-        "metric": ("string", "recall, ndcg or hit_rate, at the length of the lists."),
+        "metric": ("string", "recall, ndcg or hit_rate of the places by score, explore_hit_rate of the others."),
         "value": ("double", "Mean over the households that bought anything in that time."),
         "low": ("double", "Lower end of its bootstrap interval."),
         "high": ("double", "Upper end."),
@@ -66,7 +66,7 @@ def realised_performance(
         context,
         commit,
         days,
-        on_last={"series": picture(pictures.series(series, k=settings.model.top_k))} if len(series) else None,
+        on_last={"series": picture(pictures.series(series, k=settings.model.ranked_places))} if len(series) else None,
     )
     return dg.MaterializeResult(
         metadata={
@@ -92,7 +92,7 @@ def _compare(day: dt.date, settings: Settings, tables: TableStore) -> tuple[list
         lists = tables.read(RECOMMENDATIONS, since=recommended_on, until=recommended_on)
         lines = tables.read(TRANSACTIONS, since=recommended_on + dt.timedelta(days=1), until=day)
         bought = baskets_after(purchases(lines, tables.read(PRODUCTS)), as_of=recommended_on, days=length)
-        found = realised_lists(lists, bought, k=settings.model.top_k)
+        found = realised_lists(lists, bought, k=settings.model.ranked_places)
         if found.empty:
             notes.append(f"No household with a list of {recommended_on} bought anything in the {horizon} after it.")
             continue

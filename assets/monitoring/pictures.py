@@ -20,7 +20,7 @@ def series(rows: pd.DataFrame, *, k: int) -> Figure:
             part = rows[(rows["metric"] == metric) & (rows["horizon"] == horizon)].sort_values("business_date")
             axes.plot(part["business_date"], part["value"], marker="o", markersize=3, color=colour, label=horizon)
             axes.fill_between(part["business_date"], part["low"], part["high"], color=colour, alpha=0.25)
-        axes.set_title(f"{metric}@{k}", fontsize=10, loc="left")
+        axes.set_title(metric if metric.startswith("explore") else f"{metric}@{k}", fontsize=10, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(axis="x", rotation=45, labelsize=7)
     figure.axes[0].legend(frameon=False, fontsize=8)

@@ -19,23 +19,27 @@ HORIZONS = {"day": 1, "week": 7}
 def realised_lists(recommendations: ibis.Table, bought: ibis.Table, *, k: int) -> pd.DataFrame:
     """Recall, nDCG and hit rate at `k` of one day's personal lists, for the households that bought anything.
 
-    `recommendations` has one day's rows, `bought` the distinct (household_id, product_id) that came after. Indexed by
+    `explore_hit_rate` is that of the places after `k`, which are kept for what the household never bought; null where
+    there are none. `recommendations` has one day's rows, `bought` the distinct (household_id, product_id) that came after. Indexed by
     `household_id`; nDCG as in :func:`assets.training.metrics.by_list`.
     """
     import ibis
 
     sizes = bought.group_by("household_id").agg(truth_size=bought.count())
-    lists = recommendations.filter(~recommendations.is_fallback & (recommendations["rank"] <= k))
+    lists = recommendations.filter(~recommendations.is_fallback)
     hits = lists.join(bought, ["household_id", "product_id"])
+    by_score = hits["rank"] <= k
     gains = hits.group_by("household_id").agg(
-        hits=hits.count(), gain=(1 / (hits["rank"] + 1).cast("float64").log2()).sum()
+        hits=by_score.sum(),
+        gain=by_score.ifelse(1 / (hits["rank"] + 1).cast("float64").log2(), 0.0).sum(),
+        discoveries=(~by_score).sum(),
     )
-    served = lists.select("household_id").distinct().join(sizes, "household_id")
+    served = lists.group_by("household_id").agg(explores=(lists["rank"] > k).any()).join(sizes, "household_id")
     joined = served.left_join(gains, "household_id").drop("household_id_right")
-    frame = joined.mutate(hits=joined.hits.fill_null(0), gain=joined.gain.fill_null(0.0)).order_by(
-        ibis.asc("household_id")
-    )
-    return of_hits(frame.to_pandas().set_index("household_id"), k=k)
+    filled = joined.mutate(**{name: joined[name].fill_null(0) for name in ("hits", "gain", "discoveries")})
+    frame = filled.order_by(ibis.asc("household_id")).to_pandas().set_index("household_id")
+    found = of_hits(frame, k=k)
+    return found.assign(explore_hit_rate=(frame["discoveries"] > 0).astype(float).where(frame["explores"]))
 
 
 def summary(
@@ -51,8 +55,10 @@ def summary(
 ) -> list[dict[str, object]]:
     """The rows of the series: one a metric, with its bootstrap interval over households."""
     rows = []
-    for metric in METRICS:
-        value = estimate(lists[metric], samples=samples, confidence=confidence, seed=seed)
+    for metric in (*METRICS, "explore_hit_rate"):
+        if lists[metric].isna().all():
+            continue
+        value = estimate(lists[metric].dropna(), samples=samples, confidence=confidence, seed=seed)
         rows.append(
             {
                 "business_date": business_date,

@@ -23,10 +23,15 @@ RECOMMENDATION_COLUMNS = columns(
         "household_id": ("string", "For whom; null is the list for anybody who is not known yet."),
         "rank": ("long", "Place in the list, from 1."),
         "product_id": ("string", "What is recommended."),
-        "score": ("double", "The model's score, higher is better; null in a fallback list."),
+        "score": (
+            "double",
+            "The probability that the household buys it in the seven days after, or what else the model's family says: "
+            "higher is better; null in a fallback list.",
+        ),
         "is_repeat": ("boolean", "Whether the household ever bought it."),
+        "is_explore": ("boolean", "Whether it stands in a place that is kept for what the household never bought."),
         "is_fallback": ("boolean", "Whether nothing was known of the household."),
-        "reason": ("string", "due, regular, again, popular or fallback."),
+        "reason": ("string", "due, regular, again, new or fallback."),
         "explanation": ("string", "The reason for people."),
         "model_version": ("long", "The version of the champion that made the list."),
     }
@@ -91,10 +96,10 @@ def _score(
     with registry.files(registry.version(version)) as folder:
         recommender = Recommender.load(folder)
     built = FeatureTables.of(lambda name: tables.read(name, since=day, until=day).drop("business_date"))
-    found = candidates(built, own=model.candidates, popular=model.popular_candidates)
+    found = candidates(built, own=model.candidates, new=model.new_candidates)
     frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
     context.log.info(f"Scoring {len(frame):,} candidates with version {version}, {recommender.title}")
-    personal = lists.personal(frame, recommender.score(frame), k=model.top_k)
+    personal = lists.personal(frame, recommender.score(frame), k=model.top_k, explore=model.explore_places)
 
     served = set(frame["household_id"].unique())
     listed = tables.read(HOUSEHOLDS).household_id.to_pyarrow().to_pylist()

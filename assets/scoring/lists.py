@@ -21,20 +21,33 @@ REASONS = {
     "due": "bought often enough to have a rhythm, and its time has come",
     "regular": "bought more than once",
     "again": "bought once before",
-    "popular": "never bought; a best seller of the last four weeks",
+    "new": "never bought; it sells well where the household's needs are",
     "fallback": "nothing is known of the household: a best seller",
 }
-COLUMNS = ("household_id", "rank", "product_id", "score", "is_repeat", "is_fallback", "reason", "explanation")
+COLUMNS = (
+    "household_id",
+    "rank",
+    "product_id",
+    "score",
+    "is_repeat",
+    "is_explore",
+    "is_fallback",
+    "reason",
+    "explanation",
+)
 
 
-def personal(candidates: pd.DataFrame, scores: np.ndarray, *, k: int) -> pd.DataFrame:
-    """The `k` best candidates of every household, with :data:`COLUMNS`; ranks from 1, scores float64."""
+def personal(candidates: pd.DataFrame, scores: np.ndarray, *, k: int, explore: int = 0) -> pd.DataFrame:
+    """The `k` best candidates of every household, with :data:`COLUMNS`; ranks from 1, scores float64.
+
+    The last `explore` of the places are for products that the household never bought.
+    """
     import numpy as np
 
-    best = top(candidates, scores, k=k, by=["household_id"])
+    best = top(candidates, scores, k=k, by=["household_id"], explore=explore)
     is_due = best["overdue"].between(*DUE) & (best["purchases"] >= RHYTHM)
     reason = np.select(
-        [is_due, best["purchases"] >= 2, best["purchases"] == 1], ["due", "regular", "again"], default="popular"
+        [is_due, best["purchases"] >= 2, best["purchases"] == 1], ["due", "regular", "again"], default="new"
     )
 
     def count(column: str) -> pd.Series:
@@ -67,6 +80,7 @@ def fallback(best_sellers: pd.DataFrame, households: list[str | None]) -> pd.Dat
     return rows.assign(
         score=float("nan"),
         is_repeat=False,
+        is_explore=False,
         is_fallback=True,
         reason="fallback",
         explanation=bought_by + " households this month",
@@ -97,6 +111,7 @@ def schema() -> pa.Schema:
             "product_id": pa.string(),
             "score": pa.float64(),
             "is_repeat": pa.bool_(),
+            "is_explore": pa.bool_(),
             "is_fallback": pa.bool_(),
             "reason": pa.string(),
             "explanation": pa.string(),

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +12,13 @@ import dagster as dg
 
 from assets.failures import RETRY_OUTSIDE, explained
 from assets.features.assets import HISTORY
-from assets.ingestion.assets import PRODUCTS, TRANSACTIONS
+from assets.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
 from assets.partitions import business_days, days_of
 from assets.reporting import OWNERS, picture, written
-from assets.training.examples import LABEL_DAYS, LabelWeeks, label_weeks
-from resources.engine import content_digest
-from resources.errors import Refused
+from assets.training.examples import LabelWeeks, label_weeks
+from assets.training.label_weeks import EXAMPLES, inputs_on_record, make_missing, read_examples, read_truth
+from assets.training.rebuilding import CODE, RECIPE
+from resources.errors import MadeForOtherFeatures, Refused
 from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion, digest
 from resources.operations import OperationsDatabase, PromotionRecord
 from resources.provenance import code_version
@@ -24,19 +26,13 @@ from resources.settings import Settings
 from resources.table_store import TableStore
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from assets.training.models.interface import Recommender
-
-EXAMPLES = "training_examples"
-# A label week's day in its own table: the close at which its candidates were known.
-AS_OF = "as_of_date"
 
 
 @dg.asset(
     partitions_def=business_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=[dg.AssetDep(TRANSACTIONS, partition_mapping=HISTORY), PRODUCTS],
+    deps=[dg.AssetDep(TRANSACTIONS, partition_mapping=HISTORY), PRODUCTS, OFFERS],
     code_version="1",
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,
@@ -52,35 +48,17 @@ def training_examples(
     features as of the close before its first day. A week is made once and kept: it is made again only when the lines
     up to its end, the catalogue or the definitions have changed. The newest weeks are the holdout that nobody trains on.
     """
-    import ibis
-
-    from assets.training.examples import examples, inputs_of
-
-    model, catalogue = settings.model, tables.read(PRODUCTS).cache()
-    catalogue_digest = content_digest(catalogue)
-    commit, made, kept = None, 0, 0
-    for day in days_of(context):
-        for as_of in _label_weeks(day, settings).all:
-            end = as_of + dt.timedelta(days=LABEL_DAYS)
-            inputs = inputs_of(
-                transactions=tables.fingerprint(TRANSACTIONS, until=end), products=catalogue_digest, model=model
-            )
-            if _inputs_on_record(tables, as_of) == inputs:
-                kept += 1
-                continue
-            context.log.info(f"Labelling the week to {end}")
-            week = examples(tables.read(TRANSACTIONS, until=end), catalogue, as_of=as_of, model=model)
-            week = week.mutate(inputs=ibis.literal(inputs), **{AS_OF: ibis.literal(as_of)})
-            commit = tables.replace_days(EXAMPLES, week.order_by("household_id", "product_id"), days=[as_of], by=AS_OF)
-            made += 1
+    days = days_of(context)
+    weeks = sorted({as_of for day in days for as_of in _label_weeks(day, settings).all}, reverse=True)
+    done = make_missing(weeks, sources=tables, kept_in=tables, model=settings.model, say=context.log.info)
     counts = tables.rows_by_day(EXAMPLES)
-    weeks = _label_weeks(days_of(context)[-1], settings).all
+    weeks = _label_weeks(days[-1], settings).all
     return dg.MaterializeResult(
         metadata={
-            **(written(commit, tables) if commit else {"table_version": tables.version(EXAMPLES)}),
+            **(written(done.commit, tables) if done.commit else {"table_version": tables.version(EXAMPLES)}),
             "dagster/partition_row_count": sum(counts.get(as_of, 0) for as_of in weeks),
-            "weeks_made": made,
-            "weeks_kept": kept,
+            "weeks_made": done.made,
+            "weeks_kept": done.kept,
             "label_weeks_from_closes": [as_of.isoformat() for as_of in weeks],
         }
     )
@@ -116,27 +94,25 @@ def _train(
     context: dg.AssetExecutionContext, day: dt.date, settings: Settings, tables: TableStore, registry: ModelRegistry
 ) -> dg.MaterializeResult:
     from assets.training import pictures
-    from assets.training.metrics import by_list, estimates
+    from assets.training.judging import evaluated
     from assets.training.models.interface import Recommender
 
     model, rule = settings.model, settings.promotion
     weeks = _label_weeks(day, settings)
-    learn_from = _read_examples(tables, weeks.train, is_identified=False)
+    learn_from = read_examples(tables, weeks.train, is_identified=False)
     recommender = Recommender.create(model.family, model.parameters)
     context.log.info(f"Fitting {recommender.title} on {len(learn_from):,} examples of {len(weeks.train)} label weeks")
     recommender.fit(learn_from, seed=model.seed)
 
-    holdout = _read_examples(tables, weeks.holdout)
-    lists = by_list(holdout, recommender.score(holdout), k=model.top_k)
-    quality = estimates(lists, samples=rule.bootstrap_samples, confidence=rule.confidence, seed=model.seed)
-    metrics = {f"{name}_at_{model.top_k}": value.value for name, value in quality.items()}
+    found = evaluated(recommender, read_examples(tables, weeks.holdout), model=model, rule=rule)
+    metrics = found.metrics()
     context.log.info("Registering the version in MLflow")
     version = _register(
         recommender,
         day,
         registry=registry,
-        made_from=[*(_inputs_on_record(tables, as_of) for as_of in weeks.train), model.seed],
-        tables={name: tables.version(name) for name in (TRANSACTIONS, PRODUCTS, EXAMPLES)},
+        made_from=[*(inputs_on_record(tables, as_of) for as_of in weeks.train), model.seed],
+        tables={name: tables.version(name) for name in (TRANSACTIONS, PRODUCTS, OFFERS, EXAMPLES)},
         parameters={
             "seed": model.seed,
             "examples": len(learn_from),
@@ -144,7 +120,7 @@ def _train(
             "holdout_from_closes": " ".join(as_of.isoformat() for as_of in weeks.holdout),
         },
         metrics=metrics,
-        tags={"dagster.run_id": context.run.run_id},
+        tags={"dagster.run_id": context.run.run_id, RECIPE: _recipe(recommender, seed=model.seed)},
     )
     shares = recommender.importance()
     return dg.MaterializeResult(
@@ -153,8 +129,9 @@ def _train(
             "mlflow_run_id": version.run_id,
             "examples": len(learn_from),
             **metrics,
-            **{f"{name}_interval": f"{value.low:.4f} … {value.high:.4f}" for name, value in quality.items()},
+            **{f"{name}_interval": f"{value.low:.4f} … {value.high:.4f}" for name, value in found.estimates.items()},
             **({"what_it_looks_at": picture(pictures.importance(shares))} if shares else {}),
+            **({"reliability": picture(pictures.reliability(found.curve))} if found.curve is not None else {}),
         }
     )
 
@@ -204,7 +181,8 @@ def champion(
             "model_version": last.champion_after,
             "is_promoted": last.is_promoted,
             "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in last.reasons)),
-            "quality": picture(pictures.quality(last.numbers["quality"], k=settings.model.top_k)),
+            "quality": picture(pictures.quality(last.numbers["quality"], k=settings.model.ranked_places)),
+            **({"slices": picture(pictures.slices(last.numbers["slices"]))} if last.numbers.get("slices") else {}),
         }
     )
 
@@ -237,21 +215,22 @@ def _decide(
     from assets.training.judging import judge
     from assets.training.models.interface import Recommender
 
-    holdout = _read_examples(tables, _label_weeks(day, settings).holdout)
+    weeks = _label_weeks(day, settings).holdout
+    holdout = read_examples(tables, weeks)
     context.log.info(f"Judging version {candidate.version} on {len(holdout):,} candidates of the holdout")
     before = operations.champion_as_of(day - dt.timedelta(days=1))
     baselines = [Recommender.create(family) for family in settings.model.baselines]
-    defends = before is not None and before != candidate.version
+    champion, notes = _defender(registry, before, candidate)
     judgement = judge(
         holdout,
+        read_truth(tables, weeks),
         challenger=(f"challenger (version {candidate.version})", _load(registry, candidate)),
         baselines={baseline.title: baseline for baseline in baselines},
-        champion=(f"champion (version {before})", _load(registry, registry.version(before))) if defends else None,
-        k=settings.model.top_k,
+        champion=champion,
+        model=settings.model,
         rule=settings.promotion,
-        seed=settings.model.seed,
     )
-    after, reasons = before, judgement.decision.reasons
+    after, reasons = before, (*judgement.decision.reasons, *notes)
     if judgement.decision.is_promoted:
         after = candidate.version
     elif before is None:
@@ -272,6 +251,20 @@ def _decide(
     )
 
 
+def _defender(
+    registry: ModelRegistry, before: int | None, candidate: ModelVersion
+) -> tuple[tuple[str, "Recommender"] | None, tuple[str, ...]]:
+    """The champion that the challenger must beat, by name, if there is one; and what is to be said of it."""
+    if before is None or before == candidate.version:
+        return None, ()
+    name = f"champion (version {before})"
+    try:
+        return (name, _load(registry, registry.version(before))), ()
+    except MadeForOtherFeatures:
+        # It cannot score what this code makes, so it can neither defend itself nor serve tomorrow.
+        return None, (f"{name} was made for other features than today's and cannot be compared",)
+
+
 def _follow(registry: ModelRegistry, newest: PromotionRecord) -> None:
     """Let the registry's aliases say what the ledger says; the ledger is written first."""
     if newest.champion_after is not None and registry.aliased(CHAMPION) != newest.champion_after:
@@ -285,31 +278,9 @@ def _label_weeks(day: dt.date, settings: Settings) -> LabelWeeks:
     return label_weeks(day, train=model.label_weeks, holdout=model.holdout_weeks, first_day=settings.first_business_day)
 
 
-def _inputs_on_record(tables: TableStore, as_of: dt.date) -> str | None:
-    """The digest of the inputs that a stored label week was made from; None when it is not stored."""
-    if not tables.rows_by_day(EXAMPLES).get(as_of):
-        return None
-    stored = tables.read(EXAMPLES, since=as_of, until=as_of)
-    return stored.select("inputs").limit(1).to_pyarrow()["inputs"][0].as_py()
-
-
-def _read_examples(tables: TableStore, weeks: Sequence[dt.date], *, is_identified: bool = True) -> "pd.DataFrame":
-    """The labelled candidates of some weeks, in a fixed order: the same rows in another order are another model.
-
-    Without their identifiers (`is_identified=False`) a million rows take a fifth of the time and a third of the memory.
-    """
-    from assets.training.candidates import FEATURES
-
-    keys = [AS_OF, "household_id", "product_id"]
-    rows = tables.read(EXAMPLES, since=min(weeks), until=max(weeks))
-    wanted = rows.filter(rows[AS_OF].isin(list(weeks)))
-    if (found := wanted[AS_OF].nunique().execute()) != len(weeks):
-        raise Refused(
-            f"{EXAMPLES} has {found} of the {len(weeks)} label weeks {min(weeks)} … {max(weeks)}.",
-            remedy="materialise training_examples for this business day first.",
-        )
-    columns = [*(keys if is_identified else []), "label", "truth_size", *FEATURES]
-    return wanted.order_by(keys).select(columns).to_pyarrow().to_pandas()
+def _recipe(recommender: "Recommender", *, seed: int) -> str:
+    """What a fit needs beside its tables; MLflow's own parameters are texts."""
+    return json.dumps({"family": recommender.family(), "parameters": dict(recommender.parameters), "seed": seed})
 
 
 def _load(registry: ModelRegistry, version: ModelVersion) -> "Recommender":
@@ -334,7 +305,7 @@ def _register(
                 identity=identity,
                 inputs=list(model.features),
                 parameters={"family": model.family(), **model.parameters, **record.pop("parameters", {})},
-                tags={"nightcart.title": model.title, "nightcart.code": code_version(), **record.pop("tags", {})},
+                tags={"nightcart.title": model.title, CODE: code_version(), **record.pop("tags", {})},
                 description=f"{model.title} of the night of {day}.",
                 **record,
             ),

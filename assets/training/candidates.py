@@ -1,8 +1,8 @@
 """Stage one of every model: the products worth ranking for each household, with everything that is known of them.
 
-A household's candidates are the products of its own history that it bought most and latest, and the best sellers of
-the month. On the demo 98 % of a good list are repeats, and of a household's purchases of the next week the first
-80 of its own history hold nearly all that any ranking can find.
+A household's candidates are the products of its own history that it bought most and latest, and products that are new
+to it. On the demo 98 % of a good list are repeats, and of a household's purchases of the next week the first 80 of its
+own history hold nearly all that any ranking can find.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 DERIVED = {
     "purchase_rate": "Share of the household's shopping days, since the first purchase, on which it bought the product.",
     "category_share": "The product's part of the household's decayed purchases from its category.",
+    "subcategory_share": "The same for its subcategory.",
     "category_overdue": "Days since the household last bought from the category over its gap there.",
+    "subcategory_overdue": "The same for the subcategory.",
     "price_against_own": "This month's price over what the household used to pay.",
+    "price_week_against_own": "This week's price over the same.",
     "expected_week": "Purchases that a week would bring at the household's recent pace: 90-day decayed purchases over "
     "the days that they stand for, times seven.",
 }
@@ -29,44 +32,44 @@ FEATURES: dict[str, str] = {
     **definitions.HOUSEHOLD,
     **definitions.PRODUCT,
     **definitions.CATEGORY_AFFINITY,
+    **definitions.SUBCATEGORY_AFFINITY,
     **DERIVED,
 }
+LOG_2 = 0.6931471805599453
+
+# Products that are new to a household come from this many categories that it needs most, and best sellers of each.
+NEW_CATEGORIES, NEW_SELLERS = 15, 10
+# How many decayed purchases a household's needs of categories are drawn towards everybody's by.
+NEED_PRIOR = 5.0
 
 
-def candidates(tables: FeatureTables, *, own: int, popular: int) -> ibis.Table:
-    """Up to `own` products of its history and the `popular` best sellers for every household.
+def candidates(tables: FeatureTables, *, own: int, new: int) -> ibis.Table:
+    """Up to `own` products of its history and `new` others for every household.
 
     Columns: `household_id`, `product_id`, `category`, `is_repeat` (whether the household ever bought it) and
     :data:`FEATURES`; a feature of a history that is not there is null.
     """
     import ibis
 
-    history, sellers = tables.household_product, tables.product
-    favourites = ibis.window(
-        group_by="household_id", order_by=[ibis.desc("decayed_90"), ibis.desc("purchases"), "product_id"]
-    )
-    own_products = (
-        history.mutate(place=ibis.row_number().over(favourites))
-        .filter(ibis._.place < own)
-        .select("household_id", "product_id")
-    )
-    popular_products = best_sellers(tables, most=popular).select("product_id")
-    pairs = own_products.union(tables.household.select("household_id").cross_join(popular_products), distinct=True)
+    history = tables.household_product
+    pairs = _favourites(tables, most=own).union(_new(tables, most=new))
     joined = (
         pairs.left_join(history, ["household_id", "product_id"])
         .drop("household_id_right", "product_id_right")
-        .join(sellers, "product_id")
+        .join(tables.product, "product_id")
         .join(tables.household, "household_id")
     )
-    joined = joined.left_join(tables.category_affinity, ["household_id", "category"]).drop(
-        "household_id_right", "category_right"
-    )
+    for level, needs in (("category", tables.category_affinity), ("subcategory", tables.subcategory_affinity)):
+        joined = joined.left_join(needs, ["household_id", level]).drop("household_id_right", f"{level}_right")
     derived = joined.mutate(
         is_repeat=joined.purchases.notnull(),
         purchase_rate=joined.purchases / joined.trips_since_first,
         category_share=joined.decayed_90 / joined.category_decayed_90,
+        subcategory_share=joined.decayed_90 / joined.subcategory_decayed_90,
         category_overdue=joined.category_days_since_last / joined.category_gap.nullif(0),
+        subcategory_overdue=joined.subcategory_days_since_last / joined.subcategory_gap.nullif(0),
         price_against_own=joined.price_month / joined.price.nullif(0),
+        price_week_against_own=joined.price_week / joined.price.nullif(0),
         expected_week=7
         * joined.decayed_90
         * LOG_2
@@ -81,9 +84,6 @@ def candidates(tables: FeatureTables, *, own: int, popular: int) -> ibis.Table:
     )
 
 
-LOG_2 = 0.6931471805599453
-
-
 def best_sellers(tables: FeatureTables, *, most: int) -> ibis.Table:
     """The rows of `product` of the month's best sellers, best first; a tie goes to the lower product_id."""
     import ibis
@@ -91,15 +91,80 @@ def best_sellers(tables: FeatureTables, *, most: int) -> ibis.Table:
     return tables.product.order_by([ibis.desc("popularity"), "product_id"]).limit(most)
 
 
-def labelled(candidates: ibis.Table, truth: ibis.Table) -> ibis.Table:
-    """The candidates of the households that bought something, with what came true.
+def _favourites(tables: FeatureTables, *, most: int) -> ibis.Table:
+    """The products of its history that each household bought most and latest: `household_id`, `product_id`."""
+    import ibis
 
-    `truth` has `household_id` and `product_id`, distinct. Adds `label` (whether the household bought the product) and
-    `truth_size` (how many products it bought in all, candidates or not).
+    first = ibis.window(
+        group_by="household_id", order_by=[ibis.desc("decayed_90"), ibis.desc("purchases"), "product_id"]
+    )
+    placed = tables.household_product.mutate(place=ibis.row_number().over(first))
+    return placed.filter(placed.place < most).select("household_id", "product_id")
+
+
+def _new(tables: FeatureTables, *, most: int) -> ibis.Table:
+    """Products that each household never bought and most likely would: `household_id`, `product_id`.
+
+    By the need of the household for the product's category (its decayed purchases, drawn towards everybody's) times
+    the product's part in the category's sales. Without categories, and for a household that shows no need yet, these
+    are the best sellers.
     """
     import ibis
 
-    sizes = truth.group_by("household_id").agg(truth_size=truth.count())
-    bought = truth.mutate(label=ibis.literal(True))
-    joined = candidates.join(sizes, "household_id").left_join(bought, ["household_id", "product_id"])
-    return joined.mutate(label=joined.label.fill_null(False)).drop("household_id_right", "product_id_right")
+    sellers = tables.product.select("product_id", "popularity", category=tables.product.category.fill_null(""))
+    in_category = ibis.window(group_by="category")
+    first_in_category = ibis.window(group_by="category", order_by=[ibis.desc("popularity"), "product_id"])
+    first = ibis.window(order_by=[ibis.desc("popularity"), "product_id"])
+    sellers = sellers.mutate(
+        share=sellers.popularity / sellers.popularity.sum().over(in_category),
+        everybodys=sellers.popularity.sum().over(in_category) / sellers.popularity.sum().over(ibis.window()),
+        place_in_category=ibis.row_number().over(first_in_category),
+        place=ibis.row_number().over(first),
+    )
+    needs = tables.category_affinity.select("household_id", "category", need="category_decayed_90")
+    greatest = ibis.window(group_by="household_id", order_by=[ibis.desc("need"), "category"])
+    needs = needs.mutate(nth=ibis.row_number().over(greatest))
+    totals = needs.group_by("household_id").agg(total=needs.need.sum())
+    households = tables.household.select("household_id")
+    anywhere = sellers.filter(sellers.place < 2 * most).select("product_id")
+    wanted = needs.filter(needs.nth < NEW_CATEGORIES).select("household_id", "category")
+    from_needs = wanted.join(sellers.filter(sellers.place_in_category < NEW_SELLERS), "category")
+    pairs = households.cross_join(anywhere).union(from_needs.select("household_id", "product_id"), distinct=True)
+    unknown = pairs.anti_join(tables.household_product, ["household_id", "product_id"]).join(
+        sellers.select("product_id", "category", "share", "everybodys"), "product_id"
+    )
+    scored = unknown.left_join(needs, ["household_id", "category"]).drop("household_id_right", "category_right")
+    scored = scored.left_join(totals, "household_id").drop("household_id_right")
+    need = (scored.need.fill_null(0.0) + NEED_PRIOR * scored.everybodys) / (scored.total.fill_null(0.0) + NEED_PRIOR)
+    scored = scored.mutate(chance=need * scored.share)
+    best = ibis.window(group_by="household_id", order_by=[ibis.desc("chance"), "product_id"])
+    placed = scored.mutate(nth_best=ibis.row_number().over(best))
+    return placed.filter(placed.nth_best < most).select("household_id", "product_id")
+
+
+def labelled(candidates: ibis.Table, truth: ibis.Table) -> ibis.Table:
+    """The candidates with what came true in the week after.
+
+    `truth` has `household_id`, `product_id`, `is_next` (:func:`assets.features.purchases.baskets_after`) and `is_new`
+    (whether the household had never bought the product before). Adds `label` (whether the household bought the
+    product), `truth_size` (how many products it bought in all, candidates or not; 0 where it did not shop), `new_size`
+    (how many of them were new to it), and for its first shopping day alone `label_next` and `next_size`.
+    """
+    import ibis
+
+    sizes = truth.group_by("household_id").agg(
+        truth_size=truth.count(),
+        # Not plain sums: DuckDB's are of 128 bits, which Ibis announces as 64, and a table written so has other numbers.
+        new_size=truth.is_new.sum().cast("int32"),
+        next_size=truth.is_next.sum().cast("int32"),
+    )
+    bought = truth.select("household_id", "product_id", label=ibis.literal(True), label_next="is_next")
+    joined = candidates.left_join(sizes, "household_id").drop("household_id_right")
+    joined = joined.left_join(bought, ["household_id", "product_id"]).drop("household_id_right", "product_id_right")
+    return joined.mutate(
+        truth_size=joined.truth_size.fill_null(0),
+        new_size=joined.new_size.fill_null(0),
+        next_size=joined.next_size.fill_null(0),
+        label=joined.label.fill_null(False),
+        label_next=joined.label_next.fill_null(False),
+    )

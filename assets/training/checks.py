@@ -5,7 +5,8 @@ import datetime as dt
 import dagster as dg
 
 from assets.partitions import days_of
-from assets.training.assets import AS_OF, EXAMPLES, challenger, champion, training_examples
+from assets.training.assets import challenger, champion, training_examples
+from assets.training.label_weeks import AS_OF, EXAMPLES
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
 from resources.table_store import TableStore

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
     from resources.settings import Model
 
-VERSION = "1"
+VERSION = "2"
 LABEL_DAYS = 7
+# Households that did not shop tell only that: one in so many is enough to learn it from.
+IDLE_SHARE = 5
+# How long a household is known: the most shopping days of each kind.
+HISTORIES = (("new: up to 5 trips", 5), ("light: up to 40 trips", 40), ("heavy: more trips", None))
 HISTORY_NEEDED = 27  # days before the first close that is worth learning from: four weeks
 
 
@@ -60,21 +64,73 @@ def label_weeks(day: dt.date, *, train: int, holdout: int, first_day: dt.date) -
     return LabelWeeks(train=tuple(weeks[holdout:]), holdout=tuple(weeks[:holdout]))
 
 
-def examples(transactions: ibis.Table, products: ibis.Table, *, as_of: dt.date, model: Model) -> ibis.Table:
-    """The candidates as of `as_of`'s close of every household that bought in the seven days after, labelled.
+def examples(
+    transactions: ibis.Table, products: ibis.Table, offers: ibis.Table, *, as_of: dt.date, model: Model
+) -> ibis.Table:
+    """The candidates as of `as_of`'s close, labelled with what was bought in the seven days after.
 
-    Columns: those of :func:`assets.training.candidates.candidates`, `label` and `truth_size`.
+    Of every household that bought in them, and of one in :data:`IDLE_SHARE` of those that did not, drawn by a hash;
+    at most `model.households_a_week` of both. Columns: those of :func:`assets.training.candidates.labelled`, and
+    `stands_for`: how many households the household stands for.
     """
     truth = baskets_after(purchases(transactions, products), as_of=as_of, days=LABEL_DAYS).cache()
-    tables = definitions.build(transactions, products, as_of=as_of, only=truth)
-    found = candidates(tables, own=model.candidates, popular=model.popular_candidates)
-    return labelled(found, truth)
+    drawn = _drawn(transactions, truth, as_of=as_of, most=model.households_a_week).cache()
+    tables = definitions.build(transactions, products, offers, as_of=as_of, only=drawn)
+    found = candidates(tables, own=model.candidates, new=model.new_candidates)
+    return labelled(found.join(drawn, "household_id"), _with_news(truth, tables.household_product))
 
 
-def inputs_of(*, transactions: str, products: str, model: Model) -> str:
+def _with_news(truth: ibis.Table, history: ibis.Table) -> ibis.Table:
+    """`truth` with `is_new`: whether the household had never bought the product before."""
+    known = history.select("household_id", "product_id", "purchases")
+    joined = truth.left_join(known, ["household_id", "product_id"])
+    return joined.select("household_id", "product_id", "is_next", is_new=joined.purchases.isnull())
+
+
+def truth_with_slices(transactions: ibis.Table, products: ibis.Table, *, as_of: dt.date) -> ibis.Table:
+    """What each household bought in the seven days after `as_of`'s close, with what quality is told apart by.
+
+    `household_id`, `product_id`, `department`, `weekday` (of the first time in the week, 0 is Monday) and `history`:
+    how long the household is known, see :data:`HISTORIES`.
+    """
+    import ibis
+
+    bought = purchases(transactions, products)
+    known = bought.filter(bought.business_date <= as_of)
+    trips = known.group_by("household_id").agg(trips=known.business_date.nunique())
+    end = as_of + dt.timedelta(days=LABEL_DAYS)
+    after = bought.filter((bought.business_date > as_of) & (bought.business_date <= end))
+    truth = after.group_by("household_id", "product_id").agg(weekday=after.business_date.min().day_of_week.index())
+    joined = truth.join(trips, "household_id").join(products.select("product_id", "department"), "product_id")
+    (new, up_to), (light, at_most), (heavy, _) = HISTORIES
+    history = ibis.cases((joined.trips <= up_to, new), (joined.trips <= at_most, light), else_=heavy)
+    return joined.select("household_id", "product_id", "department", "weekday", history=history)
+
+
+def _drawn(transactions: ibis.Table, truth: ibis.Table, *, as_of: dt.date, most: int) -> ibis.Table:
+    """The households to learn from: `household_id` and `stands_for`."""
+    import ibis
+
+    known = transactions.filter((transactions.business_date <= as_of) & transactions.household_id.notnull())
+    known = known.select("household_id").distinct()
+    shopped = truth.select("household_id", has_shopped=ibis.literal(True)).distinct()
+    both = known.left_join(shopped, "household_id").drop("household_id_right")
+    lot = (both.household_id + as_of.isoformat()).hash()
+    both = both.mutate(lot=lot, is_idle=both.has_shopped.isnull())
+    # The lot's upper bits draw the idle ones, its order the rest: independent of each other.
+    kept = both.filter(~both.is_idle | (both.lot % IDLE_SHARE == 0))
+    kept = kept.mutate(place=ibis.row_number().over(ibis.window(order_by="lot")), all=kept.count())
+    share = ibis.least(ibis.literal(1.0), most / kept.all)
+    stands_for = kept.is_idle.ifelse(float(IDLE_SHARE), 1.0) / share
+    return kept.filter(kept.place < most).select("household_id", stands_for=stands_for.cast("float32"))
+
+
+def inputs_of(*, transactions: str, products: str, offers: str, model: Model) -> str:
     """A digest of all that a labelled week is made from: the same inputs, the same examples.
 
-    `transactions` and `products` are digests of the lines up to the end of the week, and of the catalogue.
+    `transactions`, `products` and `offers` are digests of the lines up to the end of the week, of the catalogue and of
+    the offers known at its beginning.
     """
-    parts = (VERSION, definitions.VERSION, transactions, products, model.candidates, model.popular_candidates)
+    limits = (model.candidates, model.new_candidates, model.households_a_week)
+    parts = (VERSION, definitions.VERSION, transactions, products, offers, *limits)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

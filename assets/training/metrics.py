@@ -31,31 +31,82 @@ class Estimate:
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
-def top(frame: pd.DataFrame, scores: np.ndarray, *, k: int, by: list[str]) -> pd.DataFrame:
-    """The `k` best-scored rows of each list (`by`), with `score` and `rank` from 1; ties go to the lower product_id."""
+def top(frame: pd.DataFrame, scores: np.ndarray, *, k: int, by: list[str], explore: int = 0) -> pd.DataFrame:
+    """The `k` best-scored rows of each list (`by`), with `score` and `rank` from 1; ties go to the lower product_id.
+
+    The last `explore` of the `k` places are for the best that the household never bought (not `is_repeat`) and that did
+    not make the others; `is_explore` marks them. Where there are not enough of those, the next best fill up.
+    """
     import numpy as np
+    import pandas as pd
 
     order = np.lexsort((frame["product_id"].to_numpy(), -scores, *(frame[key].to_numpy() for key in reversed(by))))
     ranked = frame.iloc[order].assign(score=scores[order])
     ranked["rank"] = ranked.groupby(by, sort=False).cumcount() + 1
-    return ranked[ranked["rank"] <= k]
+    if not explore:
+        return ranked[ranked["rank"] <= k].assign(is_explore=False)
+    by_score = ranked[ranked["rank"] <= k - explore].assign(is_explore=False)
+    others = ranked[ranked["rank"] > k - explore]
+    others = others.sort_values([*by, "is_repeat", "rank"], kind="stable")
+    others["rank"] = others.groupby(by, sort=False).cumcount() + 1 + k - explore
+    others = others[others["rank"] <= k]
+    both = pd.concat([by_score, others.assign(is_explore=~others["is_repeat"])])
+    return both.sort_values([*by, "rank"], kind="stable")
 
 
 def by_list(frame: pd.DataFrame, scores: np.ndarray, *, k: int) -> pd.DataFrame:
     """Recall, nDCG and hit rate at `k` of every list (a household's week), indexed by :data:`LIST_KEY`.
 
     Recall is hits over `truth_size`; nDCG has binary gains and its ideal over min(k, truth_size); the hit rate is 1
-    for a list with any hit.
+    for a list with any hit. A household that bought nothing has no list.
     """
     import numpy as np
 
-    best = top(frame, scores, k=k, by=LIST_KEY)
+    shopped = frame["truth_size"].to_numpy() > 0
+    best = top(frame[shopped], scores[shopped], k=k, by=LIST_KEY)
     hit = best["label"].to_numpy(dtype=float)
     gains = best[LIST_KEY].assign(
         hits=hit, gain=hit / np.log2(best["rank"].to_numpy() + 1), truth_size=best["truth_size"].to_numpy()
     )
     lists = gains.groupby(LIST_KEY).agg(hits=("hits", "sum"), gain=("gain", "sum"), truth_size=("truth_size", "first"))
     return of_hits(lists, k=k)
+
+
+def explored(frame: pd.DataFrame, scores: np.ndarray, *, k: int, explore: int) -> pd.DataFrame:
+    """The metrics of the `explore` places alone, of every list whose household bought anything new to it.
+
+    Its truth are the products that the household had never bought before (`new_size` of them), so that discoveries are
+    judged apart from repeats, and neither hides behind the other.
+    """
+    import numpy as np
+
+    wanted = frame["new_size"].to_numpy() > 0
+    best = top(frame[wanted], scores[wanted], k=k, by=LIST_KEY, explore=explore)
+    places = best[best["rank"] > k - explore]
+    hit = (places["label"] & places["is_explore"]).to_numpy(dtype=float)
+    gains = places[LIST_KEY].assign(
+        hits=hit,
+        gain=hit / np.log2(places["rank"].to_numpy() - (k - explore) + 1),
+        truth_size=places["new_size"].to_numpy(),
+    )
+    lists = gains.groupby(LIST_KEY).agg(hits=("hits", "sum"), gain=("gain", "sum"), truth_size=("truth_size", "first"))
+    return of_hits(lists, k=explore)
+
+
+def reliability(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray, *, bins: int = 10) -> pd.DataFrame:
+    """Said against done: of `bins` bins with as many scores each, the mean `score`, the `share` bought, the `weight`."""
+    import numpy as np
+    import pandas as pd
+
+    place = np.argsort(np.argsort(scores, kind="stable"), kind="stable") * bins // max(len(scores), 1)
+    rows = pd.DataFrame({"bin": place, "score": scores * weights, "share": labels * weights, "weight": weights})
+    sums = rows.groupby("bin").agg("sum")
+    return sums.assign(score=sums["score"] / sums["weight"], share=sums["share"] / sums["weight"])
+
+
+def calibration_error(curve: pd.DataFrame) -> float:
+    """The expected calibration error of a :func:`reliability` curve: the mean distance of said and done."""
+    return float(((curve["score"] - curve["share"]).abs() * curve["weight"]).sum() / curve["weight"].sum())
 
 
 def of_hits(lists: pd.DataFrame, *, k: int) -> pd.DataFrame:

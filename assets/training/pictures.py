@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 FEATURES_SHOWN = 20
@@ -38,5 +39,39 @@ def importance(shares: Mapping[str, float]) -> Figure:
     axes = figure.subplots()
     axes.barh([name for name, _ in first], [share for _, share in first], color="#1f4e79")
     axes.set_title("share of the gain by feature", fontsize=10, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def reliability(curve: pd.DataFrame) -> Figure:
+    """What was said against what became of it, in bins of as many scores each; on the diagonal they agree."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4, 4))
+    axes = figure.subplots()
+    end = float(max(curve["score"].max(), curve["share"].max())) * 1.05
+    axes.plot([0, end], [0, end], color="#999999", linewidth=1)
+    axes.plot(curve["score"], curve["share"], "o-", color="#1f4e79")
+    axes.set_title("bought within seven days", fontsize=10, loc="left")
+    axes.set_xlabel("score")
+    axes.set_ylabel("share bought")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def slices(compared: Sequence[Mapping[str, Any]]) -> Figure:
+    """The paired difference of recall in every slice, with its interval; what is worse by more than chance is red."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 0.22 * len(compared) + 0.8))
+    axes = figure.subplots()
+    for place, found in enumerate(reversed(compared)):
+        value, low, high = found["difference"]
+        colour = "#c0504d" if high < 0 else "#1f4e79"
+        axes.errorbar(value, place, xerr=[[value - low], [high - value]], fmt="o", color=colour, markersize=4)
+    names = [f"{found['value']} ({found['households']:,})" for found in reversed(compared)]
+    axes.set_yticks(range(len(compared)), names, fontsize=8)
+    axes.axvline(0, color="#999999", linewidth=1)
+    axes.set_title("recall, challenger less its opponent, by slice (households)", fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assets.training.metrics import Estimate, estimate
+from assets.training.slices import SliceComparison
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,11 +44,13 @@ def decide(
     champion: tuple[str, pd.DataFrame] | None,
     rule: Promotion,
     seed: int,
+    slices: Sequence[SliceComparison] = (),
 ) -> Decision:
     """Judge the challenger's lists (:func:`assets.training.metrics.by_list`) against the same lists of its opponents.
 
     It is promoted when it beats every baseline and, if there is one, the champion, in `rule.metric`, by a paired
     bootstrap over households whose interval lies above zero; with fewer than `rule.min_households` nothing is decided.
+    `slices` do not decide; what is worse in one of them is said among the reasons.
     """
     households = challenger.index.get_level_values("household_id").nunique()
     if households < rule.min_households:
@@ -70,7 +73,9 @@ def decide(
     verdict = "Promoted" if is_promoted else "Not promoted"
     summary = f"{verdict}: {rule.metric} over {households:,} households, paired interval of {rule.confidence:.0%}."
     return Decision(
-        is_promoted=is_promoted, reasons=(summary, *(_says(c) for c in comparisons)), comparisons=comparisons
+        is_promoted=is_promoted,
+        reasons=(summary, *(_says(c) for c in comparisons), *_says_of_slices(slices)),
+        comparisons=comparisons,
     )
 
 
@@ -83,3 +88,14 @@ def _says(comparison: Comparison) -> str:
     outcome = "beats" if comparison.is_won else "does not beat"
     d = comparison.difference
     return f"{outcome} {comparison.opponent} by {d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}]"
+
+
+def _says_of_slices(slices: Sequence[SliceComparison]) -> list[str]:
+    worse = [found for found in slices if found.is_worse]
+    if slices and not worse:
+        return [f"worse in none of {len(slices)} slices by history, department and weekday"]
+    return [
+        f"worse in {found.slice} {found.value} by {found.difference.value:+.4f} "
+        f"[{found.difference.low:+.4f}, {found.difference.high:+.4f}] over {found.households:,} households"
+        for found in worse
+    ]

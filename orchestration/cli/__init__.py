@@ -12,7 +12,7 @@ import warnings
 
 import typer
 
-from orchestration.cli import retailer, runs, views
+from orchestration.cli import benchmark, retailer, runs, views
 from resources.errors import NightcartError
 
 app = typer.Typer(
@@ -25,12 +25,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group, commands in {
-    "Run": (runs.demo, runs.nightly, runs.backfill, runs.replay),
+    "Run": (runs.demo, runs.nightly, runs.backfill, runs.replay, runs.rebuild),
     "Look": (views.recommend, views.models, views.status),
     "Set up": (retailer.init, retailer.use),
 }.items():
     for command in commands:
         app.command(rich_help_panel=group)(command)
+app.add_typer(benchmark.benchmark, name="benchmark", rich_help_panel="Look")
 
 
 @app.callback()

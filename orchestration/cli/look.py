@@ -463,7 +463,7 @@ def _is_the_baskets(lines: ibis.Table, value: str, basket: str, decimal: str) ->
 
 
 def _catalogue_columns(columns: Mapping[str, Column], told: Mapping[str, Sequence[str]]) -> list[Finding]:
-    """`name`, `category`, `department` and `brand` of the columns of a catalogue."""
+    """`name`, `category`, `subcategory`, `department` and `brand` of the columns of a catalogue."""
     names = words.called(words.NAME, columns)[:1]
     if not names and (kinds := words.called(words.KIND, columns)[:1]):
         names = [*kinds, *words.called(words.SIZE, columns)[:1]]  # for want of a name: `MILK 1L`
@@ -472,6 +472,12 @@ def _catalogue_columns(columns: Mapping[str, Column], told: Mapping[str, Sequenc
         taken = {name for each in found.values() for name in each}
         choice = [name for name in words.called(role, columns, most_strays=1) if name not in taken]
         found[setting] = choice[:1]
+    if found["category"]:
+        # Whatever else groups products, and more finely: what replaces what.
+        taken = {*found["category"], *found["department"], *found["brand"]}
+        groups = [*words.called(words.CATEGORY, columns), *words.called(words.KIND, columns)]
+        coarse = columns[found["category"][0]].different
+        found["subcategory"] = [n for n in groups if n not in taken and columns[n].different > coarse][:1]
     found |= {key: list(told[f"products.{key}"]) for key in found if f"products.{key}" in told}
     for chosen in found.values():
         _refuse_unknown(chosen, columns)

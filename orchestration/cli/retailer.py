@@ -39,7 +39,7 @@ GENERIC_NAMES = {
 ITEMS_IN_A_LINE = 6
 SETTINGS_TOLD = (
     *TransactionColumns.model_fields,
-    *(f"products.{name}" for name in ("product_id", "name", "category", "department", "brand")),
+    *(f"products.{name}" for name in ("product_id", "name", "category", "subcategory", "department", "brand")),
     "households.household_id",
 )
 

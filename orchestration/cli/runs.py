@@ -13,6 +13,7 @@ Force = Annotated[bool, typer.Option("--force", help="Do again what is done.")]
 
 DEMO_HISTORY = (dt.date(2017, 1, 1), dt.date(2017, 11, 26))
 DEMO_NIGHT = dt.date(2017, 11, 27)
+INGESTION = "group:ingestion"
 ONE_DAY = dt.timedelta(days=1)
 
 
@@ -120,6 +121,51 @@ def replay(
             console.print(f"[bold]night {number} of {len(there)}[/]: {day:%A} {day}")
             _night(found, day, is_forced=False)
     screens.night(there[-1])
+
+
+def rebuild(
+    version: Annotated[int, typer.Argument(help="The version's number, see `nightcart models`.")],
+    from_lines: Annotated[
+        bool, typer.Option("--from-lines", help="Make its label weeks again too, from the baskets on record.")
+    ] = False,
+) -> None:
+    """Train a version again from its record, and compare files and scores with what was registered.
+
+    Nothing is registered and nothing changes. Ends with an error when anything differs.
+
+    Examples: `nightcart rebuild 1`, `nightcart rebuild 1 --from-lines`
+    """
+    from assets.training import rebuilding
+    from orchestration.cli.launch import console
+    from orchestration.definitions import build_resources
+    from resources import home
+    from resources.settings import load_settings
+
+    adapters = build_resources(home.state())
+    found = rebuilding.rebuild(
+        adapters["registry"].version(version),
+        registry=adapters["registry"],
+        tables=adapters["tables"],
+        model=load_settings().model,
+        from_lines=from_lines,
+        say=lambda line: console.print(f"  {line}"),
+    )
+    made_by = f" The version was made by other code ({found.other_code})." if found.other_code else ""
+    if not found.is_identical:
+        raise Refused(
+            f"Version {version} made again is not the same: {', '.join(found.changed_files) or 'no file'} changed, scores "
+            f"differ by up to {found.largest_difference:.3g}.{made_by}",
+            remedy="check out the code on record, or look for what changed in the libraries (uv.lock).",
+        )
+    console.print(
+        f"[green]✓[/] Version {version}, made again from {found.examples:,} examples: the same files, byte by byte, and "
+        f"the same scores of {found.rows:,} candidates of its holdout.{made_by}"
+    )
+
+
+def take_in(found, first: dt.date, last: dt.date) -> None:
+    """Take in those of the days' baskets, and the catalogue, that are not there yet."""
+    _backfill(found, first, last, assets=INGESTION, is_forced=False, is_dry=False)
 
 
 def _night(found, day: dt.date, *, is_forced: bool) -> None:

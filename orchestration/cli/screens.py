@@ -77,7 +77,7 @@ def models() -> None:
     versions = adapters["registry"].versions()
     if not versions:
         raise Refused("There is no model yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`.")
-    k = settings.model.top_k
+    k = settings.model.ranked_places
     table = Table(box=box.SIMPLE_HEAD, title=f"{adapters['registry'].name}: versions in MLflow", title_justify="left")
     for column in ("version", "alias", "night of", "family", f"Recall@{k}", f"nDCG@{k}", f"hit rate@{k}", "trained on"):
         table.add_column(column, justify="right" if "@" in column else "left")
@@ -129,7 +129,7 @@ def next_commands() -> None:
 
 def _decision(record: PromotionRecord) -> None:
     settings = load_settings()
-    k, quality = settings.model.top_k, record.numbers["quality"]
+    k, quality = settings.model.ranked_places, record.numbers["quality"]
     mark = "[green]promoted[/]" if record.is_promoted else "[yellow]not promoted[/]"
     console.print(
         f"[bold]Version {record.challenger}[/] of {settings.name}_recommender: {mark}; "

@@ -123,7 +123,7 @@ def test_every_household_gets_a_full_list_of_that_nights_champion(after_a_night:
     known = {row["household_id"] for row in after_a_night.rows("household_features", NIGHT)}
     personal = [row for row in rows if not row["is_fallback"]]
     assert {row["household_id"] for row in personal} == known
-    assert len(personal) == 10 * len(known)
+    assert len(personal) == load_settings().model.top_k * len(known)
     assert {row["model_version"] for row in rows} == {after_a_night.registry.aliased(CHAMPION)}
     assert {row["household_id"] for row in rows if row["is_fallback"]} == {None}
 
@@ -167,7 +167,8 @@ def test_yesterdays_lists_are_compared_with_todays_baskets(after_a_night: Shop) 
     tomorrow = NIGHT + dt.timedelta(days=1)
     assert after_a_night.night(tomorrow).success
     rows = after_a_night.rows("realised_performance", tomorrow)
-    assert {(row["horizon"], row["metric"]) for row in rows} == {("day", m) for m in ("recall", "ndcg", "hit_rate")}
+    metrics = ("recall", "ndcg", "hit_rate", "explore_hit_rate")
+    assert {(row["horizon"], row["metric"]) for row in rows} == {("day", metric) for metric in metrics}
     bought = {row["household_id"] for row in after_a_night.rows("transactions", tomorrow)}
     assert 0 < rows[0]["households"] <= len(bought)
 

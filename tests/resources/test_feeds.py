@@ -64,6 +64,19 @@ def test_csv_is_read_as_text_with_its_origin(read):
     ]
 
 
+def test_files_are_kept_and_known_by_their_bytes_without_being_read(feeds, tmp_path):
+    files = FeedFiles(path=[str(tmp_path / "a.csv")])  # pyright: ignore[reportCallIssue]
+    with pytest.raises(FeedMissing, match=r"No file matches .*a\.csv"):
+        feeds.keep(files)
+    digests = []
+    for content in ("one", "two", "one"):
+        (tmp_path / "a.csv").write_text(content)
+        (kept,) = feeds.keep(files)
+        assert kept.copy.read_text() == content
+        digests.append(kept.digest)
+    assert digests[0] == digests[2] != digests[1]
+
+
 def test_row_number_is_an_integer_in_every_format(feeds, engine, tmp_path):
     (tmp_path / "a.csv").write_text(HEADER + "1,2,3\n4,5\n")  # with a defect, which is numbered in another way
     (tmp_path / "b.parquet").write_bytes(parquet(who=[1]))

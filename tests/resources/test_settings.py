@@ -41,7 +41,7 @@ def test_least_configuration_is_three_columns(tmp_path):
     settings = load_settings(config(tmp_path))
     assert settings.transactions.path == ["sales.csv"]  # one path is a list of one
     assert settings.transactions.columns.occurred_at == ["when"]
-    assert settings.model.top_k == 10
+    assert (settings.model.top_k, settings.model.ranked_places) == (12, 10)
 
 
 def test_settings_in_use_are_those_of_the_test_retailer(settings):
@@ -133,6 +133,7 @@ def test_what_a_retailer_lacks_is_said(tmp_path):
     everything_but_products = "basket_id = 'b'\nquantity = 'q'\nsales_value = 'v'\nstore_id = 's'"
     catalogue = "[products]\npath = 'p.csv'\n[products.columns]\nproduct_id = 'p'\n{}\n"
     households = "[households]\npath = 'h.csv'\n[households.columns]\nhousehold_id = 'h'\n"
+    others = households + offers()
 
     def lacking(name: str, **parts: str) -> list[str]:
         (tmp_path / name).mkdir()
@@ -146,9 +147,57 @@ def test_what_a_retailer_lacks_is_said(tmp_path):
         "no transactions.columns.store_id",
         "no [products]",
         "no [households]",
+        "no [offers]",
     ]
-    assert lacking("named", columns=everything_but_products, after=catalogue.format("name = 'n'") + households) == [
+    assert lacking("named", columns=everything_but_products, after=catalogue.format("name = 'n'") + others) == [
         "no products.columns.category: category affinity is off"
     ]
-    full = catalogue.format("name = ['n', 'm']\ncategory = 'c'") + households
+    full = catalogue.format("name = ['n', 'm']\ncategory = 'c'") + others
     assert lacking("full", columns=everything_but_products, after=full) == []
+
+
+def offers(columns: str = "starts_on = 'from'\nends_on = 'to'", *, more: str = "") -> str:
+    return f"[offers]\npath = 'o.csv'\n{more}\n[offers.columns]\nproduct_id = 'p'\n{columns}\n"
+
+
+def test_offers_have_dates_or_numbered_weeks(tmp_path):
+    dated = load_settings(config(tmp_path, after=offers())).offers
+    assert dated is not None
+    assert (dated.columns.starts_on, dated.announced_days_before, dated.where, dated.unless) == ("from", 1, {}, {})
+
+    (tmp_path / "weeks").mkdir()
+    more = "first_week_starts = 2024-01-01\nunless = { page = ['0'] }"
+    weekly = load_settings(config(tmp_path / "weeks", after=offers("week = 'w'\nstore_id = 's'", more=more))).offers
+    assert weekly is not None
+    assert (weekly.columns.week, weekly.first_week_starts) == ("w", dt.date(2024, 1, 1))
+    assert weekly.unless == {"page": ["0"]}
+
+
+FIRST_WEEK = "first_week_starts = 2024-01-01"
+
+
+@pytest.mark.parametrize(
+    ("columns", "more", "says"),
+    [
+        ("", "", "offers: .*the days are missing: name columns.starts_on and columns.ends_on, or columns.week"),
+        ("starts_on = 'from'", "", "offers: .*columns.ends_on is missing"),
+        ("ends_on = 'to'", "", "offers: .*columns.starts_on is missing"),
+        ("week = 'w'", "", "offers: .*first_week_starts is missing"),
+        ("starts_on = 'from'\nends_on = 'to'", FIRST_WEEK, "offers: .*columns.week is missing"),
+        ("week = 'w'\nends_on = 'to'", FIRST_WEEK, "offers: .*both tell the days"),
+        ("week = 'w'", FIRST_WEEK + "\nannounced_days_before = -1", "offers.announced_days_before: "),
+        ("week = 'w'", FIRST_WEEK + "\nunless = ['0']", "offers.unless: "),
+    ],
+)
+def test_offers_without_their_days_are_refused_with_what_is_missing(tmp_path, columns, more, says):
+    with pytest.raises(Refused, match=says):
+        load_settings(config(tmp_path, after=offers(columns, more=more)))
+
+
+@pytest.mark.parametrize("section", ["products", "households", "offers"])
+def test_snapshot_of_each_day_is_refused(tmp_path, section):
+    key = "household_id" if section == "households" else "product_id"
+    days = "starts_on = 'from'\nends_on = 'to'\n" if section == "offers" else ""
+    after = f"[{section}]\npath = '{{date}}.csv'\n[{section}.columns]\n{key} = 'k'\n{days}"
+    with pytest.raises(Refused, match=rf"{section}: .*leave \{{date\}} out of its path"):
+        load_settings(config(tmp_path, after=after))

@@ -155,6 +155,17 @@ def test_whole_table_is_replaced_with_its_columns(tables):
     assert tables.read("products").count().execute() == 0
 
 
+def test_note_is_that_of_the_newest_commit(tables):
+    assert tables.note("products") == {}
+    made = pa.table({"id": ["a", "b"]})
+    commit = tables.replace("products", made, note={"inputs": "x", "lines_left_out": {"rule": 2}})
+    assert tables.note("products") == {"inputs": "x", "lines_left_out": {"rule": 2}}
+    assert tables.newest("products") == commit
+    tables.replace("products", made)
+    assert tables.note("products") == {}
+    assert tables.newest("products").version == commit.version + 1
+
+
 def test_expressions_are_written_and_read_by_the_same_engine(tables):
     tables.replace_days("sales", rows((DAYS[0], 1), (DAYS[1], 2)), days=DAYS[:2])
     sales = tables.read("sales")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from assets.features import definitions
-from resources.errors import Refused
+from resources.errors import MadeForOtherFeatures, Refused
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,12 +30,14 @@ class Recommender(ABC):
 
     title: ClassVar[str]
     features: ClassVar[Sequence[str]]
+    scores_are_probabilities: ClassVar[bool] = False  # of being bought in the seven days after: evaluated as such
 
     def __init__(self, **parameters: Any) -> None:
         self.parameters: Mapping[str, Any] = parameters
 
     def fit(self, examples: pd.DataFrame, *, seed: int) -> None:  # noqa: B027 (a family may have nothing to learn)
-        """Learn from labelled candidates: the features, `label` and `truth_size`, in a fixed order of rows."""
+        """Learn from labelled candidates, in a fixed order of rows: the features and the labels of
+        :func:`assets.training.examples.examples`. Where `truth_size` is 0 the household did not shop at all."""
 
     @abstractmethod
     def score(self, candidates: pd.DataFrame) -> np.ndarray:
@@ -95,7 +97,7 @@ class Recommender(ABC):
         """
         card = json.loads((folder / CARD).read_text())
         if card["interface"] != INTERFACE or card["feature_definition"] != definitions.VERSION:
-            raise Refused(
+            raise MadeForOtherFeatures(
                 f"The model in {folder} was made for interface {card['interface']} and feature definition "
                 f"{card['feature_definition']}; this code has {INTERFACE} and {definitions.VERSION}.",
                 remedy="train a challenger with this code, or score with the code that made the model.",

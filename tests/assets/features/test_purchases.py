@@ -26,13 +26,16 @@ def lines() -> ibis.Table:
             "household_id": who,
             "product_id": what,
             "category": None,
+            "subcategory": None,
             "quantity": 1.0,
             "sales_value": 2.0,
         }
         for who, what, after in BOUGHT
     ]
-    types = {"business_date": "date", "household_id": "string", "product_id": "string", "category": "string"}
-    return ibis.memtable(rows, schema=types | {"quantity": "float64", "sales_value": "float64"})
+    texts = dict.fromkeys(("household_id", "product_id", "category", "subcategory"), "string")
+    return ibis.memtable(
+        rows, schema={"business_date": "date", **texts, "quantity": "float64", "sales_value": "float64"}
+    )
 
 
 def bought(days: int) -> list[tuple[str, str]]:
@@ -43,6 +46,22 @@ def bought(days: int) -> list[tuple[str, str]]:
 def test_baskets_after_a_close_begin_the_next_day_and_end_with_the_last():
     assert bought(7) == [("H1", "P2"), ("H1", "P3"), ("H2", "P2")]
     assert bought(1) == [("H1", "P2"), ("H2", "P2")]
+
+
+def test_next_basket_is_all_of_the_first_shopping_day_after_a_close():
+    rows = baskets_after(lines(), as_of=CLOSE, days=8).to_pyarrow().to_pylist()
+    assert {(row["household_id"], row["product_id"]): row["is_next"] for row in rows} == {
+        ("H1", "P2"): True,  # and again a day later
+        ("H1", "P3"): False,
+        ("H2", "P2"): True,
+        ("H2", "P1"): False,
+    }
+    # Six days later these were the only ones: every household has a first day of its own, however late.
+    later = baskets_after(lines(), as_of=CLOSE + dt.timedelta(days=6), days=7).to_pyarrow().to_pylist()
+    assert {(row["household_id"], row["product_id"]): row["is_next"] for row in later} == {
+        ("H1", "P3"): True,
+        ("H2", "P1"): True,
+    }
 
 
 def test_shopping_days_count_back_from_the_close():
@@ -57,9 +76,14 @@ def test_shopping_days_count_back_from_the_close():
     ]
 
 
-def test_purchase_has_the_catalogues_category_of_today():
+def test_purchase_has_the_catalogues_categories_of_today():
     products = ibis.memtable(
-        {"product_id": ["P1", "P2"], "category": ["MILK", "BREAD"], "is_recommendable": [True, False]}
+        {
+            "product_id": ["P1", "P2"],
+            "category": ["MILK", "BREAD"],
+            "subcategory": ["WHOLE MILK", "RYE"],
+            "is_recommendable": [True, False],
+        }
     )
-    found = purchases(lines().drop("category"), products).to_pyarrow().to_pylist()
-    assert {(row["product_id"], row["category"]) for row in found} == {("P1", "MILK")}
+    found = purchases(lines().drop("category", "subcategory"), products).to_pyarrow().to_pylist()
+    assert {(row["product_id"], row["category"], row["subcategory"]) for row in found} == {("P1", "MILK", "WHOLE MILK")}

@@ -19,8 +19,16 @@ LINES = [
 
 
 def lines(rows: list[dict[str, Any]], *, key: str = "string") -> ibis.Table:
-    numbered = [{**row, "source_file": "a.csv", "source_row": number} for number, row in enumerate(rows, start=1)]
-    schema = dict.fromkeys(rows[0], "string") | {"source_file": "string", "source_row": "int64", "id": key}
+    numbered = [
+        {"defect": None, **row, "source_file": "a.csv", "source_row": number}
+        for number, row in enumerate(rows, start=1)
+    ]
+    schema = dict.fromkeys(rows[0], "string") | {
+        "source_file": "string",
+        "source_row": "int64",
+        "defect": "string",
+        "id": key,
+    }
     return ibis.memtable(list(reversed(numbered)), schema=schema)  # read in any order
 
 
@@ -44,11 +52,18 @@ def test_product_is_its_first_line_under_our_names():
         "product_id": "P1",
         "name": "Milk 1 l",
         "category": "MILK",
+        "subcategory": None,
         "department": "FRESH",
         "brand": "Own",
         "is_recommendable": True,
     }
     assert set(made(LINES, feed(**FULL))) == {"P1", "P2", "P3"}
+
+
+def test_line_that_does_not_fit_the_header_is_no_product():
+    torn = {**dict.fromkeys(LINES[0]), "id": "P9;Butter;", "defect": "too few columns"}
+    assert set(made([*LINES, torn], feed(**FULL))) == {"P1", "P2", "P3"}
+    assert catalogue.broken(lines([*LINES, torn])) == 1
 
 
 def test_product_without_a_name_is_called_by_what_there_is():

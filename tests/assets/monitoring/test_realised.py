@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from typing import Any
 
 import ibis
 import numpy as np
@@ -38,19 +39,30 @@ def found(k: int, pairs: list[tuple[str, str]] = BOUGHT, **of: bool) -> dict[str
     return realised_lists(recommendations(**of), bought(pairs), k=k).to_dict(orient="index")
 
 
+def same(*, explore_hit_rate: float = float("nan"), **metrics: float) -> Any:
+    """The metrics of a list; of one without places after the first k, the hit rate of those is null."""
+    return pytest.approx(metrics | {"explore_hit_rate": explore_hit_rate}, nan_ok=True)
+
+
 def test_lists_by_hand():
     # H1: hits in places 2 and 3, of four bought. H2: none. H3 bought nothing, H9 had no list: neither is counted
     lists = found(3)
     assert set(lists) == {"H1", "H2"}
-    assert lists["H1"] == pytest.approx(
-        {"recall": 2 / 4, "ndcg": (SECOND + THIRD) / (1 + SECOND + THIRD), "hit_rate": 1}
-    )
-    assert lists["H2"] == {"recall": 0, "ndcg": 0, "hit_rate": 0}
+    assert lists["H1"] == same(recall=2 / 4, ndcg=(SECOND + THIRD) / (1 + SECOND + THIRD), hit_rate=1)
+    assert lists["H2"] == same(recall=0, ndcg=0, hit_rate=0)
 
 
-def test_only_the_first_k_count():
-    assert found(2)["H1"] == pytest.approx({"recall": 1 / 4, "ndcg": SECOND / (1 + SECOND), "hit_rate": 1})
-    assert found(1)["H1"] == {"recall": 0, "ndcg": 0, "hit_rate": 0}
+def test_only_the_first_k_count_and_the_places_after_them_are_told_apart():
+    assert found(2)["H1"] == same(recall=1 / 4, ndcg=SECOND / (1 + SECOND), hit_rate=1, explore_hit_rate=1)
+    assert found(1)["H1"] == same(recall=0, ndcg=0, hit_rate=0, explore_hit_rate=1)
+    assert found(2)["H2"] == same(recall=0, ndcg=0, hit_rate=0, explore_hit_rate=0)
+
+
+def test_hit_by_score_is_no_discovery():
+    lists = found(2, [("H1", "a"), ("H2", "b"), ("H2", "c")])
+    assert lists["H1"] == same(recall=1, ndcg=1, hit_rate=1, explore_hit_rate=0)
+    # of two that were bought the list by score holds the second place's
+    assert lists["H2"] == same(recall=1 / 2, ndcg=SECOND / (1 + SECOND), hit_rate=1, explore_hit_rate=1)
 
 
 def test_fallback_lists_are_not_judged():
@@ -72,28 +84,41 @@ def test_numbers_are_those_that_the_holdout_would_have_given():
     frame["truth_size"] = frame["household_id"].map({"H1": 4, "H2": 1})
     promised = by_list(frame, -frame["rank"].to_numpy(dtype=float), k=3).droplevel("as_of_date")
     realised = realised_lists(recommendations(), bought(BOUGHT), k=3)
-    np.testing.assert_allclose(realised.to_numpy(), promised.loc[realised.index].to_numpy())
+    np.testing.assert_allclose(realised[list(METRICS)].to_numpy(), promised.loc[realised.index].to_numpy())
 
 
-def test_series_has_a_row_a_metric_with_its_interval():
-    lists = realised_lists(recommendations(), bought(BOUGHT), k=3)
-    day = dt.date(2024, 3, 31)
+DAY = dt.date(2024, 3, 31)
+
+
+def stored_rows(lists: pd.DataFrame) -> list[dict[str, Any]]:
     rows = summary(
         lists,
-        business_date=day,
-        recommended_on=day - dt.timedelta(days=7),
+        business_date=DAY,
+        recommended_on=DAY - dt.timedelta(days=7),
         horizon="week",
         model_version=4,
         samples=200,
         confidence=0.95,
         seed=1,
     )
-    stored = table(rows).to_pylist()
+    return table(rows).to_pylist()
+
+
+def test_series_has_a_row_a_metric_with_its_interval():
+    stored = stored_rows(realised_lists(recommendations(), bought(BOUGHT), k=3))
     assert [row["metric"] for row in stored] == list(METRICS)
     recall = stored[0]
     assert (recall["value"], recall["low"], recall["high"]) == (0.25, 0.0, 0.5)  # the mean of .5 and 0, and either
     assert (recall["households"], recall["model_version"], recall["horizon"]) == (2, 4, "week")
-    assert (recall["business_date"], recall["recommended_on"]) == (day, dt.date(2024, 3, 24))
+    assert (recall["business_date"], recall["recommended_on"]) == (DAY, dt.date(2024, 3, 24))
+
+
+def test_discoveries_are_in_the_series_where_there_are_places_for_them():
+    stored = stored_rows(realised_lists(recommendations(), bought(BOUGHT), k=2))
+    assert [row["metric"] for row in stored] == [*METRICS, "explore_hit_rate"]
+    discoveries = stored[-1]
+    assert (discoveries["value"], discoveries["low"], discoveries["high"]) == (0.5, 0.0, 1.0)  # H1's hit, H2's miss
+    assert discoveries["households"] == 2
 
 
 def test_night_without_earlier_lists_is_a_partition_without_rows():

@@ -39,7 +39,7 @@ def test_reason_is_the_strongest_that_is_true():
         "soon": "regular",
         "twice": "regular",
         "once": "again",
-        "new": "popular",
+        "new": "new",
     }
     assert set(lists["reason"]) < set(REASONS)
 
@@ -68,6 +68,23 @@ def test_every_household_has_a_full_list_in_the_order_of_scores():
         ["H2", 3, "twice", 4],
     ]
     assert not lists["is_fallback"].any()
+    assert not lists["is_explore"].any()
+
+
+def test_last_places_are_kept_for_what_the_household_never_bought():
+    lists = personal(candidates(), np.arange(7, 0, -1.0), k=4, explore=1)
+    assert lists[["rank", "product_id", "is_explore", "is_repeat", "reason"]].to_numpy().tolist() == [
+        [1, "due", False, True, "due"],
+        [2, "late", False, True, "due"],
+        [3, "gone", False, True, "regular"],
+        [4, "new", True, False, "new"],
+    ]
+    assert lists["explanation"].tolist()[-1] == "41 households this month"
+
+
+def test_next_best_fill_the_places_that_nothing_new_is_there_for():
+    lists = personal(candidates(), np.arange(7, 0, -1.0), k=4, explore=2)
+    assert lists[["rank", "product_id", "is_explore"]].to_numpy().tolist()[2:] == [[3, "new", True], [4, "gone", False]]
 
 
 def test_tied_scores_are_in_the_order_of_products():
@@ -85,6 +102,7 @@ def test_fallback_is_the_same_list_for_everybody_and_marked():
     assert lists["product_id"].tolist() == ["P9", "P1", "P9", "P1"]
     assert lists["rank"].tolist() == [1, 2, 1, 2]
     assert lists["is_fallback"].all()
+    assert not lists["is_explore"].any()
     assert set(lists["reason"]) == {"fallback"}
     assert lists["explanation"].tolist()[:2] == ["12 households this month", "0 households this month"]
     assert lists["household_id"].isna().tolist() == [False, False, True, True]
@@ -101,6 +119,14 @@ def test_both_kinds_are_rows_of_one_partition_with_their_model():
     assert rows["household_id"].to_pylist() == ["H1", "H1", "H8", "H8", None, None]
     assert rows["score"].to_pylist() == [6.0, 5.0, None, None, None, None]  # nobody scored the others
     assert rows["is_repeat"].to_pylist() == [False, True, False, False, False, False]
+    assert rows["is_explore"].to_pylist() == [False] * 6
+
+
+def test_explore_places_are_marked_in_the_partition():
+    best = personal(candidates(), np.arange(7, 0, -1.0), k=2, explore=1)
+    rows = joined(best, fallback(BEST, [None]), business_date=dt.date(2024, 3, 31), model_version=7)
+    assert rows["product_id"].to_pylist() == ["due", "new", "P9", "P1"]
+    assert rows["is_explore"].to_pylist() == [False, True, False, False]
 
 
 def test_shop_that_knows_everybody_still_has_the_list_for_anybody():

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from assets.training.metrics import METRICS, by_list, estimate, estimates, top
+from assets.training.metrics import (
+    METRICS,
+    by_list,
+    calibration_error,
+    estimate,
+    estimates,
+    explored,
+    reliability,
+    top,
+)
 
 SECOND = 1 / math.log2(3)  # what a hit in the second place gains
 THIRD = 1 / math.log2(4)
@@ -81,6 +90,114 @@ def test_top_ranks_from_one_and_keeps_the_scores():
         ["G", "b", 1, 0.2],
         ["H", "c", 1, 0.3],
     ]
+
+
+def test_household_that_bought_nothing_has_no_list():
+    candidates = frame([("H", "a", True), ("G", "a", False)], truth={"H": 1, "G": 0})
+    assert metrics(candidates, [1, 1], k=1) == {"H": rounded(1, 1, 1)}
+
+
+class TestExplorePlaces:
+    """A list of four with two places for what was never bought: n, m and o; a … d are repeats."""
+
+    SCORES: Mapping[str, float] = {"a": 9, "b": 8, "c": 7, "n": 3, "d": 2, "m": 1, "o": 0}
+
+    def rows(self, bought: str = "", *, new_size: int = 1, scores: Mapping[str, float] = SCORES) -> pd.DataFrame:
+        rows = frame([("H", product, product in bought) for product in scores], truth={"H": 5})
+        return rows.assign(is_repeat=~rows["product_id"].isin(list("nmo")), new_size=new_size, score=scores.values())
+
+    def listed(self, rows: pd.DataFrame, *, k: int = 4, explore: int = 2) -> list[tuple[str, int, bool]]:
+        best = top(rows, rows["score"].to_numpy(dtype=float), k=k, by=["household_id"], explore=explore)
+        return list(best[["product_id", "rank", "is_explore"]].itertuples(index=False, name=None))
+
+    def explored(self, rows: pd.DataFrame) -> list[dict[str, Any]]:
+        found = explored(rows, rows["score"].to_numpy(dtype=float), k=4, explore=2).round(6)
+        return [dict(row) for _, row in found.iterrows()]
+
+    def test_last_places_are_for_the_best_that_were_never_bought(self):
+        assert self.listed(self.rows()) == [("a", 1, False), ("b", 2, False), ("n", 3, True), ("m", 4, True)]
+
+    def test_without_such_places_the_scores_alone_decide(self):
+        expected = [("a", 1, False), ("b", 2, False), ("c", 3, False), ("n", 4, False)]
+        assert self.listed(self.rows(), explore=0) == expected
+
+    def test_new_product_that_made_it_by_its_score_takes_no_such_place(self):
+        found = self.listed(self.rows(scores={**self.SCORES, "n": 8.5}))
+        assert found == [("a", 1, False), ("n", 2, False), ("m", 3, True), ("o", 4, True)]
+
+    def test_next_best_fill_up_where_nothing_is_new(self):
+        few = {product: score for product, score in self.SCORES.items() if product not in "mo"}
+        assert self.listed(self.rows(scores=few)) == [("a", 1, False), ("b", 2, False), ("n", 3, True), ("c", 4, False)]
+        none = {product: score for product, score in self.SCORES.items() if product in "abcd"}
+        assert self.listed(self.rows(scores=none))[2:] == [("c", 3, False), ("d", 4, False)]
+
+    def test_every_household_has_its_own(self):
+        both = pd.concat([self.rows(), self.rows().assign(household_id="G")], ignore_index=True).sample(
+            frac=1, random_state=1
+        )
+        best = top(both, both["score"].to_numpy(dtype=float), k=4, by=["household_id"], explore=2)
+        assert best["household_id"].tolist() == ["G"] * 4 + ["H"] * 4
+        assert best["product_id"].tolist() == list("abnm") * 2
+        assert best["rank"].tolist() == [1, 2, 3, 4] * 2
+
+    def test_list_shorter_than_its_places_by_score_has_no_others(self):
+        assert self.listed(self.rows(scores={"a": 2, "n": 1}), k=5) == [("a", 1, False), ("n", 2, False)]
+
+    def test_discoveries_are_judged_by_themselves(self):
+        # The places have n and m. Of three products that were new to the household it bought m, the second of them.
+        (found,) = self.explored(self.rows("am", new_size=3))
+        assert found == rounded(1 / 3, SECOND / (1 + SECOND), 1)
+        (both,) = self.explored(self.rows("nm", new_size=2))
+        assert both == rounded(1, 1, 1)
+
+    def test_repeats_and_places_by_score_are_no_discoveries(self):
+        (found,) = self.explored(self.rows("abcd"))
+        assert found == rounded(0, 0, 0)
+        by_score = self.rows("n", scores={**self.SCORES, "n": 8.5})
+        assert self.explored(by_score) == [rounded(0, 0, 0)]
+        filled_up = self.rows("c", scores={"a": 4, "b": 3, "n": 2, "c": 1})
+        assert self.explored(filled_up) == [rounded(0, 0, 0)]
+
+    def test_household_that_bought_nothing_new_to_it_is_not_judged(self):
+        assert self.explored(self.rows("ab", new_size=0)) == []
+
+
+class TestReliability:
+    def test_curve_by_hand(self):
+        # two bins of three scores, given in any order: .1 .2 .3, of which the second was bought, and .5 .6 .7, all bought
+        scores, labels = np.array([0.6, 0.1, 0.7, 0.2, 0.5, 0.3]), np.array([True, False, True, True, True, False])
+        curve = reliability(scores, labels, np.ones(6), bins=2)
+        expected = {"score": [0.2, 0.6], "share": [1 / 3, 1], "weight": [3, 3]}
+        assert curve.to_dict(orient="list") == {name: pytest.approx(values) for name, values in expected.items()}
+        assert calibration_error(curve) == pytest.approx(((1 / 3 - 0.2) + (1 - 0.6)) / 2)
+
+    def test_row_counts_for_as_many_as_it_stands_for(self):
+        scores, labels, weights = np.array([0.2, 0.4, 0.9]), np.array([False, True, True]), np.array([5.0, 1.0, 2.0])
+        curve = reliability(scores, labels, weights, bins=1)
+        assert curve.to_dict(orient="list") == {
+            "score": [pytest.approx((5 * 0.2 + 0.4 + 2 * 0.9) / 8)],
+            "share": [3 / 8],
+            "weight": [8],
+        }
+        apart = reliability(scores, labels, weights, bins=3)
+        assert calibration_error(apart) == pytest.approx((5 * 0.2 + 1 * 0.6 + 2 * 0.1) / 8)
+
+    def test_scores_that_come_true_have_no_error_and_others_have_theirs(self):
+        random = np.random.default_rng(2)
+        said = random.uniform(0, 1, 50_000)
+        labels = random.random(50_000) < said
+        assert calibration_error(reliability(said, labels, np.ones(50_000))) < 0.01
+        too_sure = np.clip(said + 0.1, 0, 1)
+        assert calibration_error(reliability(too_sure, labels, np.ones(50_000))) == pytest.approx(0.1, abs=0.01)
+
+    def test_too_much_and_too_little_do_not_cancel(self):
+        labels = np.array([False] * 5 + [True] * 5)
+        curve = reliability(np.array([0.3] * 5 + [0.7] * 5), labels, np.ones(10), bins=2)
+        assert calibration_error(curve) == pytest.approx(0.3)
+
+    def test_fewer_scores_than_bins(self):
+        curve = reliability(np.array([0.4]), np.array([True]), np.ones(1))
+        assert calibration_error(curve) == pytest.approx(0.6)
 
 
 def values(per_household: Sequence[Sequence[float]]) -> pd.Series:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.training.judging import judge
-from assets.training.metrics import METRICS
+from assets.training.judging import evaluated, judge
+from assets.training.metrics import METRICS, Estimate
 from assets.training.models.baselines import GlobalTop, PersonalTopFrequency
 from assets.training.promotion import Decision, best_of, decide
-from resources.settings import Promotion
+from assets.training.slices import SliceComparison
+from resources.settings import Model, Promotion
 
 RULE = Promotion(bootstrap_samples=300, min_households=20)
 HOUSEHOLDS = 100
@@ -115,31 +118,144 @@ def test_best_baseline_is_that_of_the_metric():
     assert best_of({"a": lists([0.1]), "b": lists([0.1])}, metric="recall") == "a"
 
 
-def holdout() -> pd.DataFrame:
-    """30 households that buy again what they bought; the best seller is bought by nobody."""
+def part(value: str, *, high: float) -> SliceComparison:
+    difference = Estimate(value=high - 0.02, low=high - 0.04, high=high)
+    return SliceComparison(slice="department", value=value, households=1_234, recall=0.3, difference=difference)
+
+
+def test_slice_that_is_worse_is_named_and_does_not_decide():
+    slices = [part("FRESH", high=0.03), part("BAKERY", high=-0.01), part("TILL", high=0.0)]
+    decision = decide(lists(USUAL), baselines={"global top": WORSE}, champion=None, rule=RULE, seed=1, slices=slices)
+    assert decision.is_promoted
+    assert decision.reasons[2:] == ("worse in department BAKERY by -0.0300 [-0.0500, -0.0100] over 1,234 households",)
+
+
+def test_that_no_slice_is_worse_is_said_too():
+    slices = [part("FRESH", high=0.03), part("TILL", high=0.0)]
+    rule = {"baselines": {"global top": BETTER}, "champion": None, "rule": RULE, "seed": 1}
+    decision = decide(lists(USUAL), **rule, slices=slices)
+    assert not decision.is_promoted
+    assert decision.reasons[-1] == "worse in none of 2 slices by history, department and weekday"
+    assert len(decide(lists(USUAL), **rule).reasons) == 2  # no slices, nothing said of them
+
+
+class Known(PersonalTopFrequency):
+    """A family whose scores are probabilities: of what the household bought thrice it says .9, of all else .1."""
+
+    scores_are_probabilities = True
+
+    def score(self, candidates: pd.DataFrame) -> np.ndarray:
+        return np.where(candidates["purchases"] == 3, 0.9, 0.1)
+
+
+def holdout(households: int = 30) -> pd.DataFrame:
+    """Households that buy again what they bought, and what is new to them; the best seller is bought by nobody."""
     rows = [
-        {"household_id": f"H{n:02}", "product_id": product, "label": product == "own", "truth_size": 1}
+        {"household_id": f"H{n:02}", "product_id": product, "label": product != "best", "truth_size": 2, "new_size": 1}
         | {"purchases": 3.0 if product == "own" else float("nan"), "popularity": 9.0 if product == "best" else 1.0}
-        for n in range(30)
-        for product in ("best", "own")
+        for n in range(households)
+        for product in ("best", "own", "unknown")
+    ]
+    frame = pd.DataFrame(rows).assign(as_of_date="2024-03-24", stands_for=1.0)
+    return frame.assign(is_repeat=frame["purchases"].notna())
+
+
+def bought(households: int = 30) -> pd.DataFrame:
+    rows = [
+        {"household_id": f"H{n:02}", "product_id": product, "department": department, "weekday": 0, "history": "new"}
+        for n in range(households)
+        for product, department in (("own", "FRESH"), ("unknown", "BAKERY"))
     ]
     return pd.DataFrame(rows).assign(as_of_date="2024-03-24")
 
 
-def test_judging_scores_everybody_on_the_same_holdout():
-    habit, popular = PersonalTopFrequency(), GlobalTop()
-    found = judge(
-        holdout(),
-        challenger=("challenger (version 2)", habit),
-        baselines={popular.title: popular},
-        champion=("champion (version 1)", popular),
-        k=1,
-        rule=RULE,
-        seed=1,
-    )
-    assert found.decision.is_promoted
-    assert (found.households, found.best_baseline) == (30, "global top")
-    assert list(found.quality) == ["global top", "champion (version 1)", "challenger (version 2)"]
-    numbers = found.numbers()
-    assert numbers["quality"]["challenger (version 2)"]["recall"] == [1.0, 1.0, 1.0]
-    assert numbers["quality"]["global top"]["hit_rate"] == [0.0, 0.0, 0.0]
+class TestJudging:
+    HABIT, POPULAR = PersonalTopFrequency(), GlobalTop()
+
+    def judged(self, **others: Any) -> Any:
+        given: dict[str, Any] = {
+            "challenger": ("challenger (version 2)", self.HABIT),
+            "baselines": {self.POPULAR.title: self.POPULAR},
+            "champion": ("champion (version 1)", self.POPULAR),
+            "model": Model(top_k=1, explore_places=0),
+            "rule": RULE,
+        }
+        return judge(holdout(), bought(), **given | others)
+
+    def test_everybody_scores_the_same_holdout(self):
+        found = self.judged()
+        assert found.decision.is_promoted
+        assert (found.households, found.best_baseline) == (30, "global top")
+        assert list(found.quality) == ["global top", "champion (version 1)", "challenger (version 2)"]
+        numbers = found.numbers()
+        assert numbers["quality"]["challenger (version 2)"]["recall"] == [0.5, 0.5, 0.5]
+        assert numbers["quality"]["global top"]["hit_rate"] == [0.0, 0.0, 0.0]
+
+    def test_only_the_places_by_score_are_judged(self):
+        found = self.judged(model=Model(top_k=2, explore_places=1))
+        assert found.numbers()["quality"]["challenger (version 2)"]["recall"] == [0.5, 0.5, 0.5]
+
+    def test_slices_are_against_the_champion(self):
+        found = self.judged()
+        recalls = {(row.slice, row.value): (row.recall, row.difference.value) for row in found.slices}
+        assert recalls == {
+            ("history", "new"): (0.5, 0.5),
+            ("department", "FRESH"): (1, 1),
+            ("department", "BAKERY"): (0, 0),
+            ("weekday", "Monday"): (0.5, 0.5),
+        }
+        assert found.decision.reasons[-1] == "worse in none of 4 slices by history, department and weekday"
+        assert found.numbers()["slices"][0] == {
+            "slice": "department",
+            "value": "BAKERY",
+            "households": 30,
+            "recall": 0.0,
+            "difference": [0.0, 0.0, 0.0],
+        }
+
+    def test_without_a_champion_slices_are_against_the_best_baseline(self):
+        baselines = {"popular": self.POPULAR, "habit": self.HABIT}
+        found = self.judged(challenger=("challenger", self.POPULAR), baselines=baselines, champion=None)
+        assert found.best_baseline == "habit"
+        worse = {row.value for row in found.slices if row.is_worse}
+        assert worse == {"new", "FRESH", "Monday"}
+        assert sum("worse in department FRESH by -1.0000" in reason for reason in found.decision.reasons) == 1
+
+    def test_record_of_it_is_json(self):
+        assert json.loads(json.dumps(self.judged().numbers())) == self.judged().numbers()
+
+
+class TestEvaluating:
+    def test_places_by_score_and_for_discoveries_have_metrics_of_their_own(self):
+        found = evaluated(PersonalTopFrequency(), holdout(), model=Model(top_k=3, explore_places=1), rule=RULE)
+        # By score: own, then the best seller. The place that is left has the other product, which was bought.
+        assert found.metrics() == {
+            "recall_at_2": 0.5,
+            "ndcg_at_2": pytest.approx(1 / (1 + 1 / math.log2(3))),
+            "hit_rate_at_2": 1,
+            "explore_recall_at_1": 1,
+            "explore_ndcg_at_1": 1,
+            "explore_hit_rate_at_1": 1,
+        }
+        assert found.curve is None
+
+    def test_probabilities_are_held_against_what_became_of_the_lists(self):
+        found = evaluated(Known(), holdout(), model=Model(top_k=2, explore_places=0), rule=RULE)
+        # Listed are own at .9, bought by all, and of two at .1 the first, bought by nobody.
+        assert found.metrics()["calibration_error"] == pytest.approx(0.1)
+        assert set(found.metrics()) == {"recall_at_2", "ndcg_at_2", "hit_rate_at_2", "calibration_error"}
+
+    def test_households_that_did_not_shop_count_for_calibration_and_for_nothing_else(self):
+        idle = holdout(10).assign(truth_size=0, new_size=0, label=False, stands_for=5.0)
+        idle["household_id"] = "I" + idle["household_id"]
+        both = pd.concat([holdout(), idle], ignore_index=True)
+        alone, together = (
+            evaluated(Known(), rows, model=Model(top_k=1, explore_places=0), rule=RULE) for rows in (holdout(), both)
+        )
+        assert together.metrics()["recall_at_1"] == alone.metrics()["recall_at_1"] == 0.5
+        assert alone.metrics()["calibration_error"] == pytest.approx(0.1)
+        # .9 was said of 30 that bought and of 50 that did not: 30 / 80 on the whole curve. All say the same, so which
+        # of them share a bin is up to their order; the mean of the curve is not.
+        curve = together.curve
+        assert curve is not None
+        assert (curve["share"] * curve["weight"]).sum() / curve["weight"].sum() == pytest.approx(30 / 80)

@@ -13,12 +13,12 @@ from assets.features import definitions
 from assets.training.candidates import FEATURES
 from assets.training.models.baselines import DecayedPersonalFrequency, GlobalTop, PersonalTopFrequency
 from assets.training.models.interface import CARD, Recommender
-from assets.training.models.two_stage import RANKER, TwoStageRanker
-from resources.errors import Refused
+from assets.training.models.two_stage import CALIBRATION, RANKER, TwoStageRanker
+from resources.errors import MadeForOtherFeatures, Refused
 from resources.settings import Model
 
 FAMILIES = [*Model().baselines, Model().family]
-SMALL = {"trees": 8, "leaves": 5, "min_data_in_leaf": 5}
+SMALL = {"trees": 8, "leaves": 5, "min_data_in_leaf": 5, "feature_fraction": 1.0}
 
 
 def candidates(rows: int = 400) -> pd.DataFrame:
@@ -28,10 +28,14 @@ def candidates(rows: int = 400) -> pd.DataFrame:
     frame.loc[random.random(rows) < 0.3, "gap_deviation"] = np.nan
     frame["purchases"] = random.integers(0, 8, rows).astype("float32")
     frame["label"] = frame["purchases"] > 4
+    truth_size = random.integers(1, 9, rows)
     return frame.assign(
         household_id=[f"H{row // 10}" for row in range(rows)],
         product_id=[f"P{row % 10}" for row in range(rows)],
-        truth_size=random.integers(1, 9, rows),
+        truth_size=truth_size,
+        label_next=frame["label"] & (random.random(rows) < 0.5),
+        next_size=(truth_size + 1) // 2,
+        stands_for=1.0,
     )
 
 
@@ -58,7 +62,7 @@ class TestEveryFamily:
     def test_saves_text_and_no_pickle(self, family, tmp_path):
         fitted(family).save(tmp_path)
         found = files(tmp_path)
-        assert set(found) <= {CARD, RANKER}
+        assert set(found) == ({CARD, RANKER, CALIBRATION} if "TwoStage" in family else {CARD})
         for content in found.values():
             content.decode("ascii")  # a pickle begins with a byte that is none
 
@@ -85,14 +89,16 @@ class TestInterface:
     def test_model_of_other_features_is_refused(self, tmp_path, monkeypatch):
         GlobalTop().save(tmp_path)
         monkeypatch.setattr(definitions, "VERSION", "next")
-        with pytest.raises(Refused, match=r"feature definition 1; this code has 1 and next\..*train a challenger"):
+        made_for = json.loads((tmp_path / CARD).read_text())["feature_definition"]
+        message = rf"feature definition {made_for}; this code has 1 and next\..*train a challenger"
+        with pytest.raises(MadeForOtherFeatures, match=message):
             Recommender.load(tmp_path)
 
     def test_model_of_another_interface_is_refused(self, tmp_path):
         GlobalTop().save(tmp_path)
         card = json.loads((tmp_path / CARD).read_text())
         (tmp_path / CARD).write_text(json.dumps(card | {"interface": 0}))
-        with pytest.raises(Refused, match="was made for interface 0"):
+        with pytest.raises(MadeForOtherFeatures, match="was made for interface 0"):
             Recommender.load(tmp_path)
 
 
@@ -144,17 +150,73 @@ class TestTwoStageRanker:
         assert files(tmp_path / "1") == files(tmp_path / "2")
 
     def test_hit_of_a_household_that_bought_much_weighs_less(self):
-        # what sets the two products apart is who bought them: a household of one product, or one of a hundred
+        # What sets the two products apart is who bought them: a household of one product, or one of a hundred.
         frame = candidates(200).assign(purchases=[0.0, 1.0] * 100, label=True, truth_size=[1, 100] * 100)
         frame.loc[frame.index % 4 >= 2, "label"] = False  # half of either were not bought
-        frame[[name for name in FEATURES if name != "purchases"]] = 0.0
-        model = TwoStageRanker(**SMALL)
-        model.fit(frame, seed=1)
-        small, large = model.score(frame)[:2]
+        frame = frame.assign(label_next=frame["label"], next_size=frame["truth_size"])
+        frame[[name for name in FEATURES if name != "purchases"]] = 1.0
+        small, large = self.raw(frame, negatives=1.0)[:2]
         assert small > large
-        indifferent = TwoStageRanker(**SMALL, weight_exponent=0.0)
-        indifferent.fit(frame, seed=1)
-        assert indifferent.score(frame)[0] == pytest.approx(indifferent.score(frame)[1])
+        indifferent = self.raw(frame, negatives=1.0, weight_exponent=0.0)
+        assert indifferent[0] == pytest.approx(indifferent[1])
+
+    def trained(self, frame: pd.DataFrame, **parameters: float) -> TwoStageRanker:
+        model = TwoStageRanker(**SMALL | parameters)
+        model.fit(frame, seed=1)
+        return model
+
+    def raw(self, frame: pd.DataFrame, **parameters: float) -> np.ndarray:
+        """What the trees say, before it is made a probability of the week."""
+        return self.trained(frame, **parameters)._raw(frame)
+
+    @pytest.mark.parametrize(("next_share", "lower"), [(0.0, None), (1.0, "late")])
+    def test_next_basket_counts_by_its_share(self, next_share, lower):
+        # Both products are bought in the week by the same households, "late" never on the first day of it.
+        frame = candidates(400).assign(purchases=[0.0, 1.0] * 200, truth_size=2, next_size=1, label=True)
+        frame.loc[frame.index % 4 >= 2, "label"] = False
+        frame["label_next"] = frame["label"] & (frame["purchases"] == 0)
+        frame[[name for name in FEATURES if name != "purchases"]] = 1.0
+        early, late = self.raw(frame, next_share=next_share, negatives=1.0)[:2]
+        assert (late < early) if lower else late == pytest.approx(early)
+
+    def test_target_and_weight_by_hand(self):
+        # bought first thing by a household of 4 products in the week and 1 in the basket; bought later; not bought
+        rows = pd.DataFrame(
+            {
+                "label": [True, True, False],
+                "label_next": [True, False, False],
+                "truth_size": [4, 4, 4],
+                "next_size": [1, 1, 1],
+            }
+        )
+        target, weight = TwoStageRanker(next_share=0.25, weight_exponent=0.5, negatives=0.5)._target(rows)
+        # The week's part weighs .75 / root of 4 for what was bought in it, the basket's .25; else .75 and .25.
+        assert target.tolist() == pytest.approx([1, 0.375 / 0.625, 0])
+        assert weight.tolist() == pytest.approx([0.625, 0.625, 1 / 0.5])
+
+    def test_negatives_that_are_left_out_are_made_up_for(self):
+        frame = candidates(4_000)
+        frame["label"] = np.random.default_rng(4).random(len(frame)) < 0.1  # which nothing tells
+        frame["label_next"] = frame["label"]
+        raw = self.raw(frame, negatives=0.25, next_share=0.0, weight_exponent=0.0, trees=1)
+        assert raw.mean() == pytest.approx(frame["label"].mean(), abs=0.01)
+
+    def test_households_that_did_not_shop_teach_the_calibration_and_not_the_ranker(self, tmp_path):
+        shopped = candidates()
+        idle = candidates().assign(label=False, label_next=False, truth_size=0, next_size=0, stands_for=5.0)
+        both = pd.concat([shopped, idle], ignore_index=True)
+        alone, together = self.trained(shopped), self.trained(both)
+        alone.save(tmp_path / "alone")
+        together.save(tmp_path / "together")
+        one, other = files(tmp_path / "alone"), files(tmp_path / "together")
+        assert one[RANKER] == other[RANKER]
+        assert one[CALIBRATION] != other[CALIBRATION]
+        assert together.score(shopped).mean() < alone.score(shopped).mean() / 3  # 400 shopped, 2,000 did not
+
+    def test_scores_are_probabilities_and_say_so(self):
+        scores = fitted(Model().family).score(candidates())
+        assert TwoStageRanker.scores_are_probabilities
+        assert ((scores > 0) & (scores < 1)).all()
 
     def test_scoring_before_fitting_is_an_error(self):
         with pytest.raises(RuntimeError, match="neither fitted nor restored"):

@@ -1,0 +1,1 @@
+"""Evaluation: published methods to be measured against, on the same history and the same truth."""
