@@ -25,21 +25,19 @@ from typing import TYPE_CHECKING, Any
 from bare_night import take_in
 
 from assets.evaluation.history import History
+from assets.evaluation.protocol import TRUTHS, WEEK, judged, truths
 from assets.evaluation.rivals import RIVALS, Rival
-from assets.features.purchases import baskets_after, purchases, shopping_days
-from assets.training.metrics import of_hits
+from assets.features.purchases import purchases, shopping_days
 from resources import home
 from resources.feeds import FeedReader
 from resources.settings import load_settings
 from resources.table_store import TableStore
 
 if TYPE_CHECKING:
-    import ibis
     import numpy as np
     import pandas as pd
 
 DATES = [dt.date(2017, 10, day) for day in (2, 9, 16, 23)]
-WEEK = 7
 LAST_DAY = DATES[-1] + dt.timedelta(days=WEEK - 1)
 K = 10
 SEED = 1
@@ -84,11 +82,11 @@ GRID: Mapping[str, Mapping[str, Sequence[Any]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Date:
-    """What was known on a date, and what came then: `household_id`, `product_id` of the week and the next basket."""
+    """What was known at a close, and what was bought after it (:func:`assets.evaluation.protocol.truths`)."""
 
+    as_of: dt.date
     history: History
-    week: pd.DataFrame
-    next: pd.DataFrame
+    truth: pd.DataFrame
 
 
 def main() -> None:
@@ -97,10 +95,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="RIVAL", help=", ".join(names))
     parser.add_argument("--keep", type=Path, help="folder in which the tables are kept, and found the next time")
     given = parser.parse_args()
-    with purchases_of_the_demo(given.keep) as bought:
-        dates = [date(bought, day) for day in DATES]
-    print(f"{'':<46}{'week':^16}{'next':^16}")
-    print(f"{'':<46}" + f"{f'R@{K}':>8}{f'N@{K}':>8}" * 2 + f"{'fit s':>8}{'top s':>8}")
+    with tables_of_the_demo(given.keep) as tables:
+        dates = [known(tables, as_of=day - dt.timedelta(days=1)) for day in DATES]
+    print(f"{'':<46}" + "".join(f"{truth:^16}" for truth in TRUTHS))
+    print(f"{'':<46}" + f"{f'R@{K}':>8}{f'N@{K}':>8}" * len(TRUTHS) + f"{'fit s':>8}{'top s':>8}")
     for rival in RIVALS:
         if rival.__name__ in given.only:
             tune(rival, dates)
@@ -122,67 +120,56 @@ def row(name: str, rival: Rival, dates: Sequence[Date]) -> None:
     """Print what a rival reaches over all dates, and its seconds a date."""
     import pandas as pd
 
-    found: dict[str, list[pd.DataFrame]] = {"week": [], "next": []}
+    found: dict[str, list[pd.DataFrame]] = {truth: [] for truth in TRUTHS}
     fit = top = 0.0
-    for each in dates:
+    for date in dates:
         start = time.perf_counter()
-        rival.fit(each.history, seed=SEED)
+        rival.fit(date.history, seed=SEED)
         fitted = time.perf_counter()
-        lists = rival.top(K)
+        lists = as_frame(rival.top(K), date)
         fit, top = fit + fitted - start, top + time.perf_counter() - fitted
-        found["week"].append(quality(each.history, lists, each.week))
-        found["next"].append(quality(each.history, lists, each.next))
+        for truth, rows in date.truth.groupby("truth"):
+            found[str(truth)].append(judged(lists, rows, k=K))
     means = [pd.concat(frames)[metric].mean() for frames in found.values() for metric in ("recall", "ndcg")]
     print(f"{name:<46}" + "".join(f"{mean:8.4f}" for mean in means) + f"{fit / len(dates):8.1f}{top / len(dates):8.1f}")
 
 
-def quality(history: History, lists: np.ndarray, truth: pd.DataFrame) -> pd.DataFrame:
-    """Recall, nDCG and hit rate of the lists of a rival, a row for each household that is known and bought anything.
-
-    A product that nobody had ever bought is part of the truth, and no list has it.
-    """
+def as_frame(lists: np.ndarray, date: Date) -> pd.DataFrame:
+    """A row for each product of each household's list, with its `rank` from 1."""
     import numpy as np
     import pandas as pd
 
-    (households, products), k = history.shape, lists.shape[1]
-    household = pd.Index(history.households).get_indexer(truth["household_id"])
-    product = pd.Index(history.products).get_indexer(truth["product_id"])
-    size = np.bincount(household[household >= 0], minlength=households)
-    known = (household >= 0) & (product >= 0)
-    bought = household[known].astype(np.int64) * products + product[known]
-    hit = (lists >= 0) & np.isin(np.arange(households)[:, None] * products + lists, bought)
-    gain = (hit / np.log2(np.arange(2, k + 2))).sum(axis=1)
-    rows = pd.DataFrame({"hits": hit.sum(axis=1), "gain": gain, "truth_size": size}, index=history.households)
-    return of_hits(rows[size > 0], k=k)
+    household, place = np.nonzero(lists >= 0)
+    columns = {
+        "as_of_date": date.as_of,
+        "household_id": date.history.households[household],
+        "product_id": date.history.products[lists[household, place]],
+        "rank": place + 1,
+    }
+    return pd.DataFrame(columns)
 
 
-def date(bought: ibis.Table, day: dt.date) -> Date:
-    """The history before `day`, and the truth from it on."""
-    eve = day - dt.timedelta(days=1)
-    after = bought.filter((bought.business_date > eve) & (bought.business_date <= eve + dt.timedelta(days=WEEK)))
-    first = after.group_by("household_id").agg(business_date=after.business_date.min())
+def known(tables: TableStore, *, as_of: dt.date) -> Date:
+    """The history up to a close, and the truth of the seven days after: no later basket is the next."""
+    lines, products = tables.read("transactions", until=as_of + dt.timedelta(days=WEEK)), tables.read("products")
     return Date(
-        history=History.of(shopping_days(bought, as_of=eve)),
-        week=baskets_after(bought, as_of=eve, days=WEEK).to_pyarrow().to_pandas(),
-        next=after.join(first, ["household_id", "business_date"])
-        .select("household_id", "product_id")
-        .distinct()
-        .to_pyarrow()
-        .to_pandas(),
+        as_of=as_of,
+        history=History.of(shopping_days(purchases(lines, products), as_of=as_of)),
+        truth=truths(lines, products, as_of=as_of).assign(as_of_date=as_of),
     )
 
 
 @contextlib.contextmanager
-def purchases_of_the_demo(keep: Path | None) -> Iterator[ibis.Table]:
-    """The demo's purchases up to :data:`LAST_DAY`, taken in as a night takes them in."""
+def tables_of_the_demo(keep: Path | None) -> Iterator[TableStore]:
+    """The demo's tables up to :data:`LAST_DAY`, taken in as a night takes them in."""
     with contextlib.ExitStack() as stack:
         folder = keep.resolve() if keep else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         os.environ["NIGHTCART_HOME"] = str(folder)  # nothing is written elsewhere
         tables = TableStore(root=str(home.state() / "tables"))
-        if not tables.exists("products"):
+        if not tables.exists("households"):  # the last one that is written
             settings, feeds = load_settings(), FeedReader(raw=home.state() / "raw")
             take_in(settings, feeds, tables, since=settings.first_business_day, until=LAST_DAY)
-        yield purchases(tables.read("transactions", until=LAST_DAY), tables.read("products")).cache()
+        yield tables
 
 
 if __name__ == "__main__":

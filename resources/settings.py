@@ -179,7 +179,7 @@ class Model(Section):
     candidates: int = Field(80, ge=10, description="Products of a household's own history that reach the ranker.")
     new_candidates: int = Field(20, ge=10, description="Products that a household never bought that reach the ranker.")
     households_a_week: int = Field(
-        20_000, ge=100, description="At most so many households of a label week are learnt from."
+        4_000, ge=100, description="At most so many households of a label week are learnt from."
     )
     top_k: int = Field(12, ge=1, description="Length of a recommendation list.")
     explore_places: int = Field(
@@ -202,7 +202,9 @@ class Model(Section):
 class Promotion(Section):
     """What a challenger must show before it becomes champion."""
 
-    metric: Literal["recall", "ndcg", "hit_rate"] = Field("recall", description="Judged at `model.top_k`.")
+    metric: Literal["recall", "ndcg", "hit_rate"] = Field(
+        "recall", description="Judged at the places that go by score."
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Of the paired bootstrap interval of the difference.")
     bootstrap_samples: int = Field(2_000, ge=200)
     min_households: int = Field(30, description="Fewer holdout households than this decide nothing.")

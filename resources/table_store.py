@@ -142,7 +142,7 @@ class TableStore(dg.ConfigurableResource):
         from deltalake import CommitProperties, DeltaTable, write_deltalake
         from deltalake.exceptions import CommitFailedError
 
-        data = rows if isinstance(rows, pa.Table) else rows.to_pyarrow_batches(chunk_size=200_000)
+        data = rows if isinstance(rows, pa.Table) else _as_announced(rows.to_pyarrow_batches(chunk_size=200_000))
         try:
             if day and not self.exists(table):
                 # Only a predicate makes two writers of a day conflict, and there is none without a table: the first two
@@ -175,6 +175,13 @@ class TableStore(dg.ConfigurableResource):
                 f"The table {table} does not exist yet.",
                 remedy=f"materialise {table.removesuffix('_quarantine')} first: `nightcart status` says what is missing.",
             ) from error
+
+
+def _as_announced(batches: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    """The batches in the types that their reader announces: DuckDB sums integers in 128 bits, which Ibis calls 64."""
+    import pyarrow as pa
+
+    return pa.RecordBatchReader.from_batches(batches.schema, (batch.cast(batches.schema) for batch in batches))
 
 
 class _Part(NamedTuple):

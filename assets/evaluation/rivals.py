@@ -311,7 +311,8 @@ class EASE(Rival):
         self._inverse = np.linalg.inv(gram + self.ridge * np.eye(households))
         explained = np.zeros(products)
         for block in blocks(households, width=products):
-            explained += self._bought[block].multiply(self._inverse[block] @ self._bought).sum(axis=0)
+            own = self._bought[block]
+            explained += np.asarray(own.multiply(self._inverse[block] @ self._bought).sum(axis=0)).ravel()
         self._diagonal = (1 - explained) / self.ridge
 
     def scores(self, households: np.ndarray) -> np.ndarray:

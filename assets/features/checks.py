@@ -13,6 +13,7 @@ AGES = {
     "household_product_features": "days_since_last",
     "household_features": "days_since_trip",
     "category_affinity": "category_days_since_last",
+    "subcategory_affinity": "subcategory_days_since_last",
 }
 
 
@@ -41,7 +42,8 @@ def features_are_fit_to_use(
     days = days_of(context)
     for name, (keys, _, _) in TABLES.items():
         rows = tables.read(name, since=days[0], until=days[-1])
-        identity = [key for key in keys if key != "category" or name == "category_affinity"]
+        # A product has one category: it is no part of what tells its rows apart.
+        identity = ["product_id"] if "product_id" in keys and "household_id" not in keys else keys
         groups = rows.group_by("business_date", *identity).agg(rows=rows.count())
         repeated = int(groups.filter(groups.rows > 1).count().execute())
         yield dg.AssetCheckResult(

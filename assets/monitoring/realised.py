@@ -19,8 +19,8 @@ HORIZONS = {"day": 1, "week": 7}
 def realised_lists(recommendations: ibis.Table, bought: ibis.Table, *, k: int) -> pd.DataFrame:
     """Recall, nDCG and hit rate at `k` of one day's personal lists, for the households that bought anything.
 
-    `explore_hit_rate` is that of the places after `k`, which are kept for what the household never bought; null where
-    there are none. `recommendations` has one day's rows, `bought` the distinct (household_id, product_id) that came after. Indexed by
+    `explore_hit_rate` is that of the places after `k`, of what in them the household had never bought; null for a list
+    without such places. `recommendations` has one day's rows, `bought` the distinct (household_id, product_id) that came after. Indexed by
     `household_id`; nDCG as in :func:`assets.training.metrics.by_list`.
     """
     import ibis
@@ -32,7 +32,7 @@ def realised_lists(recommendations: ibis.Table, bought: ibis.Table, *, k: int) -
     gains = hits.group_by("household_id").agg(
         hits=by_score.sum(),
         gain=by_score.ifelse(1 / (hits["rank"] + 1).cast("float64").log2(), 0.0).sum(),
-        discoveries=(~by_score).sum(),
+        discoveries=(~by_score & hits.is_explore.fill_null(False)).sum(),
     )
     served = lists.group_by("household_id").agg(explores=(lists["rank"] > k).any()).join(sizes, "household_id")
     joined = served.left_join(gains, "household_id").drop("household_id_right")
@@ -68,7 +68,7 @@ def summary(
                 "value": value.value,
                 "low": value.low,
                 "high": value.high,
-                "households": len(lists),
+                "households": int(lists[metric].count()),
                 "model_version": model_version,
             }
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from resources.settings import Model
 
-VERSION = "2"
+VERSION = "3"
 LABEL_DAYS = 7
 # Households that did not shop tell only that: one in so many is enough to learn it from.
 IDLE_SHARE = 5
@@ -117,7 +117,7 @@ def _drawn(transactions: ibis.Table, truth: ibis.Table, *, as_of: dt.date, most:
     both = known.left_join(shopped, "household_id").drop("household_id_right")
     lot = (both.household_id + as_of.isoformat()).hash()
     both = both.mutate(lot=lot, is_idle=both.has_shopped.isnull())
-    # The lot's upper bits draw the idle ones, its order the rest: independent of each other.
+    # The lot's remainder draws the idle ones, its order the rest: next to independent of each other.
     kept = both.filter(~both.is_idle | (both.lot % IDLE_SHARE == 0))
     kept = kept.mutate(place=ibis.row_number().over(ibis.window(order_by="lot")), all=kept.count())
     share = ibis.least(ibis.literal(1.0), most / kept.all)

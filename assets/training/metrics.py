@@ -82,23 +82,23 @@ def explored(frame: pd.DataFrame, scores: np.ndarray, *, k: int, explore: int) -
 
     wanted = frame["new_size"].to_numpy() > 0
     best = top(frame[wanted], scores[wanted], k=k, by=LIST_KEY, explore=explore)
-    places = best[best["rank"] > k - explore]
-    hit = (places["label"] & places["is_explore"]).to_numpy(dtype=float)
-    gains = places[LIST_KEY].assign(
-        hits=hit,
-        gain=hit / np.log2(places["rank"].to_numpy() - (k - explore) + 1),
-        truth_size=places["new_size"].to_numpy(),
+    place = best["rank"].to_numpy() - (k - explore)
+    hit = (best["label"] & best["is_explore"]).to_numpy(dtype=float)
+    gains = best[LIST_KEY].assign(
+        hits=hit, gain=hit / np.log2(np.maximum(place, 1) + 1), truth_size=best["new_size"].to_numpy()
     )
     lists = gains.groupby(LIST_KEY).agg(hits=("hits", "sum"), gain=("gain", "sum"), truth_size=("truth_size", "first"))
     return of_hits(lists, k=explore)
 
 
 def reliability(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray, *, bins: int = 10) -> pd.DataFrame:
-    """Said against done: of `bins` bins with as many scores each, the mean `score`, the `share` bought, the `weight`."""
-    import numpy as np
+    """Said against done: of `bins` bins with about as many scores each, the mean `score`, the `share` bought, the `weight`.
+
+    Equal scores share a bin.
+    """
     import pandas as pd
 
-    place = np.argsort(np.argsort(scores, kind="stable"), kind="stable") * bins // max(len(scores), 1)
+    place = ((pd.Series(scores).rank().to_numpy() - 0.5) * bins // max(len(scores), 1)).astype(int)
     rows = pd.DataFrame({"bin": place, "score": scores * weights, "share": labels * weights, "weight": weights})
     sums = rows.groupby("bin").agg("sum")
     return sums.assign(score=sums["score"] / sums["weight"], share=sums["share"] / sums["weight"])

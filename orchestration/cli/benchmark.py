@@ -14,6 +14,7 @@ from resources.errors import Refused
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.table import Table
 
     from assets.evaluation.contest import Entry
     from assets.evaluation.protocol import Comparison
@@ -179,43 +180,57 @@ def _write(folder: Path, entries: Sequence[Entry], truth: pd.DataFrame, found: S
 
 
 def _show(entries: Sequence[Entry], truth: pd.DataFrame, found: Sequence[Comparison], folder: Path) -> None:
-    from rich import box
-    from rich.table import Table
-
     from assets.evaluation.protocol import TRUTHS
     from assets.training.metrics import METRICS
     from orchestration.cli.launch import console
     from resources.settings import load_settings
 
-    k, costs = load_settings().model.ranked_places, {entry.title: entry for entry in entries}
-    dates = truth["as_of_date"].nunique()
+    k, dates = load_settings().model.ranked_places, truth["as_of_date"].nunique()
     for name in TRUTHS:
         lists = truth[truth["truth"] == name].groupby(["as_of_date", "household_id"]).ngroups
-        title = f"{name}: {lists:,} lists of {dates} weeks"
-        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-        headers = [
-            "method",
-            *(f"{metric}@{k}" for metric in METRICS),
-            "repeat",
-            "explore",
-            "our lead in recall",
-            "weeks won",
-        ]
-        for place, header in enumerate([*headers, "fit s", "score s", "peak MiB"]):
-            table.add_column(header, justify="left" if place == 0 else "right")
+        table = _table(
+            f"{name}: {lists:,} lists of {dates} weeks", *(f"{m}@{k}" for m in METRICS), "our lead in recall", "won"
+        )
         for one in (one for one in found if one.truth == name):
-            lead, cost = one.leads.get("recall"), costs[one.method]
+            lead = one.leads.get("recall")
             table.add_row(
                 one.method if lead else f"[bold]{one.method}[/]",
-                *(f"{value:.4f}" for value in one.means.values()),
-                f"{lead.value:+.4f} [dim]{lead.low:+.4f} … {lead.high:+.4f}[/]" if lead else "",
-                f"{one.dates_won['recall']} of {dates}" if lead else "",
-                f"{cost.fit_seconds:.1f}",
-                f"{cost.score_seconds:.1f}",
-                f"{cost.peak_mib:,.0f}",
+                *(_short(one.means[metric]) for metric in METRICS),
+                f"{_short(lead.value, '+')} [dim]{_short(lead.low, '+')} {_short(lead.high, '+')}[/]" if lead else "",
+                f"{one.dates_won['recall']}/{dates}" if lead else "",
             )
         console.print(table)
+    table = _table(
+        "what it takes, a week; recall of the week, told apart", "fit s", "score s", "MiB", "repeat", "explore"
+    )
+    for entry in entries:
+        means = next(one.means for one in found if one.method == entry.title and one.truth == "week")
+        table.add_row(
+            entry.title,
+            f"{entry.fit_seconds:.1f}",
+            f"{entry.score_seconds:.1f}",
+            f"{entry.peak_mib:,.0f}",
+            _short(means["repeat"]),
+            _short(means["explore"]),
+        )
+    console.print(table)
     if discoveries := _discoveries(entries[0], truth):
         said = ", ".join(f"{metric} {value:.4f}" for metric, value in discoveries.items())
         console.print(f"Places for discoveries alone, against what was new to the household in the week: {said}.")
     console.print(f"Table, picture and all lists are in {folder}")
+
+
+def _table(title: str, *headers: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("method")
+    for header in headers:
+        table.add_column(header, justify="right", no_wrap=True)
+    return table
+
+
+def _short(value: float, sign: str = "") -> str:
+    """A number between -1 and 1 with four digits: .1234."""
+    return f"{value:{sign}.4f}".replace("0.", ".", 1)

@@ -55,7 +55,19 @@ def nightcart(tmp_path: Path) -> Nightcart:
 def test_help_shows_every_command_and_wrong_usage_is_told(nightcart: Nightcart) -> None:
     code, out, _ = nightcart("--help")
     assert code == 0
-    for command in ("demo", "nightly", "backfill", "replay", "recommend", "models", "status", "init", "use"):
+    for command in (
+        "demo",
+        "nightly",
+        "backfill",
+        "replay",
+        "recommend",
+        "models",
+        "status",
+        "init",
+        "use",
+        "benchmark",
+        "rebuild",
+    ):
         assert command in out
     assert nightcart("nightly")[0] == 2
     assert nightcart("nightly", "--date", "tomorrow")[0] == 2
@@ -199,3 +211,27 @@ def test_what_is_made_in_one_step_is_made_together() -> None:
 
 def test_nothing_is_left_of_a_whole_night() -> None:
     assert _undone({"a": {"fit"}, "b": set(), "c": set(), "d": set()}) == set()
+
+
+def test_quality_is_measured_on_the_retailers_own_data(nightcart: Nightcart, tmp_path: Path) -> None:
+    arguments = (
+        "--weeks",
+        "2",
+        "--to",
+        "2024-03-17",
+        "--rivals",
+        "PersonalTopFrequency",
+        "--out",
+        str(tmp_path / "out"),
+    )
+    code, out, err = nightcart("benchmark", "quality", *arguments)
+    assert code == 0, err
+    rows = (tmp_path / "out" / "quality.csv").read_text(encoding="utf-8").splitlines()
+    assert [row.split(",")[:2] for row in rows[1:]] == [
+        [method, truth] for truth in ("week", "next") for method in ("two-stage LightGBM", "P-TopFreq")
+    ]
+    assert (tmp_path / "out" / "quality.png").stat().st_size > 10_000
+    assert "Places for discoveries alone" in out
+    code, _, err = nightcart("benchmark", "quality", "--rivals", "Nobody")
+    assert code == 1
+    assert "Nobody" in err

@@ -228,3 +228,13 @@ def test_racing_writers_of_different_days_lose_nothing(tmp_path):
     written = {write: 500 for write, outcome in zip(writes, outcomes, strict=True) if outcome == "written"}
     assert written
     assert Counter(content(TableStore(root=str(tmp_path)))) == Counter(written)
+
+
+def test_sums_of_integers_are_stored_as_what_they_are(tables):
+    import ibis
+
+    bought = ibis.memtable({"household_id": ["H1", "H1", "H2"], "is_new": [True, True, False]})
+    sums = tables.engine.create_table("bought", bought.to_pyarrow(), temp=True).group_by("household_id")
+    tables.replace("sizes", sums.agg(sizes=lambda t: t.is_new.sum()))
+    rows = tables.read("sizes").order_by("household_id").to_pyarrow().to_pylist()
+    assert rows == [{"household_id": "H1", "sizes": 2}, {"household_id": "H2", "sizes": 0}]

@@ -21,9 +21,16 @@ LISTS = {"H1": "abc", "H2": "abc", "H3": "cab"}
 BOUGHT = [("H1", "b"), ("H1", "c"), ("H1", "x"), ("H1", "y"), ("H2", "z"), ("H9", "a")]
 
 
-def recommendations(*, is_fallback: bool = False) -> ibis.Table:
+def recommendations(*, is_fallback: bool = False, is_explore: bool = True) -> ibis.Table:
+    """`is_explore` says so of all places: it tells only where a place is not one by score."""
     rows = [
-        {"household_id": household, "rank": rank, "product_id": product, "is_fallback": is_fallback}
+        {
+            "household_id": household,
+            "rank": rank,
+            "product_id": product,
+            "is_fallback": is_fallback,
+            "is_explore": is_explore,
+        }
         for household, products in LISTS.items()
         for rank, product in enumerate(products, start=1)
     ]
@@ -63,6 +70,12 @@ def test_hit_by_score_is_no_discovery():
     assert lists["H1"] == same(recall=1, ndcg=1, hit_rate=1, explore_hit_rate=0)
     # of two that were bought the list by score holds the second place's
     assert lists["H2"] == same(recall=1 / 2, ndcg=SECOND / (1 + SECOND), hit_rate=1, explore_hit_rate=1)
+
+
+def test_repeat_that_fills_a_place_is_no_discovery():
+    assert found(2, is_explore=False)["H1"] == same(
+        recall=1 / 4, ndcg=SECOND / (1 + SECOND), hit_rate=1, explore_hit_rate=0
+    )
 
 
 def test_fallback_lists_are_not_judged():

@@ -99,6 +99,9 @@ class TestNew:
     def test_then_from_everybodys(self, engine):
         assert self.new(engine, most=2) == {"G": ["C1", "T1"], "H": ["C1", "T2"]}  # C1 and C2 tie: the lower product
 
+    def test_product_without_a_category_can_be_new_too(self, engine):
+        assert self.new(engine, most=10) == {"G": ["C1", "C2", "T1", "T2"], "H": ["C1", "C2", "N1", "T2"]}
+
     def test_retailer_without_categories_has_best_sellers(self, engine):
         assert self.new(engine, most=1, categories=False) == {"G": ["T1"], "H": ["C1"]}
         assert self.new(engine, most=3, categories=False) == {"G": ["C1", "C2", "T1"], "H": ["C1", "C2", "T2"]}

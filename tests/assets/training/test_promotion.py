@@ -192,10 +192,16 @@ class TestJudging:
         assert numbers["quality"]["global top"]["hit_rate"] == [0.0, 0.0, 0.0]
 
     def test_only_the_places_by_score_are_judged(self):
+        # The second place would hold the best seller for the challenger, for the others what was bought.
         found = self.judged(model=Model(top_k=2, explore_places=1))
-        assert found.numbers()["quality"]["challenger (version 2)"]["recall"] == [0.5, 0.5, 0.5]
+        assert found.numbers()["quality"]["global top"]["recall"] == [0.0, 0.0, 0.0]
+        both = self.judged(model=Model(top_k=2, explore_places=0))
+        assert both.numbers()["quality"]["global top"]["recall"] == [0.5, 0.5, 0.5]
 
     def test_slices_are_against_the_champion(self):
+        tied = self.judged(champion=("champion (version 1)", self.HABIT))
+        assert tied.best_baseline == "global top"
+        assert {row.difference.value for row in tied.slices} == {0}
         found = self.judged()
         recalls = {(row.slice, row.value): (row.recall, row.difference.value) for row in found.slices}
         assert recalls == {

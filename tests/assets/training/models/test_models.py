@@ -143,6 +143,17 @@ class TestTwoStageRanker:
             fitted(Model().family, seed=seed).save(tmp_path / str(seed))
         assert files(tmp_path / "1") != files(tmp_path / "2")
 
+    @pytest.mark.parametrize(
+        ("part", "parameters"), [("negatives", {}), ("trees", {"negatives": 1.0, "feature_fraction": 0.3})]
+    )
+    def test_seed_draws_the_negatives_and_the_features_of_a_tree(self, part, parameters):
+        frame = candidates()
+        frame["label"] = np.random.default_rng(4).random(len(frame)) < 0.3  # which nothing tells: what is drawn shows
+        one, other = (TwoStageRanker(**SMALL | parameters) for _ in range(2))
+        one.fit(frame, seed=1)
+        other.fit(frame, seed=2)
+        assert one._raw(frame).tolist() != other._raw(frame).tolist()
+
     def test_number_of_cores_does_not(self, tmp_path, monkeypatch):
         for cores in (1, 2):
             monkeypatch.setattr("assets.training.models.two_stage._threads", lambda cores=cores: cores)
