@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from resources.settings import Model
 
-VERSION = "3"
+VERSION = "4"
 LABEL_DAYS = 7
 # Households that did not shop tell only that: one in so many is enough to learn it from.
 IDLE_SHARE = 5
+FOLDS = 10
 # How long a household is known: the most shopping days of each kind.
 HISTORIES = (("new: up to 5 trips", 5), ("light: up to 40 trips", 40), ("heavy: more trips", None))
 HISTORY_NEEDED = 27  # days before the first close that is worth learning from: four weeks
@@ -70,8 +71,9 @@ def examples(
     """The candidates as of `as_of`'s close, labelled with what was bought in the seven days after.
 
     Of every household that bought in them, and of one in :data:`IDLE_SHARE` of those that did not, drawn by a hash;
-    at most `model.households_a_week` of both. Columns: those of :func:`assets.training.candidates.labelled`, and
-    `stands_for`: how many households the household stands for.
+    at most `model.households_a_week` of both. Columns: those of :func:`assets.training.candidates.labelled`,
+    `stands_for`: how many households the household stands for, and `fold`: 0 … 9, the same for a household in every
+    week, for what must not be fitted on the households that it is judged on.
     """
     truth = baskets_after(purchases(transactions, products), as_of=as_of, days=LABEL_DAYS).cache()
     drawn = _drawn(transactions, truth, as_of=as_of, most=model.households_a_week).cache()
@@ -108,7 +110,7 @@ def truth_with_slices(transactions: ibis.Table, products: ibis.Table, *, as_of: 
 
 
 def _drawn(transactions: ibis.Table, truth: ibis.Table, *, as_of: dt.date, most: int) -> ibis.Table:
-    """The households to learn from: `household_id` and `stands_for`."""
+    """The households to learn from: `household_id`, `stands_for` and `fold`."""
     import ibis
 
     known = transactions.filter((transactions.business_date <= as_of) & transactions.household_id.notnull())
@@ -122,7 +124,8 @@ def _drawn(transactions: ibis.Table, truth: ibis.Table, *, as_of: dt.date, most:
     kept = kept.mutate(place=ibis.row_number().over(ibis.window(order_by="lot")), all=kept.count())
     share = ibis.least(ibis.literal(1.0), most / kept.all)
     stands_for = kept.is_idle.ifelse(float(IDLE_SHARE), 1.0) / share
-    return kept.filter(kept.place < most).select("household_id", stands_for=stands_for.cast("float32"))
+    fold = (kept.household_id.hash() % FOLDS).abs().cast("int8")
+    return kept.filter(kept.place < most).select("household_id", stands_for=stands_for.cast("float32"), fold=fold)
 
 
 def inputs_of(*, transactions: str, products: str, offers: str, model: Model) -> str:

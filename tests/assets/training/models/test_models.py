@@ -36,6 +36,7 @@ def candidates(rows: int = 400) -> pd.DataFrame:
         label_next=frame["label"] & (random.random(rows) < 0.5),
         next_size=(truth_size + 1) // 2,
         stands_for=1.0,
+        fold=np.arange(len(frame)) // 20 % 10,
     )
 
 
