@@ -40,6 +40,7 @@ def top(frame: pd.DataFrame, scores: np.ndarray, *, k: int, by: list[str], explo
     import numpy as np
     import pandas as pd
 
+    scores = np.asarray(scores, dtype=float)  # a family may give a series
     order = np.lexsort((frame["product_id"].to_numpy(), -scores, *(frame[key].to_numpy() for key in reversed(by))))
     ranked = frame.iloc[order].assign(score=scores[order])
     ranked["rank"] = ranked.groupby(by, sort=False).cumcount() + 1

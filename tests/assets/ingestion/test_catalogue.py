@@ -115,7 +115,7 @@ def test_household_keeps_its_other_columns_as_attributes():
 def test_retailer_without_a_catalogue_has_what_it_sold(engine):
     found = catalogue.products_of(ibis.memtable({"product_id": ["P1", "P2", "P1"], "quantity": [1, 0, 2]}))
     assert found.order_by("product_id").to_pyarrow().to_pylist() == [
-        {"product_id": key, "name": key, "category": None, "department": None, "brand": None, "is_recommendable": True}
+        {"product_id": key, "name": key, **dict.fromkeys(catalogue.OPTIONAL), "is_recommendable": True}
         for key in ("P1", "P2")
     ]
 

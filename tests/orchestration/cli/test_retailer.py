@@ -231,6 +231,7 @@ class TestInit:
             "name": ["Bezeichnung"],
             "category": "Warengruppe",
             "department": None,
+            "subcategory": None,
             "brand": None,
         }
         assert settings.products.encoding == "cp1252"
