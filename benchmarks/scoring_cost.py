@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 GOAL = 1.5
 PREDICT, SCORE = "predict on a matrix", "score from features"
-MATRIX, MODEL, SCORES = "matrix.npy", "ranker.txt", "scores.npy"
+MATRIX, MODEL = "matrix.npy", "ranker.txt"
+EXPECTED = {PREDICT: "raw.npy", SCORE: "scores.npy"}  # the project calibrates what the trees say
 
 
 def main() -> None:
@@ -47,13 +48,15 @@ def main() -> None:
 
 
 def finish(files: Path) -> None:
-    """Leave the matrix, the model and its scores in `files`."""
+    """Leave the matrix, the model and what each side has to come to in `files`."""
     import numpy as np
 
     model, frame = fitted_model(), candidates_of(WEEK_BEFORE, stored_tables())
     model.booster.save_model(files / MODEL)
-    np.save(files / MATRIX, frame[list(model.features)].to_numpy(dtype=np.float32))
-    np.save(files / SCORES, model.score(frame))
+    matrix = frame[list(model.features)].to_numpy(dtype=np.float32)
+    np.save(files / MATRIX, matrix)
+    np.save(files / EXPECTED[PREDICT], model.booster.predict(matrix))
+    np.save(files / EXPECTED[SCORE], model.score(frame))
 
 
 def predict(files: Path) -> None:
@@ -66,18 +69,18 @@ def predict(files: Path) -> None:
     matrix, booster = np.load(files / MATRIX), lgb.Booster(model_file=files / MODEL)
     with work():
         scores = booster.predict(matrix, num_threads=_threads())
-    require_same(np.asarray(scores), files)
+    require_same(np.asarray(scores), files / EXPECTED[PREDICT])
 
 
 def score(files: Path) -> None:
-    """The project's way: read the stored features, choose the candidates, make the frame, score it."""
+    """The project's way: read the stored features, choose the candidates, make the frame, score it, calibrate."""
     import deltalake  # noqa: F401 (imported before the work begins)
     import pandas  # noqa: F401
 
     model, tables = fitted_model(), stored_tables()
     with work():
         scores = model.score(candidates_of(WEEK_BEFORE, tables))
-    require_same(scores, files)
+    require_same(scores, files / EXPECTED[SCORE])
 
 
 def candidates_of(day: dt.date, tables: TableStore) -> pd.DataFrame:
@@ -113,11 +116,11 @@ def fitted_model() -> TwoStageRanker:
     return found
 
 
-def require_same(scores: np.ndarray, files: Path) -> None:
+def require_same(scores: np.ndarray, expected: Path) -> None:
     import numpy as np
 
-    if not np.array_equal(scores, np.load(files / SCORES)):
-        raise SystemExit("The two sides gave different scores.")
+    if not np.array_equal(scores, np.load(expected)):
+        raise SystemExit("The scores are not those that the same model gave before.")
 
 
 if __name__ == "__main__":
