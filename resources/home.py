@@ -53,9 +53,10 @@ def environment() -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "GX_ANALYTICS_ENABLED": "false",
         "DAGSTER_DISABLE_TELEMETRY": "yes",
-        # Threads of a numeric library that wait for one another sleep instead of spinning: with anything else running
-        # on two cores, a fit took ten times as long.
+        # Threads of a numeric library that wait for one another spin for a thousand rounds, then sleep. For longer, and
+        # a fit beside anything else on two cores took five times as long; not at all, and a fit alone lost a third.
         "OMP_WAIT_POLICY": "passive",
+        "GOMP_SPINCOUNT": "1000",
     }
 
 
