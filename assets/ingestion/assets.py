@@ -8,7 +8,7 @@ import dagster as dg
 
 from assets.failures import RETRY_OUTSIDE, explained
 from assets.ingestion.offers import VERSION as OFFERS_VERSION
-from assets.partitions import business_days, days_of, fresh_by, last_day
+from assets.partitions import business_days, days_of, fresh_by, last_day, settings
 from assets.reporting import OWNERS, columns, picture, report_days, written
 from resources.engine import content_digest
 from resources.errors import FeedMissing, FeedRefused
@@ -159,6 +159,8 @@ def _refuse_days_without_lines(cleaned, days: Sequence[dt.date], *, feed_path: s
 
 
 @dg.asset(
+    # Without a catalogue, what was ever sold is one.
+    deps=[] if settings.products else [TRANSACTIONS],
     # Unpartitioned, but part of a range of days that is made in one run.
     backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY_OUTSIDE,

@@ -213,6 +213,9 @@ def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: b
     wanted = [first + n * ONE_DAY for n in range((last - first).days + 1)]
     done = set.intersection(*(set(found.get_materialized_partitions(key)) for key in by_day))
     todo = wanted if is_forced else [day for day in wanted if day.isoformat() not in done]
+    # A table without days was perhaps what failed in the run that made them.
+    if not todo and any(found.get_latest_materialization_event(key) is None for key in chosen):
+        todo = [last]
     gaps = _gaps(todo)
     names = ", ".join(sorted(key.to_user_string() for key in chosen))
     console.print(
