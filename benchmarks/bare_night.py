@@ -34,8 +34,9 @@ from assets.training.models.interface import Recommender
 from resources import home
 from resources.feeds import FeedReader
 from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion, digest
-from resources.operations import OperationsDatabase, PromotionRecord
+from resources.operations import OperationsDatabase
 from resources.provenance import code_version
+from resources.records import PromotionRecord
 from resources.settings import Settings, load_settings
 from resources.table_store import TableStore
 from resources.validation import Expectation, validate

@@ -30,6 +30,10 @@ class FeedMissing(Refused):
     """No file, or no line, for a business day that was not declared closed."""
 
 
+class GateClosed(Refused):
+    """A table, or a model's version, failed a check, was never checked, or has changed since it was."""
+
+
 class MadeForOtherFeatures(Refused):
     """A model was made for another definition of the features than this code has."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -105,8 +105,14 @@ class TableStore(dg.ConfigurableResource):
 
     def fingerprint(self, table: str, *, since: dt.date | None = None, until: dt.date | None = None) -> str:
         """A digest of the files that hold the days `since` … `until`: the same files, the same rows."""
-        parts = _parts(self._open(table), since=since, until=until)
-        return hashlib.sha256("\n".join(sorted(part.path for part in parts)).encode()).hexdigest()[:16]
+        return _digest(_parts(self._open(table), since=since, until=until))
+
+    def fingerprints(self, table: str) -> dict[dt.date | None, str]:
+        """The fingerprint of each day that has rows, from one look at the table's log; no table, no days."""
+        by_day: dict[dt.date | None, list[_Part]] = {}
+        for part in _parts(self._open(table)) if self.exists(table) else []:
+            by_day.setdefault(part.day, []).append(part)
+        return {day: _digest(parts) for day, parts in by_day.items()}
 
     def replace(self, table: str, rows: ibis.Table | pa.Table, *, note: Mapping[str, Any] | None = None) -> Commit:
         """Replace the whole table in one commit, which keeps `note` (of what JSON has): see :meth:`note`."""
@@ -190,6 +196,10 @@ class _Part(NamedTuple):
     path: str
     day: dt.date | None
     rows: int
+
+
+def _digest(parts: Iterable[_Part]) -> str:
+    return hashlib.sha256("\n".join(sorted(part.path for part in parts)).encode()).hexdigest()[:16]
 
 
 def _day_column(opened: DeltaTable) -> str | None:

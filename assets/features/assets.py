@@ -3,13 +3,17 @@
 They are made together, in one step: they share the shopping days, which cost more than any of them.
 """
 
+import datetime as dt
+
 import dagster as dg
 
+from assets import gates
 from assets.failures import explained
 from assets.features import definitions
 from assets.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
 from assets.partitions import business_days, days_back, days_of
 from assets.reporting import OWNERS, columns, lineage, report_days, written
+from resources.operations import OperationsDatabase
 from resources.table_store import TableStore
 
 # A feature reaches as far back as the history does; the lineage shows the last year of it.
@@ -88,11 +92,22 @@ def _spec(name: str) -> dg.AssetSpec:
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 @explained
-def features(context: dg.AssetExecutionContext, tables: TableStore):  # Dagster takes no tuple[MaterializeResult, ...]
+def features(  # Dagster takes no tuple[MaterializeResult, ...]
+    context: dg.AssetExecutionContext, tables: TableStore, operations: OperationsDatabase
+):
     """Build the five tables of each day of the run, one day after the other."""
     import ibis
 
     days, commits = days_of(context), {}
+    gates.require(
+        operations,
+        {
+            TRANSACTIONS: gates.history(tables, TRANSACTIONS, until=days[-1]),
+            PRODUCTS: gates.whole(tables, PRODUCTS),
+            OFFERS: gates.whole(tables, OFFERS),
+        },
+        now=dt.datetime.now(dt.UTC),
+    )
     catalogue, offers = tables.read(PRODUCTS), tables.read(OFFERS)
     for day in days:
         context.log.info(f"Features as of the close of {day}")

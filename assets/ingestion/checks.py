@@ -1,23 +1,16 @@
-"""What must hold of the delivered tables before anything is built on them; all of it blocks the rest of the run."""
+"""What must hold of the delivered tables before anything is built on them: every check is a gate."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.ingestion.assets import (
-    HOUSEHOLDS,
-    OFFERS,
-    PRODUCTS,
-    QUARANTINE,
-    TRANSACTIONS,
-    households,
-    offers,
-    products,
-    transactions,
-)
+from assets.gates import Found, Gate, gate_checks
+from assets.ingestion.assets import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TRANSACTIONS
 from assets.ingestion.profile import expectations, profile
 from assets.partitions import days_of
 from assets.partitions import settings as configured
+from resources.operations import OperationsDatabase
 from resources.settings import Settings
 from resources.table_store import TableStore
 from resources.validation import Expectation, Outcome, validate
@@ -36,15 +29,19 @@ DESCRIPTIONS = {
 }
 
 
-@dg.multi_asset_check(
-    specs=[
-        dg.AssetCheckSpec(name, asset=transactions, blocking=True, description=DESCRIPTIONS[name])
-        for name in expectations(configured.transactions)
-    ]
-)
+DAY_GATES = {
+    name: Gate(subject=TRANSACTIONS, check=name, description=DESCRIPTIONS[name])
+    for name in expectations(configured.transactions)
+}
+
+
+@gate_checks(list(DAY_GATES.values()))
 def transactions_are_fit_to_use(
-    context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings], tables: TableStore
-) -> Iterator[dg.AssetCheckResult]:
+    context: dg.AssetCheckExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    tables: TableStore,
+    operations: OperationsDatabase,
+) -> Iterator[Found]:
     """Profile the run's days once, and let Great Expectations judge the profile."""
     days = days_of(context)
     frame = profile(
@@ -59,7 +56,36 @@ def transactions_are_fit_to_use(
     expected = expectations(settings.transactions)
     outcomes = iter(validate(frame, [each for group in expected.values() for each in group]))
     for check, group in expected.items():
-        yield _result(check, transactions, [next(outcomes) for _ in group])
+        yield _found(DAY_GATES[check], [next(outcomes) for _ in group])
+
+
+PRODUCT_GATE = Gate(
+    subject=PRODUCTS,
+    check="product_is_known_once",
+    description="A product stands once in the catalogue, with a name.",
+    has_days=False,
+)
+RECOMMENDABLE_GATE = Gate(
+    subject=PRODUCTS,
+    check="something_is_recommendable",
+    description="There is something to recommend.",
+    has_days=False,
+)
+HOUSEHOLD_GATE = Gate(
+    subject=HOUSEHOLDS,
+    check="household_is_known_once",
+    description="A household stands once in the household file.",
+    has_days=False,
+)
+OFFER_GATE = Gate(
+    subject=OFFERS, check="offer_is_known_once", description="A product has one offer for a period.", has_days=False
+)
+REACH_GATE = Gate(
+    subject=OFFERS,
+    check="offer_has_days_and_reach",
+    description="An offer ends on or after its first day, was known by then, and holds for some stores, at most all.",
+    has_days=False,
+)
 
 
 def _unique_and_given(key: str) -> list[Expectation]:
@@ -69,42 +95,38 @@ def _unique_and_given(key: str) -> list[Expectation]:
     ]
 
 
-@dg.asset_check(asset=products, blocking=True, description="A product stands once in the catalogue, with a name.")
-def product_is_known_once(tables: TableStore) -> dg.AssetCheckResult:
-    rows = tables.read(PRODUCTS).select("product_id", "name").to_pandas()
-    named = Expectation(type="expect_column_values_to_not_be_null", kwargs={"column": "name"})
-    return _result("product_is_known_once", products, validate(rows, [*_unique_and_given("product_id"), named]))
-
-
-@dg.asset_check(asset=products, blocking=True, description="There is something to recommend.")
-def something_is_recommendable(tables: TableStore) -> dg.AssetCheckResult:
+@gate_checks([PRODUCT_GATE, RECOMMENDABLE_GATE])
+def products_are_fit_to_use(
+    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+) -> Iterator[Found]:
+    """Let Great Expectations judge the catalogue."""
     rows = tables.read(PRODUCTS)
-    frame = rows.agg(recommendable=rows.is_recommendable.sum().fill_null(0)).to_pandas()
+    named = Expectation(type="expect_column_values_to_not_be_null", kwargs={"column": "name"})
+    frame = rows.select("product_id", "name").to_pandas()
+    yield _found(PRODUCT_GATE, validate(frame, [*_unique_and_given("product_id"), named]))
+    counted = rows.agg(recommendable=rows.is_recommendable.sum().fill_null(0)).to_pandas()
     some = Expectation(type="expect_column_values_to_be_between", kwargs={"column": "recommendable", "min_value": 10})
-    return _result("something_is_recommendable", products, validate(frame, [some]))
+    yield _found(RECOMMENDABLE_GATE, validate(counted, [some]))
 
 
-@dg.asset_check(asset=households, blocking=True, description="A household stands once in the household file.")
-def household_is_known_once(tables: TableStore) -> dg.AssetCheckResult:
+@gate_checks([HOUSEHOLD_GATE])
+def households_are_fit_to_use(
+    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+) -> Iterator[Found]:
+    """Let Great Expectations judge the household file."""
     rows = tables.read(HOUSEHOLDS).select("household_id").to_pandas()
-    return _result("household_is_known_once", households, validate(rows, _unique_and_given("household_id")))
+    yield _found(HOUSEHOLD_GATE, validate(rows, _unique_and_given("household_id")))
 
 
-@dg.asset_check(asset=offers, blocking=True, description="A product has one offer for a period.")
-def offer_is_known_once(tables: TableStore) -> dg.AssetCheckResult:
+@gate_checks([OFFER_GATE, REACH_GATE])
+def offers_are_fit_to_use(
+    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+) -> Iterator[Found]:
+    """Count what is wrong with the offers, and let Great Expectations judge the counts."""
     rows = tables.read(OFFERS)
     keys = rows.select("product_id", "starts_on", "ends_on").distinct()
     frame = keys.agg(repeated=rows.count().as_scalar() - keys.count()).to_pandas()
-    return _result("offer_is_known_once", offers, validate(frame, [_none("repeated")]))
-
-
-@dg.asset_check(
-    asset=offers,
-    blocking=True,
-    description="An offer ends on or after its first day, was known by then, and holds for some stores, at most all.",
-)
-def offer_has_days_and_reach(tables: TableStore) -> dg.AssetCheckResult:
-    rows = tables.read(OFFERS)
+    yield _found(OFFER_GATE, validate(frame, [_none("repeated")]))
     is_incomplete = rows.product_id.isnull()
     for column in (rows.starts_on, rows.ends_on, rows.known_from, rows.reach):
         is_incomplete |= column.isnull()
@@ -115,7 +137,7 @@ def offer_has_days_and_reach(tables: TableStore) -> dg.AssetCheckResult:
         "incomplete": is_incomplete,
     }
     frame = rows.agg(**{name: is_wrong.sum().fill_null(0) for name, is_wrong in wrong.items()}).to_pandas()
-    return _result("offer_has_days_and_reach", offers, validate(frame, [_none(name) for name in wrong]))
+    yield _found(REACH_GATE, validate(frame, [_none(name) for name in wrong]))
 
 
 def _none(column: str) -> Expectation:
@@ -124,21 +146,21 @@ def _none(column: str) -> Expectation:
     )
 
 
-def _result(check: str, asset: dg.AssetsDefinition, outcomes: list[Outcome]) -> dg.AssetCheckResult:
-    """One check's result: what was expected, and for each day or row that broke it what was seen."""
-    broken = [outcome for outcome in outcomes if not outcome.is_met]
-    seen = {
-        f"{outcome.expectation.kwargs.get('column', 'table')} of {where}": str(value)
-        for outcome in broken
-        for where, value in list(zip(outcome.offenders, outcome.observed, strict=True))[:20]
-    }
+def _found(gate: Gate, outcomes: list[Outcome]) -> Found:
+    """What was expected, and for each day, or of the whole table, what was seen where it was not met."""
+    broken: dict[dt.date | None, list[str]] = {}
+    seen = {}
+    for outcome in (outcome for outcome in outcomes if not outcome.is_met):
+        column = outcome.expectation.kwargs.get("column", "table")
+        for where, value in list(zip(outcome.offenders, outcome.observed, strict=True)) or [(None, "not as expected")]:
+            partition = where if gate.has_days else None
+            broken.setdefault(partition, []).append(
+                f"{column} is {value}" if gate.has_days or where is None else f"{column} of {where} is {value}"
+            )
+            seen[f"{column} of {where}"] = str(value)
     expected = [{"type": o.expectation.type, **o.expectation.kwargs} for o in outcomes]
-    says = "; ".join(f"{where} is {value}" for where, value in list(seen.items())[:5])
-    return dg.AssetCheckResult(
-        check_name=check,
-        asset_key=asset.key,
-        passed=not broken,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{says}. Expected: {expected}" if broken else None,
-        metadata={"expected": expected, "seen": seen},
+    return Found(
+        gate=gate,
+        broken={day: f"{'; '.join(said[:5])}. Expected: {expected}" for day, said in broken.items()},
+        metadata={"expected": expected, "seen": dict(list(seen.items())[:20])},
     )

@@ -1,15 +1,18 @@
 """`realised_performance`: what the recommendations of earlier nights were worth."""
 
 import datetime as dt
+from collections.abc import Callable
 
 import dagster as dg
 
+from assets import gates
 from assets.failures import explained
 from assets.ingestion.assets import PRODUCTS, TRANSACTIONS
 from assets.monitoring.realised import table
-from assets.partitions import business_days, days_back, days_of
+from assets.partitions import ONE_DAY, business_days, days_back, days_of
 from assets.reporting import OWNERS, columns, picture, report_days, written
 from assets.scoring.assets import RECOMMENDATIONS
+from resources.operations import OperationsDatabase
 from resources.settings import Settings
 from resources.table_store import TableStore
 
@@ -50,7 +53,10 @@ PERFORMANCE_COLUMNS = columns(
 )
 @explained
 def realised_performance(
-    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], tables: TableStore
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    tables: TableStore,
+    operations: OperationsDatabase,
 ) -> dg.MaterializeResult:
     """Yesterday's lists against today's baskets, and last week's against the week: in the metrics of the promotion.
 
@@ -58,8 +64,18 @@ def realised_performance(
     """
     from assets.monitoring import pictures
 
-    days = days_of(context)
-    rows, notes = zip(*(_compare(day, settings, tables) for day in days), strict=True)
+    days, now = days_of(context), dt.datetime.now(dt.UTC)
+    baskets = gates.of_days(tables, TRANSACTIONS, sorted({day - n * ONE_DAY for day in days for n in range(7)}))
+    first = settings.first_business_day
+    needed = {day: version for day, version in baskets.items() if day and day >= first}
+    gates.require(operations, {TRANSACTIONS: needed, PRODUCTS: gates.whole(tables, PRODUCTS)}, now=now)
+
+    def may_be_used(day: dt.date) -> bool:
+        """Whether the lists of a night were let out: others are nobody's, and no measure of anything."""
+        lists = {RECOMMENDATIONS: gates.of_days(tables, RECOMMENDATIONS, [day])}
+        return not gates.closed(operations, lists, now=now)
+
+    rows, notes = zip(*(_compare(day, settings, tables, may_be_used) for day in days), strict=True)
     commit = tables.replace_days(PERFORMANCE, table([row for of_day in rows for row in of_day]), days=days)
     series = tables.read(PERFORMANCE, until=days[-1]).to_pandas()
     report_days(
@@ -77,7 +93,9 @@ def realised_performance(
     )
 
 
-def _compare(day: dt.date, settings: Settings, tables: TableStore) -> tuple[list[dict[str, object]], list[str]]:
+def _compare(
+    day: dt.date, settings: Settings, tables: TableStore, may_be_used: Callable[[dt.date], bool]
+) -> tuple[list[dict[str, object]], list[str]]:
     """The rows of the series that are known at `day`'s close, and why any are missing."""
     from assets.features.purchases import baskets_after, purchases
     from assets.monitoring.realised import HORIZONS, realised_lists, summary
@@ -88,6 +106,9 @@ def _compare(day: dt.date, settings: Settings, tables: TableStore) -> tuple[list
         recommended_on = day - dt.timedelta(days=length)
         if not made.get(recommended_on):
             notes.append(f"There are no recommendations of {recommended_on} to compare.")
+            continue
+        if not may_be_used(recommended_on):
+            notes.append(f"The recommendations of {recommended_on} did not pass their checks.")
             continue
         lists = tables.read(RECOMMENDATIONS, since=recommended_on, until=recommended_on)
         lines = tables.read(TRANSACTIONS, since=recommended_on + dt.timedelta(days=1), until=day)

@@ -1,16 +1,18 @@
 """`recommendations`: what each household is offered on the days after a business day's close."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 import dagster as dg
 
+from assets import gates
 from assets.failures import RETRY_OUTSIDE, explained
 from assets.features.assets import TABLES as FEATURES
 from assets.ingestion.assets import HOUSEHOLDS
 from assets.partitions import business_days, days_of, fresh_by
 from assets.reporting import OWNERS, columns, lineage, picture, report_days, written
 from resources.errors import Refused
-from resources.model_registry import ModelRegistry
+from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
 from resources.settings import Settings
 from resources.table_store import TableStore
@@ -41,7 +43,7 @@ RECOMMENDATION_COLUMNS = columns(
 @dg.asset(
     partitions_def=business_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=[*FEATURES, "champion", HOUSEHOLDS],
+    deps=[*FEATURES, CHAMPION, HOUSEHOLDS],
     retry_policy=RETRY_OUTSIDE,
     code_version="1",
     kinds={"deltalake", "lightgbm"},
@@ -71,7 +73,20 @@ def recommendations(
     without any purchase, and anybody who is not known yet, gets the month's best sellers, marked as a fallback.
     """
     days = days_of(context)
+    gates.require(operations, _scored_from(days, tables, operations), now=dt.datetime.now(dt.UTC))
     return [_score(context, day, settings, tables, registry, operations) for day in days][-1]
+
+
+def _scored_from(
+    days: Sequence[dt.date], tables: TableStore, operations: OperationsDatabase
+) -> dict[str, gates.Versions]:
+    """What lists are made of: the day's features, the household file, and the champion as it was decided."""
+    decided = filter(None, (operations.promotion_as_of(day) for day in days))
+    return {
+        **{name: gates.of_days(tables, name, days) for name in FEATURES},
+        HOUSEHOLDS: gates.whole(tables, HOUSEHOLDS),
+        CHAMPION: {record.business_date: str(record.champion_after) for record in decided},
+    }
 
 
 def _score(

@@ -1,61 +1,76 @@
 """What must hold of lists before anybody sees them."""
 
+import datetime as dt
+from collections.abc import Iterator
+
 import dagster as dg
 
+from assets.gates import Found, Gate, gate_checks
 from assets.ingestion.assets import PRODUCTS
 from assets.partitions import days_of
-from assets.scoring.assets import RECOMMENDATIONS, recommendations
+from assets.scoring.assets import RECOMMENDATIONS
 from resources.operations import OperationsDatabase
 from resources.settings import Settings
 from resources.table_store import TableStore
 
-
-@dg.asset_check(
-    asset=recommendations,
-    blocking=True,
+FULL = Gate(
+    subject=RECOMMENDATIONS,
+    check="list_is_full_and_in_order",
     description="Every household that ever bought has one full list, without repetition, in the order of its scores.",
 )
-def list_is_full_and_in_order(
-    context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings], tables: TableStore
-) -> dg.AssetCheckResult:
-    days = days_of(context)
-    rows = tables.read(RECOMMENDATIONS, since=days[0], until=days[-1])
-    known = tables.read("household_features", since=days[0], until=days[-1]).select("business_date", "household_id")
-    products = tables.read("product_features", since=days[0], until=days[-1])
+RECOMMENDABLE = Gate(
+    subject=RECOMMENDATIONS,
+    check="product_is_recommendable",
+    description="Nothing is recommended that is not recommendable.",
+)
+THE_CHAMPIONS = Gate(
+    subject=RECOMMENDATIONS,
+    check="list_is_the_champions",
+    description="Every list was made by that night's champion.",
+)
+
+
+@gate_checks([FULL, RECOMMENDABLE, THE_CHAMPIONS])
+def recommendations_are_fit_to_use(
+    context: dg.AssetCheckExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    tables: TableStore,
+    operations: OperationsDatabase,
+) -> Iterator[Found]:
+    """Look at the lists of each day of the run."""
+    broken: dict[Gate, dict[dt.date | None, str]] = {FULL: {}, RECOMMENDABLE: {}, THE_CHAMPIONS: {}}
+    catalogue = tables.read(PRODUCTS)
+    recommendable = catalogue.filter(catalogue.is_recommendable)
+    lists = 0
+    for day in days_of(context):
+        rows = tables.read(RECOMMENDATIONS, since=day, until=day)
+        wrong, without, lists = _lists(day, settings, tables)
+        if wrong or without:
+            broken[FULL][day] = f"{wrong:,} of {lists:,} lists are not, and {without:,} households have none"
+        ruled_out = rows.anti_join(recommendable, "product_id").product_id.topk(5).to_pandas().iloc[:, 0].tolist()
+        if ruled_out:
+            broken[RECOMMENDABLE][day] = f"products that may not be recommended stand in lists: {ruled_out}"
+        versions = rows.model_version.as_table().distinct().to_pyarrow()["model_version"].to_pylist()
+        decided = operations.champion_as_of(day)
+        if versions != [decided]:
+            broken[THE_CHAMPIONS][day] = f"they were made by version {versions}, the champion is {decided}"
+    for gate, found in broken.items():
+        yield Found(gate=gate, broken=found, metadata={"lists": lists})
+
+
+def _lists(day: dt.date, settings: Settings, tables: TableStore) -> tuple[int, int, int]:
+    """Of a day: personal lists that are not as they should be, households that have none, and lists in all."""
+    rows = tables.read(RECOMMENDATIONS, since=day, until=day)
+    known = tables.read("household_features", since=day, until=day).select("household_id")
+    products = tables.read("product_features", since=day, until=day)
     length = min(settings.model.top_k, int(products.product_id.nunique().execute()))
     personal = rows.filter(~rows.is_fallback)
-    lists = personal.group_by("business_date", "household_id").agg(
+    lists = personal.group_by("household_id").agg(
         rows=personal.count(),
         products=personal.product_id.nunique(),
         last=personal["rank"].max(),
         disorder=personal.score.corr(personal["rank"].cast("float64"), how="pop"),
     )
     bad = (lists.rows != length) | (lists.products != length) | (lists["last"] != length) | (lists.disorder > 0)
-    broken = int(lists.filter(bad).count().execute())
-    without = int(known.anti_join(lists, ["business_date", "household_id"]).count().execute())
-    return dg.AssetCheckResult(
-        passed=broken == 0 and without == 0,
-        metadata={"lists": int(lists.count().execute()), "broken_lists": broken, "households_without_list": without},
-    )
-
-
-@dg.asset_check(asset=recommendations, blocking=True, description="Nothing is recommended that is not recommendable.")
-def product_is_recommendable(context: dg.AssetCheckExecutionContext, tables: TableStore) -> dg.AssetCheckResult:
-    days = days_of(context)
-    rows, catalogue = tables.read(RECOMMENDATIONS, since=days[0], until=days[-1]), tables.read(PRODUCTS)
-    ruled_out = rows.anti_join(catalogue.filter(catalogue.is_recommendable), "product_id")
-    found = ruled_out.product_id.topk(5).to_pandas()
-    return dg.AssetCheckResult(passed=found.empty, metadata={"ruled_out": found.iloc[:, 0].tolist()})
-
-
-@dg.asset_check(asset=recommendations, blocking=True, description="Every list was made by that night's champion.")
-def list_is_the_champions(
-    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
-) -> dg.AssetCheckResult:
-    wrong = {}
-    for day in days_of(context):
-        rows = tables.read(RECOMMENDATIONS, since=day, until=day)
-        versions = rows.model_version.as_table().distinct().to_pyarrow()["model_version"].to_pylist()
-        if versions != [operations.champion_as_of(day)]:
-            wrong[day.isoformat()] = versions
-    return dg.AssetCheckResult(passed=not wrong, metadata={"days_of_other_versions": wrong})
+    without = known.anti_join(lists, "household_id")
+    return tuple(int(found.count().execute()) for found in (lists.filter(bad), without, lists))  # pyright: ignore[reportReturnType]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets import gates
 from assets.failures import RETRY_OUTSIDE, explained
 from assets.features.assets import HISTORY
 from assets.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
@@ -20,13 +21,16 @@ from assets.training.label_weeks import EXAMPLES, inputs_on_record, make_missing
 from assets.training.rebuilding import CODE, RECIPE
 from resources.errors import MadeForOtherFeatures, Refused
 from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion, digest
-from resources.operations import OperationsDatabase, PromotionRecord
+from resources.operations import OperationsDatabase
 from resources.provenance import code_version
+from resources.records import PromotionRecord
 from resources.settings import Settings
 from resources.table_store import TableStore
 
 if TYPE_CHECKING:
     from assets.training.models.interface import Recommender
+
+CHALLENGER = "challenger"
 
 
 @dg.asset(
@@ -40,7 +44,10 @@ if TYPE_CHECKING:
 )
 @explained
 def training_examples(
-    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], tables: TableStore
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    tables: TableStore,
+    operations: OperationsDatabase,
 ) -> dg.MaterializeResult:
     """Labelled weeks for a night: what each household could have been offered, and what it then bought.
 
@@ -49,6 +56,7 @@ def training_examples(
     up to its end, the catalogue or the definitions have changed. The newest weeks are the holdout that nobody trains on.
     """
     days = days_of(context)
+    gates.require(operations, _delivered(tables, until=days[-1]), now=dt.datetime.now(dt.UTC))
     weeks = sorted({as_of for day in days for as_of in _label_weeks(day, settings).all}, reverse=True)
     done = make_missing(weeks, sources=tables, kept_in=tables, model=settings.model, say=context.log.info)
     counts = tables.rows_by_day(EXAMPLES)
@@ -80,6 +88,7 @@ def challenger(
     settings: dg.ResourceParam[Settings],
     tables: TableStore,
     registry: ModelRegistry,
+    operations: OperationsDatabase,
 ) -> dg.MaterializeResult:
     """Tonight's model: a version in MLflow, trained on the label weeks before the holdout.
 
@@ -87,7 +96,9 @@ def challenger(
     it has not seen, and the digest of its files, which are of a native format. Trained again from the same inputs it is
     the same model, and stays the same version.
     """
-    return [_train(context, day, settings, tables, registry) for day in days_of(context)][-1]
+    days = days_of(context)
+    gates.require(operations, _learnt_from(days, settings, tables), now=dt.datetime.now(dt.UTC))
+    return [_train(context, day, settings, tables, registry) for day in days][-1]
 
 
 def _train(
@@ -163,8 +174,17 @@ def champion(
     """
     from assets.training import pictures
 
-    records = []
-    for day in days_of(context):
+    records, days = [], days_of(context)
+    gates.require(
+        operations,
+        {
+            **_delivered(tables, until=days[-1]),
+            **_learnt_from(days, settings, tables),
+            CHALLENGER: {day: str(registry.challenger_of(day.isoformat()).version) for day in days},
+        },
+        now=dt.datetime.now(dt.UTC),
+    )
+    for day in days:
         candidate = registry.challenger_of(day.isoformat())
         record = _already_decided(operations, day, candidate)
         if record is None:
@@ -271,6 +291,21 @@ def _follow(registry: ModelRegistry, newest: PromotionRecord) -> None:
         if newest.champion_before is not None:
             registry.point(PREVIOUS, newest.champion_before)
         registry.point(CHAMPION, newest.champion_after)
+
+
+def _delivered(tables: TableStore, *, until: dt.date) -> dict[str, gates.Versions]:
+    """The delivered tables that label weeks are made of."""
+    return {
+        TRANSACTIONS: gates.history(tables, TRANSACTIONS, until=until),
+        PRODUCTS: gates.whole(tables, PRODUCTS),
+        OFFERS: gates.whole(tables, OFFERS),
+    }
+
+
+def _learnt_from(days: Sequence[dt.date], settings: Settings, tables: TableStore) -> dict[str, gates.Versions]:
+    """The label weeks that the nights of `days` learn from and judge by."""
+    weeks = sorted({as_of for day in days for as_of in _label_weeks(day, settings).all})
+    return {EXAMPLES: gates.of_days(tables, EXAMPLES, weeks)}
 
 
 def _label_weeks(day: dt.date, settings: Settings) -> LabelWeeks:

@@ -1,59 +1,114 @@
 """What must hold of what was learnt before it may score a household."""
 
 import datetime as dt
+from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
+from assets.gates import Found, Gate, gate_checks
+from assets.ingestion.assets import TRANSACTIONS
 from assets.partitions import days_of
-from assets.training.assets import challenger, champion, training_examples
+from assets.training.assets import CHALLENGER
 from assets.training.label_weeks import AS_OF, EXAMPLES
+from resources.errors import Refused
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
 from resources.table_store import TableStore
 
-
-@dg.asset_check(
-    asset=training_examples,
-    blocking=True,
+EXAMPLES_GATE = Gate(
+    subject=EXAMPLES,
+    check="label_weeks_are_over",
     description="Every label week is over by the business day's close, and has households that bought and that did not.",
 )
-def label_weeks_are_over(context: dg.AssetCheckExecutionContext, tables: TableStore) -> dg.AssetCheckResult:
+CHALLENGER_GATE = Gate(
+    subject=CHALLENGER,
+    check="version_can_be_loaded",
+    description="The version's files can be loaded, and their digest is the one on record.",
+)
+CHAMPION_GATE = Gate(
+    subject=CHAMPION,
+    check="alias_is_what_was_decided",
+    description="The registry's alias `champion` is the version that the ledger of promotions names.",
+)
+
+
+def _label_weeks(context: dg.AssetCheckExecutionContext, tables: TableStore, **_: Any) -> dict[dt.date | None, str]:
+    return dict(tables.fingerprints(EXAMPLES))
+
+
+@gate_checks([EXAMPLES_GATE], versions=_label_weeks)
+def training_examples_are_fit_to_use(
+    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+) -> Iterator[Found]:
+    """Look at every label week that is stored."""
     from assets.training.examples import LABEL_DAYS
 
-    day = days_of(context)[-1]
-    last_close = day - dt.timedelta(days=LABEL_DAYS)
-    rows = tables.read(EXAMPLES, until=last_close)
-    weeks = rows.group_by(AS_OF).agg(examples=rows.count(), positives=rows.label.sum()).to_pandas()
-    is_learnable = bool(((weeks["positives"] > 0) & (weeks["positives"] < weeks["examples"])).all())
-    return dg.AssetCheckResult(
-        passed=is_learnable and len(weeks) > 0,
-        metadata={"weeks": len(weeks), "share_of_positives": float(weeks["positives"].sum() / weeks["examples"].sum())},
+    last_day = max(filter(None, tables.rows_by_day(TRANSACTIONS)))
+    rows = tables.read(EXAMPLES)
+    weeks = rows.group_by(AS_OF).agg(examples=rows.count(), positives=rows.label.sum()).to_pyarrow().to_pylist()
+    broken = {
+        week[AS_OF]: f"{week['positives']:,} of {week['examples']:,} examples are purchases: nothing to tell apart"
+        for week in weeks
+        if not 0 < week["positives"] < week["examples"]
+    }
+    broken |= {
+        week[AS_OF]: f"its week is not over: baskets are there up to {last_day}"
+        for week in weeks
+        if week[AS_OF] + dt.timedelta(days=LABEL_DAYS) > last_day
+    }
+    total = sum(week["examples"] for week in weeks)
+    yield Found(
+        gate=EXAMPLES_GATE,
+        broken=broken,
+        metadata={
+            "weeks": len(weeks),
+            "share_of_positives": sum(week["positives"] for week in weeks) / total if total else 0.0,
+        },
     )
 
 
-@dg.asset_check(
-    asset=challenger,
-    blocking=True,
-    description="The version's files can be loaded, and their digest is the one on record.",
-)
-def version_can_be_loaded(context: dg.AssetCheckExecutionContext, registry: ModelRegistry) -> dg.AssetCheckResult:
+def _challengers(
+    context: dg.AssetCheckExecutionContext, registry: ModelRegistry, **_: Any
+) -> dict[dt.date | None, str]:
+    return {day: str(registry.challenger_of(day.isoformat()).version) for day in days_of(context)}
+
+
+@gate_checks([CHALLENGER_GATE], versions=_challengers)
+def challenger_is_fit_to_use(
+    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase, registry: ModelRegistry
+) -> Iterator[Found]:
+    """Load the version of each day; what cannot be loaded says why."""
     from assets.training.models.interface import Recommender
 
-    version = registry.challenger_of(days_of(context)[-1].isoformat())
-    with registry.files(version) as folder:
-        model = Recommender.load(folder)
-    return dg.AssetCheckResult(passed=True, metadata={"model_version": version.version, "family": model.family()})
+    broken: dict[dt.date | None, str] = {}
+    loaded = {}
+    for day in days_of(context):
+        version = registry.challenger_of(day.isoformat())
+        try:
+            with registry.files(version) as folder:
+                loaded[day.isoformat()] = f"version {version.version}, {Recommender.load(folder).family()}"
+        except Refused as error:
+            broken[day] = error.message
+    yield Found(gate=CHALLENGER_GATE, broken=broken, metadata={"loaded": loaded})
 
 
-@dg.asset_check(
-    asset=champion,
-    blocking=True,
-    description="The registry's alias `champion` is the version that the ledger of promotions names.",
-)
-def alias_is_what_was_decided(registry: ModelRegistry, operations: OperationsDatabase) -> dg.AssetCheckResult:
-    decided, alias = operations.promotions()[-1].champion_after, registry.aliased(CHAMPION)
-    return dg.AssetCheckResult(
-        passed=decided == alias,
-        description=None if decided == alias else f"The alias points to {alias}, the ledger says {decided}.",
-        metadata={"decided": str(decided), "alias": str(alias)},
+def _champions(
+    context: dg.AssetCheckExecutionContext, operations: OperationsDatabase, **_: Any
+) -> dict[dt.date | None, str]:
+    decided = filter(None, (operations.promotion_as_of(day) for day in days_of(context)))
+    return {record.business_date: str(record.champion_after) for record in decided}
+
+
+@gate_checks([CHAMPION_GATE], versions=_champions)
+def champion_is_fit_to_use(
+    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase, registry: ModelRegistry
+) -> Iterator[Found]:
+    """Compare the registry's alias with the ledger's last word."""
+    newest, alias = operations.promotions()[-1], registry.aliased(CHAMPION)
+    said = f"the alias points to version {alias}, the ledger says {newest.champion_after}"
+    yield Found(
+        gate=CHAMPION_GATE,
+        broken={} if alias == newest.champion_after else {newest.business_date: said},
+        metadata={"decided": str(newest.champion_after), "alias": str(alias)},
     )

@@ -21,7 +21,7 @@ from resources.settings import load_settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from resources.operations import PromotionRecord
+    from resources.records import PromotionRecord
 
 console = Console(highlight=False)
 

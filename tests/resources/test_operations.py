@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from resources.operations import OperationsDatabase, PromotionRecord
+from resources.operations import OperationsDatabase
+from resources.records import PromotionRecord
 
 MARCH = [dt.date(2024, 3, day) for day in range(1, 10)]
 

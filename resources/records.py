@@ -1,0 +1,183 @@
+"""What goes on record in the operations database: one frozen dataclass a kind, one table each (`resources.operations`).
+
+A record is never changed: what came of it later is another record. Dates are business days, instants are in UTC.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionRecord:
+    """One night's decision on who is champion; versions are those of the model registry."""
+
+    TABLE: ClassVar = "promotions"
+
+    business_date: dt.date
+    challenger: int
+    champion_before: int | None
+    champion_after: int | None
+    is_promoted: bool
+    reasons: Sequence[str]
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    decided_at: dt.datetime
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one gate said of one version of a day of a table (`partition`; None is a table without days).
+
+    `outcome` is `passed`, `failed` or `crashed`: only the first opens the gate. `reason` says why not.
+    """
+
+    TABLE: ClassVar = "verdicts"
+
+    subject: str
+    partition: dt.date | None
+    data_version: str
+    check: str
+    outcome: str
+    reason: str = ""
+    run_id: str
+    decided_at: dt.datetime
+
+    PASSED: ClassVar = "passed"
+    FAILED: ClassVar = "failed"
+    CRASHED: ClassVar = "crashed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Override:
+    """A person lets one verdict that is not `passed` count as if it were, for this very version, until `expires_at`."""
+
+    TABLE: ClassVar = "overrides"
+
+    subject: str
+    partition: dt.date | None
+    data_version: str
+    check: str
+    reason: str
+    by: str
+    expires_at: dt.datetime
+    decided_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """What a watch saw at a business day's close; `level` is `ok`, `warn`, `error`, or `unknown` with too little to say.
+
+    `value` is the effect size that the level was given for and `says` the sentence; `details` are the numbers behind it.
+    """
+
+    TABLE: ClassVar = "signals"
+
+    business_date: dt.date
+    watch: str
+    level: str
+    value: float | None
+    says: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    model_version: int | None
+    run_id: str
+    seen_at: dt.datetime
+
+    OK: ClassVar = "ok"
+    WARN: ClassVar = "warn"
+    ERROR: ClassVar = "error"
+    UNKNOWN: ClassVar = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """A person wants the model to be trained anew."""
+
+    TABLE: ClassVar = "wishes"
+
+    reason: str
+    by: str
+    made_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainingDecision:
+    """Whether the model is trained anew with what is known at `business_date`'s close, and why or why not."""
+
+    TABLE: ClassVar = "retraining_decisions"
+
+    business_date: dt.date
+    is_retraining: bool
+    reasons: Sequence[str]
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    run_id: str
+    decided_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A run that was asked for to carry a decision out: `run_key` is the decision's and the attempt's number."""
+
+    TABLE: ClassVar = "attempts"
+
+    decision_id: int
+    number: int
+    run_key: str
+    asked_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """A delivered file, seen once for every content: `outcome` is `taken`, `repeated` or `set aside`, `reason` why."""
+
+    TABLE: ClassVar = "arrivals"
+
+    path: str
+    digest: str
+    business_date: dt.date | None
+    event_id: str
+    outcome: str
+    reason: str
+    seen_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """Something that people were told of, or its end (`is_over`); `key` is the same for what is one and the same thing."""
+
+    TABLE: ClassVar = "alerts"
+
+    key: str
+    kind: str
+    happened: str
+    meaning: str
+    command: str
+    is_over: bool = False
+    told_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heartbeat:
+    """A schedule or sensor was at work."""
+
+    TABLE: ClassVar = "heartbeats"
+
+    name: str
+    beat_at: dt.datetime
+
+
+KINDS: tuple[type, ...] = (
+    PromotionRecord,
+    Verdict,
+    Override,
+    Signal,
+    Wish,
+    RetrainingDecision,
+    Attempt,
+    Arrival,
+    Alert,
+    Heartbeat,
+)
