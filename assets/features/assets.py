@@ -58,7 +58,7 @@ TABLES = {
 
 def _made_of(feature: str) -> tuple[str, list[str]]:
     """The table and the columns of it that a feature is made of; those of the catalogue are the keys."""
-    if feature.startswith("offered"):
+    if "offer" in feature:
         return OFFERS, ["starts_on", "ends_on", "known_from", "reach"]
     if feature.startswith(("price", "spend")):
         return TRANSACTIONS, ["business_date", "sales_value", "quantity"]

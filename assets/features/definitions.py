@@ -12,14 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assets.features.offers import offered
+from assets.features.offers import MEMORY, offered, past_offers, with_reach
 from assets.features.purchases import purchases, shopping_days
 
 if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
 
-VERSION = "2"
+VERSION = "3"
 
 HALF_LIVES = (14, 30, 60, 90, 180)  # days
 TRIP_DECAYS = {80: 0.8, 90: 0.9, 97: 0.97}  # per shopping day of the household since
@@ -27,6 +27,7 @@ LATEST = (2, 3, 4, 5)  # the purchases before the last one whose age is a featur
 PRIOR_GAPS = 2.0  # a household's own gaps count fully once there are clearly more than this many
 WEEK, MONTH = 7, 28  # days: whole weeks, so that every weekday is in them as often
 PACE_DAYS = (14, 84)
+OFFER_PRIOR = 2.0  # weeks of average sales, on offer and off, that an uplift is drawn towards 1 by
 PACE_PRIOR = 3.0  # expected purchases below which a pace is drawn towards that of the level above
 
 HOUSEHOLD_PRODUCT = {
@@ -51,6 +52,11 @@ HOUSEHOLD_PRODUCT = {
     "overdue": "Days since the last purchase over the typical gap: 1 is due today.",
     "quantity": "Average quantity of a purchase.",
     "price": "Average price of a unit that the household paid.",
+    "decayed_on_offer": "Purchases while the product was on offer, decayed with a half-life of 90 days.",
+    "days_since_on_offer": "Days since the last purchase while the product was on offer; null without one.",
+    "days_since_off_offer": "Days since the last purchase while it was not; null without one.",
+    "subcategory_offered": "Of the household's decayed purchases from the subcategory, the part that is on offer next.",
+    "rivals_offered": "The same without the product itself; null when the household buys nothing else there.",
 }
 HOUSEHOLD = {
     "trips": "Days on which the household bought anything.",
@@ -63,6 +69,7 @@ HOUSEHOLD = {
     "product_days": "Products of all its shopping days together.",
     "repeat_share": "Share of its purchases that were not the first of the product.",
     "spend_month": "What it paid in the last 28 days.",
+    "offer_share": "Part of its purchases, decayed over 90 days, that were of products on offer.",
 }
 PRODUCT = {
     "buyers": "Households that ever bought the product.",
@@ -86,6 +93,11 @@ PRODUCT = {
     },
     "offered_next": "Share of the next seven days, and of the stores, for which an offer is already announced.",
     "offered_last": "Share of the last seven days, and of the stores, in which it was on offer.",
+    "offered_half_year": "The same of the last 182 days.",
+    "days_since_offer": "Days since it was last on offer; null when it was not in those 182 days.",
+    "offer_uplift": "Purchases a week while on offer over those a week while not, in those 182 days.",
+    "offer_price": "Price of a unit while on offer over the price while not, of all time.",
+    "subcategory_offered_next": "Of the sales of its subcategory in the last 84 days, the part that is on offer next.",
 }
 
 
@@ -137,8 +149,24 @@ def household_product(days: ibis.Table, products: ibis.Table) -> ibis.Table:
         gap_longest=days.own_gap.max(),
         quantity=days.quantity.mean(),
         price=_ratio(days.sales_value.sum(), days.quantity.sum()),
+        decayed_on_offer=(_decayed(days.age, 90) * days.reach).sum(),
+        days_since_on_offer=days.age.min(where=days.reach > 0.5),
+        days_since_off_offer=days.age.min(where=days.reach <= 0.5),
     )
-    joined = history.join(products.select("product_id", "product_gap"), "product_id")
+    joined = history.join(products.select("product_id", "product_gap", "subcategory", "offered_next"), "product_id")
+    in_subcategory = ibis.window(group_by=["household_id", "subcategory"])
+    planned = joined.decayed_90 * joined.offered_next
+    bought, offered_part = joined.decayed_90.sum().over(in_subcategory), planned.sum().over(in_subcategory)
+    joined = joined.mutate(
+        subcategory_offered=joined.subcategory.notnull().ifelse(_ratio(offered_part, bought), None),
+        rivals_offered=joined.subcategory.notnull().ifelse(
+            # What is left of a sum after its only part is rounding, not a rival.
+            _ratio(
+                offered_part - planned, (bought - joined.decayed_90 > 1e-9).ifelse(bought - joined.decayed_90, None)
+            ),
+            None,
+        ),
+    )
     # A product that nobody repeated has no gap of its own: such a pair's gap is the time that has passed.
     prior = joined.product_gap.fill_null(joined.days_since_first + 1.0)
     own = joined.days_since_first - joined.days_since_last
@@ -162,17 +190,19 @@ def household(days: ibis.Table) -> ibis.Table:
         spend_month=(trips.age < MONTH).ifelse(trips.spend, 0.0).sum(),
         product_days=trips.day_size.sum(),
     )
-    variety = days.group_by("household_id").agg(products=days.product_id.nunique())
+    weight = _decayed(days.age, 90)
+    variety = days.group_by("household_id").agg(
+        products=days.product_id.nunique(), offer_share=_ratio((weight * days.reach).sum(), weight.sum())
+    )
     joined = habits.join(variety, "household_id")
     joined = joined.mutate(repeat_share=1 - joined.products / joined.product_days)
     return _as_floats(joined, ["household_id"], HOUSEHOLD)
 
 
-def product(days: ibis.Table, offers: ibis.Table) -> ibis.Table:
-    """How every product sells, how it is repeated, and whether it is on offer.
+def product(days: ibis.Table, offers: ibis.Table, *, as_of: dt.date) -> ibis.Table:
+    """How every product sells, how it is repeated, and whether it is, was and will be on offer."""
+    import ibis
 
-    `offers` are those near the close (:func:`assets.features.offers.offered`).
-    """
     is_recent, is_this_week = days.age < MONTH, days.age < WEEK
     pairs = days.group_by("household_id", "product_id", "category", "subcategory").agg(
         times=days.count(),
@@ -203,9 +233,30 @@ def product(days: ibis.Table, offers: ibis.Table) -> ibis.Table:
         price_month=price(is_recent),
         price_week=price(is_this_week),
         price_ever=_ratio(days.sales_value.sum(), days.quantity.sum()),
+        season=(days.age < 3 * MONTH).sum(),
+        remembered=(days.age < MEMORY).sum(),
+        on_offer=days.reach.sum(where=days.age < MEMORY).fill_null(0.0),
+        offer_price=_ratio(
+            _ratio((days.sales_value * days.reach).sum(), (days.quantity * days.reach).sum()),
+            _ratio((days.sales_value * (1 - days.reach)).sum(), (days.quantity * (1 - days.reach)).sum()),
+        ),
     )
-    joined = repeats.join(sales, "product_id").join(_paces(pairs), "product_id").left_join(offers, "product_id")
+    joined = repeats.join(sales, "product_id").join(_paces(pairs), "product_id")
+    for near in (offered(offers, as_of=as_of), past_offers(offers, as_of=as_of)):
+        joined = joined.left_join(near, "product_id").drop("product_id_right")
+    weeks_on = joined.offer_days.fill_null(0.0) / WEEK
+    usual = OFFER_PRIOR * joined.remembered * WEEK / MEMORY
+    in_subcategory = ibis.window(group_by="subcategory")
+    season, planned = joined.season.sum().over(in_subcategory), joined.season * joined.offered_next.fill_null(0.0)
     joined = joined.mutate(
+        offered_half_year=joined.offer_days.fill_null(0.0) / MEMORY,
+        offer_uplift=_ratio(
+            (joined.on_offer + usual) / (weeks_on + OFFER_PRIOR),
+            (joined.remembered - joined.on_offer + usual) / (MEMORY / WEEK - weeks_on + OFFER_PRIOR),
+        ),
+        subcategory_offered_next=joined.subcategory.notnull().ifelse(
+            _ratio(planned.sum().over(in_subcategory), season), None
+        ),
         price_change=_ratio(joined.price_month, joined.price_ever),
         price_change_week=_ratio(joined.price_week, joined.price_ever),
         offered_next=joined.offered_next.fill_null(0.0),
@@ -323,8 +374,8 @@ def build(
     Later lines, and offers announced later, change nothing. `only` leaves out households that it does not have (a
     column `household_id`): the others' rows are the same.
     """
-    days = shopping_days(purchases(transactions, products), as_of=as_of)
-    by_product = product(days, offered(offers, as_of=as_of)).cache()
+    days = with_reach(shopping_days(purchases(transactions, products), as_of=as_of), offers, as_of=as_of)
+    by_product = product(days, offers, as_of=as_of).cache()
     own = days if only is None else days.semi_join(only, "household_id")
     return FeatureTables(
         # Candidates look at it three times.

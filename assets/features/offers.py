@@ -1,4 +1,4 @@
-"""What is on offer around a close, as far as it was announced by then."""
+"""What is on offer around a close and was before it, as far as it was announced by then."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 DAYS = 7  # on either side of the close: a leaflet is a week's
+MEMORY = 182  # days over which it is told how often a product is on offer, and what that does to its sales
 
 
 def offered(offers: ibis.Table, *, as_of: dt.date) -> ibis.Table:
@@ -33,3 +34,45 @@ def _average_reach(offers: ibis.Table, *, since: dt.date) -> ir.FloatingScalar:
     reach = offers.reach.cast("float64")
     largest = [reach.max(where=(offers.starts_on <= day) & (offers.ends_on >= day)).fill_null(0.0) for day in days]
     return sum(largest[1:], largest[0]) / DAYS
+
+
+def with_reach(days: ibis.Table, offers: ibis.Table, *, as_of: dt.date) -> ibis.Table:
+    """The shopping days with `reach`: of the offers that the product had on that day the largest, 0 without one.
+
+    Offers that were not known by `as_of`'s close change nothing.
+    """
+    known = offers.filter((offers.known_from <= as_of) & (offers.starts_on <= as_of))
+    periods = known.select(
+        "product_id", "reach", oldest=_days_before(as_of, known.starts_on), newest=_days_before(as_of, known.ends_on)
+    )
+    sold = days.select("product_id", "age").distinct()
+    on_offer = sold.join(
+        periods, [sold.product_id == periods.product_id, sold.age <= periods.oldest, sold.age >= periods.newest]
+    )
+    largest = on_offer.group_by("product_id", "age").agg(reach=on_offer.reach.max().cast("float64"))
+    joined = days.left_join(largest, ["product_id", "age"]).drop("product_id_right", "age_right")
+    return joined.mutate(reach=joined.reach.fill_null(0.0)).cache()
+
+
+def past_offers(offers: ibis.Table, *, as_of: dt.date) -> ibis.Table:
+    """How often each product was on offer in the :data:`MEMORY` days up to `as_of`; products that never were are absent.
+
+    Columns: `product_id`, `offer_days` (days of an offer, each times its reach) and `days_since_offer` (0: one runs).
+    """
+    import ibis
+
+    first = as_of - dt.timedelta(days=MEMORY - 1)
+    known = offers.filter((offers.known_from <= as_of) & (offers.starts_on <= as_of) & (offers.ends_on >= first))
+    since, until = ibis.greatest(known.starts_on, ibis.literal(first)), ibis.least(known.ends_on, ibis.literal(as_of))
+    days = (until.delta(since, unit="day") + 1) * known.reach.cast("float64")
+    return known.group_by("product_id").agg(
+        # Two offers of a day are rare; they are counted twice, up to every day there is.
+        offer_days=ibis.least(days.sum(), ibis.literal(float(MEMORY))),
+        days_since_offer=_days_before(as_of, until).min(),
+    )
+
+
+def _days_before(as_of: dt.date, date: ir.DateValue) -> ir.IntegerValue:
+    import ibis
+
+    return ibis.literal(as_of).delta(date, unit="day")

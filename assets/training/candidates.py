@@ -24,6 +24,7 @@ DERIVED = {
     "subcategory_overdue": "The same for the subcategory.",
     "price_against_own": "This month's price over what the household used to pay.",
     "price_week_against_own": "This week's price over the same.",
+    "offer_habit": "Part of the household's purchases of the product that were on offer, drawn towards its part of all.",
     "expected_week": "Purchases that a week would bring at the household's recent pace: 90-day decayed purchases over "
     "the days that they stand for, times seven.",
 }
@@ -35,6 +36,7 @@ FEATURES: dict[str, str] = {
     **definitions.SUBCATEGORY_AFFINITY,
     **DERIVED,
 }
+OFFER_PRIOR = 0.5  # decayed purchases by which a habit is drawn: one purchase of a month ago weighs more
 LOG_2 = 0.6931471805599453
 
 # Products that are new to a household come from this many categories that it needs most, and best sellers of each.
@@ -70,6 +72,8 @@ def candidates(tables: FeatureTables, *, own: int, new: int) -> ibis.Table:
         subcategory_overdue=joined.subcategory_days_since_last / joined.subcategory_gap.nullif(0),
         price_against_own=joined.price_month / joined.price.nullif(0),
         price_week_against_own=joined.price_week / joined.price.nullif(0),
+        offer_habit=(joined.decayed_on_offer.fill_null(0.0) + OFFER_PRIOR * joined.offer_share)
+        / (joined.decayed_90.fill_null(0.0) + OFFER_PRIOR),
         expected_week=7
         * joined.decayed_90
         * LOG_2

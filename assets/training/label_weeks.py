@@ -44,21 +44,17 @@ def make_missing(
     commit, made = None, 0
     for as_of in weeks:
         end = as_of + dt.timedelta(days=LABEL_DAYS)
-        near = offers.filter(
-            (offers.known_from <= as_of)
-            & (offers.starts_on <= end)
-            & (offers.ends_on > as_of - dt.timedelta(days=LABEL_DAYS))
-        )
+        known = offers.filter((offers.known_from <= as_of) & (offers.starts_on <= end))
         inputs = inputs_of(
             transactions=sources.fingerprint(TRANSACTIONS, until=end),
             products=catalogue_digest,
-            offers=content_digest(near),
+            offers=content_digest(known),
             model=model,
         )
         if inputs_on_record(kept_in, as_of) == inputs:
             continue
         say(f"Labelling the week to {end}")
-        week = examples(sources.read(TRANSACTIONS, until=end), catalogue, near, as_of=as_of, model=model)
+        week = examples(sources.read(TRANSACTIONS, until=end), catalogue, known, as_of=as_of, model=model)
         week = week.mutate(inputs=ibis.literal(inputs), **{AS_OF: ibis.literal(as_of)})
         commit = kept_in.replace_days(EXAMPLES, in_order(week), days=[as_of], by=AS_OF)
         made += 1

@@ -89,6 +89,11 @@ class TestHouseholdProduct:
             "overdue": round(10 / (52 / 3), 4),
             "quantity": 1.5,
             "price": round(7 / 3, 4),
+            "decayed_on_offer": 0,
+            "days_since_on_offer": None,
+            "days_since_off_offer": 10,
+            "subcategory_offered": 0,
+            "rivals_offered": None,  # it buys no other whole milk
         }
 
     def test_gaps_of_three_purchases(self, engine):
@@ -141,6 +146,7 @@ class TestHousehold:
             "product_days": 4,
             "repeat_share": 0.25,  # one of the four purchases was a repeat
             "spend_month": 10,  # 3 + 5 and 2; 30 days ago is before
+            "offer_share": 0,
         }
 
     def test_single_purchase_has_no_gap(self, engine):
@@ -182,6 +188,11 @@ class TestProduct:
             **{f"{level}pace_{days}": 1 for level in ("", "subcategory_", "category_") for days in (14, 84)},
             "offered_next": 0,
             "offered_last": 0,
+            "offered_half_year": 0,
+            "days_since_offer": None,
+            "offer_uplift": 1,
+            "offer_price": None,
+            "subcategory_offered_next": 0,
         }
 
     def test_week_is_seven_days(self, engine):
@@ -219,6 +230,62 @@ class TestProduct:
         found = {name: row(product, product_id=name) for name in ("P1", "P2", "P3")}
         offered = {name: (of["offered_next"], of["offered_last"]) for name, of in found.items()}
         assert offered == {"P1": (0.5, 0), "P2": (0, 1), "P3": (0, 0)}
+
+
+class TestOffersOfThePast:
+    """P1 was on offer in half of the stores from 29 to 16 days ago, and is everywhere from tomorrow on."""
+
+    PLANNED: tuple[Offer, ...] = (
+        ("P1", 29, 16, 30, 0.5),
+        ("P1", -1, -7, 0, 1.0),
+        ("P1", 12, 8, -1, 1.0),
+    )  # the last is told too late
+    CATALOGUE = (
+        {"product_id": "P1", "subcategory": "MILK"},
+        {"product_id": "P2", "subcategory": "MILK"},
+        {"product_id": "P3"},
+    )
+    LINES: tuple[Line, ...] = (
+        ("H1", "P1", 30, 1, 2.0),
+        ("H1", "P1", 20, 1, 1.0),
+        ("H1", "P1", 10, 1, 2.0),
+        ("H1", "P2", 0, 1, 1.0),
+        ("H1", "P3", 0, 1, 1.0),
+        ("H2", "P1", 28, 2, 2.0),
+    )
+
+    def tables(self, engine) -> FeatureTables:
+        return build(transactions(engine, self.LINES), products(self.CATALOGUE), offers(self.PLANNED), as_of=CLOSE)
+
+    def test_what_a_household_bought_on_offer(self, engine):
+        tables = self.tables(engine)
+        found = row(tables.household_product, household_id="H1", product_id="P1")
+        on_offer = 0.5 * 0.5 ** (20 / 90)
+        assert found["decayed_on_offer"] == round(on_offer, 4)
+        # Half of the stores is not more than half: nothing of it counts as bought on offer for sure.
+        assert (found["days_since_on_offer"], found["days_since_off_offer"]) == (None, 10)
+        all_of_it = sum(0.5 ** (age / 90) for age in (30, 20, 10, 0, 0))
+        assert row(tables.household, household_id="H1")["offer_share"] == round(on_offer / all_of_it, 4)
+
+    def test_what_replaces_a_product_may_be_on_offer(self, engine):
+        tables = self.tables(engine)
+        p1 = sum(0.5 ** (age / 90) for age in (30, 20, 10))
+        milk = {what: row(tables.household_product, household_id="H1", product_id=what) for what in ("P1", "P2")}
+        assert {found["subcategory_offered"] for found in milk.values()} == {round(p1 / (p1 + 1), 4)}
+        assert (milk["P1"]["rivals_offered"], milk["P2"]["rivals_offered"]) == (0, 1)
+        alone = row(tables.household_product, household_id="H1", product_id="P3")
+        assert alone["subcategory_offered"] is alone["rivals_offered"] is None  # of no subcategory
+        assert row(tables.product, product_id="P2")["subcategory_offered_next"] == 0.8  # four purchases of five
+
+    def test_what_an_offer_does_to_sales_and_price(self, engine):
+        found = row(self.tables(engine).product, product_id="P1")
+        assert found["offered_half_year"] == round(14 * 0.5 / 182, 4)
+        assert found["days_since_offer"] == 16
+        # Two of four purchases were in its one full week of offers (14 half days), the other half of them off offer.
+        usual = 2 * 4 / 26
+        assert found["offer_uplift"] == round(((1 + usual) / (1 + 2)) / ((3 + usual) / (25 + 2)), 4)
+        # On offer 1.0 for one and 2.0 for two, each by half; off offer the other halves, and 2.0 twice.
+        assert found["offer_price"] == round((1.5 / 1.5) / ((1.5 + 4) / (1.5 + 2)), 4)
 
 
 class TestPace:
