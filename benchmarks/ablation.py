@@ -49,7 +49,10 @@ class Variant:
 VARIANTS = {
     "as configured": Variant(),
     "another seed": Variant(seed=7),
-    "without offers": Variant(features(without=lambda n: n.startswith("offered"))),
+    "without offers": Variant(features(without=lambda n: "offer" in n)),
+    "without what households do on offer": Variant(
+        features(without=lambda n: "offer" in n and n not in ("offered_next", "offered_last"))
+    ),
     "without paces": Variant(features(without=lambda n: "pace_" in n)),
     "without subcategories": Variant(features(without=lambda n: n.startswith("subcategory_"))),
     "without categories at all": Variant(features(without=lambda n: "category" in n)),
