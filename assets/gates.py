@@ -191,20 +191,19 @@ def key_of(record: Verdict | Override) -> tuple[str, Partition, str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Closed:
-    """A gate that is not open: for which partition, why, and the command that mends it."""
+    """A gate that is not open for one partition, and why: it failed, or has no verdict on the present version."""
 
-    subject: str
+    gate: Gate
     partition: Partition
-    check: str
     why: str
-    remedy: str
+    has_failed: bool = False
 
     def __str__(self) -> str:
-        return f"{self.subject}{f' of {self.partition}' if self.partition else ''}: {self.check} {self.why}"
+        return f"{self.gate.subject}{f' of {self.partition}' if self.partition else ''}: {self.gate.check} {self.why}"
 
 
 def closed(operations: OperationsDatabase, needs: Mapping[str, Versions], *, now: dt.datetime) -> list[Closed]:
-    """The gates of `needs` (versions of partitions by subject) that are not open at `now`."""
+    """The gates of `needs` (versions of partitions by subject) that are not open at `now`, what failed first."""
     overrides = {key_of(override) for override in operations.overrides(now=now)}
     found = []
     for subject, versions in needs.items():
@@ -213,52 +212,44 @@ def closed(operations: OperationsDatabase, needs: Mapping[str, Versions], *, now
         for gate in GATES[subject]:
             for partition, version in versions.items():
                 verdict = verdicts.get((partition, gate.check))
-                if verdict and verdict.data_version == version:
-                    if verdict.outcome == Verdict.PASSED or key_of(verdict) in overrides:
-                        continue
-                    found.append(_closed_by(gate, verdict))
-                else:
-                    found.append(_unchecked(gate, partition, is_of_another_version=verdict is not None))
-    return found
+                if verdict is None or verdict.data_version != version:
+                    why = "was made for another version of it" if verdict else "has never looked at it"
+                    found.append(Closed(gate=gate, partition=partition, why=why))
+                elif verdict.outcome != Verdict.PASSED and key_of(verdict) not in overrides:
+                    found.append(
+                        Closed(
+                            gate=gate,
+                            partition=partition,
+                            why=f"{verdict.outcome} ({verdict.reason})",
+                            has_failed=verdict.outcome == Verdict.FAILED,
+                        )
+                    )
+    # What failed before what was never checked: it is nearer to the cause.
+    return sorted(found, key=lambda each: not each.has_failed)
 
 
 def require(operations: OperationsDatabase, needs: Mapping[str, Versions], *, now: dt.datetime) -> None:
     """Raise :class:`GateClosed` unless every gate of `needs` is open: to be asked before anything is read."""
-    if not (found := closed(operations, needs, now=now)):
-        return
-    # What failed before what was never checked: it is nearer to the cause.
-    found.sort(key=lambda gate: gate.why.startswith(("was", "has")))
-    remedies = list(dict.fromkeys(gate.remedy for gate in found))
-    raise GateClosed(
-        f"What this is made of may not be used: {listed([str(gate) for gate in found], 3)}.",
-        remedy="; then ".join(remedies[:2]) + ".",
-    )
+    if found := closed(operations, needs, now=now):
+        raise GateClosed(
+            f"What this is made of may not be used: {listed(found, 3)}.",
+            remedy="; then ".join(_remedies(found)[:3]) + ".",
+        )
 
 
-def _closed_by(gate: Gate, verdict: Verdict) -> Closed:
-    day, name = (
-        verdict.partition,
-        f"{gate.subject} {gate.check}" + (f" {verdict.partition}" if verdict.partition else ""),
-    )
-    if verdict.outcome == Verdict.CRASHED:
-        why, remedy = f"crashed ({verdict.reason})", _check_again(gate, day)
-    else:
-        why = f"failed ({verdict.reason})"
-        remedy = f'mend it and make it again, or let it through for a while: `nightcart override {name} --reason "…"`'
-    return Closed(subject=gate.subject, partition=day, check=gate.check, why=why, remedy=remedy)
-
-
-def _unchecked(gate: Gate, partition: Partition, *, is_of_another_version: bool) -> Closed:
-    why = "was made for another version of it" if is_of_another_version else "has never looked at it"
-    return Closed(
-        subject=gate.subject,
-        partition=partition,
-        check=gate.check,
-        why=why,
-        remedy=_check_again(gate, partition),
-    )
-
-
-def _check_again(gate: Gate, partition: Partition) -> str:
-    days = f" --from {partition} --to {partition}" if partition else ""
-    return f"`nightcart check {gate.asset or gate.subject}{days}`"
+def _remedies(found: Sequence[Closed]) -> list[str]:
+    """The commands that open the gates: one for each failed verdict, one for all of a subject that are to be checked."""
+    remedies = []
+    for each in (each for each in found if each.has_failed):
+        name = " ".join(map(str, filter(None, (each.gate.subject, each.gate.check, each.partition))))
+        remedies.append(
+            f'mend it and make it again, or let it through for a while: `nightcart override {name} --reason "…"`'
+        )
+    unchecked: dict[str, list[dt.date]] = {}
+    for each in (each for each in found if not each.has_failed):
+        days = unchecked.setdefault(each.gate.asset or each.gate.subject, [])
+        days += [each.partition] if each.partition else []
+    for asset, days in unchecked.items():
+        between = f" --from {min(days)} --to {max(days)}" if days else ""
+        remedies.append(f"`nightcart check {asset}{between}`")
+    return remedies
