@@ -1,16 +1,16 @@
-"""What changed between two deliveries, in one sentence; and what a delivery that was corrected makes stale."""
+"""What changed between two deliveries of the transactions, in one sentence."""
 
 from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resources.errors import FeedRefused
 from resources.feeds import ColumnsMissing, FeedFile, listed
-from resources.records import Delivery, Made
+from resources.records import Delivery
 from resources.settings import Transactions
 
 if TYPE_CHECKING:
@@ -175,41 +175,3 @@ def fault(column: str, day: Mapping[str, float], feed: Transactions, *, aside: S
         sales_value=contract.sales_value,
         aside=aside or "which are not on record",
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stale:
-    """Days of `subject` that were made before days that they are made of were `corrected`."""
-
-    subject: str
-    days: Sequence[dt.date]
-    corrected: Sequence[dt.date]
-
-
-def stale(
-    made: Iterable[Made], deliveries: Sequence[tuple[int, Delivery]], *, reach: Mapping[str, int | None]
-) -> list[Stale]:
-    """What was made from a day's lines that are others now, by subject.
-
-    `deliveries` are numbered, in order. `reach` is how many days up to its own something is made of (None: all).
-    """
-    by_day: dict[dt.date, list[tuple[int, str]]] = {}
-    for number, delivery in deliveries:
-        by_day.setdefault(delivery.business_date, []).append((number, delivery.content))
-    newest = {(record.subject, record.business_date): record for record in made}  # the last of each is what is there
-    found: dict[str, dict[dt.date, set[dt.date]]] = {}
-    for (subject, day), record in newest.items():
-        days = reach[subject]
-        first = day - dt.timedelta(days=days - 1) if days else dt.date.min
-        for of, contents in by_day.items():
-            if first <= of <= day and contents[-1][1] != _known(contents, record.deliveries):
-                found.setdefault(subject, {}).setdefault(day, set()).add(of)
-    return [
-        Stale(subject=subject, days=sorted(days), corrected=sorted(set().union(*days.values())))
-        for subject, days in found.items()
-    ]
-
-
-def _known(contents: Sequence[tuple[int, str]], until: int) -> str | None:
-    """A day's content as of the delivery with the number `until`; None before its first."""
-    return next((content for number, content in reversed(contents) if number <= until), None)
