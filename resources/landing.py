@@ -160,9 +160,12 @@ def complete(
 
 
 def of_days(landing: Landing, days: Collection[dt.date]) -> list[LandedFile]:
-    """The files to read `days` from: those with their marker, or all of them where there is no such thing."""
-    wanted = set(days)
-    return [file for file in look(landing) if file.day in wanted and (file.is_marked or not landing.marker)]
+    """The files to read `days` from: with their marker, where there is such a thing, and as many as a day has."""
+    by_day: dict[dt.date, list[LandedFile]] = {}
+    for file in look(landing):
+        if file.day in set(days) and (file.is_marked or not landing.marker):
+            by_day.setdefault(file.day, []).append(file)
+    return [file for files in by_day.values() if len(files) >= landing.files_a_day for file in files]
 
 
 def event_beside(path: str) -> str | None:
