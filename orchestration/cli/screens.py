@@ -80,7 +80,7 @@ def models() -> None:
     if not versions:
         raise Refused("There is no model yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`.")
     k = settings.model.ranked_places
-    table = Table(box=box.SIMPLE_HEAD, title=f"{adapters['registry'].name}: versions in MLflow", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title=f"{found['registry'].name}: versions in MLflow", title_justify="left")
     for column in ("version", "alias", "night of", "family", f"Recall@{k}", f"nDCG@{k}", f"hit rate@{k}", "trained on"):
         table.add_column(column, justify="right" if "@" in column else "left")
     for version in versions:
