@@ -112,7 +112,8 @@ def look(landing: Landing) -> list[LandedFile]:
     import fsspec
 
     pattern = pattern_of(landing)
-    every_day = DATE_IN_PATH.sub("*", pattern)
+    # A star beside a day is one star: two are folders, alone between slashes.
+    every_day = re.sub(r"(?<!/)\*{2,}|\*{2,}(?!/)", "*", DATE_IN_PATH.sub("*", pattern))
     with reached(landing.path):
         filesystem, inside = fsspec.core.url_to_fs(every_day)
         filesystem.invalidate_cache()
