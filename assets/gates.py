@@ -184,6 +184,14 @@ def whole(tables: TableStore, table: str) -> dict[Partition, str]:
     return {None: tables.fingerprint(table) if tables.exists(table) else NO_ROWS}
 
 
+def good_days(operations: OperationsDatabase, subject: str, *, before: dt.date) -> list[dt.date]:
+    """The days before `before` whose gates all passed when they were last asked, the latest first."""
+    verdicts = operations.verdicts(subject, until=before - dt.timedelta(days=1))
+    passed = {key for key, verdict in verdicts.items() if verdict.outcome == Verdict.PASSED}
+    days = {partition for partition, _ in verdicts if partition}
+    return sorted((day for day in days if all((day, g.check) in passed for g in GATES[subject])), reverse=True)
+
+
 def key_of(record: Verdict | Override) -> tuple[str, Partition, str, str]:
     """What an override and its verdict have in common."""
     return (record.subject, record.partition, record.check, record.data_version)

@@ -20,3 +20,11 @@ backfill = dg.define_asset_job(
     description="Some assets for a range of business days in one run: what `nightcart backfill` launches.",
     tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},
 )
+
+ingestion = dg.define_asset_job(
+    "ingestion",
+    selection=dg.AssetSelection.groups("ingestion"),
+    description="A business day's baskets and the snapshots, with their checks, and nothing that is made of them: for a "
+    "file that came late or was corrected.",
+    tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},
+)

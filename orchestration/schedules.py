@@ -8,18 +8,12 @@ import dagster as dg
 from assets.partitions import ONE_DAY, business_days
 from assets.partitions import settings as configured
 from orchestration.jobs import nightly
+from orchestration.nights import is_left_to_arrival, night_request, night_so_far
 from resources.errors import NightcartError
 from resources.feeds import FeedReader
+from resources.operations import OperationsDatabase
 from resources.settings import Settings
 from resources.table_store import TableStore
-
-PARTITION_TAG = "dagster/partition"
-UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 @dg.schedule(
@@ -35,6 +29,7 @@ def nightly_schedule(
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
     tables: dg.ResourceParam[TableStore],
+    operations: OperationsDatabase,
 ) -> dg.RunRequest | dg.SkipReason:
     day = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone)).date() - ONE_DAY
     if not business_days.has_partition_key(day.isoformat()):
@@ -42,22 +37,21 @@ def nightly_schedule(
             f"{day} is outside {settings.title}'s history, {settings.first_business_day} … "
             f"{settings.last_business_day or 'today'}. A finished data set is played with `nightcart replay`."
         )
-    runs = context.instance.get_runs(
-        dg.RunsFilter(job_name=nightly.name, tags={PARTITION_TAG: day.isoformat()}), limit=20
-    )
-    by_status = {run.status: run.run_id[:8] for run in reversed(runs)}
-    if dg.DagsterRunStatus.SUCCESS in by_status:
-        return dg.SkipReason(f"{day} is done: run {by_status[dg.DagsterRunStatus.SUCCESS]}.")
-    if under_way := [by_status[status] for status in UNDER_WAY if status in by_status]:
-        return dg.SkipReason(f"{day} is under way: run {under_way[0]}.")
-    if dg.DagsterRunStatus.FAILURE in by_status:
+    night = night_so_far(context.instance, day)
+    if night.done:
+        return dg.SkipReason(f"{day} is done: run {night.done[:8]}.")
+    if night.under_way:
+        return dg.SkipReason(f"{day} is under way: run {night.under_way[:8]}.")
+    if is_left_to_arrival(day, settings=settings, operations=operations, now=dt.datetime.now(dt.UTC)):
+        return dg.SkipReason(f"Files of {day} are in the landing place: ingest_on_arrival runs its night.")
+    if night.failed:
         return dg.SkipReason(
-            f"{day} failed: run {by_status[dg.DagsterRunStatus.FAILURE]}. Mend what it names, then "
-            f"`nightcart nightly --date {day}` goes on where it stopped."
+            f"{day} failed: run {night.failed[:8]}. Mend what it names, then `nightcart nightly --date {day}` goes on "
+            "where it stopped."
         )
     if why := feed_is_missing(day, settings=settings, feeds=feeds, tables=tables):
         return dg.SkipReason(why)
-    return dg.RunRequest(partition_key=day.isoformat(), run_key=f"{nightly.name}:{day}")
+    return night_request(day, run_key=f"{nightly.name}:{day}")
 
 
 def feed_is_missing(day: dt.date, *, settings: Settings, feeds: FeedReader, tables: TableStore) -> str | None:
@@ -66,10 +60,11 @@ def feed_is_missing(day: dt.date, *, settings: Settings, feeds: FeedReader, tabl
 
     if settings.is_closed(day):
         return None
-    feed = settings.transactions
+    feed, landing = settings.transactions, settings.landing
     try:
-        if feed.is_dated:
-            is_there = bool(feeds.locate(feed, days=[day]))
+        located = feeds.locate(feed, days=[day], landing_place=landing)
+        if feed.is_dated or any(of for _, of in located):
+            is_there = bool(located)
         else:
             lines, _ = feeds.read(feed, engine=tables.engine, columns=source_columns(feed))
             is_there = has_lines(lines, feed, day, timezone=settings.timezone)

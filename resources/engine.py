@@ -32,6 +32,14 @@ def connect() -> Backend:
     return engine
 
 
+def as_text(value: ir.Value) -> ir.StringValue:
+    """A column of identifiers as text: 1510 and 1510.0 are the same, for a program that met a gap writes the second."""
+    if not (value.type().is_floating() or value.type().is_decimal()):
+        return value.cast("string")
+    whole = value.try_cast("int64")
+    return (whole.cast("float64") == value).ifelse(whole.cast("string"), value.cast("string"))  # pyright: ignore
+
+
 def in_zone(at: ir.TimestampValue, zone: str) -> ir.TimestampValue:
     """The wall-clock time in `zone` of the UTC instants `at`, both without zone."""
     return at if zone == "UTC" else _timezone(zone, _timezone("UTC", at))
@@ -100,3 +108,12 @@ def content_digest(table: ibis.Table) -> str:
     query = f"SELECT count(*), sum(hash(row)) FROM ({ibis.to_sql(table)}) AS row"
     rows, total = backend.raw_sql(query).fetchone()
     return f"{rows}-{int(total or 0) % (1 << 64):016x}"
+
+
+def content_digests(table: ibis.Table, *, by: str) -> dict[object, str]:
+    """:func:`content_digest` of the rows of each value of the column `by`."""
+    import ibis
+
+    backend: Backend = ibis.get_backend(table)  # pyright: ignore[reportAssignmentType]
+    query = f"SELECT {by}, count(*), sum(hash(row)) FROM ({ibis.to_sql(table)}) AS row GROUP BY {by}"
+    return {value: f"{n}-{int(total) % (1 << 64):016x}" for value, n, total in backend.raw_sql(query).fetchall()}

@@ -2,7 +2,8 @@
 
 Every file is first copied, byte for byte, into the raw store (`raw/<digest>/<name>`, written once) and read from
 there: what was ingested can be looked at later, a file that changes while it is read does no harm, and a remote file
-is fetched once. Reading gives the source's own columns plus `source_file`, `source_row` (1-based, the header not
+is fetched once. A day that has files in the landing place is read from them, and from nowhere else
+(:meth:`FeedReader.locate`). Reading gives the source's own columns plus `source_file`, `source_row` (1-based, the header not
 counted), `file_date` (the day that a file's path names) and `defect` (why a line of a text file could not be split
 into columns). Meaning — names, types, rules — begins in `assets.ingestion.cleaning`.
 """
@@ -21,18 +22,19 @@ import shutil
 import tempfile
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from resources import home
+from resources import home, landing
 from resources.engine import quoted_name, quoted_text, temporary_name
 from resources.errors import FeedMissing, FeedRefused, Unavailable
-from resources.settings import FeedFiles
+from resources.settings import FeedFiles, Landing
 
 if TYPE_CHECKING:
     import ibis
+    import pyarrow as pa
     from ibis.backends.duckdb import Backend
 
 # What reading adds to a file's own columns, and so must not be among them.
@@ -44,12 +46,16 @@ REDELIVER = "have it delivered again, then materialise the day again."
 
 @dataclass(frozen=True, kw_only=True)
 class FeedFile:
-    """A delivered file: where it was, the kept copy, its SHA-256, and the day that its path names."""
+    """A delivered file: where it was, the kept copy, its SHA-256, and the day that its path names.
+
+    `columns` are its own, with their types as the contract calls them, once it has been read.
+    """
 
     path: str
     copy: Path
     digest: str
     day: dt.date | None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -60,40 +66,68 @@ class FeedFile:
         return self.path.removeprefix(f"{home.PROJECT}{os.sep}")
 
 
+class ColumnsMissing(FeedRefused):
+    """A file lacks columns: `file` with those that it has, and how many `rows` it has."""
+
+    def __init__(self, message: str, *, remedy: str, file: FeedFile, rows: int) -> None:
+        super().__init__(message, remedy=remedy)
+        self.file, self.rows = file, rows
+
+
 @dataclass(frozen=True)
 class FeedReader:
     """Reads feeds through the raw store at `raw`."""
 
     raw: Path
 
-    def locate(self, files: FeedFiles, *, days: Sequence[dt.date] = ()) -> list[tuple[str, dt.date | None]]:
-        """The paths that the feed has now, with the day that each is for; of a dated feed only those of `days`."""
-        found: list[tuple[str, dt.date | None]] = []
-        for pattern in files.path:
-            wanted = [(pattern.format(date=day), day) for day in days] if "{date" in pattern else [(pattern, None)]
+    def locate(
+        self, files: FeedFiles, *, days: Sequence[dt.date] = (), landing_place: Landing | None = None
+    ) -> list[tuple[str, dt.date | None]]:
+        """The paths that the feed has now, with the day that each is for; of a dated feed only those of `days`.
+
+        Those of `days` that have complete files in the landing place have no others; when all have, the feed's own
+        files are not asked for.
+        """
+        landed = landing.of_days(landing_place, days) if landing_place and days else []
+        found: list[tuple[str, dt.date | None]] = [(file.path, file.day) for file in landed]
+        others = sorted(set(days) - {file.day for file in landed})
+        for pattern in files.path if others or not days else ():
+            wanted = [(pattern.format(date=day), day) for day in others] if "{date" in pattern else [(pattern, None)]
             for path, day in wanted:
                 found += [(match, day) for match in _expand(path)]
         return list(dict.fromkeys(found))  # a file that two patterns match is one file
 
-    def keep(self, files: FeedFiles, *, days: Sequence[dt.date] = ()) -> list[FeedFile]:
+    def keep(
+        self, files: FeedFiles, *, days: Sequence[dt.date] = (), landing_place: Landing | None = None
+    ) -> list[FeedFile]:
         """Copy the files that the feed has now into the raw store, unread: what their digests are.
 
         Raises :class:`FeedMissing` and :class:`Unavailable` as :meth:`read` does.
         """
-        located = self.locate(files, days=days)
-        where = " or ".join(files.path)
-        if not located and not files.is_dated:
-            raise FeedMissing(f"No file matches {where}.", remedy="deliver it, or correct `path` in the configuration.")
-        without = sorted(set(days) - {day for _, day in located}) if files.is_dated else []
-        if without:
+        located = self.locate(files, days=days, landing_place=landing_place)
+        where = " or ".join([*([landing_place.path] if landing_place and days else []), *files.path])
+        without = sorted(set(days) - {day for _, day in located})
+        if files.is_dated and without:
             raise FeedMissing(
                 f"There is no file for {listed(without)} at {where}.",
                 remedy="deliver it, or add the day to `closed_days` in the configuration if the stores were closed.",
             )
-        return [self._keep(path, day) for path, day in located]
+        if not files.is_dated and (without or not days) and all(day for _, day in located):
+            raise FeedMissing(f"No file matches {where}.", remedy="deliver it, or correct `path` in the configuration.")
+        kept = [self.kept(path, day) for path, day in located]
+        # The same bytes under two names, both for one day, are one delivery.
+        return list({(file.digest, file.day) if file.day else file.path: file for file in reversed(kept)}.values())[
+            ::-1
+        ]
 
     def read(
-        self, files: FeedFiles, *, engine: Backend, columns: Collection[str], days: Sequence[dt.date] = ()
+        self,
+        files: FeedFiles,
+        *,
+        engine: Backend,
+        columns: Collection[str],
+        days: Sequence[dt.date] = (),
+        landing_place: Landing | None = None,
     ) -> tuple[ibis.Table, list[FeedFile]]:
         """The feed's lines as one table of `engine`, and the files that they came from.
 
@@ -101,7 +135,13 @@ class FeedReader:
         :class:`FeedMissing` when there is no file (or none for one of `days`), :class:`FeedRefused` when a file is
         empty, truncated, unreadable or lacks a column, :class:`Unavailable` when a remote file cannot be fetched.
         """
-        kept = self.keep(files, days=days)
+        kept = self.keep(files, days=days, landing_place=landing_place)
+        return self.lines(files, kept, engine=engine, columns=columns)
+
+    def lines(
+        self, files: FeedFiles, kept: Sequence[FeedFile], *, engine: Backend, columns: Collection[str]
+    ) -> tuple[ibis.Table, list[FeedFile]]:
+        """The lines of files that were kept, as :meth:`read` gives them."""
         if files.encoding.lower() not in DUCKDB_ENCODINGS:
             kept = [_in_utf8(file, files.encoding) for file in kept]
             files = files.model_copy(update={"encoding": "utf-8"})
@@ -109,22 +149,25 @@ class FeedReader:
         for file in kept:
             if file.copy.stat().st_size == 0:
                 raise FeedRefused(f"{file.path} is empty (0 bytes).", remedy=REDELIVER)
-            by_format[files.format or ("parquet" if ".parquet" in file.name or ".pq" in file.name else "csv")].append(
-                file
-            )
+            is_parquet = ".parquet" in file.name or ".pq" in file.name
+            format_ = files.format or ("parquet" if is_parquet else "csv")
+            own = _parquet_columns(file) if format_ == "parquet" else dict.fromkeys(_header(file, files), "text")
+            _require(file, own, columns, rows=lambda file=file, of=format_: _rows(file, of))
+            by_format[format_].append(replace(file, columns=own))
         tables = []
         if parquet := by_format["parquet"]:
-            tables.append(_read_parquet(engine, parquet, columns))
+            tables.append(_read_parquet(engine, parquet))
         if text := by_format["csv"]:
-            tables.append(_read_text(engine, files, text, columns))
+            tables.append(_read_text(engine, files, text))
         if len(tables) > 1:
             raise FeedRefused(
                 f"{' or '.join(files.path)} mixes Parquet and CSV files.",
                 remedy="narrow `path` to files of one format.",
             )
-        return tables[0].join(_names(engine, kept), "copy").drop("copy"), kept
+        read = [*parquet, *text]
+        return tables[0].join(_names(engine, read), "copy").drop("copy"), read
 
-    def _keep(self, path: str, day: dt.date | None) -> FeedFile:
+    def kept(self, path: str, day: dt.date | None) -> FeedFile:
         """Copy a file into the raw store, unless the same bytes are there; it is there entirely or not at all."""
         self.raw.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256()
@@ -162,17 +205,9 @@ def _expand(path: str) -> list[str]:
         return sorted(glob.glob(str(home.PROJECT / path), recursive=True))
     import fsspec
 
-    try:
+    with landing.reached(path):
         filesystem, inside = fsspec.core.url_to_fs(path)
         matches = filesystem.glob(inside) if glob.has_magic(inside) else [inside] if filesystem.exists(inside) else []
-    except ImportError as error:
-        raise FeedRefused(f"{path} needs a package that is missing: {error}.", remedy="install it.") from error
-    except ValueError as error:
-        raise FeedRefused(f"{path} is no address: {error}.", remedy="correct `path` in the configuration.") from error
-    except OSError as error:
-        raise Unavailable(
-            f"{path} cannot be listed: {error}.", remedy="check the address and the credentials."
-        ) from error
     return sorted(filesystem.unstrip_protocol(match) for match in matches)
 
 
@@ -242,11 +277,13 @@ def _in_utf8(file: FeedFile, encoding: str) -> FeedFile:
     return replace(file, copy=copy)
 
 
-def _require(file: FeedFile, has: Collection[str], columns: Collection[str]) -> None:
+def _require(file: FeedFile, has: Mapping[str, str], columns: Collection[str], *, rows: Callable[[], int]) -> None:
     if missing := sorted(set(columns) - set(has)):
-        raise FeedRefused(
-            f"{file.path} lacks the column{'s' * (len(missing) > 1)} {listed(missing)}; it has {listed(list(has), 20)}.",
+        raise ColumnsMissing(
+            f"{file.name} lacks the column{'s' * (len(missing) > 1)} {listed(missing)}; it has {listed(list(has), 20)}.",
             remedy="have it delivered with them, or correct `columns` in the configuration.",
+            file=replace(file, columns=has),
+            rows=rows(),
         )
     if ours := sorted(OUR_COLUMNS.intersection(name.lower() for name in has)):
         raise FeedRefused(
@@ -259,17 +296,48 @@ def _copies(files: Sequence[FeedFile]) -> list[str]:
     return list(dict.fromkeys(str(file.copy) for file in files))
 
 
-def _read_parquet(engine: Backend, files: Sequence[FeedFile], columns: Collection[str]) -> ibis.Table:
-    import ibis
+def _rows(file: FeedFile, format_: str) -> int:
+    """The rows of a file that is not read: of a text, its lines after the header."""
+    if format_ == "parquet":
+        import pyarrow.parquet as pq
+
+        return pq.read_metadata(file.copy).num_rows
+    with (gzip.open if file.name.endswith(".gz") else open)(file.copy, "rb") as content:
+        return sum(1 for line in content if line.strip()) - 1
+
+
+def _parquet_columns(file: FeedFile) -> dict[str, str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    for file in files:
-        try:
-            schema = pq.read_schema(file.copy)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise FeedRefused(f"{file.path} is truncated or no Parquet file: {error}.", remedy=REDELIVER) from error
-        _require(file, schema.names, columns)
+    try:
+        schema = pq.read_schema(file.copy)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise FeedRefused(f"{file.path} is truncated or no Parquet file: {error}.", remedy=REDELIVER) from error
+    return {column.name: _type(column.type) for column in schema}
+
+
+def _type(of: pa.DataType) -> str:
+    """The type of a Parquet column, as the contract calls it."""
+    from pyarrow import types
+
+    if types.is_dictionary(of):
+        of = of.value_type
+    kinds = {
+        "text": (types.is_string, types.is_large_string, types.is_string_view),
+        "integer": (types.is_integer,),
+        "number": (types.is_floating, types.is_decimal),
+        "boolean": (types.is_boolean,),
+        "date": (types.is_date,),
+        "instant": (lambda type_: types.is_timestamp(type_) and type_.tz is not None,),
+        "time": (types.is_timestamp,),
+    }
+    return next((kind for kind, tests in kinds.items() if any(test(of) for test in tests)), str(of))
+
+
+def _read_parquet(engine: Backend, files: Sequence[FeedFile]) -> ibis.Table:
+    import ibis
+
     lines = engine.read_parquet(
         _copies(files),
         table_name=temporary_name("parquet"),
@@ -281,13 +349,11 @@ def _read_parquet(engine: Backend, files: Sequence[FeedFile], columns: Collectio
     return lines.mutate(source_row=lines.file_row_number + 1, defect=ibis.null("string")).drop("file_row_number")  # pyright: ignore[reportOperatorIssue]
 
 
-def _read_text(engine: Backend, settings: FeedFiles, files: Sequence[FeedFile], columns: Collection[str]) -> ibis.Table:
+def _read_text(engine: Backend, settings: FeedFiles, files: Sequence[FeedFile]) -> ibis.Table:
     """Text files as tables of text columns; a line that does not fit the header is kept whole, with its `defect`."""
     by_header: dict[tuple[str, ...], list[FeedFile]] = defaultdict(list)
     for file in files:
-        header = _header(file, settings)
-        _require(file, header, columns)
-        by_header[header].append(file)
+        by_header[tuple(file.columns)].append(file)
     tables = [_read_text_of_one_shape(engine, settings, header, group) for header, group in by_header.items()]
     every = list(dict.fromkeys(name for header in by_header for name in header))
     import ibis

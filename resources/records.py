@@ -131,7 +131,11 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """A delivered file, seen once for every content: `outcome` is `taken`, `repeated` or `set aside`, `reason` why."""
+    """A delivered file, seen once for every content: `outcome` says what became of it, `reason` why.
+
+    `taken`; `repeated`, for its bytes came for that day under another name; `set aside`, for it or its event cannot be
+    used; `given up`, for its runs failed as often as they are tried.
+    """
 
     TABLE: ClassVar = "arrivals"
 
@@ -142,6 +146,44 @@ class Arrival:
     outcome: str
     reason: str
     seen_at: dt.datetime
+
+    TAKEN: ClassVar = "taken"
+    REPEATED: ClassVar = "repeated"
+    SET_ASIDE: ClassVar = "set aside"
+    GIVEN_UP: ClassVar = "given up"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A business day's feed as it was taken in: what a later one is compared with.
+
+    `files` are digests by name, `columns` types by name (in the files' order), `rows` all lines that came, `broken` those
+    that were set aside by rule, and `content` a digest of the day's lines in `transactions`, wherever they came from.
+    """
+
+    TABLE: ClassVar = "deliveries"
+
+    business_date: dt.date
+    files: Mapping[str, str]
+    columns: Mapping[str, str]
+    rows: int
+    broken: Mapping[str, int]
+    content: str
+    run_id: str
+    taken_in_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """Something was made for a business day from all deliveries up to the one with the number `deliveries`."""
+
+    TABLE: ClassVar = "made"
+
+    subject: str
+    business_date: dt.date
+    deliveries: int
+    run_id: str
+    made_at: dt.datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +220,8 @@ KINDS: tuple[type, ...] = (
     RetrainingDecision,
     Attempt,
     Arrival,
+    Delivery,
+    Made,
     Alert,
     Heartbeat,
 )

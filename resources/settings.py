@@ -20,6 +20,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from resources import home
 from resources.errors import Refused
 
+# `{date}`, or `{date:%Y%m%d}`: the business day in a file's path.
+DATE_IN_PATH = re.compile(r"\{date(?::([^}]*))?\}")
+DAY_DIRECTIVES = frozenset("Ymdj")  # of strftime: they can be read back; others depend on language or century
+
 OneOrMore = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 Range = tuple[float, float]
 
@@ -71,6 +75,17 @@ class TransactionContract(Section):
         (0.4, 2.5), description="Lines of a day over the median of the same weekday in the eight weeks before."
     )
     max_quarantined_share: float = Field(0.02, ge=0, le=1, description="Above it the day is not to be trusted.")
+    allowed: dict[Literal["household_id", "basket_id", "product_id", "store_id"], list[str]] = Field(
+        {}, description="The only values of a column that a line may have, by our name for it: `store_id = ['1', '2']`."
+    )
+    columns: dict[str, Literal["text", "integer", "number", "boolean", "date", "time", "instant"]] = Field(
+        {},
+        description="Columns of the file, by its own names, that must be there, with their types; those that our columns "
+        "are made of must be there anyway. `time` is without offset, `instant` with one. In CSV everything is text.",
+    )
+    due_by: dt.time | None = Field(
+        None, description="Local time, on the day after, by which the day's feed is there: `06:00:00`."
+    )
 
 
 class Transactions(FeedFiles):
@@ -80,6 +95,38 @@ class Transactions(FeedFiles):
     timestamps_in: str = Field("local", description="Zone of timestamps without offset: `local`, `UTC`, or a name.")
     timestamp_format: str | None = Field(None, description="strptime format, when it is not ISO 8601.")
     contract: TransactionContract = TransactionContract()  # pyright: ignore[reportCallIssue]
+
+    @model_validator(mode="after")
+    def _allowed_values_are_of_columns_that_there_are(self) -> Transactions:
+        if without := [name for name in self.contract.allowed if not getattr(self.columns, name)]:
+            raise ValueError(f"contract.allowed names {', '.join(without)}, which columns does not map")
+        return self
+
+
+class Landing(Section):
+    """Where files of single days arrive, in the feed's own format: the sensor `ingest_on_arrival` watches it."""
+
+    path: str = Field(
+        description="File or URL with `{date}` or `{date:%Y%m%d}` (of %Y, %m, %d and %j), and globs: as in "
+        "`transactions.path`, or another place. `{state}` is the retailer's state folder."
+    )
+    marker: str | None = Field(
+        None, min_length=1, description="Ending of the file that is put beside one that is complete, such as `.done`."
+    )
+    settle_seconds: int = Field(
+        60, ge=0, description="Without a marker, a file is complete when it has stayed as it is for so long."
+    )
+    files_a_day: int = Field(1, ge=1, description="With fewer files than this, a day is not complete.")
+
+    @field_validator("path")
+    @classmethod
+    def _path_tells_the_day(cls, value: str) -> str:
+        told = set(re.findall(r"%(.)", "".join(found or "%Y-%m-%d" for found in DATE_IN_PATH.findall(value))))
+        if not (told >= set("Ymd") or told >= set("Yj")):
+            raise ValueError("it does not tell the day: put {date}, or all its parts such as {date:%Y%m%d}, into it")
+        if unknown := told - DAY_DIRECTIVES:
+            raise ValueError(f"%{min(unknown)} cannot be read back from a path: use %Y, %m, %d or %j")
+        return value
 
 
 class ProductColumns(Section):
@@ -230,6 +277,7 @@ class Settings(BaseSettings):
     products: Products | None = None
     households: Households | None = None
     offers: Offers | None = None
+    landing: Landing | None = None
     schedule: Schedule = Schedule()  # pyright: ignore[reportCallIssue]
     model: Model = Model()  # pyright: ignore[reportCallIssue]
     promotion: Promotion = Promotion()  # pyright: ignore[reportCallIssue]

@@ -7,7 +7,7 @@ import datetime as dt
 
 import dagster as dg
 
-from assets import gates
+from assets import gates, staleness
 from assets.failures import explained
 from assets.features import definitions
 from assets.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
@@ -98,7 +98,7 @@ def features(  # Dagster takes no tuple[MaterializeResult, ...]
     """Build the five tables of each day of the run, one day after the other."""
     import ibis
 
-    days, commits = days_of(context), {}
+    days, commits, known = days_of(context), {}, staleness.so_far(operations)
     gates.require(
         operations,
         {
@@ -114,6 +114,8 @@ def features(  # Dagster takes no tuple[MaterializeResult, ...]
         built = definitions.build(tables.read(TRANSACTIONS, until=day), catalogue, offers, as_of=day)
         for name, table in built.by_name().items():
             commits[name] = tables.replace_days(name, table.mutate(business_date=ibis.literal(day)), days=[day])
+    made = dict.fromkeys(days, known)
+    staleness.made(operations, staleness.FEATURES, made, run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
     for name, commit in commits.items():
         report_days(context, commit, days, asset=name)
     return tuple(

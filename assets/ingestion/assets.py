@@ -1,23 +1,33 @@
 """The tables that a retailer delivers: `transactions` by business day; `products`, `households`, `offers` as snapshots."""
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets import gates
 from assets.failures import RETRY_OUTSIDE, explained
+from assets.ingestion import contract, deliveries
 from assets.ingestion.offers import VERSION as OFFERS_VERSION
 from assets.partitions import business_days, days_of, fresh_by, last_day, settings
 from assets.reporting import OWNERS, columns, picture, report_days, written
-from resources.engine import content_digest
+from resources.engine import content_digest, content_digests
 from resources.errors import FeedMissing, FeedRefused
-from resources.feeds import FeedReader, listed
+from resources.feeds import ColumnsMissing, FeedFile, FeedReader, listed
+from resources.operations import OperationsDatabase
+from resources.records import Delivery
 from resources.settings import Offers, Settings
 from resources.table_store import TableStore
 
+if TYPE_CHECKING:
+    import ibis
+
+    from assets.ingestion.cleaning import Cleaned
+
 TRANSACTIONS, QUARANTINE, PRODUCTS, HOUSEHOLDS = "transactions", "transactions_quarantine", "products", "households"
 OFFERS = "offers"
+NO_LINES = "no lines"  # the content of a day without any
 
 TRANSACTION_COLUMNS = columns(
     {
@@ -62,7 +72,10 @@ OFFER_COLUMNS = columns(
     code_version="1",
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,
-    metadata={"dagster/column_schema": TRANSACTION_COLUMNS},
+    metadata={
+        "dagster/column_schema": TRANSACTION_COLUMNS,
+        "contract": dg.MetadataValue.md(contract.as_markdown(settings)),
+    },
     freshness_policy=fresh_by(6),
 )
 @explained
@@ -71,25 +84,26 @@ def transactions(
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
     tables: TableStore,
+    operations: OperationsDatabase,
 ) -> dg.MaterializeResult:
     """Basket lines of a business day in the retailer's time zone, cleaned: the start of everything else.
 
-    From the feed of the configuration, every night. A line that breaks the contract is not here but in the table
-    `transactions_quarantine`, with the rule, the reason and the line as it came; the delivered files themselves stay
-    in the raw store. A day (or a range of days, in one run) is replaced in one commit: made again, it is the same.
-    A day without lines is refused unless the configuration declares it closed.
+    From the feed of the configuration, or from the landing place if the day has files there. A line that breaks the
+    contract is not here but in the table `transactions_quarantine`, with the rule, the reason and the line as it came;
+    the delivered files themselves stay in the raw store. A day (or a range of days, in one run) is replaced in one
+    commit: made again, it is the same. A day without lines is refused unless the configuration declares it closed.
     """
     from assets.ingestion import cleaning, pictures
 
     feed, days = settings.transactions, days_of(context)
     open_days = [day for day in days if not settings.is_closed(day)]
     if not open_days:
-        return _closed(context, days, tables)
+        return _closed(context, days, tables, operations)
 
-    delivered, files = feeds.read(
-        feed, engine=tables.engine, columns=cleaning.source_columns(feed), days=open_days if feed.is_dated else ()
-    )
-    context.log.info(f"Judging the lines of {listed([file.name for file in files])}")
+    good = last_good_delivery(operations, before=days[0])
+    kept = feeds.keep(feed, days=open_days, landing_place=settings.landing)
+    context.log.info(f"Judging the lines of {listed([file.name for file in kept])}")
+    delivered, files = read_delivery(kept, settings, feeds, tables, good=good)
     cleaned = cleaning.clean(
         delivered,
         feed,
@@ -98,12 +112,17 @@ def transactions(
         last_day=last_day(settings, now=dt.datetime.now(dt.UTC)),
         since=days[0],
         until=days[-1],
+        landed=[file.day for file in files if file.day],
     )
     # The quarantine first: when a day is refused, its lines can be looked at there.
     quarantine = tables.replace_days(QUARANTINE, cleaned.quarantine, days=days, undated=not feed.is_dated)
-    _refuse_days_without_lines(cleaned, open_days, feed_path=" or ".join(feed.path))
+    _refuse_days_without_lines(cleaned, open_days, feed_path=" or ".join(feed.path), good=good)
     context.log.info(f"Writing {sum(cleaned.lines.values()):,} lines of {len(days)} days")
     commit = tables.replace_days(TRANSACTIONS, cleaned.transactions, days=days)
+    lines = cleaned.transactions.drop("source_file", "source_row")
+    contents = content_digests(lines, by="business_date")
+    # After the commit: who reads the table and then this list never takes new lines for old ones.
+    operations.record(*_as_delivered(days, files, cleaned, contents, run_id=context.run.run_id))
 
     report_days(
         context,
@@ -118,7 +137,7 @@ def transactions(
         },
     )
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(content_digest(cleaned.transactions.drop("source_file", "source_row"))),
+        data_version=dg.DataVersion(content_digest(lines)),
         metadata={
             **written(commit, tables),
             "quarantined_rows": sum(cleaned.broken.values()),
@@ -127,11 +146,65 @@ def transactions(
     )
 
 
-def _closed(context: dg.AssetExecutionContext, days: Sequence[dt.date], tables: TableStore) -> dg.MaterializeResult:
+def last_good_delivery(operations: OperationsDatabase, *, before: dt.date) -> Delivery | None:
+    """What came on the latest day before `before` that had lines and whose gates all passed."""
+    for day in gates.good_days(operations, TRANSACTIONS, before=before):
+        if (found := operations.records(Delivery, business_date=day, last=1)) and found[0].rows:
+            return found[0]
+    return None
+
+
+def read_delivery(
+    kept: Sequence[FeedFile], settings: Settings, feeds: FeedReader, tables: TableStore, *, good: Delivery | None
+) -> tuple["ibis.Table", list[FeedFile]]:
+    """The lines of files of the transactions, refused where their columns break the contract or the habit of `good`."""
+    from assets.ingestion.cleaning import source_columns
+
+    feed = settings.transactions
+    needed = dict.fromkeys([*source_columns(feed), *feed.contract.columns])
+    try:
+        lines, files = feeds.lines(feed, kept, engine=tables.engine, columns=list(needed))
+    except ColumnsMissing as error:
+        raise deliveries.lacking(error, good) from error
+    deliveries.refuse_other_types(files, feed, good)
+    return lines, files
+
+
+def _as_delivered(
+    days: Sequence[dt.date],
+    files: Sequence[FeedFile],
+    cleaned: "Cleaned | None",
+    contents: Mapping[object, str],
+    *,
+    run_id: str,
+) -> list[Delivery]:
+    """What came for each of the days, to go on record."""
+    now, found = dt.datetime.now(dt.UTC), []
+    for day in days:
+        own = [file for file in files if file.day == day] or [file for file in files if file.day is None]
+        found.append(
+            Delivery(
+                business_date=day,
+                files={file.name: file.digest for file in own},
+                columns={name: kind for file in own for name, kind in file.columns.items()},
+                rows=cleaned.lines.get(day, 0) if cleaned else 0,
+                broken={rule: n for (of, rule), n in cleaned.broken.items() if of == day} if cleaned else {},
+                content=contents.get(day, NO_LINES),
+                run_id=run_id,
+                taken_in_at=now,
+            )
+        )
+    return found
+
+
+def _closed(
+    context: dg.AssetExecutionContext, days: Sequence[dt.date], tables: TableStore, operations: OperationsDatabase
+) -> dg.MaterializeResult:
     """Nothing is expected of days that were declared closed: an empty partition, and a note that says why."""
     from assets.ingestion import cleaning
 
     commit = tables.replace_days(TRANSACTIONS, cleaning.no_lines(tables.engine), days=days)
+    operations.record(*_as_delivered(days, [], None, {}, run_id=context.run.run_id))
     report_days(context, commit, days)
     return dg.MaterializeResult(
         data_version=dg.DataVersion("closed"),
@@ -139,21 +212,22 @@ def _closed(context: dg.AssetExecutionContext, days: Sequence[dt.date], tables: 
     )
 
 
-def _refuse_days_without_lines(cleaned, days: Sequence[dt.date], *, feed_path: str) -> None:
+def _refuse_days_without_lines(
+    cleaned: "Cleaned", days: Sequence[dt.date], *, feed_path: str, good: Delivery | None
+) -> None:
     empty = cleaned.days_without_good_lines(days)
+    compared = deliveries.compared(None, good)
     if missing := [day for day, rules in empty.items() if not rules]:
         raise FeedMissing(
-            f"{feed_path} has no lines for {listed(missing)}.",
+            f"{feed_path} has no lines for {listed(missing)}; {compared}.",
             remedy="have them delivered, or add the days to `closed_days` in the configuration if the stores were closed.",
         )
-    if broken := {day: rules for day, rules in empty.items() if rules}:
-        day, rules = next(iter(broken.items()))
-        example = (
-            cleaned.quarantine.filter(cleaned.quarantine.business_date == day).limit(1).to_pyarrow().to_pylist()[0]
-        )
+    if broken := [day for day, rules in empty.items() if rules]:
+        day = broken[0]
+        aside = deliveries.set_aside(cleaned.quarantine.filter(cleaned.quarantine.business_date == day))[day]
         raise FeedRefused(
-            f"No line of {listed(list(broken))} is usable: {rules} for {day}; for example {example['source_file']}, "
-            f"row {example['source_row']}, breaks {example['rule']}: {example['reason']}.",
+            f"No line of {listed(broken)} is usable: of {cleaned.lines[day]:,} rows for {day} a rule was broken in "
+            f"{aside}; {compared}.",
             remedy="correct the feed or its contract in the configuration; the lines wait in transactions_quarantine.",
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resources.engine import temporary_name
+from resources.engine import as_text, temporary_name
 
 if TYPE_CHECKING:
     import ibis
@@ -81,7 +81,7 @@ def _first_of(lines: ibis.Table, key: str) -> ibis.Table:
 def _text(lines: ibis.Table, *columns: str) -> ir.StringValue:
     import ibis
 
-    return ibis.literal(" ").join([lines[name].cast("string").fill_null("") for name in columns]).strip().nullif("")
+    return ibis.literal(" ").join([as_text(lines[name]).fill_null("") for name in columns]).strip().nullif("")
 
 
 def products_of(transactions: ibis.Table) -> ibis.Table:

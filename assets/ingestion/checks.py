@@ -1,16 +1,19 @@
 """What must hold of the delivered tables before anything is built on them: every check is a gate."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import dagster as dg
 
 from assets.gates import Found, Gate, gate_checks
-from assets.ingestion.assets import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TRANSACTIONS
+from assets.ingestion import deliveries
+from assets.ingestion.assets import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TRANSACTIONS, last_good_delivery
 from assets.ingestion.profile import expectations, profile
-from assets.partitions import days_of
+from assets.partitions import ONE_DAY, days_of
 from assets.partitions import settings as configured
 from resources.operations import OperationsDatabase
+from resources.records import Delivery
 from resources.settings import Settings
 from resources.table_store import TableStore
 from resources.validation import Expectation, Outcome, validate
@@ -19,6 +22,7 @@ DESCRIPTIONS = {
     "day_has_lines_unless_closed": "A business day that was not declared closed has lines.",
     "columns_have_their_types": "The table has its columns, with their types.",
     "keys_are_complete": "Every line names its product, and its household and basket unless anonymous ones are allowed.",
+    "values_are_allowed": "A column whose values the contract lists has no others.",
     "product_is_once_a_basket": "A product is one line of a basket.",
     "basket_has_one_household": "All lines of a basket are of one household.",
     "timestamps_are_inside_the_day": "Every purchase happened on the partition's local day.",
@@ -43,20 +47,54 @@ def transactions_are_fit_to_use(
     operations: OperationsDatabase,
 ) -> Iterator[Found]:
     """Profile the run's days once, and let Great Expectations judge the profile."""
-    days = days_of(context)
+    feed, days = settings.transactions, days_of(context)
     frame = profile(
         tables.read(TRANSACTIONS, since=days[0], until=days[-1]),
         tables.read(QUARANTINE, since=days[0], until=days[-1]),
         days=days,
         closed=[day for day in days if settings.is_closed(day)],
         lines_by_day=tables.rows_by_day(TRANSACTIONS),
-        feed=settings.transactions,
+        feed=feed,
         timezone=settings.timezone,
     )
-    expected = expectations(settings.transactions)
+    expected = expectations(feed)
     outcomes = iter(validate(frame, [each for group in expected.values() for each in group]))
-    for check, group in expected.items():
-        yield _found(DAY_GATES[check], [next(outcomes) for _ in group])
+    by_check = {check: [next(outcomes) for _ in group] for check, group in expected.items()}
+    bad = sorted({day for group in by_check.values() for outcome in group for day in outcome.offenders})
+    changes = {day: _changes(day, bad, days, settings, tables, operations) for day in bad}
+    asides = deliveries.set_aside(tables.read(QUARANTINE, since=bad[0], until=bad[-1])) if bad else {}
+    for check, group in by_check.items():
+        found = _found(DAY_GATES[check], group)
+        faults: dict[dt.date | None, dict[str, None]] = {}
+        for outcome in group:
+            for day in outcome.offenders:
+                column = outcome.expectation.kwargs["column"]
+                said = deliveries.fault(column, frame.loc[day].to_dict(), feed, aside=asides.get(day))
+                faults.setdefault(day, {})[said] = None  # both ends of a range say the same
+        yield replace(found, broken={day: f"{', '.join(said)}; {changes[day]}" for day, said in faults.items()})
+
+
+def _changes(
+    day: dt.date,
+    bad: Sequence[dt.date],
+    days: Sequence[dt.date],
+    settings: Settings,
+    tables: TableStore,
+    operations: OperationsDatabase,
+) -> str:
+    """What changed on `day` since the last good day: one of the same run, or one on record."""
+    of_run = [other for other in days if other < day and other not in bad and not settings.is_closed(other)]
+    newest = operations.records(Delivery, business_date=of_run[-1], last=1) if of_run else []
+    good = newest[0] if newest else last_good_delivery(operations, before=days[0])
+    now = operations.records(Delivery, business_date=day, last=1)
+    lines, before = tables.read(TRANSACTIONS, since=day, until=day), tables.read(TRANSACTIONS, until=day - ONE_DAY)
+    unseen = lines.filter(lines.store_id.notnull()).anti_join(before, "store_id") if good else None
+    counted = (
+        unseen.group_by("store_id").agg(rows=unseen.count()).to_pyarrow().to_pylist() if unseen is not None else []
+    )
+    return deliveries.compared(
+        now[0] if now else None, good, unseen_stores={row["store_id"]: row["rows"] for row in counted}
+    )
 
 
 PRODUCT_GATE = Gate(

@@ -7,11 +7,11 @@ Each line gets the first rule that it breaks, or none. Good lines become `transa
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resources.engine import in_zone, line_as_json, temporary_name, to_utc, try_strptime
+from resources.engine import as_text, in_zone, line_as_json, temporary_name, to_utc, try_strptime
 
 if TYPE_CHECKING:
     import ibis
@@ -46,6 +46,7 @@ RULES: Mapping[str, str] = {
     "household_id_is_given": "the household is named (unless the contract allows anonymous baskets)",
     "product_id_is_given": "the product is named",
     "basket_id_is_given": "the basket is named",
+    "value_is_allowed": "a column whose values the contract lists has one of them",
     "quantity_is_a_number": "the quantity is a number",
     "quantity_is_in_range": "the quantity is within the contract's range",
     "sales_value_is_a_number": "the value is a number",
@@ -90,9 +91,16 @@ def clean(
     last_day: dt.date,
     since: dt.date,
     until: dt.date,
+    landed: Collection[dt.date] = (),
 ) -> Cleaned:
-    """Clean the lines of the business days `since` … `until` of a retailer whose history is `first_day` … `last_day`."""
+    """Clean the lines of the business days `since` … `until` of a retailer whose history is `first_day` … `last_day`.
+
+    The days `landed` have files of their own: what a file of many days has of them does not count.
+    """
     standard = standardise(delivered, feed, timezone=timezone)
+    if landed:
+        is_of_others = standard.file_date.notnull() | standard.local_date.isnull() | standard.local_date.notin(landed)
+        standard = standard.filter(is_of_others)
     judged = judge(of_days(standard, first_day=first_day, last_day=last_day, since=since, until=until), feed)
     counts = judged.group_by("business_date", "rule").agg(lines=judged.count()).to_pyarrow().to_pylist()
     lines: dict[dt.date | None, int] = {}
@@ -180,6 +188,8 @@ def judge(lines: ibis.Table, feed: Transactions) -> ibis.Table:
         "product_id_is_given": lines.product_id.isnull(),
         "basket_id_is_given": lines.basket_id.isnull() & (lines.household_id.notnull() | ~is_anonymous_allowed),
     }
+    if contract.allowed:
+        is_broken["value_is_allowed"] = ~ibis.and_(*_are_allowed(lines, feed).values())
     for name, bounds in _ranges(feed).items():
         is_broken[f"{name}_is_a_number"] = lines[name].isnull()
         is_broken[f"{name}_is_in_range"] = ~lines[name].between(*bounds)
@@ -218,11 +228,18 @@ def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: Transactions) -
         texts[f"{name}_is_a_number"] = text
         texts[f"{name}_is_in_range"] = text + f", not in {low:,g} … {high:,g}"
     own = [name for name in delivered.columns if name not in ("source_file", "source_row", "file_date", "defect")]
-    bad = judged.filter(judged.rule.notnull()).select("business_date", "rule", "defect", "source_file", "source_row")
+    bad = judged.filter(judged.rule.notnull())
+    if feed.contract.allowed:
+        strange = ((~is_so, _says(name, bad[name])) for name, is_so in _are_allowed(bad, feed).items())
+        bad = bad.mutate(strange=ibis.cases(*strange))
+    else:
+        bad = bad.mutate(strange=ibis.null("string"))
+    bad = bad.select("business_date", "rule", "defect", "strange", "source_file", "source_row")
     as_delivered = delivered.select("source_file", "source_row", line=line_as_json(delivered, own), **texts)
     found = bad.join(as_delivered, ["source_file", "source_row"])
     reason = ibis.cases(
         (found.rule == "line_fits_the_header", found.defect),
+        (found.rule == "value_is_allowed", found.strange),
         *((found.rule == rule, found[rule]) for rule in texts),
         else_=found.rule.replace("_is_given", " is empty"),
     )
@@ -233,6 +250,11 @@ def _ranges(feed: Transactions) -> dict[str, Range]:
     """The contract's ranges of the amounts that the feed has."""
     has = {"quantity": feed.columns.quantity, "sales_value": feed.columns.sales_value}
     return {name: getattr(feed.contract, name) for name, column in has.items() if column}
+
+
+def _are_allowed(lines: ibis.Table, feed: Transactions) -> dict[str, ir.BooleanValue]:
+    """Whether each line has an allowed value, by column; an empty one is none of them."""
+    return {name: lines[name].isin(values).fill_null(False) for name, values in feed.contract.allowed.items()}
 
 
 def _judge_groups(
@@ -270,7 +292,7 @@ def _text(lines: ibis.Table, *columns: str) -> ir.StringValue:
 
     if len(columns) == 1 and lines[columns[0]].type().is_integer():
         return lines[columns[0]].cast("string")
-    return ibis.literal(" ").join([lines[name].cast("string") for name in columns]).strip().nullif("")
+    return ibis.literal(" ").join([as_text(lines[name]) for name in columns]).strip().nullif("")
 
 
 def _identifier(lines: ibis.Table, column: str | None) -> ir.StringValue:

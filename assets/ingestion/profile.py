@@ -36,22 +36,25 @@ def profile(
 ) -> pd.DataFrame:
     """One row for each of `days`, indexed by `business_date`; `lines_by_day` are the table's rows of all days so far.
 
-    Columns: `lines`, `quarantined_share`, `missing_keys`, `repeated_keys`, `baskets_of_several_households`,
-    `lines_of_another_day`, `lowest_…` and `highest_…` of the amounts, `wrong_types` (columns of the table) and
-    `volume_against_weekday` (a ratio; NaN on closed days and without enough earlier weekdays).
+    Columns: `lines`, `quarantined`, `quarantined_share`, `missing_keys`, `repeated_keys`, `strange_values`,
+    `baskets_of_several_households`, `lines_of_another_day`, `lowest_…` and `highest_…` of the amounts and how many lines
+    are `outside_…` their ranges, `wrong_types` (columns of the table), `usual_lines` and `volume_against_weekday` (a
+    ratio; both NaN on closed days and without enough earlier weekdays).
     """
     import pandas as pd
 
     lines = transactions.mutate(local_date=in_zone(transactions.occurred_at, timezone).date())
+    allowed = feed.contract.allowed.items()
+    ranges = {name: getattr(feed.contract, name) for name in ("quantity", "sales_value")}
     keys = ["product_id", *(["household_id", "basket_id"] if feed.contract.is_household_required else [])]
     by_day = lines.group_by("business_date").agg(
         lines=lines.count(),
         missing_keys=sum(lines[key].isnull().cast("int64") for key in keys).sum(),
+        strange_values=sum([(~lines[name].isin(values).fill_null(False)).sum() for name, values in allowed], start=0),
         lines_of_another_day=(lines.local_date != lines.business_date).sum(),
-        lowest_quantity=lines.quantity.min(),
-        highest_quantity=lines.quantity.max(),
-        lowest_sales_value=lines.sales_value.min(),
-        highest_sales_value=lines.sales_value.max(),
+        **{f"lowest_{name}": lines[name].min() for name in ranges},
+        **{f"highest_{name}": lines[name].max() for name in ranges},
+        **{f"outside_{name}": (~lines[name].between(*bounds)).sum() for name, bounds in ranges.items()},
     )
     in_baskets = lines.filter(lines.basket_id.notnull())  # an anonymous line may be of none
     baskets = in_baskets.group_by("business_date", "basket_id").agg(
@@ -74,6 +77,7 @@ def profile(
         "quarantined",
         "missing_keys",
         "repeated_keys",
+        "strange_values",
         "baskets_of_several_households",
         "lines_of_another_day",
     ]
@@ -83,17 +87,21 @@ def profile(
         quarantined_share=(frame.quarantined / delivered).where(delivered > 0),
         is_empty=((frame.lines == 0) & ~frame.index.isin(list(closed))).astype("int64"),
         wrong_types=sum(str(transactions.schema().get(name)) != type_ for name, type_ in TYPES.items()),
+        usual_lines=[usual_lines(day, lines_by_day) for day in days],
         volume_against_weekday=[volume_against_weekday(day, lines_by_day) for day in days],
     )
 
 
-def volume_against_weekday(day: dt.date, lines_by_day: Mapping[dt.date | None, int]) -> float:
-    """Lines of `day` over the median of the same weekday in the eight weeks before; NaN without three of them."""
+def usual_lines(day: dt.date, lines_by_day: Mapping[dt.date | None, int]) -> float:
+    """The median of the same weekday in the eight weeks before `day`; NaN without three of them."""
     before = [lines_by_day.get(day - dt.timedelta(weeks=week), 0) for week in range(1, WEEKS_COMPARED + 1)]
     before = [lines for lines in before if lines]
-    if len(before) < WEEKS_NEEDED or not lines_by_day.get(day):
-        return float("nan")
-    return lines_by_day[day] / statistics.median(before)
+    return statistics.median(before) if len(before) >= WEEKS_NEEDED else float("nan")
+
+
+def volume_against_weekday(day: dt.date, lines_by_day: Mapping[dt.date | None, int]) -> float:
+    """Lines of `day` over :func:`usual_lines`; NaN for a day without lines."""
+    return lines_by_day[day] / usual_lines(day, lines_by_day) if lines_by_day.get(day) else float("nan")
 
 
 def expectations(feed: Transactions) -> dict[str, list[Expectation]]:
@@ -121,6 +129,8 @@ def expectations(feed: Transactions) -> dict[str, list[Expectation]]:
         "quarantined_share_is_small": [_between("quarantined_share", 0, contract.max_quarantined_share)],
         "volume_is_like_the_same_weekday": [_between("volume_against_weekday", *contract.volume_against_weekday)],
     }
+    if contract.allowed:
+        checks["values_are_allowed"] = [none("strange_values")]
     if contract.is_product_once_a_basket:
         checks["product_is_once_a_basket"] = [none("repeated_keys")]
     return {check: expected for check, expected in checks.items() if expected}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from assets import gates
+from assets import gates, staleness
 from assets.failures import explained
 from assets.ingestion.assets import PRODUCTS, TRANSACTIONS
 from assets.monitoring.realised import table
@@ -65,6 +65,7 @@ def realised_performance(
     from assets.monitoring import pictures
 
     days, now = days_of(context), dt.datetime.now(dt.UTC)
+    known = dict.fromkeys(days, staleness.so_far(operations))
     baskets = gates.of_days(tables, TRANSACTIONS, sorted({day - n * ONE_DAY for day in days for n in range(7)}))
     first = settings.first_business_day
     needed = {day: version for day, version in baskets.items() if day and day >= first}
@@ -77,6 +78,7 @@ def realised_performance(
 
     rows, notes = zip(*(_compare(day, settings, tables, may_be_used) for day in days), strict=True)
     commit = tables.replace_days(PERFORMANCE, table([row for of_day in rows for row in of_day]), days=days)
+    staleness.made(operations, staleness.PERFORMANCE, known, run_id=context.run.run_id, now=now)
     series = tables.read(PERFORMANCE, until=days[-1]).to_pandas()
     report_days(
         context,

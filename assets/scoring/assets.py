@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from assets import gates
+from assets import gates, staleness
 from assets.failures import RETRY_OUTSIDE, explained
 from assets.features.assets import TABLES as FEATURES
 from assets.ingestion.assets import HOUSEHOLDS
@@ -74,7 +74,10 @@ def recommendations(
     """
     days = days_of(context)
     gates.require(operations, _scored_from(days, tables, operations), now=dt.datetime.now(dt.UTC))
-    return [_score(context, day, settings, tables, registry, operations) for day in days][-1]
+    known = staleness.known_to(operations, staleness.FEATURES, days)
+    results = [_score(context, day, settings, tables, registry, operations) for day in days]
+    staleness.made(operations, staleness.LISTS, known, run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
+    return results[-1]
 
 
 def _scored_from(

@@ -49,6 +49,11 @@ def as_of_dates(day: dt.date, *, weeks: int, first_day: dt.date) -> list[dt.date
     return [date for date in dates if date >= first_day + dt.timedelta(days=HISTORY_NEEDED)]
 
 
+def first_night(first_day: dt.date, *, holdout: int) -> dt.date:
+    """The first day whose night has enough history, begun on `first_day`, to learn from and to judge by."""
+    return first_day + dt.timedelta(days=HISTORY_NEEDED + LABEL_DAYS * (holdout + 1))
+
+
 def label_weeks(day: dt.date, *, train: int, holdout: int, first_day: dt.date) -> LabelWeeks:
     """The label weeks of the night of `day`: the newest `holdout` of them judge, the `train` before teach.
 
@@ -56,11 +61,10 @@ def label_weeks(day: dt.date, *, train: int, holdout: int, first_day: dt.date) -
     """
     weeks = as_of_dates(day, weeks=holdout + train, first_day=first_day)
     if len(weeks) <= holdout:
-        first_night = first_day + dt.timedelta(days=HISTORY_NEEDED + LABEL_DAYS * (holdout + 1))
         raise Refused(
             f"There is too little history before {day} to train on and to judge by: four weeks of it, a week to learn "
             f"from and {holdout} to judge by are the least.",
-            remedy=f"begin the nights on {first_night}; take in the days before as one range with `nightcart backfill`.",
+            remedy=f"begin the nights on {first_night(first_day, holdout=holdout)}; take in the days before as one range with `nightcart backfill`.",
         )
     return LabelWeeks(train=tuple(weeks[holdout:]), holdout=tuple(weeks[:holdout]))
 

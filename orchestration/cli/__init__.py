@@ -13,6 +13,7 @@ import warnings
 import typer
 
 from orchestration.cli import benchmark, retailer, runs, views
+from orchestration.cli.drop import drop
 from resources.errors import NightcartError
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group, commands in {
-    "Run": (runs.demo, runs.nightly, runs.backfill, runs.replay, runs.rebuild),
+    "Run": (runs.demo, runs.nightly, runs.backfill, runs.replay, drop, runs.rebuild),
     "Look": (views.recommend, views.models, views.status),
     "Set up": (retailer.init, retailer.use),
 }.items():

@@ -173,7 +173,7 @@ def _night(found, day: dt.date, *, is_forced: bool) -> None:
 
     from orchestration.cli.launch import console, nightly_of, run_night
 
-    _require_days(day)
+    require_days(day)
     attempts = nightly_of(found, day)
     if attempts and attempts[0].status == dg.DagsterRunStatus.SUCCESS and not is_forced:
         console.print(f"[green]✓[/] The night of {day} is done (run {attempts[0].run_id[:8]}).")
@@ -201,7 +201,7 @@ def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: b
 
     if last < first:
         raise Refused(f"--to {last} is before --from {first}.", remedy="exchange them.")
-    _require_days(first, last)
+    require_days(first, last)
     graph = definitions.defs.resolve_asset_graph()
     try:
         chosen = dg.AssetSelection.from_string(assets).resolve(graph)
@@ -247,7 +247,8 @@ def _gaps(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
     return gaps
 
 
-def _require_days(*days: dt.date) -> None:
+def require_days(*days: dt.date) -> None:
+    """Refuse days that are none of the retailer's."""
     from assets.partitions import business_days, settings
 
     for day in days:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from resources import home
 from resources.errors import Refused
+from resources.feeds import listed
 from resources.settings import load_settings
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ console = Console(highlight=False)
 
 
 @cache
-def _adapters() -> dict[str, Any]:
+def adapters() -> dict[str, Any]:
+    """The adapters that the assets use, of the retailer in use."""
     from orchestration.definitions import build_resources
 
     return build_resources(home.state())
@@ -35,7 +37,7 @@ def _adapters() -> dict[str, Any]:
 
 def night(day: dt.date) -> None:
     """The closing screen of a night: the decision, the quality behind it, and one household's list."""
-    settings, operations = load_settings(), _adapters()["operations"]
+    settings, operations = load_settings(), adapters()["operations"]
     decided = [record for record in operations.promotions(until=day) if record.business_date == day]
     if decided:
         _decision(decided[-1])
@@ -56,7 +58,7 @@ def night(day: dt.date) -> None:
 
 def recommendations(household: str, day: dt.date | None) -> None:
     """The list of `household` made at `day`'s close, or the newest."""
-    tables = _adapters()["tables"]
+    tables = adapters()["tables"]
     made = [found for found, rows in tables.rows_by_day("recommendations").items() if rows and found]
     if not made:
         raise Refused(
@@ -73,12 +75,12 @@ def recommendations(household: str, day: dt.date | None) -> None:
 
 def models() -> None:
     """The registry's versions and the ledger's last decisions."""
-    adapters, settings = _adapters(), load_settings()
-    versions = adapters["registry"].versions()
+    found, settings = adapters(), load_settings()
+    versions = found["registry"].versions()
     if not versions:
         raise Refused("There is no model yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`.")
     k = settings.model.ranked_places
-    table = Table(box=box.SIMPLE_HEAD, title=f"{adapters['registry'].name}: versions in MLflow", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title=f"{found['registry'].name}: versions in MLflow", title_justify="left")
     for column in ("version", "alias", "night of", "family", f"Recall@{k}", f"nDCG@{k}", f"hit rate@{k}", "trained on"):
         table.add_column(column, justify="right" if "@" in column else "left")
     for version in versions:
@@ -106,7 +108,7 @@ def models() -> None:
     console.print(
         "[dim]Metrics are of each version's own holdout; they compare within a night, not across nights.[/]\n"
     )
-    for record in adapters["operations"].promotions()[-3:]:
+    for record in found["operations"].promotions()[-3:]:
         console.print(f"[bold]{record.business_date}[/] " + escape("; ".join(record.reasons)))
 
 
@@ -158,7 +160,7 @@ def _decision(record: PromotionRecord) -> None:
 
 def _recommendations_of(day: dt.date) -> pd.DataFrame:
     """A day's recommendations with product names, by household and rank."""
-    tables = _adapters()["tables"]
+    tables = adapters()["tables"]
     rows = tables.read("recommendations", since=day, until=day)
     names = tables.read("products").select("product_id", "name", "department")
     joined = rows.left_join(names, "product_id").drop("product_id_right")
@@ -204,7 +206,7 @@ def _shortened(text: str, width: int) -> str:
 
 
 def _habits(household: str, day: dt.date) -> Text:
-    tables = _adapters()["tables"]
+    tables = adapters()["tables"]
     habits = tables.read("household_features", since=day, until=day)
     found = habits.filter(habits.household_id == household).to_pandas()
     if found.empty:
@@ -256,7 +258,9 @@ def status() -> None:
         _champion(advice)
         _failures(found, advice)
         _services(found, advice)
-    nights = [day for day, rows in _adapters()["tables"].rows_by_day("recommendations").items() if rows and day]
+    _arrivals(advice)
+    _stale(advice)
+    nights = [day for day, rows in adapters()["tables"].rows_by_day("recommendations").items() if rows and day]
     if nights and business_days.has_partition_key(max(nights).isoformat()):
         last = last_day(settings, now=dt.datetime.now(dt.UTC))
         if max(nights) < last:
@@ -294,12 +298,12 @@ def _asset_row(found, graph, key, advice: list[str]) -> list[str]:
 
 
 def _champion(advice: list[str]) -> None:
-    adapters = _adapters()
-    decided = adapters["operations"].promotions()
+    found = adapters()
+    decided = found["operations"].promotions()
     if not decided:
         return
     newest = decided[-1]
-    alias = adapters["registry"].aliased("champion")
+    alias = found["registry"].aliased("champion")
     console.print(f"champion: version {newest.champion_after}, decided in the night of {newest.business_date}")
     if alias != newest.champion_after:
         advice.append(
@@ -323,6 +327,36 @@ def _failures(found, advice: list[str]) -> None:
             advice.append(
                 f"The night of {day} failed (run {run.run_id[:8]}): mend it, then `nightcart nightly --date {day}`."
             )
+
+
+def _arrivals(advice: list[str]) -> None:
+    """Files that a person has to look at: those of a day whose newest record says so, and that was not taken in since."""
+    from resources.records import Arrival, Delivery
+
+    operations = adapters()["operations"]
+    newest = {record.business_date: record for record in operations.records(Arrival)}
+    taken_in = {delivery.business_date: delivery.taken_in_at for delivery in operations.records(Delivery)}
+    for day, record in newest.items():
+        is_over = day in taken_in and taken_in[day] > record.seen_at
+        if record.outcome in (Arrival.SET_ASIDE, Arrival.GIVEN_UP) and not is_over:
+            advice.append(f"{record.path} was {record.outcome}: {record.reason}")
+
+
+def _stale(advice: list[str]) -> None:
+    """What was made before a day that it is made of was corrected."""
+    from assets import staleness
+
+    for found in staleness.on_record(adapters()["operations"]):
+        first, last = min(found.days), max(found.days)
+        days = str(first) if first == last else f"{first} … {last}"
+        said = (
+            f"Stale: {found.subject} of {days}, made before {listed(found.corrected)} had the lines that it has now: "
+        )
+        if found.subject == staleness.CHAMPION:
+            advice.append(f"{said}the next training learns from them.")
+        else:
+            assets = "group:features" if found.subject == staleness.FEATURES else found.subject
+            advice.append(f"{said}`nightcart backfill --from {first} --to {last} --assets {assets} --force`.")
 
 
 def _services(found, advice: list[str]) -> None:

@@ -93,6 +93,7 @@ BREAKING: dict[str, tuple[list[Line], int, str]] = {
     "household_id_is_given": ([{"who": None}], 1, "household_id is empty"),
     "product_id_is_given": ([{"what": "  "}], 1, "product_id is empty"),
     "basket_id_is_given": ([{"receipt": ""}], 1, "basket_id is empty"),
+    "value_is_allowed": ([{}, {"shop": "S"}], 2, "store_id is 'S'"),
     "quantity_is_a_number": ([{"items": "two"}], 1, "quantity is 'two'"),
     "quantity_is_in_range": ([{"items": "-1"}], 1, "quantity is '-1', not in 0 … 100,000"),
     "sales_value_is_a_number": ([{"paid": None}], 1, "sales_value is ''"),
@@ -109,7 +110,8 @@ def test_every_rule_is_tried_here():
 @pytest.mark.parametrize("rule", RULES)
 def test_line_that_breaks_a_rule_is_told_exactly_that_rule(engine, rule):
     lines, row, reason = BREAKING[rule]
-    result = cleaned(engine, lines)
+    contract = {"allowed": {"store_id": ["N", "W"]}} if rule == "value_is_allowed" else {}
+    result = cleaned(engine, lines, feed(contract=contract))
     (told,) = [each for each in result.quarantine.to_pyarrow().to_pylist() if each["source_row"] == row]
     assert (told["rule"], told["reason"], told["source_file"]) == (rule, reason, "sales.csv")
     assert json.loads(told["line"]) == dict(GOOD) | {
@@ -141,6 +143,28 @@ def test_good_lines_have_our_names_and_types(engine):
     ]
     assert tuple(result.quarantine.columns) == QUARANTINE_COLUMNS
     assert (result.lines, result.broken) == ({DAY: 1}, {})
+
+
+def test_a_value_that_is_missing_is_not_allowed_and_all_lists_must_hold(engine):
+    settings = feed(contract={"allowed": {"store_id": ["N"], "product_id": ["P1", "P2"]}})
+    result = cleaned(engine, [{}, {"shop": None, "what": "P2"}, {"what": "P3"}], settings)
+    assert rules(result) == {1: None, 2: "value_is_allowed", 3: "value_is_allowed"}
+    reasons = result.quarantine.order_by("source_row").reason.to_pyarrow().to_pylist()
+    assert reasons == ["store_id is ''", "product_id is 'P3'"]
+
+
+def test_a_number_that_a_program_wrote_with_a_point_is_the_same_identifier(engine):
+    lines = [{"who": 1510.0}, {"who": 2.5, "receipt": "R2"}, {"who": None, "receipt": "R3"}]
+    settings = feed(contract={"is_household_required": False})
+    result = cleaned(engine, lines, settings, types={"who": pa.float64()})
+    assert good(result, "household_id") == ["1510", "2.5", None]
+
+
+def test_what_a_file_of_many_days_has_of_a_landed_day_does_not_count(engine):
+    lines = [{}, {"file_date": DAY, "what": "P2"}, {"at": "2024-03-06 10:00:00", "receipt": "R2"}]
+    result = cleaned(engine, lines, landed=[DAY], until=DAY + dt.timedelta(days=1))
+    assert good(result, "source_row") == [2, 3]
+    assert result.lines == {DAY: 1, DAY + dt.timedelta(days=1): 1}
 
 
 def test_line_is_told_the_first_rule_only(engine):

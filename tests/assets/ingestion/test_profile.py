@@ -17,7 +17,7 @@ from resources.validation import validate
 
 DAY = dt.date(2024, 3, 5)
 ONE_DAY = dt.timedelta(days=1)
-NAMES = ("household_id", "product_id", "occurred_at", "basket_id", "quantity", "sales_value")
+NAMES = ("household_id", "product_id", "occurred_at", "basket_id", "quantity", "sales_value", "store_id")
 FEED = {
     "path": "x.csv",
     "columns": {column: column for column in NAMES},
@@ -26,6 +26,7 @@ GOOD = {
     "business_date": DAY,
     "household_id": "H1",
     "basket_id": "R1",
+    "store_id": "S1",
     "product_id": "P1",
     "occurred_at": dt.datetime(2024, 3, 5, 9),
     "quantity": 1.0,
@@ -87,13 +88,14 @@ BAD: dict[str, dict[str, Any]] = {
     "basket_has_one_household": {"lines": changed(1, household_id="H2")},
     "timestamps_are_inside_the_day": {"lines": changed(0, occurred_at=dt.datetime(2024, 3, 5, 23))},  # Berlin: the 6th
     "amounts_are_in_range": {"lines": changed(2, sales_value=10_000.5)},
+    "values_are_allowed": {"lines": changed(0, store_id="S2"), "contract": {"allowed": {"store_id": ["S1"]}}},
     "quarantined_share_is_small": {"lines": LINES, "quarantined": 1},  # a quarter; 2 % are allowed
     "volume_is_like_the_same_weekday": {"lines": LINES, "by_day": {DAY: 8, **WEEKS}},  # 8 / 3 is above 2.5
 }
 
 
 def test_every_check_has_a_bad_day_here():
-    assert set(BAD) == set(expectations(feed()))
+    assert set(BAD) == set(expectations(feed(allowed={"store_id": ["S1"]})))
 
 
 def test_good_day_passes_every_check(engine):
@@ -102,7 +104,7 @@ def test_good_day_passes_every_check(engine):
 
 @pytest.mark.parametrize("check", BAD)
 def test_bad_day_fails_exactly_its_check(engine, check):
-    assert broken(frame(engine, **BAD[check])) == {check}
+    assert broken(frame(engine, **BAD[check]), **BAD[check].get("contract", {})) == {check}
 
 
 def test_lowest_amount_counts_too(engine):

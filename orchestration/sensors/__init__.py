@@ -1,0 +1,1 @@
+"""Sensors, one module a cause; each is named `<action>_on_<cause>`."""
