@@ -1,4 +1,4 @@
-"""The one code location: every asset, check, job and schedule with its resources.
+"""The one code location: every asset, check, job, schedule and sensor with its resources.
 
 :func:`build_defs` takes overrides, so that a test reuses this very wiring with one piece swapped.
 """
@@ -23,9 +23,11 @@ import assets.training.checks
 from assets.partitions import settings
 from orchestration.jobs import backfill, nightly
 from orchestration.schedules import nightly_schedule
+from orchestration.sensors.alerts import tell_on_failure, watch_on_the_clock
 from resources import home
 from resources.feeds import FeedReader
 from resources.model_registry import ModelRegistry
+from resources.notifier import Notifier
 from resources.operations import OperationsDatabase
 from resources.table_store import TableStore
 
@@ -51,6 +53,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             artifacts=(state / "mlflow" / "artifacts").as_uri(),
             name=f"{settings.name}_recommender",
         ),
+        "notifier": Notifier(urls_in=settings.alerts.urls_in),
         "operations": OperationsDatabase(url=f"sqlite:///{state / 'operations.db'}"),
     }
 
@@ -66,6 +69,7 @@ def build_defs(**overrides: Mapping[str, Any]) -> dg.Definitions:
         asset_checks=dg.load_asset_checks_from_modules(CHECKS),
         jobs=[nightly, backfill],
         schedules=[nightly_schedule],
+        sensors=[tell_on_failure, watch_on_the_clock],
         resources={**build_resources(home.state()), **overrides},
         # A night is one process: each step of the multiprocess executor would import the libraries anew (49 s against
         # 5 s for ten trivial steps). Kubernetes isolates per step by another executor.

@@ -7,13 +7,15 @@ import dagster as dg
 
 from assets.partitions import ONE_DAY, business_days
 from assets.partitions import settings as configured
+from orchestration.heartbeat import beating
 from orchestration.jobs import nightly
+from orchestration.outcomes import PARTITION_TAG
 from resources.errors import NightcartError
 from resources.feeds import FeedReader
+from resources.operations import OperationsDatabase
 from resources.settings import Settings
 from resources.table_store import TableStore
 
-PARTITION_TAG = "dagster/partition"
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -30,11 +32,13 @@ UNDER_WAY = [
     description="Runs the business day that has just closed, as soon as its feed is there; tries again at every tick "
     "of the night, and runs a day once.",
 )
+@beating
 def nightly_schedule(
     context: dg.ScheduleEvaluationContext,
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
     tables: dg.ResourceParam[TableStore],
+    operations: OperationsDatabase,
 ) -> dg.RunRequest | dg.SkipReason:
     day = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone)).date() - ONE_DAY
     if not business_days.has_partition_key(day.isoformat()):

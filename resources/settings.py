@@ -222,7 +222,9 @@ class Alerts(Section):
         dt.time(7), description="Local time at which a night without good lists is missed: the last try is at 06:30."
     )
     repeat_after_hours: float = Field(
-        24, gt=0, description="What lasts is told again after so long: once a day, at the time of day it was first told."
+        24,
+        gt=0,
+        description="What lasts is told again after so long: once a day, at the time of day it was first told.",
     )
     drift_nights: int = Field(
         3, ge=1, description="Nights in a row at level warn that are told; one is weather, three are no weekend."

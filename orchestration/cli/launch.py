@@ -24,6 +24,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration import definitions
+from orchestration.outcomes import PARTITION_TAG, RANGE_TAGS, broken_gates, failures
 from resources import home
 from resources.errors import Refused
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 console = Console(highlight=False)
 
 LAUNCH_TAG = "nightcart/launch"
-PARTITION_TAG = "dagster/partition"
-RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 UNDER_WAY = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -175,32 +174,10 @@ def execute(
             run_id=result.run_id,
             is_success=result.success,
             seconds=time.monotonic() - began,
-            failures=tuple(_failures(found, result.run_id)),
-            has_broken_checks=any(not evaluation.passed for evaluation in _evaluations(found, result.run_id)),
+            failures=tuple(failed.says for failed in failures(found, result.run_id)),
+            has_broken_checks=bool(broken_gates(found, result.run_id)),
         )
     return outcome
-
-
-def _evaluations(found: dg.DagsterInstance, run_id: str) -> Iterator[dg.AssetCheckEvaluation]:
-    for entry in found.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
-        if entry.dagster_event:
-            yield entry.dagster_event.asset_check_evaluation_data
-
-
-def _failures(found: dg.DagsterInstance, run_id: str) -> Iterator[str]:
-    """What failed in a run: the checks that did not pass, else the error of each step that began."""
-    checks = [
-        f"{evaluation.asset_key.to_user_string()} breaks {evaluation.check_name}: {evaluation.description or ''}"
-        for evaluation in _evaluations(found, run_id)
-        if not evaluation.passed
-    ]
-    steps = []
-    for entry in found.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
-        if entry.dagster_event:
-            data = entry.dagster_event.step_failure_data
-            told = data.user_failure_data.description if data.user_failure_data else None
-            steps.append(f"{entry.step_key}: {told or (data.error.message.strip() if data.error else 'failed')}")
-    yield from checks or steps
 
 
 def _close_dead_runs(found: dg.DagsterInstance) -> None:
