@@ -83,7 +83,7 @@ def tell(alerts: Sequence[Alert], *, title: str, operations: OperationsDatabase,
     try:
         notifier.tell(subject(alerts, title=title), "\n\n".join(map(text, alerts)))
     except Exception as error:
-        log.error("An alert could not be delivered and is tried again: %s", error)
+        log.warning("An alert could not be delivered, and is tried again: %s", error)
         return False
     operations.record(*(replace(alert, is_delivered=True) for alert in alerts))
     return True

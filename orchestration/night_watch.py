@@ -102,7 +102,7 @@ def watch(watchman: Watchman, *, notifier: Notifier) -> list[Alert]:
                 raised.append(alert)  # at once: what is found before something goes wrong counts
             looked_at.append(part)
         except Exception as error:
-            log.exception("The watch could not look at %s", part)
+            log.warning("The watch could not look at %s", part, exc_info=True)
             happened = f"The watch cannot look at {part}: {type(error).__name__}: {error}"
             raised.append(watchman.alert(f"watch {part}", Alert.FAILURE, happened, command="`nightcart --debug watch`"))
     settings, operations = watchman.settings, watchman.operations
@@ -146,7 +146,7 @@ def _without_lists(watchman: Watchman, night: dt.date, kind: str, happened: str,
     try:
         carry_over(watchman.tables, watchman.operations, night=night, because=happened, now=watchman.now)
     except Exception as error:  # the alert is the more important of the two, and the next look marks them
-        log.exception("The published lists could not be marked")
+        log.warning("The published lists could not be marked", exc_info=True)
         return replace(alert, meaning=f"{alert.meaning} They could not be marked as carried over: {error}")
     return alert
 
@@ -312,7 +312,7 @@ def _end_of(watchman: Watchman, attempt: Attempt) -> dg.DagsterRunStatus | None:
 # ---------------------------------------------------------------------------------------------------------- clockwork
 
 
-def _clockwork(watchman: Watchman) -> Iterator[Alert]:
+def clockwork(watchman: Watchman) -> Iterator[Alert]:
     """Schedules, sensors and daemons that have been at work and are not any more."""
     beats = {beat.name: beat.beat_at for beat in watchman.operations.records(Heartbeat)}
     seen_at, watch = beats.get(heartbeat.WATCH), watchman.clockwork_states.get(heartbeat.WATCH)
@@ -396,5 +396,5 @@ PARTS: Mapping[str, Callable[[Watchman], Iterator[Alert]]] = {
     "run": _runs,
     "drift": _drift,
     "attempts": _attempts,
-    "clockwork": _clockwork,
+    "clockwork": clockwork,
 }

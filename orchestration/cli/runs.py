@@ -171,9 +171,10 @@ def take_in(found, first: dt.date, last: dt.date) -> None:
 def _night(found, day: dt.date, *, is_forced: bool) -> None:
     import dagster as dg
 
+    from orchestration.cli import screens
     from orchestration.cli.launch import console, nightly_of, run_night
 
-    _require_days(day)
+    require_days(day)
     attempts = nightly_of(found, day)
     if attempts and attempts[0].status == dg.DagsterRunStatus.SUCCESS and not is_forced:
         console.print(f"[green]✓[/] The night of {day} is done (run {attempts[0].run_id[:8]}).")
@@ -190,7 +191,10 @@ def _night(found, day: dt.date, *, is_forced: bool) -> None:
         failed.append(run)
     console.print(f"[bold]The night of {day}[/], through Dagster")
     outcome = run_night(found, day, attempts=[] if is_forced else failed)
-    _tell(outcome, f"the night of {day}", again=f"nightcart nightly --date {day}")
+    alerts = screens.watched(found)
+    if not outcome.is_success:
+        screens.meaning(alerts, day)
+    tell_of(outcome, f"the night of {day}", again=f"nightcart nightly --date {day}")
 
 
 def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: bool, is_dry: bool) -> None:
@@ -201,7 +205,7 @@ def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: b
 
     if last < first:
         raise Refused(f"--to {last} is before --from {first}.", remedy="exchange them.")
-    _require_days(first, last)
+    require_days(first, last)
     graph = definitions.defs.resolve_asset_graph()
     try:
         chosen = dg.AssetSelection.from_string(assets).resolve(graph)
@@ -233,7 +237,7 @@ def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: b
             f" --assets {assets!r}" if assets != "transactions" else ""
         )
         # Days that broke a check are there, and would be left alone as done.
-        _tell(outcome, f"{start} … {end}", again=again + " --force" * outcome.has_broken_checks)
+        tell_of(outcome, f"{start} … {end}", again=again + " --force" * outcome.has_broken_checks)
 
 
 def _gaps(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
@@ -247,7 +251,7 @@ def _gaps(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
     return gaps
 
 
-def _require_days(*days: dt.date) -> None:
+def require_days(*days: dt.date) -> None:
     from assets.partitions import business_days, settings
 
     for day in days:
@@ -259,7 +263,7 @@ def _require_days(*days: dt.date) -> None:
             )
 
 
-def _tell(outcome, what: str, *, again: str) -> None:
+def tell_of(outcome, what: str, *, again: str) -> None:
     from orchestration.cli.launch import console
 
     if outcome.is_success:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from rich import box
 from rich.console import Console
@@ -14,28 +14,24 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from orchestration.cli.adapters import adapters, watchman
 from resources import home
 from resources.errors import Refused
 from resources.settings import load_settings
 
 if TYPE_CHECKING:
+    import dagster as dg
+    import ibis.expr.types as ir
     import pandas as pd
 
-    from resources.records import PromotionRecord
+    from resources.records import Alert, Override, PromotionRecord
 
 console = Console(highlight=False)
 
 
-@cache
-def _adapters() -> dict[str, Any]:
-    from orchestration.definitions import build_resources
-
-    return build_resources(home.state())
-
-
 def night(day: dt.date) -> None:
     """The closing screen of a night: the decision, the quality behind it, and one household's list."""
-    settings, operations = load_settings(), _adapters()["operations"]
+    settings, operations = load_settings(), adapters()["operations"]
     decided = [record for record in operations.promotions(until=day) if record.business_date == day]
     if decided:
         _decision(decided[-1])
@@ -55,30 +51,46 @@ def night(day: dt.date) -> None:
 
 
 def recommendations(household: str, day: dt.date | None) -> None:
-    """The list of `household` made at `day`'s close, or the newest."""
-    tables = _adapters()["tables"]
+    """The list of `household` made at `day`'s close, or the one that is published."""
+    from assets.scoring.assets import served_now
+    from assets.scoring.publication import age
+
+    tables = adapters()["tables"]
     made = [found for found, rows in tables.rows_by_day("recommendations").items() if rows and found]
     if not made:
         raise Refused(
             "There are no recommendations yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`."
         )
-    if day and day not in made:
+    if day:
+        if day not in made:
+            raise Refused(
+                f"There are no recommendations of {day}; there are of {min(made)} … {max(made)}.",
+                remedy=f"`nightcart nightly --date {day}` makes them.",
+            )
+        _list_of(household, _recommendations_of(day), day)
+        return
+    served = served_now(tables)
+    if served is None:
         raise Refused(
-            f"There are no recommendations of {day}; there are of {min(made)} … {max(made)}.",
-            remedy=f"`nightcart nightly --date {day}` makes them.",
+            "No lists are published yet.",
+            remedy=f"`nightcart backfill --from {max(made)} --to {max(made)} --assets published_recommendations`.",
         )
-    chosen = day or max(made)
-    _list_of(household, _recommendations_of(chosen), chosen)
+    if served.is_carried_over:
+        late = age(served.made_on, served.published_for - dt.timedelta(days=1))
+        console.print(
+            f"[yellow]Carried over from the night of {served.made_on}, {late}:[/] {escape(served.carried_over_because)}\n"
+        )
+    _list_of(household, _named(tables.read("published_recommendations")), served.made_on)
 
 
 def models() -> None:
     """The registry's versions and the ledger's last decisions."""
-    adapters, settings = _adapters(), load_settings()
-    versions = adapters["registry"].versions()
+    reached, settings = adapters(), load_settings()
+    versions = reached["registry"].versions()
     if not versions:
         raise Refused("There is no model yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`.")
     k = settings.model.ranked_places
-    table = Table(box=box.SIMPLE_HEAD, title=f"{adapters['registry'].name}: versions in MLflow", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title=f"{reached['registry'].name}: versions in MLflow", title_justify="left")
     for column in ("version", "alias", "night of", "family", f"Recall@{k}", f"nDCG@{k}", f"hit rate@{k}", "trained on"):
         table.add_column(column, justify="right" if "@" in column else "left")
     for version in versions:
@@ -106,7 +118,7 @@ def models() -> None:
     console.print(
         "[dim]Metrics are of each version's own holdout; they compare within a night, not across nights.[/]\n"
     )
-    for record in adapters["operations"].promotions()[-3:]:
+    for record in reached["operations"].promotions()[-3:]:
         console.print(f"[bold]{record.business_date}[/] " + escape("; ".join(record.reasons)))
 
 
@@ -158,14 +170,16 @@ def _decision(record: PromotionRecord) -> None:
 
 def _recommendations_of(day: dt.date) -> pd.DataFrame:
     """A day's recommendations with product names, by household and rank."""
-    tables = _adapters()["tables"]
-    rows = tables.read("recommendations", since=day, until=day)
-    names = tables.read("products").select("product_id", "name", "department")
-    joined = rows.left_join(names, "product_id").drop("product_id_right")
-    found = joined.order_by("household_id", "rank").to_pandas()
+    found = _named(adapters()["tables"].read("recommendations", since=day, until=day))
     if found.empty:
         raise Refused(f"There are no recommendations of {day}.", remedy=f"`nightcart nightly --date {day}`.")
     return found
+
+
+def _named(rows: ir.Table) -> pd.DataFrame:
+    names = adapters()["tables"].read("products").select("product_id", "name", "department")
+    joined = rows.left_join(names, "product_id").drop("product_id_right")
+    return joined.order_by("household_id", "rank").to_pandas()
 
 
 def _list_of(household: str, rows: pd.DataFrame, day: dt.date) -> None:
@@ -204,7 +218,7 @@ def _shortened(text: str, width: int) -> str:
 
 
 def _habits(household: str, day: dt.date) -> Text:
-    tables = _adapters()["tables"]
+    tables = adapters()["tables"]
     habits = tables.read("household_features", since=day, until=day)
     found = habits.filter(habits.household_id == household).to_pandas()
     if found.empty:
@@ -254,9 +268,11 @@ def status() -> None:
         if never:
             advice.append(f"Never made: {', '.join(never)}. `nightcart nightly --date YYYY-MM-DD` makes everything.")
         _champion(advice)
+        _published(advice)
+        _on_watch(found, advice)
         _failures(found, advice)
         _services(found, advice)
-    nights = [day for day, rows in _adapters()["tables"].rows_by_day("recommendations").items() if rows and day]
+    nights = [day for day, rows in adapters()["tables"].rows_by_day("recommendations").items() if rows and day]
     if nights and business_days.has_partition_key(max(nights).isoformat()):
         last = last_day(settings, now=dt.datetime.now(dt.UTC))
         if max(nights) < last:
@@ -294,18 +310,91 @@ def _asset_row(found, graph, key, advice: list[str]) -> list[str]:
 
 
 def _champion(advice: list[str]) -> None:
-    adapters = _adapters()
-    decided = adapters["operations"].promotions()
+    reached = adapters()
+    decided = reached["operations"].promotions()
     if not decided:
         return
     newest = decided[-1]
-    alias = adapters["registry"].aliased("champion")
+    alias = reached["registry"].aliased("champion")
     console.print(f"champion: version {newest.champion_after}, decided in the night of {newest.business_date}")
     if alias != newest.champion_after:
         advice.append(
             f"MLflow's alias `champion` is version {alias}, the ledger says {newest.champion_after}: materialising "
             f"champion of {newest.business_date} again puts it right."
         )
+
+
+def _published(advice: list[str]) -> None:
+    from assets.scoring.assets import served_now
+
+    if (served := served_now(adapters()["tables"])) is None:
+        return
+    console.print(f"published: the lists of {served.made_on}, for {served.published_for}")
+    if served.is_carried_over:
+        advice.append(
+            f"The lists of {served.made_on} are carried over to {served.published_for}: {served.carried_over_because}"
+        )
+
+
+def _on_watch(found: dg.DagsterInstance, advice: list[str]) -> None:
+    """What was told and lasts, what is overridden, and what does not run by itself any more."""
+    from orchestration.alerts import open_now
+    from orchestration.night_watch import clockwork
+    from resources.records import Alert
+
+    operations, now = adapters()["operations"], dt.datetime.now(dt.UTC)
+    told = open_now(operations.records(Alert))
+    fresh = [alert for alert in clockwork(watchman(found)) if alert.key not in {each.key for each in told}]
+    for alert in [*told, *fresh]:
+        advice.append(f"{alert.happened} {alert.command}")
+    if overridden := operations.overrides(now=now):
+        overrides(overridden)
+
+
+def overrides(found: Sequence[Override]) -> None:
+    """The overrides that hold, with who, why and until when."""
+    if not found:
+        console.print("Nothing is overridden.")
+        return
+    zone = ZoneInfo(load_settings().timezone)
+    table = Table(box=box.SIMPLE_HEAD, title="overridden", title_justify="left")
+    for column in ("what", "check", "reason", "by", "until"):
+        table.add_column(column)
+    for each in found:
+        what = each.subject + (f" of {each.partition}" if each.partition else "")
+        until = f"{each.expires_at.astimezone(zone):%Y-%m-%d %H:%M}"
+        table.add_row(what, each.check, escape(each.reason), escape(each.by), until)
+    console.print(table)
+
+
+def watch() -> bool:
+    """One look of the night watch; returns whether anything is wrong."""
+    import dagster as dg
+
+    from orchestration.alerts import text
+
+    with dg.DagsterInstance.get() as found:
+        raised = watched(found)
+    lasting = [alert for alert in raised if not alert.is_event]
+    if not lasting:
+        console.print("[green]Everything is as it should be.[/]")
+    for alert in lasting:
+        console.print(f"[red]✗[/] [bold]{alert.kind}[/]: {escape(text(alert))}\n")
+    return bool(lasting)
+
+
+def watched(found: dg.DagsterInstance) -> list[Alert]:
+    """Let the night watch look and tell; returns all that is wrong."""
+    from orchestration import night_watch
+
+    return night_watch.watch(watchman(found), notifier=adapters()["notifier"])
+
+
+def meaning(alerts: Sequence[Alert], day: dt.date) -> None:
+    """What the night of `day` that failed means for what is served."""
+    for alert in alerts:
+        if alert.key == f"night {day}":
+            console.print(f"[yellow]{escape(alert.meaning)}[/]")
 
 
 def _failures(found, advice: list[str]) -> None:
