@@ -268,9 +268,9 @@ def status() -> None:
         if never:
             advice.append(f"Never made: {', '.join(never)}. `nightcart nightly --date YYYY-MM-DD` makes everything.")
         _champion(advice)
-        _published(advice)
+        _published()
         _on_watch(found, advice)
-        _failures(found, advice)
+        _runs(found, advice)
         _services(found, advice)
     nights = [day for day, rows in adapters()["tables"].rows_by_day("recommendations").items() if rows and day]
     if nights and business_days.has_partition_key(max(nights).isoformat()):
@@ -324,16 +324,13 @@ def _champion(advice: list[str]) -> None:
         )
 
 
-def _published(advice: list[str]) -> None:
+def _published() -> None:
     from assets.scoring.assets import served_now
 
     if (served := served_now(adapters()["tables"])) is None:
         return
-    console.print(f"published: the lists of {served.made_on}, for {served.published_for}")
-    if served.is_carried_over:
-        advice.append(
-            f"The lists of {served.made_on} are carried over to {served.published_for}: {served.carried_over_because}"
-        )
+    said = f"published: the lists of {served.made_on}, for {served.published_for}"
+    console.print(said + (f", [yellow]carried over[/]: {escape(served.carried_over_because)}" * served.is_carried_over))
 
 
 def _on_watch(found: dg.DagsterInstance, advice: list[str]) -> None:
@@ -397,18 +394,21 @@ def meaning(alerts: Sequence[Alert], day: dt.date) -> None:
             console.print(f"[yellow]{escape(alert.meaning)}[/]")
 
 
-def _failures(found, advice: list[str]) -> None:
+def _runs(found, advice: list[str]) -> None:
     import dagster as dg
 
+    from orchestration.alerts import open_now
     from orchestration.cli.launch import PARTITION_TAG, UNDER_WAY
+    from resources.records import Alert
 
     for run in found.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=5):
         console.print(f"under way: {run.job_name} {run.tags.get(PARTITION_TAG, '')} (run {run.run_id[:8]})")
+    told = {alert.key for alert in open_now(adapters()["operations"].records(Alert))}
     newest: dict[str, Any] = {}
     for run in found.get_runs(dg.RunsFilter(job_name="nightly"), limit=100):
         newest.setdefault(run.tags.get(PARTITION_TAG, ""), run)
     for day, run in sorted(newest.items()):
-        if run.status == dg.DagsterRunStatus.FAILURE:
+        if run.status == dg.DagsterRunStatus.FAILURE and f"night {day}" not in told:
             advice.append(
                 f"The night of {day} failed (run {run.run_id[:8]}): mend it, then `nightcart nightly --date {day}`."
             )
