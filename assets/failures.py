@@ -30,7 +30,10 @@ def explained(body: Callable[P, R]) -> Callable[P, R]:
             return body(*args, **kwargs)
         except NightcartError as error:
             raise dg.Failure(
-                description=str(error), metadata={"remedy": error.remedy}, allow_retries=error.is_worth_retrying
+                description=str(error),
+                # `orchestration.outcomes` tells by it whether the run was refused, or something outside is down.
+                metadata={"remedy": error.remedy, "is_refusal": not error.is_worth_retrying},
+                allow_retries=error.is_worth_retrying,
             ) from error
         except dg.DagsterError:
             raise

@@ -33,10 +33,7 @@ Versions = Mapping[Partition, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """A check that must have passed before `subject` is read. A subject is a table, or a name for versions of a model.
-
-    `versions` tells the present versions of a subject that is no table.
-    """
+    """A check that must have passed before `subject` is read. A subject is a table, or a name for versions of a model."""
 
     subject: str
     check: str
@@ -63,6 +60,8 @@ class Found:
 
 # Every gate of the project by its subject: what `require` asks for. Filled where the gates are defined.
 GATES: dict[str, list[Gate]] = {}
+# How the present versions of a subject are found out, where it is no table with the run's days. Filled likewise.
+VERSIONS: dict[str, Callable[..., Versions]] = {}
 
 
 def gate_checks(
@@ -71,11 +70,13 @@ def gate_checks(
     """Make a step of gates from a function that looks at the run's partitions and tells what it :class:`Found`.
 
     The function takes `context`, `tables` and `operations`, beside what other resources it needs. `versions`, called
-    with the same, tells what partitions are judged, in which versions; by default the run's days of the gates' table.
-    A gate that the function says nothing of, and all of them when it crashes, are on record as that.
+    with the run's days and the same resources, tells what partitions are judged, in which versions; by default those
+    days of the gates' table. A gate that the function says nothing of, and all of them when it crashes, are on record as that.
     """
     for gate in gates:
         GATES.setdefault(gate.subject, []).append(gate)
+        if versions:
+            VERSIONS[gate.subject] = versions
 
     def decorate(look: Callable[..., Iterable[Found]]) -> dg.AssetChecksDefinition:
         @dg.multi_asset_check(name=look.__name__, description=look.__doc__, specs=[gate.spec for gate in gates])
@@ -84,7 +85,8 @@ def gate_checks(
             operations: OperationsDatabase = resources["operations"]
             now, run_id = dt.datetime.now(dt.UTC), context.run.run_id
             # Before anything is read: what is written meanwhile is another version, and has no verdict.
-            judged = {gate: dict(_versions_of(gate, versions, context, resources)) for gate in gates}
+            days = days_of(context) if any(gate.has_days for gate in gates) else []
+            judged = {gate: dict(present(gate.subject, days, **resources)) for gate in gates}
 
             def verdicts(gate: Gate, outcome: Callable[[Partition], str], why: Mapping[Partition, str]):
                 return [
@@ -139,15 +141,6 @@ def gate_checks(
     return decorate
 
 
-def _versions_of(
-    gate: Gate, versions: Callable[..., Versions] | None, context: dg.AssetCheckExecutionContext, resources: Any
-) -> Versions:
-    if versions:
-        return versions(context, **resources)
-    tables: TableStore = resources["tables"]
-    return of_days(tables, gate.subject, days_of(context)) if gate.has_days else whole(tables, gate.subject)
-
-
 def _named(partition: Partition) -> str:
     return f"{partition}: " if partition else ""
 
@@ -177,6 +170,14 @@ def history(tables: TableStore, table: str, *, until: dt.date) -> dict[Partition
     first = min((day for day in found if day and day <= until), default=until)
     days = (first + dt.timedelta(days=n) for n in range((until - first).days + 1))
     return {day: found.get(day, NO_ROWS) for day in days}
+
+
+def present(subject: str, days: Iterable[dt.date], **resources: Any) -> Versions:
+    """The versions that a subject has now, of `days` if it has any: what its gates judge in a run of these days."""
+    if subject in VERSIONS:
+        return VERSIONS[subject](days, **resources)
+    tables: TableStore = resources["tables"]
+    return of_days(tables, subject, days) if GATES[subject][0].has_days else whole(tables, subject)
 
 
 def whole(tables: TableStore, table: str) -> dict[Partition, str]:

@@ -23,10 +23,12 @@ import assets.training.checks
 from assets.partitions import settings
 from orchestration.jobs import backfill, ingestion, nightly
 from orchestration.schedules import nightly_schedule
+from orchestration.sensors.alerts import tell_on_failure, watch_on_the_clock
 from orchestration.sensors.arrival import ingest_on_arrival
 from resources import home
 from resources.feeds import FeedReader
 from resources.model_registry import ModelRegistry
+from resources.notifier import Notifier
 from resources.operations import OperationsDatabase
 from resources.table_store import TableStore
 
@@ -52,6 +54,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             artifacts=(state / "mlflow" / "artifacts").as_uri(),
             name=f"{settings.name}_recommender",
         ),
+        "notifier": Notifier(urls_in=settings.alerts.urls_in),
         "operations": OperationsDatabase(url=f"sqlite:///{state / 'operations.db'}"),
     }
 
@@ -67,7 +70,7 @@ def build_defs(**overrides: Mapping[str, Any]) -> dg.Definitions:
         asset_checks=dg.load_asset_checks_from_modules(CHECKS),
         jobs=[nightly, ingestion, backfill],
         schedules=[nightly_schedule],
-        sensors=[ingest_on_arrival],
+        sensors=[ingest_on_arrival, tell_on_failure, watch_on_the_clock],
         resources={**build_resources(home.state()), **overrides},
         # A night is one process: each step of the multiprocess executor would import the libraries anew (49 s against
         # 5 s for ten trivial steps). Kubernetes isolates per step by another executor.

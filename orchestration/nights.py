@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import dagster as dg
 
 from orchestration.jobs import nightly
+from orchestration.outcomes import PARTITION_TAG, RANGE_TAGS
 from resources import landing
 from resources.operations import OperationsDatabase
 from resources.records import Heartbeat
 from resources.settings import Settings
 
-PARTITION_TAG = "dagster/partition"
-RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,

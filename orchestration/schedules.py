@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.partitions import ONE_DAY, business_days
 from assets.partitions import settings as configured
+from orchestration.heartbeat import beating
 from orchestration.jobs import nightly
 from orchestration.nights import is_left_to_arrival, night_request, night_so_far
 from resources.errors import NightcartError
@@ -24,6 +25,7 @@ from resources.table_store import TableStore
     description="Runs the business day that has just closed, as soon as its feed is there; tries again at every tick "
     "of the night, and runs a day once.",
 )
+@beating
 def nightly_schedule(
     context: dg.ScheduleEvaluationContext,
     settings: dg.ResourceParam[Settings],

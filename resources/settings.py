@@ -257,6 +257,27 @@ class Promotion(Section):
     min_households: int = Field(30, description="Fewer holdout households than this decide nothing.")
 
 
+class Alerts(Section):
+    """When and where people are told that something is wrong."""
+
+    urls_in: str = Field(
+        "NIGHTCART_ALERT_URLS",
+        description="Name of the environment variable with the addresses, as apprise writes them and separated by blanks "
+        "(`slack://…`, `msteams://…`, `mailtos://…`): they hold secrets, so they never stand here. Without it, the log.",
+    )
+    night_is_due_by: dt.time = Field(
+        dt.time(7), description="Local time at which a night without good lists is missed: the last try is at 06:30."
+    )
+    repeat_after_hours: float = Field(
+        24,
+        gt=0,
+        description="What lasts is told again after so long: once a day, at the time of day it was first told.",
+    )
+    drift_nights: int = Field(
+        3, ge=1, description="Nights in a row at level warn that are told; one is weather, three are no weekend."
+    )
+
+
 class Settings(BaseSettings):
     """Everything that differs between two retailers."""
 
@@ -281,6 +302,7 @@ class Settings(BaseSettings):
     schedule: Schedule = Schedule()  # pyright: ignore[reportCallIssue]
     model: Model = Model()  # pyright: ignore[reportCallIssue]
     promotion: Promotion = Promotion()  # pyright: ignore[reportCallIssue]
+    alerts: Alerts = Alerts()  # pyright: ignore[reportCallIssue]
 
     @field_validator("timezone")
     @classmethod

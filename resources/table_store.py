@@ -114,9 +114,20 @@ class TableStore(dg.ConfigurableResource):
             by_day.setdefault(part.day, []).append(part)
         return {day: _digest(parts) for day, parts in by_day.items()}
 
-    def replace(self, table: str, rows: ibis.Table | pa.Table, *, note: Mapping[str, Any] | None = None) -> Commit:
-        """Replace the whole table in one commit, which keeps `note` (of what JSON has): see :meth:`note`."""
-        return self._write(table, rows, day=None, predicate=None, note=note)
+    def replace(
+        self,
+        table: str,
+        rows: ibis.Table | pa.Table,
+        *,
+        note: Mapping[str, Any] | None = None,
+        onto: int | None = None,
+    ) -> Commit:
+        """Replace the whole table in one commit, which keeps `note` (of what JSON has): see :meth:`note`.
+
+        `onto` is the version that the rows were made in view of. Raises :class:`Unavailable` when somebody has replaced
+        it meanwhile.
+        """
+        return self._write(table, rows, day=None, predicate=None, note=note, onto=onto)
 
     def replace_days(
         self,
@@ -143,6 +154,7 @@ class TableStore(dg.ConfigurableResource):
         day: str | None,
         predicate: str | None,
         note: Mapping[str, Any] | None = None,
+        onto: int | None = None,
     ) -> Commit:
         import pyarrow as pa
         from deltalake import CommitProperties, DeltaTable, write_deltalake
@@ -155,7 +167,8 @@ class TableStore(dg.ConfigurableResource):
                 # would both have their rows in it.
                 DeltaTable.create(self.uri(table), schema=data.schema, mode="ignore", partition_by=[day])  # pyright: ignore[reportArgumentType]
             write_deltalake(
-                self.uri(table),
+                # From an older version, Delta itself finds out that what is to be replaced is no longer there.
+                self.uri(table) if onto is None else self._open(table, onto),
                 data,
                 mode="overwrite",
                 partition_by=[day] if day else None,

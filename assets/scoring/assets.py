@@ -1,7 +1,9 @@
-"""`recommendations`: what each household is offered on the days after a business day's close."""
+"""`recommendations`, what each household is offered after a business day's close; `published_recommendations`, what is served."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -11,32 +13,47 @@ from assets.features.assets import TABLES as FEATURES
 from assets.ingestion.assets import HOUSEHOLDS
 from assets.partitions import business_days, days_of, fresh_by
 from assets.reporting import OWNERS, columns, lineage, picture, report_days, written
+from assets.scoring import publication
+from assets.scoring.publication import Published
 from resources.errors import Refused
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
 from resources.settings import Settings
 from resources.table_store import TableStore
 
-RECOMMENDATIONS = "recommendations"
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
+RECOMMENDATIONS, PUBLISHED = "recommendations", "published_recommendations"
+
+LIST_COLUMNS = {
+    "household_id": ("string", "For whom; null is the list for anybody who is not known yet."),
+    "rank": ("long", "Place in the list, from 1."),
+    "product_id": ("string", "What is recommended."),
+    "score": (
+        "double",
+        "The probability that the household buys it in the seven days after, or what else the model's family says: "
+        "higher is better; null in a fallback list.",
+    ),
+    "is_repeat": ("boolean", "Whether the household ever bought it."),
+    "is_explore": ("boolean", "Whether it stands in a place that is kept for what the household never bought."),
+    "is_fallback": ("boolean", "Whether nothing was known of the household."),
+    "reason": ("string", "due, regular, again, new or fallback."),
+    "explanation": ("string", "The reason for people."),
+    "model_version": ("long", "The version of the champion that made the list."),
+}
 RECOMMENDATION_COLUMNS = columns(
+    {"business_date": ("date", "The day at whose close the list was made, for the days after it; the partition.")}
+    | LIST_COLUMNS
+)
+PUBLISHED_COLUMNS = columns(
     {
-        "business_date": ("date", "The day at whose close the list was made, for the days after it; the partition."),
-        "household_id": ("string", "For whom; null is the list for anybody who is not known yet."),
-        "rank": ("long", "Place in the list, from 1."),
-        "product_id": ("string", "What is recommended."),
-        "score": (
-            "double",
-            "The probability that the household buys it in the seven days after, or what else the model's family says: "
-            "higher is better; null in a fallback list.",
-        ),
-        "is_repeat": ("boolean", "Whether the household ever bought it."),
-        "is_explore": ("boolean", "Whether it stands in a place that is kept for what the household never bought."),
-        "is_fallback": ("boolean", "Whether nothing was known of the household."),
-        "reason": ("string", "due, regular, again, new or fallback."),
-        "explanation": ("string", "The reason for people."),
-        "model_version": ("long", "The version of the champion that made the list."),
+        "made_on": ("date", "The business day at whose close the list was made."),
+        "published_for": ("date", "The day that it is served on."),
+        "is_carried_over": ("boolean", "Whether it is of an earlier night than it should be."),
+        "carried_over_because": ("string", "Why, in words; empty for lists of the last night."),
     }
+    | LIST_COLUMNS
 )
 
 
@@ -137,3 +154,103 @@ def _score(
             "scores": picture(pictures.scores(personal["score"].tolist(), k=model.top_k)),
         },
     )
+
+
+@dg.asset(
+    partitions_def=business_days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[RECOMMENDATIONS],
+    code_version="1",
+    kinds={"deltalake"},
+    owners=OWNERS,
+    metadata={"dagster/column_schema": PUBLISHED_COLUMNS},
+    freshness_policy=fresh_by(7),
+)
+@explained
+def published_recommendations(
+    context: dg.AssetExecutionContext, tables: TableStore, operations: OperationsDatabase
+) -> dg.MaterializeResult:
+    """What is served now: the lists of the newest good night, whole, and whether they are carried over from an earlier one.
+
+    Replaced in one commit once the night's lists have passed their gates; a reader sees the lists of one night. A night
+    that cannot be made good leaves the last good ones here, marked as such, with the reason (`carry_over`); an older
+    night that is made again does not replace a newer one's. A commit of this table is a publication: its version tells
+    one from the next.
+    """
+    days = days_of(context)
+    gates.require(
+        operations, {RECOMMENDATIONS: gates.of_days(tables, RECOMMENDATIONS, days)}, now=dt.datetime.now(dt.UTC)
+    )
+    version, served = _publication(tables)
+    published = publication.after_a_good_night(served, night=days[-1])
+    if published:
+        lists = tables.read(RECOMMENDATIONS, since=days[-1], until=days[-1]).drop("business_date")
+        # Its own gate comes too late for those who have read it by then.
+        if without := households_without_list(lists, tables, made_on=days[-1]):
+            raise Refused(
+                f"{without:,} households would have no list if those of {days[-1]} were published.",
+                remedy=f"`nightcart nightly --date {days[-1]} --force` makes them again.",
+            )
+        _publish(lists, published, tables, onto=version)
+    commit, now_served = tables.newest(PUBLISHED), published or served
+    assert now_served
+    report_days(context, commit, [days[-1]])
+    return dg.MaterializeResult(
+        metadata={
+            **written(commit, tables),
+            "is_published": published is not None,
+            **{name: str(value) for name, value in vars(now_served).items()},
+        }
+    )
+
+
+def served_now(tables: TableStore) -> Published | None:
+    """What is served; None before the first good night."""
+    return _publication(tables)[1]
+
+
+def carry_over(
+    tables: TableStore, operations: OperationsDatabase, *, night: dt.date, because: str, now: dt.datetime
+) -> Published | None:
+    """Leave what is served where it is, marked with why `night` brought nothing newer; returns what is served.
+
+    To be called wherever a night turns out to be lost, as often as one likes. Raises :class:`Unavailable` when
+    something else was published at the same moment.
+    """
+    version, served = _publication(tables)
+    marked = publication.after_a_lost_night(served, night=night, because=because)
+    if served is None or marked is None:
+        return served
+    before = gates.whole(tables, PUBLISHED)[None]
+    lists = tables.read(PUBLISHED, version=version)
+    _publish(lists.drop(*vars(served)), marked, tables, onto=version)
+    after = gates.whole(tables, PUBLISHED)[None]
+    # The rows are those that were judged: what was said of them holds of them.
+    said = [verdict for verdict in operations.verdicts(PUBLISHED).values() if verdict.data_version == before]
+    operations.record(*(dataclasses.replace(verdict, data_version=after, decided_at=now) for verdict in said))
+    return marked
+
+
+def _publication(tables: TableStore) -> tuple[int | None, Published | None]:
+    """The version of the table and what it says of itself."""
+    if not tables.exists(PUBLISHED):
+        return None, None
+    version = tables.version(PUBLISHED)
+    said = [each.name for each in dataclasses.fields(Published)]
+    rows = tables.read(PUBLISHED, version=version).select(*said).distinct().to_pyarrow().to_pylist()
+    return version, Published(**rows[0])
+
+
+def _publish(lists: "ir.Table", published: Published, tables: TableStore, *, onto: int | None) -> None:
+    import ibis
+
+    said = {name: ibis.literal(value) for name, value in vars(published).items()}
+    tables.replace(PUBLISHED, lists.mutate(**said).select(*said, *lists.columns), onto=onto)
+
+
+def households_without_list(lists: "ir.Table", tables: TableStore, *, made_on: dt.date) -> int:
+    """How many households known at the close of `made_on` have no list, counting anybody who is not known as one."""
+    known = tables.read("household_features", since=made_on, until=made_on)
+    nobody_in_particular = lists.filter(lists.household_id.isnull()).limit(1).count()
+    without = known.anti_join(lists, "household_id").count()
+    return int(without.execute()) + (not int(nobody_in_particular.execute()))

@@ -8,7 +8,7 @@ import dagster as dg
 from assets.gates import Found, Gate, gate_checks
 from assets.ingestion.assets import PRODUCTS
 from assets.partitions import days_of
-from assets.scoring.assets import RECOMMENDATIONS
+from assets.scoring.assets import PUBLISHED, RECOMMENDATIONS, households_without_list, served_now
 from resources.operations import OperationsDatabase
 from resources.settings import Settings
 from resources.table_store import TableStore
@@ -27,6 +27,12 @@ THE_CHAMPIONS = Gate(
     subject=RECOMMENDATIONS,
     check="list_is_the_champions",
     description="Every list was made by that night's champion.",
+)
+EVERYBODY = Gate(
+    subject=PUBLISHED,
+    check="every_household_has_a_list",
+    description="Every household that ever bought has a published list, and so has anybody who is not known.",
+    has_days=False,
 )
 
 
@@ -74,3 +80,20 @@ def _lists(day: dt.date, settings: Settings, tables: TableStore) -> tuple[int, i
     bad = (lists.rows != length) | (lists.products != length) | (lists["last"] != length) | (lists.disorder > 0)
     without = known.anti_join(lists, "household_id")
     return tuple(int(found.count().execute()) for found in (lists.filter(bad), without, lists))  # pyright: ignore[reportReturnType]
+
+
+@gate_checks([EVERYBODY])
+def published_recommendations_are_fit_to_use(
+    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+) -> Iterator[Found]:
+    """Look for households without a list among those known when the lists were made."""
+    served = served_now(tables)
+    if served is None:
+        yield Found(gate=EVERYBODY, broken={None: "nothing is published"})
+        return
+    without = households_without_list(tables.read(PUBLISHED), tables, made_on=served.made_on)
+    yield Found(
+        gate=EVERYBODY,
+        broken={None: f"{without:,} households known at the close of {served.made_on} have none"} if without else {},
+        metadata={"made_on": str(served.made_on), "is_carried_over": served.is_carried_over},
+    )

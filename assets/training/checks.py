@@ -1,7 +1,7 @@
 """What must hold of what was learnt before it may score a household."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -33,7 +33,7 @@ CHAMPION_GATE = Gate(
 )
 
 
-def _label_weeks(context: dg.AssetCheckExecutionContext, tables: TableStore, **_: Any) -> dict[dt.date | None, str]:
+def _label_weeks(days: Iterable[dt.date], *, tables: TableStore, **_: Any) -> dict[dt.date | None, str]:
     return dict(tables.fingerprints(EXAMPLES))
 
 
@@ -68,10 +68,8 @@ def training_examples_are_fit_to_use(
     )
 
 
-def _challengers(
-    context: dg.AssetCheckExecutionContext, registry: ModelRegistry, **_: Any
-) -> dict[dt.date | None, str]:
-    return {day: str(registry.challenger_of(day.isoformat()).version) for day in days_of(context)}
+def _challengers(days: Iterable[dt.date], *, registry: ModelRegistry, **_: Any) -> dict[dt.date | None, str]:
+    return {day: str(registry.challenger_of(day.isoformat()).version) for day in days}
 
 
 @gate_checks([CHALLENGER_GATE], versions=_challengers)
@@ -93,10 +91,8 @@ def challenger_is_fit_to_use(
     yield Found(gate=CHALLENGER_GATE, broken=broken, metadata={"loaded": loaded})
 
 
-def _champions(
-    context: dg.AssetCheckExecutionContext, operations: OperationsDatabase, **_: Any
-) -> dict[dt.date | None, str]:
-    decided = filter(None, (operations.promotion_as_of(day) for day in days_of(context)))
+def _champions(days: Iterable[dt.date], *, operations: OperationsDatabase, **_: Any) -> dict[dt.date | None, str]:
+    decided = filter(None, (operations.promotion_as_of(day) for day in days))
     return {record.business_date: str(record.champion_after) for record in decided}
 
 

@@ -12,7 +12,7 @@ import warnings
 
 import typer
 
-from orchestration.cli import benchmark, retailer, runs, views
+from orchestration.cli import benchmark, gates, retailer, runs, views
 from orchestration.cli.drop import drop
 from resources.errors import NightcartError
 
@@ -26,8 +26,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group, commands in {
-    "Run": (runs.demo, runs.nightly, runs.backfill, runs.replay, drop, runs.rebuild),
-    "Look": (views.recommend, views.models, views.status),
+    "Run": (runs.demo, runs.nightly, runs.backfill, runs.replay, drop, runs.rebuild, gates.check),
+    "Look": (views.recommend, views.models, views.status, views.watch),
+    "Decide": (gates.override,),
     "Set up": (retailer.init, retailer.use),
 }.items():
     for command in commands:

@@ -23,7 +23,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from assets.gates import GATES, Gate, closed, present
 from orchestration import definitions
+from orchestration.cli.adapters import adapters
+from orchestration.outcomes import PARTITION_TAG, RANGE_TAGS, broken_gates, failures
 from resources import home
 from resources.errors import Refused
 
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
 console = Console(highlight=False)
 
 LAUNCH_TAG = "nightcart/launch"
-PARTITION_TAG = "dagster/partition"
-RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 UNDER_WAY = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -94,10 +95,8 @@ def run_night(found: dg.DagsterInstance, day: dt.date, *, attempts: Sequence[dg.
     todo = undone(
         children={key: graph.get(key).child_keys for key in graph.materializable_asset_keys},
         made_together=[graph.get(key).execution_set_asset_keys for key in graph.materializable_asset_keys],
-        checks={
-            key: [c.name for c in graph.get_check_keys_for_assets({key})] for key in graph.materializable_asset_keys
-        },
-        done=_done(found, attempts),
+        checks={key: _gates_of(key) for key in graph.materializable_asset_keys},
+        done=_done(found, attempts, day),
     )
     tags = {PARTITION_TAG: day.isoformat()}
     if attempts and len(todo) < len(graph.materializable_asset_keys):
@@ -111,10 +110,7 @@ def run_night(found: dg.DagsterInstance, day: dt.date, *, attempts: Sequence[dg.
 
 def run_range(found: dg.DagsterInstance, assets: Set[AssetKey], first: dt.date, last: dt.date) -> Outcome:
     """Materialise assets for a range of days in one run."""
-    tags = {RANGE_TAGS[0]: first.isoformat(), RANGE_TAGS[1]: last.isoformat()}
-    if first == last:
-        tags = {PARTITION_TAG: first.isoformat()}
-    return execute(found, backfill_job, assets=assets, tags=tags, title=f"{first} … {last}")
+    return execute(found, backfill_job, assets=assets, tags=_tags_of(first, last), title=f"{first} … {last}")
 
 
 def undone(
@@ -124,9 +120,9 @@ def undone(
     checks: Mapping[AssetKey, Sequence[str]],
     done: Mapping[AssetKey, Set[str]],
 ) -> set[AssetKey]:
-    """What is left to make: what was not made, or whose checks did not all pass, and everything downstream of it.
+    """What is left to make: what was not made, or whose checks do not all let it through, and everything downstream.
 
-    `done` has the assets that were made, each with the names of the checks that it passed since.
+    `done` has the assets that were made, each with the names of the checks that let it through.
     """
     todo = {key for key in children if key not in done or not set(checks[key]) <= done[key]}
     while True:
@@ -137,70 +133,85 @@ def undone(
         todo |= more
 
 
-def _done(found: dg.DagsterInstance, attempts: Sequence[dg.DagsterRun]) -> dict[AssetKey, set[str]]:
-    done: dict[AssetKey, set[str]] = {}
-    for run in reversed(attempts):
-        for entry in found.all_logs(run.run_id):
-            event = entry.dagster_event
-            if event is None:
-                continue
-            if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.asset_key:
-                done[event.asset_key] = set()
-            if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-                evaluation = event.asset_check_evaluation_data
-                if evaluation.passed and evaluation.asset_key in done:
-                    done[evaluation.asset_key].add(evaluation.check_name)
+def _gates_of(asset: AssetKey) -> list[str]:
+    """The checks of an asset that stop what is downstream."""
+    return [gate.check for each in GATES.values() for gate in each if _is_of(gate, asset)]
+
+
+def _is_of(gate: Gate, asset: AssetKey) -> bool:
+    return (gate.asset or gate.subject) == asset.to_user_string()
+
+
+def _done(found: dg.DagsterInstance, attempts: Sequence[dg.DagsterRun], day: dt.date) -> dict[AssetKey, set[str]]:
+    """What the attempts made, each with those of its gates that are open for `day` now.
+
+    They may be so by a later look (`nightcart check`) or because a person has overridden them.
+    """
+    made = {
+        entry.dagster_event.asset_key
+        for run in attempts
+        for entry in found.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        if entry.dagster_event and entry.dagster_event.asset_key
+    }
+    if not made:
+        return {}
+    operations, now = adapters()["operations"], dt.datetime.now(dt.UTC)
+    done = {}
+    for asset in made:
+        subjects = {subject for subject, each in GATES.items() if any(_is_of(gate, asset) for gate in each)}
+        needs = {subject: present(subject, [day], **adapters()) for subject in subjects}
+        shut = {gate.check for gate in closed(operations, needs, now=now)}
+        done[asset] = set(_gates_of(asset)) - shut
     return done
+
+
+def run_checks(
+    found: dg.DagsterInstance, asset: AssetKey, days: tuple[dt.date, dt.date] | None, *, title: str
+) -> Outcome:
+    """Run an asset's checks, and those that are made in one step with them, on what is stored for the days."""
+    graph = definitions.defs.resolve_asset_graph()
+    checks = {
+        each
+        for key in graph.get_check_keys_for_assets({asset})
+        for each in graph.get_execution_set_asset_and_check_keys(key)
+    }
+    return execute(found, backfill_job, checks=checks, tags=_tags_of(*days) if days else {}, title=title)
+
+
+def _tags_of(first: dt.date, last: dt.date) -> dict[str, str]:
+    if first == last:
+        return {PARTITION_TAG: first.isoformat()}
+    return {RANGE_TAGS[0]: first.isoformat(), RANGE_TAGS[1]: last.isoformat()}
 
 
 def execute(
     found: dg.DagsterInstance,
     job: Callable[[], dg.JobDefinition],
     *,
-    assets: Set[AssetKey],
+    assets: Set[AssetKey] = frozenset(),
+    checks: Set[dg.AssetCheckKey] = frozenset(),
     tags: Mapping[str, str],
     title: str,
 ) -> Outcome:
-    """Run a selection of a job's assets with their checks, and show each step as it goes."""
+    """Run a selection of a job's assets with their checks, or `checks` alone, and show each step as it goes."""
     launch, began = uuid.uuid4().hex, time.monotonic()
     with _shown(found, launch, title):
+        whole = dg.reconstructable(job)
         result = dg.execute_job(
-            dg.reconstructable(job),
+            whole.get_subset(asset_selection=set(), asset_check_selection=set(checks)) if checks else whole,
             instance=found,
             run_config=QUIET,
             tags={**tags, LAUNCH_TAG: launch},
-            asset_selection=sorted(assets),
+            asset_selection=sorted(assets) or None,
         )
         outcome = Outcome(
             run_id=result.run_id,
             is_success=result.success,
             seconds=time.monotonic() - began,
-            failures=tuple(_failures(found, result.run_id)),
-            has_broken_checks=any(not evaluation.passed for evaluation in _evaluations(found, result.run_id)),
+            failures=tuple(failed.says for failed in failures(found, result.run_id)),
+            has_broken_checks=bool(broken_gates(found, result.run_id)),
         )
     return outcome
-
-
-def _evaluations(found: dg.DagsterInstance, run_id: str) -> Iterator[dg.AssetCheckEvaluation]:
-    for entry in found.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
-        if entry.dagster_event:
-            yield entry.dagster_event.asset_check_evaluation_data
-
-
-def _failures(found: dg.DagsterInstance, run_id: str) -> Iterator[str]:
-    """What failed in a run: the checks that did not pass, else the error of each step that began."""
-    checks = [
-        f"{evaluation.asset_key.to_user_string()} breaks {evaluation.check_name}: {evaluation.description or ''}"
-        for evaluation in _evaluations(found, run_id)
-        if not evaluation.passed
-    ]
-    steps = []
-    for entry in found.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
-        if entry.dagster_event:
-            data = entry.dagster_event.step_failure_data
-            told = data.user_failure_data.description if data.user_failure_data else None
-            steps.append(f"{entry.step_key}: {told or (data.error.message.strip() if data.error else 'failed')}")
-    yield from checks or steps
 
 
 def _close_dead_runs(found: dg.DagsterInstance) -> None:

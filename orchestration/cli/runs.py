@@ -171,6 +171,7 @@ def take_in(found, first: dt.date, last: dt.date) -> None:
 def _night(found, day: dt.date, *, is_forced: bool) -> None:
     import dagster as dg
 
+    from orchestration.cli import screens
     from orchestration.cli.launch import console, nightly_of, run_night
 
     require_days(day)
@@ -190,7 +191,10 @@ def _night(found, day: dt.date, *, is_forced: bool) -> None:
         failed.append(run)
     console.print(f"[bold]The night of {day}[/], through Dagster")
     outcome = run_night(found, day, attempts=[] if is_forced else failed)
-    _tell(outcome, f"the night of {day}", again=f"nightcart nightly --date {day}")
+    alerts = screens.watched(found)
+    if not outcome.is_success:
+        screens.meaning(alerts, day)
+    tell_of(outcome, f"the night of {day}", again=f"nightcart nightly --date {day}")
 
 
 def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: bool, is_dry: bool) -> None:
@@ -233,7 +237,7 @@ def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: b
             f" --assets {assets!r}" if assets != "transactions" else ""
         )
         # Days that broke a check are there, and would be left alone as done.
-        _tell(outcome, f"{start} … {end}", again=again + " --force" * outcome.has_broken_checks)
+        tell_of(outcome, f"{start} … {end}", again=again + " --force" * outcome.has_broken_checks)
 
 
 def _gaps(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
@@ -260,7 +264,7 @@ def require_days(*days: dt.date) -> None:
             )
 
 
-def _tell(outcome, what: str, *, again: str) -> None:
+def tell_of(outcome, what: str, *, again: str) -> None:
     from orchestration.cli.launch import console
 
     if outcome.is_success:

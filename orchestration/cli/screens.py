@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from rich import box
 from rich.console import Console
@@ -14,25 +14,20 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from orchestration.cli.adapters import adapters, watchman
 from resources import home
 from resources.errors import Refused
 from resources.feeds import listed
 from resources.settings import load_settings
 
 if TYPE_CHECKING:
+    import dagster as dg
+    import ibis.expr.types as ir
     import pandas as pd
 
-    from resources.records import PromotionRecord
+    from resources.records import Alert, Override, PromotionRecord
 
 console = Console(highlight=False)
-
-
-@cache
-def adapters() -> dict[str, Any]:
-    """The adapters that the assets use, of the retailer in use."""
-    from orchestration.definitions import build_resources
-
-    return build_resources(home.state())
 
 
 def night(day: dt.date) -> None:
@@ -57,30 +52,46 @@ def night(day: dt.date) -> None:
 
 
 def recommendations(household: str, day: dt.date | None) -> None:
-    """The list of `household` made at `day`'s close, or the newest."""
+    """The list of `household` made at `day`'s close, or the one that is published."""
+    from assets.scoring.assets import served_now
+    from assets.scoring.publication import age
+
     tables = adapters()["tables"]
     made = [found for found, rows in tables.rows_by_day("recommendations").items() if rows and found]
     if not made:
         raise Refused(
             "There are no recommendations yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`."
         )
-    if day and day not in made:
+    if day:
+        if day not in made:
+            raise Refused(
+                f"There are no recommendations of {day}; there are of {min(made)} … {max(made)}.",
+                remedy=f"`nightcart nightly --date {day}` makes them.",
+            )
+        _list_of(household, _recommendations_of(day), day)
+        return
+    served = served_now(tables)
+    if served is None:
         raise Refused(
-            f"There are no recommendations of {day}; there are of {min(made)} … {max(made)}.",
-            remedy=f"`nightcart nightly --date {day}` makes them.",
+            "No lists are published yet.",
+            remedy=f"`nightcart backfill --from {max(made)} --to {max(made)} --assets published_recommendations`.",
         )
-    chosen = day or max(made)
-    _list_of(household, _recommendations_of(chosen), chosen)
+    if served.is_carried_over:
+        late = age(served.made_on, served.published_for - dt.timedelta(days=1))
+        console.print(
+            f"[yellow]Carried over from the night of {served.made_on}, {late}:[/] {escape(served.carried_over_because)}\n"
+        )
+    _list_of(household, _named(tables.read("published_recommendations")), served.made_on)
 
 
 def models() -> None:
     """The registry's versions and the ledger's last decisions."""
-    found, settings = adapters(), load_settings()
-    versions = found["registry"].versions()
+    reached, settings = adapters(), load_settings()
+    versions = reached["registry"].versions()
     if not versions:
         raise Refused("There is no model yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`.")
     k = settings.model.ranked_places
-    table = Table(box=box.SIMPLE_HEAD, title=f"{found['registry'].name}: versions in MLflow", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title=f"{reached['registry'].name}: versions in MLflow", title_justify="left")
     for column in ("version", "alias", "night of", "family", f"Recall@{k}", f"nDCG@{k}", f"hit rate@{k}", "trained on"):
         table.add_column(column, justify="right" if "@" in column else "left")
     for version in versions:
@@ -108,7 +119,7 @@ def models() -> None:
     console.print(
         "[dim]Metrics are of each version's own holdout; they compare within a night, not across nights.[/]\n"
     )
-    for record in found["operations"].promotions()[-3:]:
+    for record in reached["operations"].promotions()[-3:]:
         console.print(f"[bold]{record.business_date}[/] " + escape("; ".join(record.reasons)))
 
 
@@ -160,14 +171,16 @@ def _decision(record: PromotionRecord) -> None:
 
 def _recommendations_of(day: dt.date) -> pd.DataFrame:
     """A day's recommendations with product names, by household and rank."""
-    tables = adapters()["tables"]
-    rows = tables.read("recommendations", since=day, until=day)
-    names = tables.read("products").select("product_id", "name", "department")
-    joined = rows.left_join(names, "product_id").drop("product_id_right")
-    found = joined.order_by("household_id", "rank").to_pandas()
+    found = _named(adapters()["tables"].read("recommendations", since=day, until=day))
     if found.empty:
         raise Refused(f"There are no recommendations of {day}.", remedy=f"`nightcart nightly --date {day}`.")
     return found
+
+
+def _named(rows: ir.Table) -> pd.DataFrame:
+    names = adapters()["tables"].read("products").select("product_id", "name", "department")
+    joined = rows.left_join(names, "product_id").drop("product_id_right")
+    return joined.order_by("household_id", "rank").to_pandas()
 
 
 def _list_of(household: str, rows: pd.DataFrame, day: dt.date) -> None:
@@ -256,7 +269,9 @@ def status() -> None:
         if never:
             advice.append(f"Never made: {', '.join(never)}. `nightcart nightly --date YYYY-MM-DD` makes everything.")
         _champion(advice)
-        _failures(found, advice)
+        _published()
+        _on_watch(found, advice)
+        _runs(found, advice)
         _services(found, advice)
     _arrivals(advice)
     _stale(advice)
@@ -298,12 +313,12 @@ def _asset_row(found, graph, key, advice: list[str]) -> list[str]:
 
 
 def _champion(advice: list[str]) -> None:
-    found = adapters()
-    decided = found["operations"].promotions()
+    reached = adapters()
+    decided = reached["operations"].promotions()
     if not decided:
         return
     newest = decided[-1]
-    alias = found["registry"].aliased("champion")
+    alias = reached["registry"].aliased("champion")
     console.print(f"champion: version {newest.champion_after}, decided in the night of {newest.business_date}")
     if alias != newest.champion_after:
         advice.append(
@@ -312,18 +327,91 @@ def _champion(advice: list[str]) -> None:
         )
 
 
-def _failures(found, advice: list[str]) -> None:
+def _published() -> None:
+    from assets.scoring.assets import served_now
+
+    if (served := served_now(adapters()["tables"])) is None:
+        return
+    said = f"published: the lists of {served.made_on}, for {served.published_for}"
+    console.print(said + (f", [yellow]carried over[/]: {escape(served.carried_over_because)}" * served.is_carried_over))
+
+
+def _on_watch(found: dg.DagsterInstance, advice: list[str]) -> None:
+    """What was told and lasts, what is overridden, and what does not run by itself any more."""
+    from orchestration.alerts import open_now
+    from orchestration.night_watch import clockwork
+    from resources.records import Alert
+
+    operations, now = adapters()["operations"], dt.datetime.now(dt.UTC)
+    told = open_now(operations.records(Alert))
+    fresh = [alert for alert in clockwork(watchman(found)) if alert.key not in {each.key for each in told}]
+    for alert in [*told, *fresh]:
+        advice.append(f"{alert.happened} {alert.command}")
+    if overridden := operations.overrides(now=now):
+        overrides(overridden)
+
+
+def overrides(found: Sequence[Override]) -> None:
+    """The overrides that hold, with who, why and until when."""
+    if not found:
+        console.print("Nothing is overridden.")
+        return
+    zone = ZoneInfo(load_settings().timezone)
+    table = Table(box=box.SIMPLE_HEAD, title="overridden", title_justify="left")
+    for column in ("what", "check", "reason", "by", "until"):
+        table.add_column(column)
+    for each in found:
+        what = each.subject + (f" of {each.partition}" if each.partition else "")
+        until = f"{each.expires_at.astimezone(zone):%Y-%m-%d %H:%M}"
+        table.add_row(what, each.check, escape(each.reason), escape(each.by), until)
+    console.print(table)
+
+
+def watch() -> bool:
+    """One look of the night watch; returns whether anything is wrong."""
     import dagster as dg
 
+    from orchestration.alerts import text
+
+    with dg.DagsterInstance.get() as found:
+        raised = watched(found)
+    lasting = [alert for alert in raised if not alert.is_event]
+    if not lasting:
+        console.print("[green]Everything is as it should be.[/]")
+    for alert in lasting:
+        console.print(f"[red]✗[/] [bold]{alert.kind}[/]: {escape(text(alert))}\n")
+    return bool(lasting)
+
+
+def watched(found: dg.DagsterInstance) -> list[Alert]:
+    """Let the night watch look and tell; returns all that is wrong."""
+    from orchestration import night_watch
+
+    return night_watch.watch(watchman(found), notifier=adapters()["notifier"])
+
+
+def meaning(alerts: Sequence[Alert], day: dt.date) -> None:
+    """What the night of `day` that failed means for what is served."""
+    for alert in alerts:
+        if alert.key == f"night {day}":
+            console.print(f"[yellow]{escape(alert.meaning)}[/]")
+
+
+def _runs(found, advice: list[str]) -> None:
+    import dagster as dg
+
+    from orchestration.alerts import open_now
     from orchestration.cli.launch import PARTITION_TAG, UNDER_WAY
+    from resources.records import Alert
 
     for run in found.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=5):
         console.print(f"under way: {run.job_name} {run.tags.get(PARTITION_TAG, '')} (run {run.run_id[:8]})")
+    told = {alert.key for alert in open_now(adapters()["operations"].records(Alert))}
     newest: dict[str, Any] = {}
     for run in found.get_runs(dg.RunsFilter(job_name="nightly"), limit=100):
         newest.setdefault(run.tags.get(PARTITION_TAG, ""), run)
     for day, run in sorted(newest.items()):
-        if run.status == dg.DagsterRunStatus.FAILURE:
+        if run.status == dg.DagsterRunStatus.FAILURE and f"night {day}" not in told:
             advice.append(
                 f"The night of {day} failed (run {run.run_id[:8]}): mend it, then `nightcart nightly --date {day}`."
             )

@@ -1,4 +1,4 @@
-"""Commands that only look: `recommend`, `models`, `status`."""
+"""Commands that look: `recommend`, `models`, `status`; and `watch`, which also tells."""
 
 from __future__ import annotations
 
@@ -13,19 +13,34 @@ def recommend(
     date: Annotated[
         dt.datetime | None,
         typer.Option(
-            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The list made at this day's close; default: the newest."
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="The list made at this day's close; default: what is published.",
         ),
     ] = None,
 ) -> None:
     """A household's list, by product name, each with its reason.
 
-    A household that nothing is known of has the fallback list, and is told so.
+    Without a date, what is served now; lists that are carried over from an earlier night say so. A household that nothing is known of has the fallback list, and is told so.
 
     Example: `nightcart recommend 1510`
     """
     from orchestration.cli import screens
 
     screens.recommendations(household, date.date() if date else None)
+
+
+def watch() -> None:
+    """Look for all that is wrong, tell it where alerts go, and end with 1 if there is anything: for cron or systemd.
+
+    It sees what Dagster cannot tell of itself: a daemon that died, a sensor that stopped, a night that never began.
+
+    Example: `*/5 * * * * nightcart watch`
+    """
+    from orchestration.cli import screens
+
+    if screens.watch():
+        raise typer.Exit(1)
 
 
 def models() -> None:

@@ -1,1 +1,1 @@
-"""Sensors, one module a cause; each is named `<action>_on_<cause>`."""
+"""Sensors, one module a cause. A sensor is named `<action>_on_<cause>`; it reads, launches or tells, and decides nothing."""

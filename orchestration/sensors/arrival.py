@@ -21,8 +21,10 @@ from orchestration.arrivals import (
     plan,
     with_closed_days,
 )
+from orchestration.heartbeat import beating
 from orchestration.jobs import ingestion, nightly
-from orchestration.nights import ARRIVAL_SENSOR, PARTITION_TAG, days_under_way, night_request, nights_done
+from orchestration.nights import ARRIVAL_SENSOR, days_under_way, night_request, nights_done
+from orchestration.outcomes import PARTITION_TAG
 from resources.feeds import FeedReader, listed
 from resources.operations import OperationsDatabase
 from resources.records import Arrival, Delivery
@@ -39,6 +41,7 @@ from resources.table_store import TableStore
     "of an old day is taken in again, and the same file twice is nothing. A file that cannot be used is set aside, with "
     "the reason on record, and the next one is taken. The cursor may be deleted at any time.",
 )
+@beating
 def ingest_on_arrival(
     context: dg.SensorEvaluationContext,
     settings: dg.ResourceParam[Settings],
@@ -46,9 +49,7 @@ def ingest_on_arrival(
     tables: dg.ResourceParam[TableStore],
     operations: OperationsDatabase,
 ) -> dg.SensorResult | dg.SkipReason:
-    result = _looked(context, settings, feeds, tables, operations, now=dt.datetime.now(dt.UTC))
-    operations.beat(ARRIVAL_SENSOR, now=dt.datetime.now(dt.UTC))
-    return result
+    return _looked(context, settings, feeds, tables, operations, now=dt.datetime.now(dt.UTC))
 
 
 def _looked(

@@ -1,0 +1,400 @@
+"""The night watch: what is wrong now, what it means for what is served, and who is told.
+
+One look at the instance, the tables and the records (:func:`watch`) finds everything, so that it does not matter who
+looks: the sensors of `orchestration.sensors.alerts`, the command line after a night, or cron outside of Dagster.
+A night that turns out to be lost leaves the last good lists published, marked as carried over.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from assets.scoring import publication
+from assets.scoring.assets import carry_over, served_now
+from assets.scoring.publication import Published
+from orchestration import alerts, heartbeat, outcomes
+from orchestration.heartbeat import Clockwork
+from orchestration.jobs import nightly
+from orchestration.outcomes import PARTITION_TAG
+from resources.notifier import Notifier
+from resources.operations import OperationsDatabase
+from resources.records import Alert, Attempt, Heartbeat, RetrainingDecision, Signal
+from resources.settings import Settings
+from resources.table_store import TableStore
+
+log = logging.getLogger("nightcart.alerts")
+
+ONE_DAY = dt.timedelta(days=1)
+# How long after it failed a run that is no night is told, should the sensor that tells it at once not have been there.
+LOOK_BACK = dt.timedelta(days=1)
+MOST_RUNS = 200
+MOST_SIGNALS = 500  # a dozen watches for a month
+SCHEDULE = "nightly_schedule"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watchman:
+    """Who looks: at one instance and one retailer, at one moment."""
+
+    instance: dg.DagsterInstance
+    repository: dg.RepositoryDefinition
+    settings: Settings
+    tables: TableStore
+    operations: OperationsDatabase
+    now: dt.datetime
+
+    @cached_property
+    def served(self) -> Published | None:
+        return served_now(self.tables)
+
+    def standing(self, night: dt.date | None = None) -> str:
+        """What households get, in a sentence, also when the tables are what has failed."""
+        try:
+            return publication.standing(self.served, night=night)
+        except Exception as error:
+            return f"Which lists are published cannot be read: {type(error).__name__}: {error}"
+
+    def alert(self, key: str, kind: str, happened: str, *, command: str, night: dt.date | None = None, **other: bool):
+        meaning = self.standing(night)
+        return Alert(key=key, kind=kind, happened=happened, meaning=meaning, command=command, told_at=self.now, **other)
+
+    @cached_property
+    def clockwork_states(self) -> Mapping[str, Any]:
+        """Dagster's states of our schedules and sensors, by name."""
+        ours = {each.name for each in (*self.repository.schedule_defs, *self.repository.sensor_defs)}
+        return {state.name: state for state in self.instance.all_instigator_state() if state.name in ours}
+
+    @cached_property
+    def nights(self) -> dict[dt.date, dg.DagsterRun]:
+        """The newest nightly run of each business day that came to an end of its own."""
+        ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+        runs = self.instance.get_runs(dg.RunsFilter(job_name=nightly.name, statuses=ended), limit=MOST_RUNS)
+        newest: dict[dt.date, dg.DagsterRun] = {}
+        for run in runs:
+            if (key := run.tags.get(PARTITION_TAG)) and not _is_retried(run):
+                newest.setdefault(dt.date.fromisoformat(key), run)
+        return newest
+
+    @cached_property
+    def lost(self) -> dict[dt.date, dg.DagsterRun]:
+        """The nights whose last run failed, after the last night that did not."""
+        good = max((day for day, run in self.nights.items() if run.is_success), default=dt.date.min)
+        return {day: run for day, run in sorted(self.nights.items()) if day > good}
+
+
+def watch(watchman: Watchman, *, notifier: Notifier) -> list[Alert]:
+    """Look at everything, tell what is to be told, and return all that is wrong.
+
+    A part that cannot be looked at is itself something wrong, and hides no other.
+    """
+    raised, looked_at = [], ["watch"]
+    for part, look in PARTS.items():
+        try:
+            for alert in look(watchman):
+                raised.append(alert)  # at once: what is found before something goes wrong counts
+            looked_at.append(part)
+        except Exception as error:
+            log.warning("The watch could not look at %s", part, exc_info=True)
+            happened = f"The watch cannot look at {part}: {type(error).__name__}: {error}"
+            raised.append(watchman.alert(f"watch {part}", Alert.FAILURE, happened, command="`nightcart --debug watch`"))
+    settings, operations = watchman.settings, watchman.operations
+    due = alerts.to_tell(
+        raised,
+        operations.records(Alert),
+        now=watchman.now,
+        repeat_after=dt.timedelta(hours=settings.alerts.repeat_after_hours),
+        looked_at=looked_at,
+    )
+    alerts.tell(due, title=f"Nightcart, {settings.title}", operations=operations, notifier=notifier)
+    return raised
+
+
+# ------------------------------------------------------------------------------------------------------------- nights
+
+
+def _nights(watchman: Watchman) -> Iterator[Alert]:
+    """Nights that failed and nothing newer made good, and the one that is not done by its time."""
+    for day, run in watchman.lost.items():
+        yield _lost_night(watchman, day, run)
+    due = due_night(watchman.settings, now=watchman.now)
+    if due and due not in watchman.lost and not (watchman.served and watchman.served.made_on >= due):
+        by = f"{watchman.settings.alerts.night_is_due_by:%H:%M} ({watchman.settings.timezone})"
+        happened = f"The night of {due} was not done by {by}: {_why_not_done(watchman, due)}"
+        yield _without_lists(watchman, due, Alert.MISSED, happened, command=f"`nightcart nightly --date {due}`.")
+
+
+def _lost_night(watchman: Watchman, day: dt.date, run: dg.DagsterRun) -> Alert:
+    happened, kind, checks = _what_failed(watchman, run)
+    command = f"mend what it names, then `nightcart nightly --date {day}` goes on where it stopped"
+    if checks:
+        subject, check = checks[0]
+        command += f'; or let it through: `nightcart override {subject} {check} {day} --reason "…"`, then the same'
+    return _without_lists(watchman, day, kind, happened, command=f"{command}.")
+
+
+def _without_lists(watchman: Watchman, night: dt.date, kind: str, happened: str, *, command: str) -> Alert:
+    """The alert of a night that brought no lists; those that are published are marked as carried over."""
+    alert = watchman.alert(f"night {night}", kind, happened, command=command, night=night)
+    try:
+        carry_over(watchman.tables, watchman.operations, night=night, because=happened, now=watchman.now)
+    except Exception as error:  # the alert is the more important of the two, and the next look marks them
+        log.warning("The published lists could not be marked", exc_info=True)
+        return replace(alert, meaning=f"{alert.meaning} They could not be marked as carried over: {error}")
+    return alert
+
+
+def due_night(settings: Settings, *, now: dt.datetime) -> dt.date | None:
+    """The last business day whose lists should be there at `now`; a finished data set is played, and never late."""
+    if settings.last_business_day:
+        return None
+    local = now.astimezone(ZoneInfo(settings.timezone))
+    day = local.date() - (1 if local.time() >= settings.alerts.night_is_due_by else 2) * ONE_DAY
+    return day if day >= settings.first_business_day else None
+
+
+def _why_not_done(watchman: Watchman, day: dt.date) -> str:
+    under_way = [status for status in dg.DagsterRunStatus if status not in FINISHED]
+    tags = {PARTITION_TAG: day.isoformat()}
+    runs = watchman.instance.get_runs(dg.RunsFilter(job_name=nightly.name, tags=tags, statuses=under_way), limit=1)
+    if runs:
+        return f"run {runs[0].run_id[:8]} is {runs[0].status.value.lower().replace('_', ' ')}."
+    state = watchman.clockwork_states.get(SCHEDULE)
+    ticks = _ticks(watchman, state, most=1) if state else []
+    # What the schedule says of that night, and not of the one before.
+    if ticks and ticks[0].skip_reason and str(day) in ticks[0].skip_reason:
+        return ticks[0].skip_reason
+    return "no run of it has succeeded."
+
+
+FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+
+
+# --------------------------------------------------------------------------------------------------------------- runs
+
+
+def _runs(watchman: Watchman) -> Iterator[Alert]:
+    """Every other run that failed lately: events, each told once."""
+    records = watchman.instance.get_run_records(
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=watchman.now - LOOK_BACK), limit=MOST_RUNS
+    )
+    keys = set()
+    for run in (record.dagster_run for record in records):
+        if _is_retried(run) or (run.job_name == nightly.name and not _is_an_old_night(watchman, run)):
+            continue
+        key = _thing(watchman, run)
+        if key not in keys:
+            keys.add(key)
+            happened, kind, _ = _what_failed(watchman, run)
+            yield watchman.alert(key, kind, happened, command=_again(run), is_event=True)
+
+
+def _is_an_old_night(watchman: Watchman, run: dg.DagsterRun) -> bool:
+    """Whether it is the last try of a night that was made again although a later one is good."""
+    newest = {each.run_id: day for day, each in watchman.nights.items()}
+    return run.run_id in newest and newest[run.run_id] not in watchman.lost
+
+
+def _is_retried(run: dg.DagsterRun) -> bool:
+    """Whether Dagster itself starts it again, as it does when a worker died."""
+    return run.tags.get(outcomes.WILL_RETRY_TAG) == "true"
+
+
+def _thing(watchman: Watchman, run: dg.DagsterRun) -> str:
+    """The key of what a run is a part or a try of: the days of a backfill and the attempts of a decision are one thing."""
+    if backfill := run.tags.get(outcomes.BACKFILL_TAG):
+        return f"run backfill {backfill}"
+    if run_key := run.tags.get(outcomes.RUN_KEY_TAG):
+        for attempt in watchman.operations.records(Attempt, run_key=run_key):
+            return f"run decision {attempt.decision_id}"
+    return f"run {run.root_run_id or run.run_id}"
+
+
+def _again(run: dg.DagsterRun) -> str:
+    days = _days(run)
+    if run.job_name == nightly.name and days:
+        return f"mend what it names, then `nightcart nightly --date {days[0]}`."
+    if days and run.asset_selection:
+        names = " or ".join(sorted(key.to_user_string() for key in run.asset_selection))
+        return f'mend what it names, then `nightcart backfill --from {days[0]} --to {days[-1]} --assets "{names}"`.'
+    return "`nightcart status`."
+
+
+def _days(run: dg.DagsterRun) -> list[str]:
+    tags = (PARTITION_TAG, *outcomes.RANGE_TAGS)
+    return [run.tags[tag] for tag in tags if tag in run.tags]
+
+
+def _what_failed(watchman: Watchman, run: dg.DagsterRun) -> tuple[str, str, list[tuple[str, str]]]:
+    """What happened, in a sentence; its kind; and the checks that did not pass."""
+    found = outcomes.failures(watchman.instance, run.run_id)
+    is_refusal = bool(found) and all(each.is_refusal for each in found)
+    days = " … ".join(_days(run))
+    what = f"The night of {days}" if run.job_name == nightly.name else f"{run.job_name}{f' of {days}' if days else ''}"
+    why = " | ".join(each.says for each in found) or outcomes.end_of(watchman.instance, run.run_id)
+    said = f"{what} {'was refused' if is_refusal else 'failed'} (run {run.run_id[:8]}): {why}"
+    return said, Alert.REFUSAL if is_refusal else Alert.FAILURE, [each.check for each in found if each.check]
+
+
+# -------------------------------------------------------------------------------------------------------------- drift
+
+
+def _drift(watchman: Watchman) -> Iterator[Alert]:
+    found = drifting(
+        watchman.operations.records(Signal, last=MOST_SIGNALS), nights=watchman.settings.alerts.drift_nights
+    )
+    for signal, said in found:
+        yield watchman.alert(f"drift {signal.watch}", Alert.DRIFT, said, command="`nightcart drift`.")
+
+
+def drifting(signals: Sequence[Signal], *, nights: int) -> list[tuple[Signal, str]]:
+    """The newest signal of each watch that is to be told, with what to say of it.
+
+    That is one of level error, or the last of `nights` in a row that were no better than warn. A night with too little
+    to say is no night; a day that was looked at again has its last signal.
+    """
+    by_watch: dict[str, dict[dt.date, Signal]] = {}
+    for signal in signals:
+        by_watch.setdefault(signal.watch, {})[signal.business_date] = signal
+    found = []
+    for watch, by_day in by_watch.items():
+        last = [by_day[day] for day in sorted(by_day, reverse=True) if by_day[day].level != Signal.UNKNOWN][:nights]
+        if not last:
+            continue
+        if last[0].level == Signal.ERROR:
+            found.append((last[0], f"{watch}, at the close of {last[0].business_date}: {last[0].says}"))
+        elif len(last) == nights and all(signal.level in (Signal.WARN, Signal.ERROR) for signal in last):
+            since = last[-1].business_date
+            found.append((last[0], f"{watch}, {nights} nights in a row since {since}: {last[0].says}"))
+    return found
+
+
+# ----------------------------------------------------------------------------------------------------------- attempts
+
+
+def _attempts(watchman: Watchman) -> Iterator[Alert]:
+    """The newest decision to retrain, when all of its attempts have failed."""
+    for number, decision in watchman.operations.numbered(RetrainingDecision, is_retraining=True, last=1):
+        attempts = watchman.operations.records(Attempt, decision_id=number)
+        if is_used_up([_end_of(watchman, attempt) for attempt in attempts], allowed=ATTEMPTS_ALLOWED):
+            happened = (
+                f"The model was to be trained anew at the close of {decision.business_date} "
+                f"({'; '.join(decision.reasons)}), and all {len(attempts)} attempts failed. The champion stays; nothing "
+                "tries again by itself."
+            )
+            command = "`nightcart decisions` says why they failed; mend it, then `nightcart retrain`."
+            yield watchman.alert(f"attempts {number}", Alert.USED_UP, happened, command=command)
+
+
+ATTEMPTS_ALLOWED = 3
+
+
+def is_used_up(ends: Sequence[dg.DagsterRunStatus | None], *, allowed: int) -> bool:
+    """Whether as many attempts as are `allowed` came to an end and none to a good one; None has no run yet."""
+    lost = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+    return len(ends) >= allowed and all(end in lost for end in ends)
+
+
+def _end_of(watchman: Watchman, attempt: Attempt) -> dg.DagsterRunStatus | None:
+    """The status of the last run of an attempt."""
+    tags = {outcomes.RUN_KEY_TAG: attempt.run_key}
+    runs = watchman.instance.get_runs(dg.RunsFilter(tags=tags), limit=1)
+    return runs[0].status if runs else None
+
+
+# ---------------------------------------------------------------------------------------------------------- clockwork
+
+
+def clockwork(watchman: Watchman) -> Iterator[Alert]:
+    """Schedules, sensors and daemons that have been at work and are not any more."""
+    beats = {beat.name: beat.beat_at for beat in watchman.operations.records(Heartbeat)}
+    seen_at, watch = beats.get(heartbeat.WATCH), watchman.clockwork_states.get(heartbeat.WATCH)
+    is_silent = seen_at is not None and watchman.now - seen_at > heartbeat.LEAST_SILENCE
+    if is_silent and (watch is None or watch.is_running):
+        happened = (
+            f"Nothing runs by itself: Dagster's daemon has not run a sensor since {seen_at:%Y-%m-%d %H:%M} UTC, "
+            "neither a night nor an alert."
+        )
+        yield watchman.alert("clockwork daemon", Alert.SILENCE, happened, command=START_DAEMON)
+        return
+    found = [*_instigators(watchman, beats), *_daemons(watchman)]
+    for each, said in heartbeat.faults(found, awake_since=beats.get(heartbeat.AWAKE)).items():
+        start = f"`dagster {each.kind} start {each.name} -w workspace.yaml`, or its page in the UI (`make ui`)."
+        command = START_DAEMON if each.kind == "daemon" else start
+        yield watchman.alert(f"clockwork {each.name}", Alert.SILENCE, said, command=command)
+
+
+START_DAEMON = "start it again: `make ui`, or the service that runs `dagster-daemon run`."
+
+
+def _instigators(watchman: Watchman, beats: Mapping[str, dt.datetime]) -> list[Clockwork]:
+    from dagster._core.scheduler.instigation import TickStatus  # what `get_ticks` returns has no public name
+    from dagster._utils.schedules import reverse_cron_string_iterator
+
+    found = []
+    for each in (*watchman.repository.schedule_defs, *watchman.repository.sensor_defs):
+        if (state := watchman.clockwork_states.get(each.name)) is None:
+            continue
+        ticks = [
+            tick for tick in _ticks(watchman, state, most=2 * heartbeat.TICKS) if tick.status != TickStatus.STARTED
+        ]
+        good = [tick.timestamp for tick in ticks if tick.status != TickStatus.FAILURE]
+        seen = [dt.datetime.fromtimestamp(at, dt.UTC) for at in good] + [beats[each.name]] * (each.name in beats)
+        latest = watchman.now - heartbeat.LEAST_SILENCE
+        if isinstance(each, dg.ScheduleDefinition):
+            times = reverse_cron_string_iterator(latest.timestamp(), str(each.cron_schedule), each.execution_timezone)
+            expected_since = [next(times) for _ in range(heartbeat.TICKS)][-1]
+        else:
+            seconds = each.minimum_interval_seconds or 0
+            expected_since = min(latest, watchman.now - heartbeat.TICKS * dt.timedelta(seconds=seconds))
+        found.append(
+            Clockwork(
+                name=each.name,
+                kind="schedule" if isinstance(each, dg.ScheduleDefinition) else "sensor",
+                is_stopped=not state.is_running,
+                ticks=tuple(_why_it_failed(tick) for tick in ticks),
+                seen_at=max(seen, default=None),
+                expected_since=expected_since,
+            )
+        )
+    return found
+
+
+def _ticks(watchman: Watchman, state: Any, *, most: int) -> Sequence[Any]:
+    """The last ticks, the newest first."""
+    return watchman.instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=most)
+
+
+def _why_it_failed(tick: Any) -> str | None:
+    return (tick.error.message.strip() if tick.error else "without a word") if tick.is_failure else None
+
+
+def _daemons(watchman: Watchman) -> list[Clockwork]:
+    """The daemon's threads, each by its own heartbeat: the scheduler can die and leave the sensors running."""
+    return [
+        Clockwork(
+            name=kind,
+            kind="daemon",
+            seen_at=dt.datetime.fromtimestamp(status.last_heartbeat.timestamp, dt.UTC),
+            expected_since=watchman.now - heartbeat.LEAST_SILENCE,
+        )
+        for kind, status in watchman.instance.get_daemon_statuses().items()
+        if status.required and status.last_heartbeat
+    ]
+
+
+# By the first word of their alerts' keys.
+PARTS: Mapping[str, Callable[[Watchman], Iterator[Alert]]] = {
+    "night": _nights,
+    "run": _runs,
+    "drift": _drift,
+    "attempts": _attempts,
+    "clockwork": clockwork,
+}

@@ -1,0 +1,69 @@
+"""How a run ended, read from its events: what failed in it, in sentences, and whether that was a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+
+PARTITION_TAG = "dagster/partition"
+RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+BACKFILL_TAG = "dagster/backfill"
+RUN_KEY_TAG = "dagster/run_key"
+WILL_RETRY_TAG = "dagster/will_retry"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """Something that failed in a run. A refusal: a gate did not open, or the input or the order of things was wrong.
+
+    `check` is the asset and the name of a check that did not pass.
+    """
+
+    says: str
+    is_refusal: bool
+    check: tuple[str, str] | None = None
+
+
+def failures(instance: dg.DagsterInstance, run_id: str) -> list[Failed]:
+    """What failed in a run: the blocking checks that did not pass, else the error of each step that began."""
+    checks = [
+        Failed(
+            says=f"{evaluation.asset_key.to_user_string()} breaks {evaluation.check_name}: {evaluation.description or ''}",
+            is_refusal=True,
+            check=(evaluation.asset_key.to_user_string(), evaluation.check_name),
+        )
+        for evaluation in broken_gates(instance, run_id)
+    ]
+    return checks or list(_failed_steps(instance, run_id))
+
+
+def broken_gates(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetCheckEvaluation]:
+    """The checks of a run that stopped what is downstream."""
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    found = [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event]
+    return [
+        each for each in found if not each.passed and each.blocking and each.severity == dg.AssetCheckSeverity.ERROR
+    ]
+
+
+def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> Iterator[Failed]:
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        if entry.dagster_event:
+            data = entry.dagster_event.step_failure_data
+            told = data.user_failure_data
+            error = data.error
+            while error and error.cause:
+                error = error.cause
+            refusal = told.metadata.get("is_refusal") if told else None
+            yield Failed(
+                says=f"{entry.step_key}: {(told.description if told else None) or (error.message.strip() if error else 'failed')}",
+                is_refusal=bool(refusal and refusal.value),
+            )
+
+
+def end_of(instance: dg.DagsterInstance, run_id: str) -> str:
+    """What Dagster says of the end of a run in which no step failed: it was killed, or lost its worker."""
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
+    return (entries[-1].user_message or entries[-1].message) if entries else "it was ended from outside."
