@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 UNSEEN_FOLD = 0  # of households: on its own examples a ranker is too sure of itself, by a sixth on the demo
 LEAST_UNSEEN = 100  # purchases among them, for a calibration to stand on
+LEAST_LEAVES = 7
 RANKER, CALIBRATION = "ranker.lightgbm.txt", "calibration.json"
 
 
@@ -30,6 +31,8 @@ class TwoStageRanker(Recommender):
     (`next_share` is the part of the second), with cross-entropy for targets between 0 and 1. A positive weighs its truth's size **
     -weight_exponent: .5 makes the loss agree with Recall, in which a hit of a household that bought much counts little.
     `negatives` is the share of the products not bought that is learnt from, at a weight that makes up for the rest.
+    A tree has at most `leaves`, and one for every `purchases_a_leaf` that there are to learn from: a small shop's trees
+    are small, because large ones would learn its households by heart.
     The scores are probabilities of the week: see :class:`assets.training.models.calibration.Calibration`.
     """
 
@@ -43,6 +46,7 @@ class TwoStageRanker(Recommender):
         trees: int = 450,
         learning_rate: float = 0.04,
         leaves: int = 63,
+        purchases_a_leaf: int = 800,
         feature_fraction: float = 0.2,
         min_data_in_leaf: int = 200,
         l2: float = 10.0,
@@ -54,6 +58,7 @@ class TwoStageRanker(Recommender):
             trees=trees,
             learning_rate=learning_rate,
             leaves=leaves,
+            purchases_a_leaf=purchases_a_leaf,
             feature_fraction=feature_fraction,
             min_data_in_leaf=min_data_in_leaf,
             l2=l2,
@@ -91,7 +96,7 @@ class TwoStageRanker(Recommender):
         settings = {
             "objective": "cross_entropy",
             "learning_rate": given["learning_rate"],
-            "num_leaves": given["leaves"],
+            "num_leaves": self._leaves(purchases=int(kept["label"].sum())),
             "feature_fraction": given["feature_fraction"],
             "min_data_in_leaf": given["min_data_in_leaf"],
             "lambda_l2": given["l2"],
@@ -128,6 +133,11 @@ class TwoStageRanker(Recommender):
     def importance(self) -> Mapping[str, float]:
         gains = self.booster.feature_importance("gain")
         return {name: float(gain / gains.sum()) for name, gain in zip(self.features, gains, strict=True)}
+
+    def _leaves(self, *, purchases: int) -> int:
+        """The leaves of a tree that learns from so many purchases."""
+        allowed = purchases // self.parameters["purchases_a_leaf"]
+        return min(self.parameters["leaves"], max(LEAST_LEAVES, allowed))
 
     def _target(self, examples: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """What is learnt, between 0 and 1, and its weight: the two labels, each with its own weight."""

@@ -161,6 +161,17 @@ class TestTwoStageRanker:
             fitted(Model().family).save(tmp_path / str(cores))
         assert files(tmp_path / "1") == files(tmp_path / "2")
 
+    @pytest.mark.parametrize(("purchases", "leaves"), [(0, 7), (8_000, 10), (50_400, 63), (1_000_000, 63)])
+    def test_trees_are_as_large_as_there_is_to_learn_from(self, purchases, leaves):
+        assert TwoStageRanker(leaves=63, purchases_a_leaf=800)._leaves(purchases=purchases) == leaves
+
+    def test_a_tree_of_little_data_has_fewer_leaves_than_it_may(self):
+        frame = candidates(4_000)
+        frame["label"] = np.random.default_rng(4).random(len(frame)) < 0.5
+        for purchases_a_leaf, leaves in ((1, 31), (10_000, 7)):
+            model = self.trained(frame, leaves=31, purchases_a_leaf=purchases_a_leaf)
+            assert max(tree["num_leaves"] for tree in model.booster.dump_model()["tree_info"]) == leaves
+
     def test_hit_of_a_household_that_bought_much_weighs_less(self):
         # What sets the two products apart is who bought them: a household of one product, or one of a hundred.
         frame = candidates(200).assign(purchases=[0.0, 1.0] * 100, label=True, truth_size=[1, 100] * 100)
