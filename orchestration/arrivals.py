@@ -7,11 +7,12 @@ and digested once more.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -92,23 +93,33 @@ class Receiver:
         seen = {(record.path, record.digest): record for record in self.operations.records(Arrival)}
         digests: dict[str, tuple[str, str]] = {}
         files: dict[dt.date, dict[str, str]] = {}
-        for file in complete:
-            if file.day > self.last_closed:
-                continue  # its day is not over: more of it may come
-            try:
+
+        def is_unseen(file: LandedFile) -> bool:
+            return file.path not in digests or (file.path, digests[file.path][1]) not in seen
+
+        over = [file for file in complete if file.day <= self.last_closed]  # of another day, more may come
+        for file in over:
+            with self._told(file):
                 known = before.digests.get(file.path)
-                digest = known[1] if known and known[0] == file.stamp else self._kept(file).digest
-                digests[file.path] = (file.stamp, digest)
-                of_day = files.setdefault(file.day, {})
-                outcome = self._received(file, digest, seen.get((file.path, digest)), of_day)
-            except (NightcartError, OSError) as error:
-                # The place or the machine is at fault, not the file: the next look takes it.
-                self.say(f"{file.path} could not be looked at: {error}")
-                continue
-            if outcome == Arrival.TAKEN:
-                of_day[file.path] = digest
-        enough = {day: of_day for day, of_day in files.items() if len(of_day) >= self.place.files_a_day}
+                is_known = known is not None and known[0] == file.stamp
+                digests[file.path] = (file.stamp, known[1] if known and is_known else self._kept(file).digest)
+        # Those that were seen before first: a copy that arrives later is the one that is repeated.
+        for file in sorted((file for file in over if file.path in digests), key=is_unseen):
+            _, digest = digests[file.path]
+            of_day = files.setdefault(file.day, {})
+            with self._told(file):
+                if self._received(file, digest, seen.get((file.path, digest)), of_day) == Arrival.TAKEN:
+                    of_day[file.path] = digest
+        enough = {day: of_day for day, of_day in files.items() if of_day and len(of_day) >= self.place.files_a_day}
         return Stock(files=enough, cursor=Cursor(looks=looks, digests=digests))
+
+    @contextlib.contextmanager
+    def _told(self, file: LandedFile) -> Iterator[None]:
+        """The place or the machine is at fault, not the file: the next look takes it, and the others are looked at."""
+        try:
+            yield
+        except (NightcartError, OSError) as error:
+            self.say(f"{file.path} could not be looked at: {error}")
 
     def _kept(self, file: LandedFile) -> FeedFile:
         return self.feeds.kept(file.path, file.day)

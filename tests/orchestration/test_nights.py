@@ -233,6 +233,23 @@ def test_a_file_that_cannot_be_trusted_is_refused_and_leaves_the_table_alone(sho
     assert shop.rows("transactions") == before
 
 
+def test_a_breaking_change_is_told_against_the_last_good_day_and_in_how_many_rows(shop: Shop) -> None:
+    good, bad = dt.date(2024, 1, 8), dt.date(2024, 1, 10)
+    before = (shop.feed / f"{good}.csv").read_text(encoding="utf-8").count("\n") - 1
+    assert shop.take_in(good, good).success
+    shop.write(bad - dt.timedelta(days=1), lambda text: text + text.split("\n", 1)[1])  # sent twice
+    twice = shop.take_in(bad - dt.timedelta(days=1), bad - dt.timedelta(days=1))
+    said = failed_checks(twice)["quarantined_share_is_small"]
+    assert "rows broke a rule (50.0%, 2.0% may), all by product_is_once_a_basket" in said
+    assert "since 2024-01-08, the last good day" in said
+    assert f"rows came instead of {before}" in said
+
+    shop.write(bad, lambda text: text.replace("article", "sku", 1))
+    rows = (shop.feed / f"{bad}.csv").read_text(encoding="utf-8").count("\n") - 1
+    said = failures(shop.take_in(bad, bad))
+    assert f"since 2024-01-08, the last good day, article is called sku, in all {rows} rows" in said
+
+
 def test_bad_lines_are_kept_apart_and_too_many_of_them_stop_the_night(shop: Shop) -> None:
     day = dt.date(2024, 1, 9)
     lines = (shop.feed / f"{day}.csv").read_text(encoding="utf-8").count("\n") - 1
@@ -246,6 +263,8 @@ def test_bad_lines_are_kept_apart_and_too_many_of_them_stop_the_night(shop: Shop
     result = shop.night(day)
     assert not result.success
     assert list(failed_checks(result)) == ["quarantined_share_is_small"]
+    assert "all by quantity_is_a_number, such as" in failed_checks(result)["quarantined_share_is_small"]
+    assert "row 1: quantity is 'many'" in failed_checks(result)["quarantined_share_is_small"]
     assert "transactions" in materialised(result)
     assert "household_features" not in materialised(result)
     assert "recommendations" not in materialised(result)

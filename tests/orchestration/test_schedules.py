@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
+from orchestration.nights import ARRIVAL_SENSOR, SILENCE
 from orchestration.schedules import nightly_schedule
 from resources.records import Heartbeat
-from resources.settings import Settings
+from resources.settings import Landing, Settings
 
 DAY = dt.date(2024, 5, 7)
 
@@ -26,11 +27,11 @@ def arriving(settings: Settings, tmp_path: Path) -> Settings:
     return settings.model_copy(update={"transactions": moved})
 
 
-def tick(at: dt.datetime, *, instance: dg.DagsterInstance, settings: Settings, **resources: Any):
+def tick(at: dt.datetime, *, instance: dg.DagsterInstance, **resources: Any):
     context = dg.build_schedule_context(
         instance=instance,
-        scheduled_execution_time=at.replace(tzinfo=ZoneInfo(settings.timezone)),
-        resources={"settings": settings, **resources},
+        scheduled_execution_time=at.replace(tzinfo=ZoneInfo(resources["settings"].timezone)),
+        resources=resources,
     )
     return nightly_schedule(context)
 
@@ -43,9 +44,14 @@ def put_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> dg.Dag
     )
 
 
-def test_a_night_waits_for_its_feed_and_runs_once(arriving, settings, feeds, tables, operations, instance) -> None:
+@pytest.fixture
+def world(settings, feeds, tables, operations, instance) -> dict[str, Any]:
+    return {"settings": settings, "feeds": feeds, "tables": tables, "operations": operations, "instance": instance}
+
+
+def test_a_night_waits_for_its_feed_and_runs_once(arriving, settings, world, operations, instance) -> None:
     at = dt.datetime(2024, 5, 8, 1, 30)
-    world = {"settings": arriving, "feeds": feeds, "tables": tables, "operations": operations, "instance": instance}
+    world["settings"] = arriving
 
     waiting = tick(at, **world)
     assert [beat.name for beat in operations.records(Heartbeat)] == ["nightly_schedule"]
@@ -64,38 +70,32 @@ def test_a_night_waits_for_its_feed_and_runs_once(arriving, settings, feeds, tab
     assert "is done" in tick(at.replace(hour=4), **world).skip_message
 
 
-def test_a_failed_night_is_left_to_a_person_with_the_command_that_goes_on(
-    settings, feeds, tables, operations, instance
-) -> None:
+def test_a_failed_night_is_left_to_a_person_with_the_command_that_goes_on(world, instance) -> None:
     put_run(instance, dg.DagsterRunStatus.FAILURE)
-    skipped = tick(
-        dt.datetime(2024, 5, 8, 1, 30),
-        settings=settings,
-        feeds=feeds,
-        tables=tables,
-        operations=operations,
-        instance=instance,
-    )
+    skipped = tick(dt.datetime(2024, 5, 8, 1, 30), **world)
     assert "nightcart nightly --date 2024-05-07" in skipped.skip_message
 
 
-def test_the_day_is_the_local_one_also_when_the_clocks_change(settings, feeds, tables, operations, instance) -> None:
+def test_the_day_is_the_local_one_also_when_the_clocks_change(world) -> None:
     # At 01:30 on Easter Sunday, half an hour before the clocks change, Saturday has closed.
-    world = {"settings": settings, "feeds": feeds, "tables": tables, "operations": operations, "instance": instance}
     assert tick(dt.datetime(2024, 3, 31, 1, 30), **world).partition_key == "2024-03-30"
     # The closed Sunday needs no feed.
     assert tick(dt.datetime(2024, 4, 1, 1, 30), **world).partition_key == "2024-03-31"
 
 
-def test_after_the_last_day_of_a_finished_data_set_it_points_to_replay(
-    settings, feeds, tables, operations, instance
-) -> None:
-    skipped = tick(
-        dt.datetime(2024, 6, 1, 1, 30),
-        settings=settings,
-        feeds=feeds,
-        tables=tables,
-        operations=operations,
-        instance=instance,
-    )
+def test_after_the_last_day_of_a_finished_data_set_it_points_to_replay(world) -> None:
+    skipped = tick(dt.datetime(2024, 6, 1, 1, 30), **world)
     assert "nightcart replay" in skipped.skip_message
+
+
+def test_a_day_in_the_landing_place_is_left_to_the_sensor_while_that_is_at_work(settings, world, tmp_path) -> None:
+    at, now = dt.datetime(2024, 5, 8, 1, 30), dt.datetime.now(dt.UTC)
+    landing = Landing.model_validate({"path": f"{tmp_path}/{{date}}.csv", "marker": ".done"})
+    world["settings"] = settings.model_copy(update={"landing": landing})
+    world["operations"].beat(ARRIVAL_SENSOR, now=now)
+    assert isinstance(tick(at, **world), dg.RunRequest)  # nothing has landed: the feed's own file is there
+
+    (tmp_path / "2024-05-07.csv").write_text("half a")  # not complete: neither's, yet
+    assert "ingest_on_arrival runs its night" in tick(at, **world).skip_message
+    world["operations"].beat(ARRIVAL_SENSOR, now=now - SILENCE - dt.timedelta(minutes=1))
+    assert isinstance(tick(at, **world), dg.RunRequest)
