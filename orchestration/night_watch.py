@@ -346,7 +346,8 @@ def _instigators(watchman: Watchman, beats: Mapping[str, dt.datetime]) -> list[C
             tick for tick in _ticks(watchman, state, most=2 * heartbeat.TICKS) if tick.status != TickStatus.STARTED
         ]
         good = [tick.timestamp for tick in ticks if tick.status != TickStatus.FAILURE]
-        seen = [dt.datetime.fromtimestamp(at, dt.UTC) for at in good] + [beats[each.name]] * (each.name in beats)
+        seen = [dt.datetime.fromtimestamp(at, dt.UTC) for at in good]
+        seen += [beats[each.name]] if each.name in beats else []
         latest = watchman.now - heartbeat.LEAST_SILENCE
         if isinstance(each, dg.ScheduleDefinition):
             times = reverse_cron_string_iterator(latest.timestamp(), str(each.cron_schedule), each.execution_timezone)
