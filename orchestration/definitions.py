@@ -1,4 +1,4 @@
-"""The one code location: every asset, check, job and schedule with its resources.
+"""The one code location: every asset, check, job, schedule and sensor with its resources.
 
 :func:`build_defs` takes overrides, so that a test reuses this very wiring with one piece swapped.
 """
@@ -21,8 +21,9 @@ import assets.scoring.checks
 import assets.training.assets
 import assets.training.checks
 from assets.partitions import settings
-from orchestration.jobs import backfill, nightly
+from orchestration.jobs import backfill, nightly, retraining
 from orchestration.schedules import nightly_schedule
+from orchestration.sensors import retrain_on_decision
 from resources import home
 from resources.feeds import FeedReader
 from resources.model_registry import ModelRegistry
@@ -64,8 +65,9 @@ def build_defs(**overrides: Mapping[str, Any]) -> dg.Definitions:
             for asset in dg.load_assets_from_modules([module], group_name=group)
         ],
         asset_checks=dg.load_asset_checks_from_modules(CHECKS),
-        jobs=[nightly, backfill],
+        jobs=[nightly, retraining, backfill],
         schedules=[nightly_schedule],
+        sensors=[retrain_on_decision],
         resources={**build_resources(home.state()), **overrides},
         # A night is one process: each step of the multiprocess executor would import the libraries anew (49 s against
         # 5 s for ten trivial steps). Kubernetes isolates per step by another executor.

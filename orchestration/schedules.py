@@ -7,9 +7,11 @@ import dagster as dg
 
 from assets.partitions import ONE_DAY, business_days
 from assets.partitions import settings as configured
-from orchestration.jobs import nightly
+from assets.training.champions import serving
+from orchestration.jobs import night_selection, nightly
 from resources.errors import NightcartError
 from resources.feeds import FeedReader
+from resources.operations import OperationsDatabase
 from resources.settings import Settings
 from resources.table_store import TableStore
 
@@ -28,13 +30,14 @@ UNDER_WAY = [
     execution_timezone=configured.timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Runs the business day that has just closed, as soon as its feed is there; tries again at every tick "
-    "of the night, and runs a day once.",
+    "of the night, and runs a day once. Without the training, once there is a champion: see `retraining_decision`.",
 )
 def nightly_schedule(
     context: dg.ScheduleEvaluationContext,
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
     tables: dg.ResourceParam[TableStore],
+    operations: OperationsDatabase,
 ) -> dg.RunRequest | dg.SkipReason:
     day = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone)).date() - ONE_DAY
     if not business_days.has_partition_key(day.isoformat()):
@@ -57,7 +60,11 @@ def nightly_schedule(
         )
     if why := feed_is_missing(day, settings=settings, feeds=feeds, tables=tables):
         return dg.SkipReason(why)
-    return dg.RunRequest(partition_key=day.isoformat(), run_key=f"{nightly.name}:{day}")
+    champion = serving(operations, day - ONE_DAY, now=dt.datetime.now(dt.UTC))
+    selected = night_selection(has_champion=champion is not None).resolve(context.repository_def.asset_graph)
+    return dg.RunRequest(
+        partition_key=day.isoformat(), run_key=f"{nightly.name}:{day}", asset_selection=sorted(selected)
+    )
 
 
 def feed_is_missing(day: dt.date, *, settings: Settings, feeds: FeedReader, tables: TableStore) -> str | None:

@@ -49,8 +49,9 @@ class OperationsDatabase(dg.ConfigurableResource):
         metadata = sa.MetaData()
         for kind in KINDS:
             columns = [_column(name, annotation) for name, annotation in _columns_of(kind)]
+            only_once = [sa.UniqueConstraint(*kind.UNIQUE)] if hasattr(kind, "UNIQUE") else []
             # A day that was decided again has a later id: the order of the ids is the order of things.
-            sa.Table(kind.TABLE, metadata, sa.Column("id", sa.Integer, primary_key=True), *columns)
+            sa.Table(kind.TABLE, metadata, sa.Column("id", sa.Integer, primary_key=True), *columns, *only_once)
         return metadata
 
     def _table(self, kind: type) -> sa.Table:
@@ -64,6 +65,18 @@ class OperationsDatabase(dg.ConfigurableResource):
         with self._engine.begin() as connection:
             for kind, rows in by_kind.items():
                 connection.execute(self._table(kind).insert(), rows)
+
+    def claim(self, record: Any) -> bool:
+        """Add a record of a kind with `UNIQUE` fields, unless there is one with the same; whether it was added."""
+        from sqlalchemy.exc import IntegrityError
+
+        try:
+            self.record(record)
+        except IntegrityError:
+            if not self.records(type(record), **{name: getattr(record, name) for name in type(record).UNIQUE}):
+                raise
+            return False
+        return True
 
     def records(self, kind: type[Kind], *, last: int | None = None, **equal: Any) -> list[Kind]:
         """The records of a kind in the order in which they were added, those alone whose fields are `equal`.
@@ -93,7 +106,7 @@ class OperationsDatabase(dg.ConfigurableResource):
         return decided[-1] if decided else None
 
     def champion_as_of(self, day: dt.date) -> int | None:
-        """The version that was champion after the night of `day`: what a score of that day is, and stays, made with."""
+        """The version that was champion after the night of `day`, by the last word of the ledger."""
         decided = self.promotion_as_of(day)
         return decided.champion_after if decided else None
 

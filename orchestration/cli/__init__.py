@@ -25,8 +25,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group, commands in {
-    "Run": (runs.demo, runs.nightly, runs.backfill, runs.replay, runs.rebuild),
-    "Look": (views.recommend, views.models, views.status),
+    "Run": (runs.demo, runs.nightly, runs.retrain, runs.backfill, runs.replay, runs.rebuild),
+    "Look": (views.recommend, views.models, views.decisions, views.status),
     "Set up": (retailer.init, retailer.use),
 }.items():
     for command in commands:

@@ -23,9 +23,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from orchestration import attempts as retraining_attempts
 from orchestration import definitions
+from orchestration.jobs import night_selection
+from orchestration.runs import evaluations, failures
 from resources import home
 from resources.errors import Refused
+from resources.records import Attempt
 
 if TYPE_CHECKING:
     from dagster import AssetKey
@@ -42,6 +46,11 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 def nightly_job() -> dg.JobDefinition:
     """The nightly job, for :func:`dagster.reconstructable`."""
     return definitions.defs.resolve_job_def("nightly")
+
+
+def retraining_job() -> dg.JobDefinition:
+    """The retraining job, for :func:`dagster.reconstructable`."""
+    return definitions.defs.resolve_job_def("retraining")
 
 
 def backfill_job() -> dg.JobDefinition:
@@ -82,31 +91,43 @@ def instance() -> Iterator[dg.DagsterInstance]:
             yield found
 
 
+def has_sensors(found: dg.DagsterInstance) -> bool:
+    """Whether a daemon is there that evaluates sensors."""
+    status = found.get_daemon_statuses().get("SENSOR")
+    return bool(status and status.healthy)
+
+
 def nightly_of(found: dg.DagsterInstance, day: dt.date) -> list[dg.DagsterRun]:
     """The nightly runs of a business day, newest first."""
     return list(found.get_runs(dg.RunsFilter(job_name="nightly", tags={PARTITION_TAG: day.isoformat()}), limit=50))
 
 
-def run_night(found: dg.DagsterInstance, day: dt.date, *, attempts: Sequence[dg.DagsterRun]) -> Outcome:
-    """Run the nightly of `day`: all of it, or what the failed `attempts` (newest first) left undone."""
-    job = nightly_job()
-    graph = job.asset_layer.asset_graph
+def run_night(
+    found: dg.DagsterInstance, day: dt.date, *, attempts: Sequence[dg.DagsterRun], has_champion: bool
+) -> Outcome:
+    """Run the nightly of `day`: what a night makes, or what the failed `attempts` (newest first) left undone of it."""
+    graph = nightly_job().asset_layer.asset_graph
+    wanted = night_selection(has_champion=has_champion).resolve(graph)
     todo = undone(
-        children={key: graph.get(key).child_keys for key in graph.materializable_asset_keys},
-        made_together=[graph.get(key).execution_set_asset_keys for key in graph.materializable_asset_keys],
-        checks={
-            key: [c.name for c in graph.get_check_keys_for_assets({key})] for key in graph.materializable_asset_keys
-        },
+        children={key: graph.get(key).child_keys for key in wanted},
+        made_together=[graph.get(key).execution_set_asset_keys for key in wanted],
+        checks={key: [check.name for check in graph.get_check_keys_for_assets({key})] for key in wanted},
         done=_done(found, attempts),
     )
     tags = {PARTITION_TAG: day.isoformat()}
-    if attempts and len(todo) < len(graph.materializable_asset_keys):
+    if attempts and len(todo) < len(wanted):
         root = attempts[-1].run_id
         tags |= {"dagster/parent_run_id": attempts[0].run_id, "dagster/root_run_id": root}
         console.print(
             f"  goes on after run {attempts[0].run_id[:8]}: {', '.join(sorted(k.to_user_string() for k in todo))}"
         )
     return execute(found, nightly_job, assets=todo, tags=tags, title=f"night of {day}")
+
+
+def run_retraining(found: dg.DagsterInstance, attempt: Attempt, day: dt.date) -> Outcome:
+    """Run the retraining that `attempt` has asked for."""
+    tags = {PARTITION_TAG: day.isoformat(), **retraining_attempts.tags(attempt)}
+    return execute(found, retraining_job, assets=retraining_attempts.TRAINING, tags=tags, title=f"retraining of {day}")
 
 
 def run_range(found: dg.DagsterInstance, assets: Set[AssetKey], first: dt.date, last: dt.date) -> Outcome:
@@ -175,32 +196,10 @@ def execute(
             run_id=result.run_id,
             is_success=result.success,
             seconds=time.monotonic() - began,
-            failures=tuple(_failures(found, result.run_id)),
-            has_broken_checks=any(not evaluation.passed for evaluation in _evaluations(found, result.run_id)),
+            failures=tuple(failures(found, result.run_id)),
+            has_broken_checks=any(not evaluation.passed for evaluation in evaluations(found, result.run_id)),
         )
     return outcome
-
-
-def _evaluations(found: dg.DagsterInstance, run_id: str) -> Iterator[dg.AssetCheckEvaluation]:
-    for entry in found.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
-        if entry.dagster_event:
-            yield entry.dagster_event.asset_check_evaluation_data
-
-
-def _failures(found: dg.DagsterInstance, run_id: str) -> Iterator[str]:
-    """What failed in a run: the checks that did not pass, else the error of each step that began."""
-    checks = [
-        f"{evaluation.asset_key.to_user_string()} breaks {evaluation.check_name}: {evaluation.description or ''}"
-        for evaluation in _evaluations(found, run_id)
-        if not evaluation.passed
-    ]
-    steps = []
-    for entry in found.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
-        if entry.dagster_event:
-            data = entry.dagster_event.step_failure_data
-            told = data.user_failure_data.description if data.user_failure_data else None
-            steps.append(f"{entry.step_key}: {told or (data.error.message.strip() if data.error else 'failed')}")
-    yield from checks or steps
 
 
 def _close_dead_runs(found: dg.DagsterInstance) -> None:
