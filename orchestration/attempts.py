@@ -105,7 +105,7 @@ def ask(instance: dg.DagsterInstance, operations: OperationsDatabase, *, rule: R
 
 def settle(instance: dg.DagsterInstance, operations: OperationsDatabase, *, now: dt.datetime) -> None:
     """Put on record how the attempts ended whose end can be seen."""
-    for attempt in ledger.read(operations, now=now).open_attempts():
+    for attempt in Ledger(attempts=operations.records(Attempt)).open_attempts():
         if end := _end(instance, attempt, now=now):
             operations.claim(end)
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 
+from assets.training.checks import CHAMPION_GATE
+from orchestration.definitions import defs
 from orchestration.schedules import nightly_schedule
-from resources.feeds import FeedReader
+from resources.records import PromotionRecord, Verdict
 from resources.settings import Settings
-from resources.table_store import TableStore
 
 DAY = dt.date(2024, 5, 7)
 
@@ -26,26 +28,30 @@ def arriving(settings: Settings, tmp_path: Path) -> Settings:
     return settings.model_copy(update={"transactions": moved})
 
 
-def tick(at: dt.datetime, *, settings: Settings, feeds: FeedReader, tables: TableStore, instance: dg.DagsterInstance):
+@pytest.fixture
+def world(settings: Settings, feeds, tables, operations, instance) -> dict[str, Any]:
+    return {"settings": settings, "feeds": feeds, "tables": tables, "operations": operations, "instance": instance}
+
+
+def tick(at: dt.datetime, *, instance: dg.DagsterInstance, **resources: Any):
     context = dg.build_schedule_context(
         instance=instance,
-        scheduled_execution_time=at.replace(tzinfo=ZoneInfo(settings.timezone)),
-        resources={"settings": settings, "feeds": feeds, "tables": tables},
+        scheduled_execution_time=at.replace(tzinfo=ZoneInfo(resources["settings"].timezone)),
+        resources=resources,
+        repository_def=defs.get_repository_def(),
     )
     return nightly_schedule(context)
 
 
 def put_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> dg.DagsterRun:
-    from orchestration.definitions import defs
-
     return instance.create_run_for_job(
         defs.resolve_job_def("nightly"), status=status, tags={"dagster/partition": DAY.isoformat()}
     )
 
 
-def test_a_night_waits_for_its_feed_and_runs_once(arriving, settings, feeds, tables, instance) -> None:
+def test_a_night_waits_for_its_feed_and_runs_once(arriving, settings, world, instance) -> None:
     at = dt.datetime(2024, 5, 8, 1, 30)
-    world = {"settings": arriving, "feeds": feeds, "tables": tables, "instance": instance}
+    world["settings"] = arriving
 
     waiting = tick(at, **world)
     assert isinstance(waiting, dg.SkipReason)
@@ -63,20 +69,54 @@ def test_a_night_waits_for_its_feed_and_runs_once(arriving, settings, feeds, tab
     assert "is done" in tick(at.replace(hour=4), **world).skip_message
 
 
-def test_a_failed_night_is_left_to_a_person_with_the_command_that_goes_on(settings, feeds, tables, instance) -> None:
+def test_a_failed_night_is_left_to_a_person_with_the_command_that_goes_on(world, instance) -> None:
     put_run(instance, dg.DagsterRunStatus.FAILURE)
-    skipped = tick(dt.datetime(2024, 5, 8, 1, 30), settings=settings, feeds=feeds, tables=tables, instance=instance)
+    skipped = tick(dt.datetime(2024, 5, 8, 1, 30), **world)
     assert "nightcart nightly --date 2024-05-07" in skipped.skip_message
 
 
-def test_the_day_is_the_local_one_also_when_the_clocks_change(settings, feeds, tables, instance) -> None:
+def test_the_day_is_the_local_one_also_when_the_clocks_change(world) -> None:
     # At 01:30 on Easter Sunday, half an hour before the clocks change, Saturday has closed.
-    world = {"settings": settings, "feeds": feeds, "tables": tables, "instance": instance}
     assert tick(dt.datetime(2024, 3, 31, 1, 30), **world).partition_key == "2024-03-30"
     # The closed Sunday needs no feed.
     assert tick(dt.datetime(2024, 4, 1, 1, 30), **world).partition_key == "2024-03-31"
 
 
-def test_after_the_last_day_of_a_finished_data_set_it_points_to_replay(settings, feeds, tables, instance) -> None:
-    skipped = tick(dt.datetime(2024, 6, 1, 1, 30), settings=settings, feeds=feeds, tables=tables, instance=instance)
+def test_after_the_last_day_of_a_finished_data_set_it_points_to_replay(world) -> None:
+    skipped = tick(dt.datetime(2024, 6, 1, 1, 30), **world)
     assert "nightcart replay" in skipped.skip_message
+
+
+def test_the_first_night_trains_and_the_others_leave_that_to_its_own_job(world, operations) -> None:
+    training = {dg.AssetKey(name) for name in ("training_examples", "challenger", "champion")}
+    at = dt.datetime(2024, 5, 8, 1, 30)
+    first = set(tick(at, **world).asset_selection)
+    assert training < first
+
+    now = dt.datetime(2024, 5, 7, 2, tzinfo=dt.UTC)
+    operations.record(
+        PromotionRecord(
+            business_date=DAY - dt.timedelta(days=1),
+            challenger=1,
+            champion_before=None,
+            champion_after=1,
+            is_promoted=True,
+            reasons=["better"],
+            decided_at=now,
+            run_id="run",
+        )
+    )
+    assert set(tick(at, **world).asset_selection) == first  # it died before its check: nobody can serve
+    operations.record(
+        Verdict(
+            subject=CHAMPION_GATE.subject,
+            partition=DAY - dt.timedelta(days=1),
+            data_version="1",
+            check=CHAMPION_GATE.check,
+            outcome=Verdict.PASSED,
+            run_id="run",
+            decided_at=now,
+        )
+    )
+    assert set(tick(at, **world).asset_selection) == first - training
+    assert set(tick(at - dt.timedelta(days=1), **world).asset_selection) == first  # that night trained itself

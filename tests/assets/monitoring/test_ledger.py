@@ -58,8 +58,8 @@ def passed(record: PromotionRecord, outcome: str = Verdict.PASSED) -> Verdict:
     )
 
 
-def state(*attempts: Attempt, promotions=(), decisions=((1, decision()),)) -> str | None:
-    found = Ledger(decisions=decisions, attempts=attempts, promotions=promotions)
+def state(*attempts: Attempt, promotions=(), decisions=None) -> str | None:
+    found = Ledger(decisions=decisions or [(1, decision())], attempts=attempts, promotions=promotions)
     return found.entries(rule=RULE)[0].state
 
 
