@@ -53,14 +53,14 @@ def recommendations_are_fit_to_use(
         if ruled_out:
             broken[RECOMMENDABLE][day] = f"products that may not be recommended stand in lists: {ruled_out}"
         versions = rows.model_version.as_table().distinct().to_pyarrow()["model_version"].to_pylist()
-        champions = _champions(day, operations)
+        champions = champions_of(day, operations)
         if len(versions) != 1 or versions[0] not in champions:
             broken[THE_CHAMPIONS][day] = f"they were made by version {versions}, the champion is {champions}"
     for gate, found in broken.items():
         yield Found(gate=gate, broken=found, metadata={"lists": lists})
 
 
-def _champions(day: dt.date, operations: OperationsDatabase) -> list[int | None]:
+def champions_of(day: dt.date, operations: OperationsDatabase) -> list[int | None]:
     """Who may have made the lists of `day`: a training that it decided on ends after they are made, or before."""
     before = serving(operations, day - ONE_DAY, now=dt.datetime.now(dt.UTC))
     own = operations.records(PromotionRecord, business_date=day)

@@ -50,8 +50,9 @@ def night(day: dt.date) -> None:
             f"Champion is [bold]version {version}[/], as it was decided in the night of {decided.business_date}."
         )
     for record in operations.records(RetrainingDecision, business_date=day)[-1:]:
-        said = "To train anew" if record.is_retraining else "Not to train anew"
-        console.print(f"[bold]{said}[/]: {escape('; '.join(record.reasons))}\n")
+        console.print(
+            f"[bold]Retraining: {'yes' if record.is_retraining else 'no'}.[/] {escape('; '.join(record.reasons))}\n"
+        )
     personal = rows[~rows["is_fallback"]]
     others = rows.loc[rows["is_fallback"], "household_id"]
     console.print(
