@@ -21,10 +21,11 @@ import assets.scoring.checks
 import assets.training.assets
 import assets.training.checks
 from assets.partitions import settings
-from orchestration.jobs import backfill, ingestion, nightly
+from orchestration.jobs import backfill, ingestion, nightly, retraining
 from orchestration.schedules import nightly_schedule
 from orchestration.sensors.alerts import tell_on_failure, watch_on_the_clock
 from orchestration.sensors.arrival import ingest_on_arrival
+from orchestration.sensors.retraining import retrain_on_decision
 from resources import home
 from resources.feeds import FeedReader
 from resources.model_registry import ModelRegistry
@@ -68,9 +69,9 @@ def build_defs(**overrides: Mapping[str, Any]) -> dg.Definitions:
             for asset in dg.load_assets_from_modules([module], group_name=group)
         ],
         asset_checks=dg.load_asset_checks_from_modules(CHECKS),
-        jobs=[nightly, ingestion, backfill],
+        jobs=[nightly, retraining, ingestion, backfill],
         schedules=[nightly_schedule],
-        sensors=[ingest_on_arrival, tell_on_failure, watch_on_the_clock],
+        sensors=[ingest_on_arrival, retrain_on_decision, tell_on_failure, watch_on_the_clock],
         resources={**build_resources(home.state()), **overrides},
         # A night is one process: each step of the multiprocess executor would import the libraries anew (49 s against
         # 5 s for ten trivial steps). Kubernetes isolates per step by another executor.

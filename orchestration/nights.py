@@ -8,15 +8,21 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from orchestration.jobs import nightly
+from assets.partitions import ONE_DAY
+from assets.training.champions import serving
+from orchestration.jobs import night_selection, nightly
 from orchestration.outcomes import PARTITION_TAG, RANGE_TAGS
 from resources import landing
 from resources.operations import OperationsDatabase
 from resources.records import Heartbeat
 from resources.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -78,9 +84,24 @@ def days_of_run(run: dg.DagsterRun) -> list[dt.date]:
     return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
 
 
-def night_request(day: dt.date, *, run_key: str, tags: Mapping[str, str] | None = None) -> dg.RunRequest:
-    """What a schedule or sensor asks for, for the night of `day`."""
-    return dg.RunRequest(job_name=nightly.name, partition_key=day.isoformat(), run_key=run_key, tags=dict(tags or {}))
+def night_request(
+    day: dt.date,
+    *,
+    run_key: str,
+    operations: OperationsDatabase,
+    graph: BaseAssetGraph,
+    now: dt.datetime,
+    tags: Mapping[str, str] | None = None,
+) -> dg.RunRequest:
+    """What a schedule or sensor asks for, for the night of `day`: with the training only while nobody is champion."""
+    champion = serving(operations, day - ONE_DAY, now=now)
+    return dg.RunRequest(
+        job_name=nightly.name,
+        partition_key=day.isoformat(),
+        run_key=run_key,
+        asset_selection=sorted(night_selection(has_champion=champion is not None).resolve(graph)),
+        tags=dict(tags or {}),
+    )
 
 
 def is_left_to_arrival(day: dt.date, *, settings: Settings, operations: OperationsDatabase, now: dt.datetime) -> bool:

@@ -23,7 +23,7 @@ from resources.table_store import TableStore
     execution_timezone=configured.timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Runs the business day that has just closed, as soon as its feed is there; tries again at every tick "
-    "of the night, and runs a day once.",
+    "of the night, and runs a day once. Without the training, once there is a champion: see `retraining_decision`.",
 )
 @beating
 def nightly_schedule(
@@ -53,7 +53,13 @@ def nightly_schedule(
         )
     if why := feed_is_missing(day, settings=settings, feeds=feeds, tables=tables):
         return dg.SkipReason(why)
-    return night_request(day, run_key=f"{nightly.name}:{day}")
+    return night_request(
+        day,
+        run_key=f"{nightly.name}:{day}",
+        operations=operations,
+        graph=context.repository_def.asset_graph,  # pyright: ignore[reportOptionalMemberAccess]
+        now=dt.datetime.now(dt.UTC),
+    )
 
 
 def feed_is_missing(day: dt.date, *, settings: Settings, feeds: FeedReader, tables: TableStore) -> str | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import json
 import types
 import typing
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
@@ -27,34 +27,12 @@ class OperationsDatabase(dg.ConfigurableResource):
 
     url: str = Field(description="SQLAlchemy URL.")
 
-    @cached_property
+    @property
     def _engine(self) -> sa.Engine:
-        import pathlib
-
-        import sqlalchemy as sa
-        from sqlalchemy import event
-
-        engine = sa.create_engine(self.url)
-        if engine.url.get_backend_name() == "sqlite" and engine.url.database:
-            pathlib.Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-            # A writer waits for another one's commit, rather than to fail; readers never wait.
-            event.listen(engine, "connect", _patient)
-        self._metadata.create_all(engine)
-        return engine
-
-    @cached_property
-    def _metadata(self) -> sa.MetaData:
-        import sqlalchemy as sa
-
-        metadata = sa.MetaData()
-        for kind in KINDS:
-            columns = [_column(name, annotation) for name, annotation in _columns_of(kind)]
-            # A day that was decided again has a later id: the order of the ids is the order of things.
-            sa.Table(kind.TABLE, metadata, sa.Column("id", sa.Integer, primary_key=True), *columns)
-        return metadata
+        return _connected(self.url)
 
     def _table(self, kind: type) -> sa.Table:
-        return self._metadata.tables[kind.TABLE]
+        return _metadata().tables[kind.TABLE]
 
     def record(self, *records: Any) -> None:
         """Add records, of any kinds, all or none of them."""
@@ -64,6 +42,18 @@ class OperationsDatabase(dg.ConfigurableResource):
         with self._engine.begin() as connection:
             for kind, rows in by_kind.items():
                 connection.execute(self._table(kind).insert(), rows)
+
+    def claim(self, record: Any) -> bool:
+        """Add a record of a kind with `UNIQUE` fields, unless there is one with the same; whether it was added."""
+        from sqlalchemy.exc import IntegrityError
+
+        try:
+            self.record(record)
+        except IntegrityError:
+            if not self.records(type(record), **{name: getattr(record, name) for name in type(record).UNIQUE}):
+                raise
+            return False
+        return True
 
     def records(self, kind: type[Kind], *, last: int | None = None, **equal: Any) -> list[Kind]:
         """The records of a kind in the order in which they were added, those alone whose fields are `equal`.
@@ -93,7 +83,7 @@ class OperationsDatabase(dg.ConfigurableResource):
         return decided[-1] if decided else None
 
     def champion_as_of(self, day: dt.date) -> int | None:
-        """The version that was champion after the night of `day`: what a score of that day is, and stays, made with."""
+        """The version that was champion after the night of `day`, by the last word of the ledger."""
         decided = self.promotion_as_of(day)
         return decided.champion_after if decided else None
 
@@ -133,12 +123,44 @@ class OperationsDatabase(dg.ConfigurableResource):
             connection.execute(table.insert().values(name=name, beat_at=now))
 
 
+# Of the process, not of the resource: Dagster makes a new one for every run and every tick of a sensor. Few, because
+# only tests have many.
+@functools.lru_cache(maxsize=4)
+def _connected(url: str) -> sa.Engine:
+    import pathlib
+
+    import sqlalchemy as sa
+    from sqlalchemy import event
+
+    engine = sa.create_engine(url)
+    if engine.url.get_backend_name() == "sqlite" and engine.url.database:
+        pathlib.Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        # A writer waits for another one's commit, rather than to fail; readers never wait.
+        event.listen(engine, "connect", _patient)
+    _metadata().create_all(engine)
+    return engine
+
+
+@functools.cache
+def _metadata() -> sa.MetaData:
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    for kind in KINDS:
+        columns = [_column(name, annotation) for name, annotation in _columns_of(kind)]
+        only_once = [sa.UniqueConstraint(*kind.UNIQUE)] if hasattr(kind, "UNIQUE") else []
+        # A day that was decided again has a later id: the order of the ids is the order of things.
+        sa.Table(kind.TABLE, metadata, sa.Column("id", sa.Integer, primary_key=True), *columns, *only_once)
+    return metadata
+
+
 def _patient(connection: Any, _: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA busy_timeout = 30000")
 
 
-def _columns_of(kind: type) -> Iterable[tuple[str, Any]]:
+@functools.cache
+def _columns_of(kind: type) -> Sequence[tuple[str, Any]]:
     hints = typing.get_type_hints(kind)
     return [(found.name, hints[found.name]) for found in dataclasses.fields(kind)]
 

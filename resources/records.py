@@ -119,14 +119,32 @@ class RetrainingDecision:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """A run that was asked for to carry a decision out: `run_key` is the decision's and the attempt's number."""
+    """A run that was asked for to carry a decision out (`asked`), and, as a second record, how it ended.
+
+    `run_key` names decision and attempt, `run_id` is of the run that was seen to end, `reason` why it did not succeed.
+    """
 
     TABLE: ClassVar = "attempts"
+    UNIQUE: ClassVar = ("run_key", "outcome")  # of two processes that ask at the same time, one is the first
 
     decision_id: int
     number: int
     run_key: str
+    outcome: str = "asked"
+    reason: str = ""
+    run_id: str = ""
     asked_at: dt.datetime
+    ended_at: dt.datetime | None = None
+
+    ASKED: ClassVar = "asked"
+    SUCCEEDED: ClassVar = "succeeded"
+    FAILED: ClassVar = "failed"
+    VANISHED: ClassVar = "vanished"  # no run of it is there: whoever asked died first, or the run was deleted
+    CANCELLED: ClassVar = "cancelled"  # by a person
+
+    def told(self) -> str:
+        """The attempt in a few words."""
+        return f"{self.number}: {self.outcome}{f' ({self.reason})' if self.reason else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)

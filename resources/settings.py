@@ -278,6 +278,60 @@ class Alerts(Section):
     )
 
 
+class Retraining(Section):
+    """When the model is trained anew, and how often that is attempted."""
+
+    max_age_days: int = Field(
+        7,
+        ge=1,
+        description="Days since the last training after which the model is trained anew, whatever the watches say. A "
+        "week: every weekday has been in the labels once more, and last week's products and prices are learnt.",
+    )
+    new_label_weeks: int = Field(
+        4,
+        ge=1,
+        description="Weeks of baskets since the last training that are worth a new one by themselves. Four are a third "
+        "of the twelve that are learnt from; it speaks where `max_age_days` was made longer.",
+    )
+    windows: int = Field(
+        7, ge=1, description="The latest nights that a watch is judged over. Seven: every weekday counts once."
+    )
+    bad_windows: int = Field(
+        4,
+        ge=1,
+        description="How many of them must be bad, the latest among them. Four are more than a holiday's rush lasts; "
+        "with one false alarm a month and watch, four of seven by chance come once in a hundred years.",
+    )
+    cool_down_days: int = Field(
+        3,
+        ge=1,
+        description="Days after a training, or a decision for one, in which only a person's wish decides another. Less "
+        "than half of a holdout week has changed by then: asked more often, luck would promote.",
+    )
+    attempts: int = Field(
+        4,
+        ge=1,
+        description="Runs that are tried for one decision before a person is told. With the back-off below the last "
+        "one begins more than five hours after the first: an outage of a night is outlasted.",
+    )
+    backoff_minutes: float = Field(
+        15, gt=0, description="Wait after the first failed run. A restart of a server or a database is over by then."
+    )
+    backoff_factor: float = Field(
+        4, ge=1, description="By how much longer every next wait is: 15 minutes, an hour, four hours."
+    )
+
+    def backoff(self, number: int) -> dt.timedelta:
+        """How long to wait after attempt `number`, which are counted from 1, before the next."""
+        return dt.timedelta(minutes=self.backoff_minutes * self.backoff_factor ** (number - 1))
+
+    @model_validator(mode="after")
+    def _windows_can_be_bad(self) -> Retraining:
+        if self.bad_windows > self.windows:
+            raise ValueError("bad_windows is above windows: so many of them can never be bad")
+        return self
+
+
 class Settings(BaseSettings):
     """Everything that differs between two retailers."""
 
@@ -303,6 +357,7 @@ class Settings(BaseSettings):
     model: Model = Model()  # pyright: ignore[reportCallIssue]
     promotion: Promotion = Promotion()  # pyright: ignore[reportCallIssue]
     alerts: Alerts = Alerts()  # pyright: ignore[reportCallIssue]
+    retraining: Retraining = Retraining()  # pyright: ignore[reportCallIssue]
 
     @field_validator("timezone")
     @classmethod

@@ -1,22 +1,28 @@
-"""`realised_performance`: what the recommendations of earlier nights were worth."""
+"""What the recommendations of earlier nights were worth (`realised_performance`), and whether to train anew."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 
 from assets import gates, staleness
 from assets.failures import explained
+from assets.features.assets import TABLES as FEATURES
 from assets.ingestion.assets import PRODUCTS, TRANSACTIONS
+from assets.monitoring import ledger
 from assets.monitoring.realised import table
+from assets.monitoring.retraining import Known, choose
 from assets.partitions import ONE_DAY, business_days, days_back, days_of
 from assets.reporting import OWNERS, columns, picture, report_days, written
 from assets.scoring.assets import RECOMMENDATIONS
+from assets.training.champions import let_out
 from resources.operations import OperationsDatabase
+from resources.records import PromotionRecord, RetrainingDecision, Signal, Wish
 from resources.settings import Settings
 from resources.table_store import TableStore
 
 PERFORMANCE = "realised_performance"
+LEDGER_ROWS = 60  # decisions that the asset's page shows: two months of nights
 
 PERFORMANCE_COLUMNS = columns(
     {
@@ -130,3 +136,100 @@ def _compare(
             seed=settings.model.seed,
         )
     return rows, notes
+
+
+@dg.asset(
+    partitions_def=business_days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[realised_performance, RECOMMENDATIONS, *FEATURES],
+    # The watches are checks that nobody waits for: the last step of the night has seen them all.
+    op_tags={"dagster/priority": "-1"},
+    output_required=False,
+    code_version="1",
+    owners=OWNERS,
+    kinds={"python"},
+)
+def retraining_decision(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    tables: TableStore,
+    operations: OperationsDatabase,
+) -> Iterator[dg.MaterializeResult]:
+    """Whether to train the model anew, decided once for every night: by drift, decay, new labels, age, or a person's wish.
+
+    The decision goes on record with its reasons, those against it too, and the sensor `retrain_on_decision` carries it
+    out. Decided again from the same, it stays as it is. An error here costs no night: the lists are made by then, the
+    day stays undecided, and the next night decides.
+    """
+    try:
+        for day in days_of(context):
+            _decide_on_retraining(context, day, settings, tables, operations)
+        entries = ledger.read(operations, now=dt.datetime.now(dt.UTC)).entries(rule=settings.retraining)
+    except Exception as error:
+        context.log.exception(f"Whether to retrain stays undecided tonight: {type(error).__name__}: {error}")
+        return
+    own = [entry.decision for entry in entries if entry.decision.business_date == days_of(context)[-1]]
+    reasons = own[-1].reasons if own else ["A later night was decided before."]
+    yield dg.MaterializeResult(
+        metadata={
+            "is_retraining": bool(own) and own[-1].is_retraining,
+            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons)),
+            "ledger": _ledger_table(entries[-LEDGER_ROWS:]),
+        }
+    )
+
+
+def _decide_on_retraining(
+    context: dg.AssetExecutionContext,
+    day: dt.date,
+    settings: Settings,
+    tables: TableStore,
+    operations: OperationsDatabase,
+) -> None:
+    """Put the decision of `day` on record, unless it is there."""
+    now, rule = dt.datetime.now(dt.UTC), settings.retraining
+    trained = let_out(operations, until=day, now=now)
+    numbered = operations.numbered(PromotionRecord)
+    known = Known(
+        signals=operations.records(Signal),
+        decisions=operations.records(RetrainingDecision),
+        wishes=operations.numbered(Wish),
+        trained_on=trained[-1][1].business_date if trained else None,
+        serving=trained[-1][1].champion_after if trained else None,
+        newest_promotion=numbered[-1][0] if numbered else 0,
+        days_with_baskets=[made for made, rows in tables.rows_by_day(TRANSACTIONS).items() if made and rows],
+    )
+    choice = choose(day, known, rule=rule)
+    decided = [decision for decision in known.decisions if decision.business_date == day]
+    if choice is None or (decided and choice.is_that_of(decided[-1])):
+        context.log.info(f"What was decided for {day} stays as it is.")
+        return
+    context.log.info(f"{'Retraining' if choice.is_retraining else 'No retraining'}: {'; '.join(choice.reasons)}")
+    operations.record(
+        RetrainingDecision(
+            business_date=day,
+            is_retraining=choice.is_retraining,
+            reasons=choice.reasons,
+            numbers=choice.numbers,
+            run_id=context.run.run_id,
+            decided_at=now,
+        )
+    )
+
+
+def _ledger_table(entries: Sequence[ledger.Entry]) -> dg.TableMetadataValue:
+    """The ledger as the UI shows it, the newest first."""
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {
+                    "business_date": entry.decision.business_date.isoformat(),
+                    "is_retraining": entry.decision.is_retraining,
+                    "reasons": "; ".join(entry.decision.reasons),
+                    "attempts": "; ".join(attempt.told() for attempt in entry.attempts),
+                    "state": entry.state or "",
+                }
+            )
+            for entry in reversed(entries)
+        ]
+    )

@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -11,13 +11,15 @@ from assets import gates, staleness
 from assets.failures import RETRY_OUTSIDE, explained
 from assets.features.assets import TABLES as FEATURES
 from assets.ingestion.assets import HOUSEHOLDS
-from assets.partitions import business_days, days_of, fresh_by
+from assets.partitions import business_days, days_back, days_of, fresh_by
 from assets.reporting import OWNERS, columns, lineage, picture, report_days, written
 from assets.scoring import publication
 from assets.scoring.publication import Published
+from assets.training.champions import serving
 from resources.errors import Refused
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
+from resources.records import PromotionRecord
 from resources.settings import Settings
 from resources.table_store import TableStore
 
@@ -60,7 +62,8 @@ PUBLISHED_COLUMNS = columns(
 @dg.asset(
     partitions_def=business_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=[*FEATURES, CHAMPION, HOUSEHOLDS],
+    # A champion serves until another one is decided on: most nights have none of their own.
+    deps=[*FEATURES, dg.AssetDep(CHAMPION, partition_mapping=days_back(364)), HOUSEHOLDS],
     retry_policy=RETRY_OUTSIDE,
     code_version="1",
     kinds={"deltalake", "lightgbm"},
@@ -86,43 +89,43 @@ def recommendations(
 ) -> dg.MaterializeResult:
     """The top products of every household as of a business day's close, each with its reason and the model's version.
 
-    Scored by the version that was champion after that night, also when the day is scored again later. A household
-    without any purchase, and anybody who is not known yet, gets the month's best sellers, marked as a fallback.
+    Scored by the champion of the latest night up to then that decided on one and passed its check; a training that is
+    still under way, or died, changes nothing. A household without any purchase, and anybody who is not known yet, gets
+    the month's best sellers, marked as a fallback.
     """
-    days = days_of(context)
-    gates.require(operations, _scored_from(days, tables, operations), now=dt.datetime.now(dt.UTC))
+    days, now = days_of(context), dt.datetime.now(dt.UTC)
+    # With none that passed its check, the gate says why not.
+    decided = {day: serving(operations, day, now=now) or operations.promotion_as_of(day) for day in days}
+    gates.require(operations, _scored_from(decided, tables), now=now)
     known = staleness.known_to(operations, staleness.FEATURES, days)
-    results = [_score(context, day, settings, tables, registry, operations) for day in days]
-    staleness.made(operations, staleness.LISTS, known, run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
+    results = [_score(context, day, record, settings, tables, registry) for day, record in decided.items()]
+    staleness.made(operations, staleness.LISTS, known, run_id=context.run.run_id, now=now)
     return results[-1]
 
 
-def _scored_from(
-    days: Sequence[dt.date], tables: TableStore, operations: OperationsDatabase
-) -> dict[str, gates.Versions]:
-    """What lists are made of: the day's features, the household file, and the champion as it was decided."""
-    decided = filter(None, (operations.promotion_as_of(day) for day in days))
+def _scored_from(decided: Mapping[dt.date, PromotionRecord | None], tables: TableStore) -> dict[str, gates.Versions]:
+    """What lists are made of: the days' features, the household file, and the champion as it was decided."""
     return {
-        **{name: gates.of_days(tables, name, days) for name in FEATURES},
+        **{name: gates.of_days(tables, name, list(decided)) for name in FEATURES},
         HOUSEHOLDS: gates.whole(tables, HOUSEHOLDS),
-        CHAMPION: {record.business_date: str(record.champion_after) for record in decided},
+        CHAMPION: {record.business_date: str(record.champion_after) for record in decided.values() if record},
     }
 
 
 def _score(
     context: dg.AssetExecutionContext,
     day: dt.date,
+    decided: PromotionRecord | None,
     settings: Settings,
     tables: TableStore,
     registry: ModelRegistry,
-    operations: OperationsDatabase,
 ) -> dg.MaterializeResult:
     from assets.features.definitions import FeatureTables
     from assets.scoring import lists, pictures
     from assets.training.candidates import best_sellers, candidates
     from assets.training.models.interface import Recommender
 
-    model, version = settings.model, operations.champion_as_of(day)
+    model, version = settings.model, decided.champion_after if decided else None
     if version is None:
         raise Refused(
             f"No champion has been decided for {day} or before.",

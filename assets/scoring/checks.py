@@ -7,9 +7,11 @@ import dagster as dg
 
 from assets.gates import Found, Gate, gate_checks
 from assets.ingestion.assets import PRODUCTS
-from assets.partitions import days_of
+from assets.partitions import ONE_DAY, days_of
 from assets.scoring.assets import PUBLISHED, RECOMMENDATIONS, households_without_list, served_now
+from assets.training.champions import serving
 from resources.operations import OperationsDatabase
+from resources.records import PromotionRecord
 from resources.settings import Settings
 from resources.table_store import TableStore
 
@@ -26,7 +28,7 @@ RECOMMENDABLE = Gate(
 THE_CHAMPIONS = Gate(
     subject=RECOMMENDATIONS,
     check="list_is_the_champions",
-    description="Every list was made by that night's champion.",
+    description="Every list was made by that night's champion: the one that it began with, or one that it decided on.",
 )
 EVERYBODY = Gate(
     subject=PUBLISHED,
@@ -57,11 +59,18 @@ def recommendations_are_fit_to_use(
         if ruled_out:
             broken[RECOMMENDABLE][day] = f"products that may not be recommended stand in lists: {ruled_out}"
         versions = rows.model_version.as_table().distinct().to_pyarrow()["model_version"].to_pylist()
-        decided = operations.champion_as_of(day)
-        if versions != [decided]:
-            broken[THE_CHAMPIONS][day] = f"they were made by version {versions}, the champion is {decided}"
+        champions = champions_of(day, operations)
+        if len(versions) != 1 or versions[0] not in champions:
+            broken[THE_CHAMPIONS][day] = f"they were made by version {versions}, the champion is {champions}"
     for gate, found in broken.items():
         yield Found(gate=gate, broken=found, metadata={"lists": lists})
+
+
+def champions_of(day: dt.date, operations: OperationsDatabase) -> list[int | None]:
+    """Who may have made the lists of `day`: a training that it decided on ends after they are made, or before."""
+    before = serving(operations, day - ONE_DAY, now=dt.datetime.now(dt.UTC))
+    own = operations.records(PromotionRecord, business_date=day)
+    return [record.champion_after for record in (before, *own) if record]
 
 
 def _lists(day: dt.date, settings: Settings, tables: TableStore) -> tuple[int, int, int]:

@@ -26,8 +26,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group, commands in {
-    "Run": (runs.demo, runs.nightly, runs.backfill, runs.replay, drop, runs.rebuild, gates.check),
-    "Look": (views.recommend, views.models, views.status, views.watch),
+    "Run": (runs.demo, runs.nightly, runs.retrain, runs.backfill, runs.replay, drop, runs.rebuild, gates.check),
+    "Look": (views.recommend, views.models, views.decisions, views.status, views.watch),
     "Decide": (gates.override,),
     "Set up": (retailer.init, retailer.use),
 }.items():

@@ -36,7 +36,7 @@ def drop(
     """
     from assets.ingestion.assets import TRANSACTIONS
     from assets.partitions import settings
-    from orchestration.cli import runs, screens
+    from orchestration.cli import runs
     from orchestration.cli.launch import console
     from resources import home
     from resources.landing import look
@@ -47,7 +47,7 @@ def drop(
             remedy="`nightcart use config/complete_journey.toml`.",
         )
     landed = {file.day for file in look(settings.landing)}
-    taken_in = set(filter(None, screens.adapters()["tables"].rows_by_day(TRANSACTIONS)))
+    taken_in = set(filter(None, adapters()["tables"].rows_by_day(TRANSACTIONS)))
     if not from_ and not taken_in | landed:
         raise Refused("There is nothing to go on from.", remedy="`nightcart demo` takes in the history first.")
     first = from_.date() if from_ else max(taken_in | landed) + ONE_DAY

@@ -24,11 +24,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from assets.gates import GATES, Gate, closed, present
+from orchestration import attempts as retraining_attempts
 from orchestration import definitions
 from orchestration.cli.adapters import adapters
+from orchestration.jobs import night_selection
 from orchestration.outcomes import PARTITION_TAG, RANGE_TAGS, broken_gates, failures
 from resources import home
 from resources.errors import Refused
+from resources.records import Attempt
 
 if TYPE_CHECKING:
     from dagster import AssetKey
@@ -43,6 +46,11 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 def nightly_job() -> dg.JobDefinition:
     """The nightly job, for :func:`dagster.reconstructable`."""
     return definitions.defs.resolve_job_def("nightly")
+
+
+def retraining_job() -> dg.JobDefinition:
+    """The retraining job, for :func:`dagster.reconstructable`."""
+    return definitions.defs.resolve_job_def("retraining")
 
 
 def backfill_job() -> dg.JobDefinition:
@@ -83,29 +91,43 @@ def instance() -> Iterator[dg.DagsterInstance]:
             yield found
 
 
+def has_sensors(found: dg.DagsterInstance) -> bool:
+    """Whether a daemon is there that evaluates sensors."""
+    status = found.get_daemon_statuses().get("SENSOR")
+    return bool(status and status.healthy)
+
+
 def nightly_of(found: dg.DagsterInstance, day: dt.date) -> list[dg.DagsterRun]:
     """The nightly runs of a business day, newest first."""
     return list(found.get_runs(dg.RunsFilter(job_name="nightly", tags={PARTITION_TAG: day.isoformat()}), limit=50))
 
 
-def run_night(found: dg.DagsterInstance, day: dt.date, *, attempts: Sequence[dg.DagsterRun]) -> Outcome:
-    """Run the nightly of `day`: all of it, or what the failed `attempts` (newest first) left undone."""
-    job = nightly_job()
-    graph = job.asset_layer.asset_graph
+def run_night(
+    found: dg.DagsterInstance, day: dt.date, *, attempts: Sequence[dg.DagsterRun], has_champion: bool
+) -> Outcome:
+    """Run the nightly of `day`: what a night makes, or what the failed `attempts` (newest first) left undone of it."""
+    graph = nightly_job().asset_layer.asset_graph
+    wanted = night_selection(has_champion=has_champion).resolve(graph)
     todo = undone(
-        children={key: graph.get(key).child_keys for key in graph.materializable_asset_keys},
-        made_together=[graph.get(key).execution_set_asset_keys for key in graph.materializable_asset_keys],
-        checks={key: _gates_of(key) for key in graph.materializable_asset_keys},
+        children={key: graph.get(key).child_keys for key in wanted},
+        made_together=[graph.get(key).execution_set_asset_keys for key in wanted],
+        checks={key: _gates_of(key) for key in wanted},
         done=_done(found, attempts, day),
     )
     tags = {PARTITION_TAG: day.isoformat()}
-    if attempts and len(todo) < len(graph.materializable_asset_keys):
+    if attempts and len(todo) < len(wanted):
         root = attempts[-1].run_id
         tags |= {"dagster/parent_run_id": attempts[0].run_id, "dagster/root_run_id": root}
         console.print(
             f"  goes on after run {attempts[0].run_id[:8]}: {', '.join(sorted(k.to_user_string() for k in todo))}"
         )
     return execute(found, nightly_job, assets=todo, tags=tags, title=f"night of {day}")
+
+
+def run_retraining(found: dg.DagsterInstance, attempt: Attempt, day: dt.date) -> Outcome:
+    """Run the retraining that `attempt` has asked for."""
+    tags = {PARTITION_TAG: day.isoformat(), **retraining_attempts.tags(attempt)}
+    return execute(found, retraining_job, assets=retraining_attempts.TRAINING, tags=tags, title=f"retraining of {day}")
 
 
 def run_range(found: dg.DagsterInstance, assets: Set[AssetKey], first: dt.date, last: dt.date) -> Outcome:

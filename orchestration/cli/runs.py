@@ -1,4 +1,4 @@
-"""Commands that make something: `demo`, `nightly`, `backfill`, `replay`."""
+"""Commands that make something: `demo`, `nightly`, `retrain`, `backfill`, `replay`."""
 
 from __future__ import annotations
 
@@ -48,9 +48,11 @@ def nightly(
     ],
     force: Force = False,
 ) -> None:
-    """Everything for one business day: baskets, features, challenger, champion, lists for tomorrow.
+    """Everything for one business day: baskets, features, lists for tomorrow, how earlier lists did.
 
-    A night that failed or was killed goes on with what it had not finished; one that is done stays as it is.
+    A night that failed or was killed goes on with what it had not finished; one that is done stays as it is. While there
+    is no champion it trains one; later on it decides whether to train anew, and does so afterwards, as a run of its
+    own: a training that fails costs no lists, and is tried again by the daemon or with the next night.
 
     Example: `nightcart nightly --date 2017-11-28`
     """
@@ -60,6 +62,58 @@ def nightly(
     day = date.date()
     with instance() as found:
         _night(found, day, is_forced=force)
+        _retrain_as_decided(found)
+    screens.night(day)
+
+
+def retrain(
+    reason: Annotated[str, typer.Option(help="Why: it stands in the ledger with your name.")],
+    later: Annotated[bool, typer.Option("--later", help="Leave it to the daemon, also when none is running.")] = False,
+) -> None:
+    """Train the model anew with what is known by the last night, because a person wishes it.
+
+    The wish feeds the same decision as drift and age do; no cool-down holds it back. The daemon carries it out within a
+    minute or so; when none is running, it is done here and now. The new model still has to beat the champion.
+
+    Examples: `nightcart retrain --reason "new leaflet layout"`, `nightcart retrain --reason "after the move" --later`
+    """
+    import getpass
+
+    import dagster as dg
+
+    from assets.monitoring.assets import retraining_decision
+    from orchestration.cli import screens
+    from orchestration.cli.adapters import adapters
+    from orchestration.cli.launch import console, has_sensors, instance, run_range
+    from resources.records import RetrainingDecision, Wish
+
+    operations = adapters()["operations"]
+    with instance() as found:
+        nights = found.get_materialized_partitions(dg.AssetKey("recommendations"))
+        days = nights or found.get_materialized_partitions(dg.AssetKey("transactions"))
+        if not days:
+            raise Refused(
+                "There are no baskets to train on.",
+                remedy="`nightcart backfill --from YYYY-MM-DD --to YYYY-MM-DD` takes in the history.",
+            )
+        day = dt.date.fromisoformat(max(days))
+        operations.record(Wish(reason=reason, by=getpass.getuser(), made_at=dt.datetime.now(dt.UTC)))
+        outcome = run_range(found, {retraining_decision.key}, day, day)
+        tell_of(outcome, f"the decision of {day}", again=f"nightcart retrain --reason {reason!r}")
+        decided = operations.records(RetrainingDecision, last=1)
+        if not decided or not decided[-1].is_retraining:
+            raise Refused(
+                f"The wish is on record, but nothing was decided on {day} (run {outcome.run_id[:8]}).",
+                remedy="`nightcart decisions` shows why; the next night takes it up.",
+            )
+        if later or has_sensors(found):
+            console.print(
+                f"On record for {day}. The daemon carries it out; `nightcart decisions` shows how it went."
+                + ("" if has_sensors(found) else " It is not running now: `make ui` starts it.")
+            )
+            return
+        if not _retrain_as_decided(found):
+            raise Refused("The model was not trained anew.", remedy="`nightcart decisions` shows how it stands.")
     screens.night(day)
 
 
@@ -120,6 +174,7 @@ def replay(
         for number, day in enumerate(there, start=1):
             console.print(f"[bold]night {number} of {len(there)}[/]: {day:%A} {day}")
             _night(found, day, is_forced=False)
+            _retrain_as_decided(found)
     screens.night(there[-1])
 
 
@@ -171,7 +226,9 @@ def take_in(found, first: dt.date, last: dt.date) -> None:
 def _night(found, day: dt.date, *, is_forced: bool) -> None:
     import dagster as dg
 
+    from assets.training.champions import serving
     from orchestration.cli import screens
+    from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console, nightly_of, run_night
 
     require_days(day)
@@ -190,11 +247,43 @@ def _night(found, day: dt.date, *, is_forced: bool) -> None:
             break
         failed.append(run)
     console.print(f"[bold]The night of {day}[/], through Dagster")
-    outcome = run_night(found, day, attempts=[] if is_forced else failed)
+    champion = serving(adapters()["operations"], day - ONE_DAY, now=dt.datetime.now(dt.UTC))
+    outcome = run_night(found, day, attempts=[] if is_forced else failed, has_champion=champion is not None)
     alerts = screens.watched(found)
     if not outcome.is_success:
         screens.meaning(alerts, day)
     tell_of(outcome, f"the night of {day}", again=f"nightcart nightly --date {day}")
+
+
+def _retrain_as_decided(found) -> bool:
+    """Carry the newest decision to retrain out, if there is one to carry out now; a failure is told, and no more.
+
+    Whether the model was trained.
+    """
+    from assets.partitions import settings
+    from orchestration import attempts
+    from orchestration.cli.adapters import adapters
+    from orchestration.cli.launch import console, escape, run_retraining
+
+    operations, rule = adapters()["operations"], settings.retraining
+    plan = attempts.ask(found, operations, rule=rule, now=dt.datetime.now(dt.UTC))
+    if not (plan.attempt and plan.entry):
+        if plan.entry and plan.entry.state in attempts.WORTH_TELLING:
+            console.print(f"[yellow]![/] {escape(plan.why)}\n")
+        return False
+    day = plan.entry.decision.business_date
+    console.print(f"[bold]Retraining[/], decided on {day}: {escape('; '.join(plan.entry.decision.reasons))}")
+    outcome = run_retraining(found, plan.attempt, day)
+    attempts.settle(found, operations, now=dt.datetime.now(dt.UTC))
+    if outcome.is_success:
+        console.print(f"[green]✓[/] retraining in {outcome.seconds:.0f} s (run {outcome.run_id[:8]})\n")
+    else:
+        console.print(
+            f"[yellow]![/] The retraining failed (run {outcome.run_id[:8]}, attempt {plan.attempt.number} of "
+            f"{rule.attempts}): {escape(' | '.join(outcome.failures))}\n  The lists stand, and the champion serves on. "
+            "It is tried again by the daemon, or with the next night; `nightcart decisions` shows the ledger.\n"
+        )
+    return outcome.is_success
 
 
 def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: bool, is_dry: bool) -> None:

@@ -14,10 +14,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from assets.monitoring import ledger
 from orchestration.cli.adapters import adapters, watchman
 from resources import home
 from resources.errors import Refused
 from resources.feeds import listed
+from resources.records import RetrainingDecision
 from resources.settings import load_settings
 
 if TYPE_CHECKING:
@@ -31,12 +33,22 @@ console = Console(highlight=False)
 
 
 def night(day: dt.date) -> None:
-    """The closing screen of a night: the decision, the quality behind it, and one household's list."""
+    """The closing screen of a night: its decisions, the quality behind them, and one household's list."""
     settings, operations = load_settings(), adapters()["operations"]
-    decided = [record for record in operations.promotions(until=day) if record.business_date == day]
-    if decided:
-        _decision(decided[-1])
     rows = _recommendations_of(day)
+    decided, version = operations.promotion_as_of(day), int(rows["model_version"].iloc[0])
+    if decided and decided.business_date == day:
+        _decision(decided)
+        if decided.champion_after != version:
+            console.print(f"Tonight's lists are version {version}'s: the new champion serves from the next night on.\n")
+    elif decided:
+        console.print(
+            f"Champion is [bold]version {version}[/], as it was decided in the night of {decided.business_date}."
+        )
+    for record in operations.records(RetrainingDecision, business_date=day)[-1:]:
+        console.print(
+            f"[bold]Retraining: {'yes' if record.is_retraining else 'no'}.[/] {escape('; '.join(record.reasons))}\n"
+        )
     personal = rows[~rows["is_fallback"]]
     others = rows.loc[rows["is_fallback"], "household_id"]
     console.print(
@@ -86,12 +98,12 @@ def recommendations(household: str, day: dt.date | None) -> None:
 
 def models() -> None:
     """The registry's versions and the ledger's last decisions."""
-    reached, settings = adapters(), load_settings()
-    versions = reached["registry"].versions()
+    settings, registry, operations = load_settings(), adapters()["registry"], adapters()["operations"]
+    versions = registry.versions()
     if not versions:
         raise Refused("There is no model yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`.")
     k = settings.model.ranked_places
-    table = Table(box=box.SIMPLE_HEAD, title=f"{reached['registry'].name}: versions in MLflow", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title=f"{registry.name}: versions in MLflow", title_justify="left")
     for column in ("version", "alias", "night of", "family", f"Recall@{k}", f"nDCG@{k}", f"hit rate@{k}", "trained on"):
         table.add_column(column, justify="right" if "@" in column else "left")
     for version in versions:
@@ -119,8 +131,33 @@ def models() -> None:
     console.print(
         "[dim]Metrics are of each version's own holdout; they compare within a night, not across nights.[/]\n"
     )
-    for record in reached["operations"].promotions()[-3:]:
+    for record in operations.promotions()[-3:]:
         console.print(f"[bold]{record.business_date}[/] " + escape("; ".join(record.reasons)))
+
+
+def decisions(days: int) -> None:
+    """The ledger of retraining: what was decided in each of the last `days` nights, and what became of it."""
+    entries = ledger.read(adapters()["operations"], now=dt.datetime.now(dt.UTC)).entries(
+        rule=load_settings().retraining
+    )
+    if not entries:
+        raise Refused(
+            "No night has decided yet whether to retrain.", remedy="`nightcart nightly --date YYYY-MM-DD` does."
+        )
+    nights = sorted({entry.decision.business_date for entry in entries})[-days:]
+    table = Table(box=box.SIMPLE_HEAD, title="Whether to train anew, by night", title_justify="left")
+    for column in ("night of", "decided", "reasons", "attempts", ""):
+        table.add_column(column, no_wrap=column in ("night of", "decided"))
+    for entry in entries:
+        if entry.decision.business_date in nights:
+            table.add_row(
+                entry.decision.business_date.isoformat(),
+                "[bold]train[/]" if entry.decision.is_retraining else "no",
+                escape("\n".join(entry.decision.reasons)),
+                escape("\n".join(attempt.told() for attempt in entry.attempts)),
+                f"[red]{entry.state}[/]" if entry.state == ledger.USED_UP else entry.state,
+            )
+    console.print(table)
 
 
 def next_commands() -> None:
@@ -129,6 +166,7 @@ def next_commands() -> None:
         "nightcart recommend 1510": "another household's list",
         "nightcart replay --days 3": "the next three nights, as the scheduler would run them",
         "nightcart status": "what is fresh, what is missing, what failed",
+        "nightcart decisions": "whether to train anew, night by night",
         "nightcart models": "versions, aliases, what each was trained on",
         "make ui": "the graph, the runs and the checks in the browser, with the schedule running",
         "make mlflow": "the model's record in MLflow",
@@ -269,6 +307,7 @@ def status() -> None:
         if never:
             advice.append(f"Never made: {', '.join(never)}. `nightcart nightly --date YYYY-MM-DD` makes everything.")
         _champion(advice)
+        _retraining(advice)
         _published()
         _on_watch(found, advice)
         _runs(found, advice)
@@ -313,17 +352,28 @@ def _asset_row(found, graph, key, advice: list[str]) -> list[str]:
 
 
 def _champion(advice: list[str]) -> None:
-    reached = adapters()
-    decided = reached["operations"].promotions()
+    decided = adapters()["operations"].promotions()
     if not decided:
         return
     newest = decided[-1]
-    alias = reached["registry"].aliased("champion")
+    alias = adapters()["registry"].aliased("champion")
     console.print(f"champion: version {newest.champion_after}, decided in the night of {newest.business_date}")
     if alias != newest.champion_after:
         advice.append(
             f"MLflow's alias `champion` is version {alias}, the ledger says {newest.champion_after}: materialising "
             f"champion of {newest.business_date} again puts it right."
+        )
+
+
+def _retraining(advice: list[str]) -> None:
+    rule, operations = load_settings().retraining, adapters()["operations"]
+    entry = ledger.read(operations, now=dt.datetime.now(dt.UTC)).current(rule=rule)
+    if entry and entry.state in ledger.UNFINISHED:
+        console.print(f"retraining: decided on {entry.decision.business_date}, {entry.state}")
+    elif entry and entry.state == ledger.USED_UP:
+        advice.append(
+            f"All {len(entry.attempts)} attempts at the training decided on {entry.decision.business_date} failed: "
+            f'`nightcart decisions` says how; mend it, then `nightcart retrain --reason "…"`.'
         )
 
 

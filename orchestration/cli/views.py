@@ -1,4 +1,4 @@
-"""Commands that look: `recommend`, `models`, `status`; and `watch`, which also tells."""
+"""Commands that look: `recommend`, `models`, `decisions`, `status`; and `watch`, which also tells."""
 
 from __future__ import annotations
 
@@ -51,6 +51,18 @@ def models() -> None:
     from orchestration.cli import screens
 
     screens.models()
+
+
+def decisions(
+    days: Annotated[int, typer.Option(min=1, help="How many of the latest nights.")] = 14,
+) -> None:
+    """Whether the model was to be trained anew, night by night: the reasons, the attempts, and how they ended.
+
+    Example: `nightcart decisions --days 30`
+    """
+    from orchestration.cli import screens
+
+    screens.decisions(days)
 
 
 def status() -> None:

@@ -93,7 +93,7 @@ def _looked(
     for step in steps:
         if step.is_given_up:
             _give_up(step, files.get(step.day, {}), operations, now=now)
-    requests = [_request(step) for step in steps if step.job]
+    requests = [_request(step, context, operations, now=now) for step in steps if step.job]
     if requests:
         return dg.SensorResult(run_requests=requests)
     waiting = [f"{step.day}: {step.why}" for step in steps]
@@ -113,11 +113,20 @@ def _attempts(instance: dg.DagsterInstance, day: dt.date, job: str, digest: str)
     ]
 
 
-def _request(step: Step) -> dg.RunRequest:
+def _request(
+    step: Step, context: dg.SensorEvaluationContext, operations: OperationsDatabase, *, now: dt.datetime
+) -> dg.RunRequest:
     # Attempts have a number and pauses of their own: Dagster must not add to them.
     tags = {ARRIVAL_TAG: step.digest[:16], "dagster/max_retries": "0"}
     if step.job == nightly.name:
-        return night_request(step.day, run_key=step.run_key, tags=tags)
+        return night_request(
+            step.day,
+            run_key=step.run_key,
+            operations=operations,
+            graph=context.repository_def.asset_graph,  # pyright: ignore[reportOptionalMemberAccess]
+            now=now,
+            tags=tags,
+        )
     return dg.RunRequest(job_name=step.job, partition_key=step.day.isoformat(), run_key=step.run_key, tags=tags)
 
 

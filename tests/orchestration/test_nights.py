@@ -12,14 +12,20 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from assets.partitions import ONE_DAY
+from assets.scoring.checks import champions_of
+from assets.training.champions import serving
 from orchestration.definitions import build_defs
+from orchestration.jobs import night_selection
+from orchestration.sensors import retrain_on_decision
 from resources.feeds import FeedReader
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
+from resources.records import Attempt, RetrainingDecision, Wish
 from resources.settings import load_settings
 from resources.table_store import TableStore
 
-NIGHT = dt.date(2024, 5, 6)
+NIGHT, TOMORROW = dt.date(2024, 5, 6), dt.date(2024, 5, 7)
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
@@ -35,11 +41,27 @@ class Shop:
     operations: OperationsDatabase
     defs: dg.Definitions
 
-    def night(self, day: dt.date, **kwargs: Any) -> dg.ExecuteInProcessResult:
-        job = self.defs.resolve_job_def("nightly")
-        return job.execute_in_process(
+    def night(self, day: dt.date) -> dg.ExecuteInProcessResult:
+        """The night as it runs by itself."""
+        has_champion = serving(self.operations, day - ONE_DAY, now=dt.datetime.now(dt.UTC)) is not None
+        selection = night_selection(has_champion=has_champion).resolve(self.defs.resolve_asset_graph())
+        return self.run("nightly", day, asset_selection=sorted(selection))
+
+    def run(self, job: str, day: dt.date, **kwargs: Any) -> dg.ExecuteInProcessResult:
+        return self.defs.resolve_job_def(job).execute_in_process(
             instance=self.instance, partition_key=day.isoformat(), raise_on_error=False, **kwargs
         )
+
+    def decide(self, day: dt.date) -> dg.ExecuteInProcessResult:
+        return self.run("backfill", day, asset_selection=[dg.AssetKey("retraining_decision")])
+
+    def decisions(self, day: dt.date) -> list[RetrainingDecision]:
+        return self.operations.records(RetrainingDecision, business_date=day)
+
+    def tick(self) -> dg.RunRequest | dg.SkipReason:
+        """One tick of the sensor."""
+        resources = {"settings": load_settings(), "operations": self.operations}
+        return retrain_on_decision(dg.build_sensor_context(instance=self.instance, resources=resources))  # pyright: ignore
 
     def take_in(self, first: dt.date, last: dt.date) -> dg.ExecuteInProcessResult:
         return self.defs.resolve_job_def("backfill").execute_in_process(
@@ -163,13 +185,18 @@ def test_label_weeks_end_by_the_day_and_are_made_once(after_a_night: Shop) -> No
     assert after_a_night.tables.version("training_examples") == version
 
 
-def test_yesterdays_lists_are_compared_with_todays_baskets(after_a_night: Shop) -> None:
-    tomorrow = NIGHT + dt.timedelta(days=1)
-    assert after_a_night.night(tomorrow).success
-    rows = after_a_night.rows("realised_performance", tomorrow)
+@pytest.fixture(scope="module")
+def after_two_nights(after_a_night: Shop) -> Shop:
+    """The next night too, which is an ordinary one: it has a champion, and does not train."""
+    assert after_a_night.night(TOMORROW).success
+    return after_a_night
+
+
+def test_yesterdays_lists_are_compared_with_todays_baskets(after_two_nights: Shop) -> None:
+    rows = after_two_nights.rows("realised_performance", TOMORROW)
     metrics = ("recall", "ndcg", "hit_rate", "explore_hit_rate")
     assert {(row["horizon"], row["metric"]) for row in rows} == {("day", metric) for metric in metrics}
-    bought = {row["household_id"] for row in after_a_night.rows("transactions", tomorrow)}
+    bought = {row["household_id"] for row in after_two_nights.rows("transactions", TOMORROW)}
     assert 0 < rows[0]["households"] <= len(bought)
 
 
@@ -177,6 +204,66 @@ def test_the_same_challenger_is_a_tie_with_itself_and_does_not_move_the_alias(af
     champion = after_a_night.registry.aliased(CHAMPION)
     assert after_a_night.operations.champion_as_of(NIGHT) == champion
     assert all(record.reasons for record in after_a_night.operations.promotions())
+
+
+# Training anew
+
+
+def test_an_ordinary_night_trains_nothing_and_is_served_by_the_champion_of_an_earlier_one(
+    after_two_nights: Shop,
+) -> None:
+    assert [record.business_date for record in after_two_nights.operations.promotions()] == [NIGHT]
+    versions = {row["model_version"] for row in after_two_nights.rows("recommendations", TOMORROW)}
+    assert versions == {after_two_nights.registry.aliased(CHAMPION)}
+    (decision,) = after_two_nights.decisions(TOMORROW)
+    assert not decision.is_retraining
+    assert decision.reasons[0].startswith("Not before 2024-05-09: the model was trained in the night of 2024-05-06")
+    (first,) = after_two_nights.decisions(NIGHT)
+    assert first.reasons == ["The model was trained tonight already."]
+
+
+def test_a_wish_becomes_a_decision_a_run_and_a_champion_for_the_next_lists(after_two_nights: Shop) -> None:
+    shop = after_two_nights
+    lists, before = shop.rows("recommendations", TOMORROW), shop.operations.champion_as_of(TOMORROW)
+    shop.operations.record(Wish(reason="a new leaflet", by="ada", made_at=dt.datetime.now(dt.UTC)))
+    decided = shop.decide(TOMORROW)
+    event = decided.asset_materializations_for_node("retraining_decision")[0]
+    newest = event.metadata["ledger"].records[0].data
+    assert newest["business_date"] == "2024-05-07"
+    assert newest["reasons"] == "wished by ada: a new leaflet"
+    assert newest["state"] == "waiting"
+
+    asked = shop.tick()
+    assert isinstance(asked, dg.RunRequest)
+    trained = shop.run("retraining", TOMORROW, tags=asked.tags)
+    assert trained.success
+    assert materialised(trained) == {"training_examples", "challenger", "champion"}
+    skipped = shop.tick()
+    assert isinstance(skipped, dg.SkipReason)
+    assert "carried out" in (skipped.skip_message or "")
+    assert [attempt.outcome for attempt in shop.operations.records(Attempt)] == [Attempt.ASKED, Attempt.SUCCEEDED]
+
+    # Decided again, it stays as it is; so do the lists, which both champions may have made.
+    ledger = shop.decisions(TOMORROW)
+    assert shop.decide(TOMORROW).success
+    assert shop.decisions(TOMORROW) == ledger
+    promotion = shop.operations.promotion_as_of(TOMORROW)
+    assert promotion
+    assert promotion.business_date == TOMORROW
+    assert shop.rows("recommendations", TOMORROW) == lists
+    assert {before, promotion.champion_after} <= set(champions_of(TOMORROW, shop.operations))
+
+
+def test_a_decision_that_cannot_be_taken_costs_no_night(after_two_nights: Shop, monkeypatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("assets.monitoring.assets.choose", fail)
+    ledger = after_two_nights.decisions(NIGHT)
+    result = after_two_nights.decide(NIGHT)
+    assert result.success
+    assert materialised(result) == set()
+    assert after_two_nights.decisions(NIGHT) == ledger
 
 
 # Ingestion

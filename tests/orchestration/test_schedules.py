@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
+from assets.training.checks import CHAMPION_GATE
+from orchestration.definitions import defs
 from orchestration.nights import ARRIVAL_SENSOR, SILENCE
 from orchestration.schedules import nightly_schedule
-from resources.records import Heartbeat
+from resources.records import Heartbeat, PromotionRecord, Verdict
 from resources.settings import Landing, Settings
 
 DAY = dt.date(2024, 5, 7)
@@ -27,26 +29,25 @@ def arriving(settings: Settings, tmp_path: Path) -> Settings:
     return settings.model_copy(update={"transactions": moved})
 
 
+@pytest.fixture
+def world(settings: Settings, feeds, tables, operations, instance) -> dict[str, Any]:
+    return {"settings": settings, "feeds": feeds, "tables": tables, "operations": operations, "instance": instance}
+
+
 def tick(at: dt.datetime, *, instance: dg.DagsterInstance, **resources: Any):
     context = dg.build_schedule_context(
         instance=instance,
         scheduled_execution_time=at.replace(tzinfo=ZoneInfo(resources["settings"].timezone)),
         resources=resources,
+        repository_def=defs.get_repository_def(),
     )
     return nightly_schedule(context)
 
 
 def put_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> dg.DagsterRun:
-    from orchestration.definitions import defs
-
     return instance.create_run_for_job(
         defs.resolve_job_def("nightly"), status=status, tags={"dagster/partition": DAY.isoformat()}
     )
-
-
-@pytest.fixture
-def world(settings, feeds, tables, operations, instance) -> dict[str, Any]:
-    return {"settings": settings, "feeds": feeds, "tables": tables, "operations": operations, "instance": instance}
 
 
 def test_a_night_waits_for_its_feed_and_runs_once(arriving, settings, world, operations, instance) -> None:
@@ -99,3 +100,38 @@ def test_a_day_in_the_landing_place_is_left_to_the_sensor_while_that_is_at_work(
     assert "ingest_on_arrival runs its night" in tick(at, **world).skip_message
     world["operations"].beat(ARRIVAL_SENSOR, now=now - SILENCE - dt.timedelta(minutes=1))
     assert isinstance(tick(at, **world), dg.RunRequest)
+
+
+def test_the_first_night_trains_and_the_others_leave_that_to_its_own_job(world, operations) -> None:
+    training = {dg.AssetKey(name) for name in ("training_examples", "challenger", "champion")}
+    at = dt.datetime(2024, 5, 8, 1, 30)
+    first = set(tick(at, **world).asset_selection)
+    assert training < first
+
+    now = dt.datetime(2024, 5, 7, 2, tzinfo=dt.UTC)
+    operations.record(
+        PromotionRecord(
+            business_date=DAY - dt.timedelta(days=1),
+            challenger=1,
+            champion_before=None,
+            champion_after=1,
+            is_promoted=True,
+            reasons=["better"],
+            decided_at=now,
+            run_id="run",
+        )
+    )
+    assert set(tick(at, **world).asset_selection) == first  # it died before its check: nobody can serve
+    operations.record(
+        Verdict(
+            subject=CHAMPION_GATE.subject,
+            partition=DAY - dt.timedelta(days=1),
+            data_version="1",
+            check=CHAMPION_GATE.check,
+            outcome=Verdict.PASSED,
+            run_id="run",
+            decided_at=now,
+        )
+    )
+    assert set(tick(at, **world).asset_selection) == first - training
+    assert set(tick(at - dt.timedelta(days=1), **world).asset_selection) == first  # that night trained itself

@@ -1,0 +1,35 @@
+"""`retrain_on_decision`: carries out what the ledger says, and decides nothing."""
+
+import datetime as dt
+
+import dagster as dg
+
+from orchestration.attempts import ask, tags
+from orchestration.heartbeat import beating
+from orchestration.jobs import retraining
+from resources.operations import OperationsDatabase
+from resources.settings import Settings
+
+
+@dg.sensor(
+    job=retraining,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Carries the newest decision to retrain out: one run at a time, tried again after a growing pause, up to "
+    "the budget of attempts. All that it knows is in the ledger (`nightcart decisions`); it has no cursor.",
+)
+@beating
+def retrain_on_decision(
+    context: dg.SensorEvaluationContext,
+    settings: dg.ResourceParam[Settings],
+    operations: OperationsDatabase,
+) -> dg.RunRequest | dg.SkipReason:
+    now = dt.datetime.now(dt.UTC)
+    plan = ask(context.instance, operations, rule=settings.retraining, now=now)
+    if not (plan.attempt and plan.entry):
+        return dg.SkipReason(plan.why)
+    return dg.RunRequest(
+        run_key=plan.attempt.run_key,
+        partition_key=plan.entry.decision.business_date.isoformat(),
+        tags=dict(tags(plan.attempt)),
+    )
