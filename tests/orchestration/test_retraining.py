@@ -19,9 +19,9 @@ from dagster._core.test_utils import create_run_for_test
 
 from assets.monitoring import ledger
 from assets.training.checks import CHAMPION_GATE
-from orchestration import sensors
 from orchestration.attempts import LAUNCH_GRACE
 from orchestration.nights import UNDER_WAY
+from orchestration.sensors import retraining as sensors
 from orchestration.sensors.retraining import retrain_on_decision
 from resources.operations import OperationsDatabase
 from resources.records import Attempt, PromotionRecord, RetrainingDecision, Verdict
