@@ -247,8 +247,8 @@ def plan(arrived: Mapping[dt.date, str], changed: Collection[dt.date], known: Kn
     """What each of the days that `arrived` (with the digests of their files) needs now, the oldest first.
 
     `changed` are those that hold other lines than their files, or none. A day after the last night that is done has a
-    night, once all days before it are there, and one night at a time; a day that is older, or that has a gap before it,
-    is taken in alone. What failed is tried again after growing pauses, as another run, and at last given up.
+    night, once all days before it are there, with nothing else at the same time; a day that is older, or that has a gap
+    before it, is taken in alone. What failed is tried again after growing pauses, as another run, and at last given up.
     """
     steps: list[Step] = []
     active = set(known.under_way)  # days that a run is at work on, or that is asked for now
@@ -275,7 +275,8 @@ def plan(arrived: Mapping[dt.date, str], changed: Collection[dt.date], known: Kn
         if job == ingestion.name and day not in changed:
             skip(f"its baskets are there, its night waits for {min(gap)}")
             continue
-        if job == nightly.name and (is_busy or gap or any(of < day for of in active)):
+        # What a night has begun to read must not become another version under it: its gates would close.
+        if is_busy or (job == nightly.name and (gap or any(of < day for of in active))):
             skip("another night is under way" if is_busy else "its night waits for an earlier day")
             coming.add(day)
             continue

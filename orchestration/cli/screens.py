@@ -469,6 +469,7 @@ def _runs(found, advice: list[str]) -> None:
 
 def _arrivals(advice: list[str]) -> None:
     """Files that a person has to look at: those of a day whose newest record says so, and that was not taken in since."""
+    from resources.landing import SET_ASIDE
     from resources.records import Arrival, Delivery
 
     operations = adapters()["operations"]
@@ -477,7 +478,8 @@ def _arrivals(advice: list[str]) -> None:
     for day, record in newest.items():
         is_over = day in taken_in and taken_in[day] > record.seen_at
         if record.outcome in (Arrival.SET_ASIDE, Arrival.GIVEN_UP) and not is_over:
-            advice.append(f"{record.path} was {record.outcome}: {record.reason}")
+            where = f" into {SET_ASIDE}/" if record.outcome == Arrival.SET_ASIDE else ""
+            advice.append(f"{record.path} was {record.outcome}{where}: {record.reason}")
 
 
 def _stale(advice: list[str]) -> None:

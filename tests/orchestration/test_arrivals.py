@@ -65,6 +65,11 @@ def test_a_corrected_file_of_an_old_day_is_taken_in_alone_and_the_new_night_wait
     }
 
 
+def test_a_correction_waits_while_a_night_is_under_way():
+    found = planned([1], taken_in=range(4), nights=[2], changed=[1], under_way={3: "nightly"})
+    assert found == {1: "another night is under way"}
+
+
 def test_a_correction_of_the_last_night_is_taken_in_alone():
     assert planned([2], taken_in=range(3), nights=[2], changed=[2]) == {2: "ingestion"}
 

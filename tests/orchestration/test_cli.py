@@ -60,6 +60,7 @@ def test_help_shows_every_command_and_wrong_usage_is_told(nightcart: Nightcart) 
         "nightly",
         "backfill",
         "replay",
+        "drop",
         "recommend",
         "models",
         "status",
@@ -69,6 +70,7 @@ def test_help_shows_every_command_and_wrong_usage_is_told(nightcart: Nightcart) 
         "rebuild",
     ):
         assert command in out
+    assert "not the demo" in nightcart("drop")[2]
     assert nightcart("nightly")[0] == 2
     assert nightcart("nightly", "--date", "tomorrow")[0] == 2
 
