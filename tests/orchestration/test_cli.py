@@ -67,6 +67,9 @@ def test_help_shows_every_command_and_wrong_usage_is_told(nightcart: Nightcart) 
         "use",
         "benchmark",
         "rebuild",
+        "check",
+        "override",
+        "watch",
     ):
         assert command in out
     assert nightcart("nightly")[0] == 2
@@ -109,6 +112,9 @@ def test_a_history_and_a_night_from_the_command_line(nightcart: Nightcart) -> No
     assert code == 0
     assert "No." in out  # by name
     assert "fallback" not in out
+    code, out, err = nightcart("check", "transactions", "--from", "2024-05-05", "--to", "2024-05-06")
+    assert code == 0, err
+    assert "transactions_are_fit_to_use" in out
     code, out, _ = nightcart("recommend", "nobody")
     assert code == 0
     assert "Nothing is known of household nobody" in out
@@ -120,6 +126,7 @@ def test_a_history_and_a_night_from_the_command_line(nightcart: Nightcart) -> No
     code, out, _ = nightcart("status")
     assert code == 0
     assert "nightcart replay --days 13" in out
+    assert "published: the lists of 2024-05-06, for 2024-05-07" in out
 
 
 def test_a_retailer_with_nothing_but_household_product_and_date_gets_its_lists(tmp_path: Path) -> None:
