@@ -37,6 +37,7 @@ def drop(
     from assets.ingestion.assets import TRANSACTIONS
     from assets.partitions import settings
     from orchestration.cli import runs
+    from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console
     from resources import home
     from resources.landing import look

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,11 +13,11 @@ import pyarrow as pa
 import pytest
 
 from assets.scoring.assets import PUBLISHED, served_now
-from orchestration import night_watch
+from orchestration import attempts, night_watch
 from orchestration.heartbeat import AWAKE, WATCH
-from orchestration.night_watch import Watchman, drifting, due_night, is_used_up
+from orchestration.night_watch import Watchman, drifting, due_night
 from resources.operations import OperationsDatabase
-from resources.records import Alert, Attempt, RetrainingDecision, Signal
+from resources.records import Alert, Arrival, Attempt, RetrainingDecision, Signal
 from resources.settings import Settings
 from resources.table_store import TableStore
 from tests.telling import Told
@@ -37,7 +39,14 @@ class Watched:
         self.settings, self.instance, self.tables, self.operations = settings, instance, tables, operations
         self.repository, self.told = defs.get_repository_def(), Told()
 
-    def run(self, day: dt.date | None, error: Exception | None = None, *, job: str = "nightly", **tags: str) -> str:
+    def run(
+        self,
+        day: dt.date,
+        error: Exception | None = None,
+        *,
+        job: str = "nightly",
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
         """A run of a job of that name that ends with `error`, or well."""
 
         @dg.op
@@ -49,9 +58,7 @@ class Watched:
         def made() -> None:
             work()
 
-        tags = {f"dagster/{name}": value for name, value in tags.items()}
-        if day:
-            tags["dagster/partition"] = day.isoformat()
+        tags = {"dagster/partition": day.isoformat(), **(tags or {})}
         return made.execute_in_process(instance=self.instance, tags=tags, raise_on_error=False).run_id
 
     def publish(self, made_on: dt.date) -> None:
@@ -256,13 +263,13 @@ def test_another_run_that_fails_is_an_event(finished: Watched) -> None:
 
 def test_the_days_of_a_backfill_are_one_thing(finished: Watched) -> None:
     for day in MAY[:3]:
-        finished.run(day, REFUSED, job="backfill", backfill="abcd")
+        finished.run(day, REFUSED, job="backfill", tags={"dagster/backfill": "abcd"})
     (said,) = finished.look()
     assert said.count("Next: ") == 1
 
 
 def test_what_dagster_starts_again_by_itself_is_not_told(finished: Watched) -> None:
-    finished.run(MAY[6], DOWN, will_retry="true")
+    finished.run(MAY[6], DOWN, tags={"dagster/will_retry": "true"})
     assert finished.look() == []
 
 
@@ -314,32 +321,38 @@ def test_each_watch_that_drifts_is_told_until_it_is_well_again(finished: Watched
     assert finished.look() == ["Over: volume, at the close of 2024-05-06: volume halved"]
 
 
-def test_attempts_are_used_up_when_the_last_of_them_has_failed(finished: Watched) -> None:
+def test_attempts_that_are_used_up_are_told_beside_the_first_of_their_failures(finished: Watched) -> None:
     now = dt.datetime.now(dt.UTC)
     decision = RetrainingDecision(
         business_date=MAY[5], is_retraining=True, reasons=["decay"], run_id="", decided_at=now
     )
     finished.operations.record(decision)
     ((number, _),) = finished.operations.numbered(RetrainingDecision)
-    told: list[str] = []
-    for attempt in (1, 2, 3):
-        key = f"decision {number}, attempt {attempt}"
-        finished.operations.record(Attempt(decision_id=number, number=attempt, run_key=key, asked_at=now))
-        assert "attempts failed" not in "".join(told)
-        finished.run(MAY[5], DOWN, job="retraining", run_key=key)
+    told = []
+    for each in range(1, finished.settings.retraining.attempts + 1):
+        attempt = Attempt(decision_id=number, number=each, run_key=f"retraining {each}", asked_at=now)
+        finished.operations.record(attempt)
+        finished.run(MAY[5], DOWN, job="retraining", tags=attempts.tags(attempt))
         told += finished.look()
-    assert "all 3 attempts failed. The champion stays" in told[-1]
-    assert "`nightcart decisions`" in told[-1]
-    assert len(told) == 2  # the first failure of the decision, and that nothing is left
+        finished.operations.record(replace(attempt, outcome=Attempt.FAILED, reason="the registry is down"))
+    assert len(told) == 1  # the attempts of a decision are one thing
+    (said,) = finished.look()
+    assert "failed in all 4 attempts: the registry is down. The champion stays" in said
+    assert "`nightcart decisions`" in said
     assert finished.look() == []
 
 
-def test_an_attempt_that_runs_or_has_succeeded_is_not_used_up() -> None:
-    failed, running, good = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS
-    assert is_used_up([failed] * 3, allowed=3)
-    for last in (running, good, None):
-        assert not is_used_up([failed, failed, last], allowed=3)
-    assert not is_used_up([failed, failed], allowed=3)
+def test_a_file_that_was_set_aside_is_reported_with_the_reason(finished: Watched) -> None:
+    now = dt.datetime.now(dt.UTC)
+    bad = Arrival(
+        path="landing/2024-05-07.csv", digest="abcd", business_date=MAY[6], event_id="1", outcome=Arrival.SET_ASIDE,
+        reason="it has no lines.", seen_at=now,
+    )  # fmt: skip
+    finished.operations.record(bad, replace(bad, path="landing/2024-05-08.csv", outcome=Arrival.TAKEN, reason=""))
+    (said,) = finished.look()
+    assert said.startswith("landing/2024-05-07.csv was set aside: it has no lines.")
+    assert said.count("Next: ") == 1
+    assert finished.look() == []
 
 
 # Clockwork

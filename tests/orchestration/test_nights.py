@@ -430,7 +430,7 @@ def test_a_night_that_failed_a_check_goes_on_once_a_person_lets_it_through(shop:
     monkeypatch.setattr("orchestration.cli.launch.adapters", lambda: reached)
     transactions = dg.AssetKey("transactions")
     asked = {"attempts": launch.nightly_of(shop.instance, day), "day": day}
-    wanted = set(launch._gates_of(transactions))
+    wanted = set(launch.gates_of(transactions))
     assert wanted - launch._done(shop.instance, **asked)[transactions] == {"volume_is_like_the_same_weekday"}
     override("transactions", "volume_is_like_the_same_weekday", reason="the shop closed at noon")
     assert launch._done(shop.instance, **asked)[transactions] == wanted
