@@ -17,16 +17,20 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from assets.monitoring import ledger
 from assets.scoring import publication
 from assets.scoring.assets import carry_over, served_now
 from assets.scoring.publication import Published
 from orchestration import alerts, heartbeat, outcomes
+from orchestration.arrivals import ARRIVAL_TAG
+from orchestration.attempts import ATTEMPT_TAG
 from orchestration.heartbeat import Clockwork
 from orchestration.jobs import nightly
+from orchestration.nights import night_so_far
 from orchestration.outcomes import PARTITION_TAG
 from resources.notifier import Notifier
 from resources.operations import OperationsDatabase
-from resources.records import Alert, Attempt, Heartbeat, RetrainingDecision, Signal
+from resources.records import Alert, Arrival, Attempt, Heartbeat, Signal
 from resources.settings import Settings
 from resources.table_store import TableStore
 
@@ -36,6 +40,7 @@ ONE_DAY = dt.timedelta(days=1)
 # How long after it failed a run that is no night is told, should the sensor that tells it at once not have been there.
 LOOK_BACK = dt.timedelta(days=1)
 MOST_RUNS = 200
+MOST_ARRIVALS = 200
 MOST_SIGNALS = 500  # a dozen watches for a month
 SCHEDULE = "nightly_schedule"
 
@@ -161,20 +166,14 @@ def due_night(settings: Settings, *, now: dt.datetime) -> dt.date | None:
 
 
 def _why_not_done(watchman: Watchman, day: dt.date) -> str:
-    under_way = [status for status in dg.DagsterRunStatus if status not in FINISHED]
-    tags = {PARTITION_TAG: day.isoformat()}
-    runs = watchman.instance.get_runs(dg.RunsFilter(job_name=nightly.name, tags=tags, statuses=under_way), limit=1)
-    if runs:
-        return f"run {runs[0].run_id[:8]} is {runs[0].status.value.lower().replace('_', ' ')}."
+    if run_id := night_so_far(watchman.instance, day).under_way:
+        return f"run {run_id[:8]} is under way."
     state = watchman.clockwork_states.get(SCHEDULE)
     ticks = _ticks(watchman, state, most=1) if state else []
     # What the schedule says of that night, and not of the one before.
     if ticks and ticks[0].skip_reason and str(day) in ticks[0].skip_reason:
         return ticks[0].skip_reason
     return "no run of it has succeeded."
-
-
-FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
 # --------------------------------------------------------------------------------------------------------------- runs
@@ -208,12 +207,14 @@ def _is_retried(run: dg.DagsterRun) -> bool:
 
 
 def _thing(watchman: Watchman, run: dg.DagsterRun) -> str:
-    """The key of what a run is a part or a try of: the days of a backfill and the attempts of a decision are one thing."""
+    """The key of what a run is a part or a try of: the days of a backfill, the attempts of a decision."""
     if backfill := run.tags.get(outcomes.BACKFILL_TAG):
         return f"run backfill {backfill}"
-    if run_key := run.tags.get(outcomes.RUN_KEY_TAG):
-        for attempt in watchman.operations.records(Attempt, run_key=run_key):
+    if run_key := run.tags.get(ATTEMPT_TAG):
+        for attempt in watchman.operations.records(Attempt, run_key=run_key, last=1):
             return f"run decision {attempt.decision_id}"
+    if arrived := run.tags.get(ARRIVAL_TAG):
+        return f"run arrival {arrived} {run.job_name}"
     return f"run {run.root_run_id or run.run_id}"
 
 
@@ -276,37 +277,31 @@ def drifting(signals: Sequence[Signal], *, nights: int) -> list[tuple[Signal, st
     return found
 
 
-# ----------------------------------------------------------------------------------------------------------- attempts
+# ---------------------------------------------------------------------------------------------- attempts and arrivals
 
 
 def _attempts(watchman: Watchman) -> Iterator[Alert]:
-    """The newest decision to retrain, when all of its attempts have failed."""
-    for number, decision in watchman.operations.numbered(RetrainingDecision, is_retraining=True, last=1):
-        attempts = watchman.operations.records(Attempt, decision_id=number)
-        if is_used_up([_end_of(watchman, attempt) for attempt in attempts], allowed=ATTEMPTS_ALLOWED):
-            happened = (
-                f"The model was to be trained anew at the close of {decision.business_date} "
-                f"({'; '.join(decision.reasons)}), and all {len(attempts)} attempts failed. The champion stays; nothing "
-                "tries again by itself."
-            )
-            command = "`nightcart decisions` says why they failed; mend it, then `nightcart retrain`."
-            yield watchman.alert(f"attempts {number}", Alert.USED_UP, happened, command=command)
+    """The decision to retrain that nothing tries any more."""
+    entry = ledger.exhausted(watchman.operations, rule=watchman.settings.retraining, now=watchman.now)
+    if entry:
+        decision, reasons = entry.decision, "; ".join(entry.decision.reasons)
+        happened = (
+            f"The training decided on {decision.business_date} ({reasons}) failed in all {len(entry.attempts)} attempts: "
+            f"{entry.attempts[-1].reason}. The champion stays, and nothing tries again by itself."
+        )
+        command = "`nightcart decisions` shows each attempt; mend it, then `nightcart retrain`."
+        yield watchman.alert(f"attempts {entry.number}", Alert.USED_UP, happened, command=command)
 
 
-ATTEMPTS_ALLOWED = 3
-
-
-def is_used_up(ends: Sequence[dg.DagsterRunStatus | None], *, allowed: int) -> bool:
-    """Whether as many attempts as are `allowed` came to an end and none to a good one; None has no run yet."""
-    lost = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
-    return len(ends) >= allowed and all(end in lost for end in ends)
-
-
-def _end_of(watchman: Watchman, attempt: Attempt) -> dg.DagsterRunStatus | None:
-    """The status of the last run of an attempt."""
-    tags = {outcomes.RUN_KEY_TAG: attempt.run_key}
-    runs = watchman.instance.get_runs(dg.RunsFilter(tags=tags), limit=1)
-    return runs[0].status if runs else None
+def _arrivals(watchman: Watchman) -> Iterator[Alert]:
+    """Files that came lately and were set aside, or given up: events, each told once."""
+    for found in watchman.operations.records(Arrival, last=MOST_ARRIVALS):
+        is_bad = found.outcome in (Arrival.SET_ASIDE, Arrival.GIVEN_UP)
+        if is_bad and abs(watchman.now - found.seen_at) < LOOK_BACK:
+            key = f"arrival {found.outcome} {found.digest[:16]} {found.path}"
+            happened = f"{found.path} was {found.outcome}: {found.reason}"
+            command = "have it delivered again; `nightcart status` shows what is waited for."
+            yield watchman.alert(key, Alert.REFUSAL, happened, command=command, is_event=True)
 
 
 # ---------------------------------------------------------------------------------------------------------- clockwork
@@ -397,5 +392,6 @@ PARTS: Mapping[str, Callable[[Watchman], Iterator[Alert]]] = {
     "run": _runs,
     "drift": _drift,
     "attempts": _attempts,
+    "arrival": _arrivals,
     "clockwork": clockwork,
 }

@@ -111,7 +111,7 @@ def run_night(
     todo = undone(
         children={key: graph.get(key).child_keys for key in wanted},
         made_together=[graph.get(key).execution_set_asset_keys for key in wanted],
-        checks={key: _gates_of(key) for key in wanted},
+        checks={key: gates_of(key) for key in wanted},
         done=_done(found, attempts, day),
     )
     tags = {PARTITION_TAG: day.isoformat()}
@@ -155,7 +155,7 @@ def undone(
         todo |= more
 
 
-def _gates_of(asset: AssetKey) -> list[str]:
+def gates_of(asset: AssetKey) -> list[str]:
     """The checks of an asset that stop what is downstream."""
     return [gate.check for each in GATES.values() for gate in each if _is_of(gate, asset)]
 
@@ -183,7 +183,7 @@ def _done(found: dg.DagsterInstance, attempts: Sequence[dg.DagsterRun], day: dt.
         subjects = {subject for subject, each in GATES.items() if any(_is_of(gate, asset) for gate in each)}
         needs = {subject: present(subject, [day], **adapters()) for subject in subjects}
         shut = {gate.check for gate in closed(operations, needs, now=now)}
-        done[asset] = set(_gates_of(asset)) - shut
+        done[asset] = set(gates_of(asset)) - shut
     return done
 
 

@@ -68,6 +68,9 @@ def test_help_shows_every_command_and_wrong_usage_is_told(nightcart: Nightcart) 
         "use",
         "benchmark",
         "rebuild",
+        "check",
+        "override",
+        "watch",
     ):
         assert command in out
     assert "not the demo" in nightcart("drop")[2]
@@ -87,6 +90,23 @@ def test_before_anything_ran_every_view_says_what_to_do(nightcart: Nightcart) ->
     code, _, err = nightcart("nightly", "--date", "2023-12-31")
     assert code == 1
     assert "2024-01-01 … 2024-05-19" in err
+
+
+def test_a_night_that_fails_says_what_that_means_and_the_watch_ends_with_one(tmp_path: Path) -> None:
+    own = Path(os.environ["NIGHTCART_CONFIG"])
+    document = tomlkit.parse(own.read_text(encoding="utf-8"))
+    document["transactions"]["path"] = f"{tmp_path}/{{date}}.csv"  # pyright: ignore[reportIndexIssue]
+    (tmp_path / "silent.toml").write_text(tomlkit.dumps(document), encoding="utf-8")
+    nightcart = Nightcart(tmp_path / "state", tmp_path / "silent.toml")
+    code, out, err = nightcart("nightly", "--date", "2024-05-06")
+    assert code == 1
+    assert "There are no lists yet: until a first night is good, nobody gets any." in out
+    assert "There is no file for 2024-05-06" in err
+    assert "Traceback" not in err
+    code, out, _ = nightcart("watch")
+    assert code == 1
+    assert "refusal: The night of 2024-05-06 was refused" in out
+    assert "Next: mend what it names, then `nightcart nightly --date 2024-05-06`" in out
 
 
 def test_a_history_and_a_night_from_the_command_line(nightcart: Nightcart) -> None:
@@ -111,6 +131,9 @@ def test_a_history_and_a_night_from_the_command_line(nightcart: Nightcart) -> No
     assert code == 0
     assert "No." in out  # by name
     assert "fallback" not in out
+    code, out, err = nightcart("check", "transactions", "--from", "2024-05-05", "--to", "2024-05-06")
+    assert code == 0, err
+    assert "transactions_are_fit_to_use" in out
     code, out, _ = nightcart("recommend", "nobody")
     assert code == 0
     assert "Nothing is known of household nobody" in out
@@ -122,6 +145,7 @@ def test_a_history_and_a_night_from_the_command_line(nightcart: Nightcart) -> No
     code, out, _ = nightcart("status")
     assert code == 0
     assert "nightcart replay --days 13" in out
+    assert "published: the lists of 2024-05-06, for 2024-05-07" in out
 
 
 def test_a_retailer_with_nothing_but_household_product_and_date_gets_its_lists(tmp_path: Path) -> None:

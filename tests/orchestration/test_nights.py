@@ -12,11 +12,16 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from assets.features.assets import TABLES as FEATURES
 from assets.partitions import ONE_DAY
+from assets.scoring.assets import served_now
 from assets.scoring.checks import champions_of
 from assets.training.champions import serving
+from orchestration.cli import launch
+from orchestration.cli.gates import override
 from orchestration.definitions import build_defs
 from orchestration.jobs import night_selection
+from orchestration.night_watch import Watchman, watch
 from orchestration.sensors import retrain_on_decision
 from resources.feeds import FeedReader
 from resources.model_registry import CHAMPION, ModelRegistry
@@ -24,6 +29,7 @@ from resources.operations import OperationsDatabase
 from resources.records import Attempt, RetrainingDecision, Wish
 from resources.settings import load_settings
 from resources.table_store import TableStore
+from tests.telling import Told
 
 NIGHT, TOMORROW = dt.date(2024, 5, 6), dt.date(2024, 5, 7)
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -266,6 +272,37 @@ def test_a_decision_that_cannot_be_taken_costs_no_night(after_two_nights: Shop, 
     assert after_two_nights.decisions(NIGHT) == ledger
 
 
+def test_a_lost_night_leaves_the_lists_published_and_marked(after_a_night: Shop) -> None:
+    shop, lost = after_a_night, NIGHT + dt.timedelta(days=3)
+    before = served_now(shop.tables)
+    assert before
+    lists = {row["household_id"]: row["product_id"] for row in shop.rows("published_recommendations")}
+    assert set(lists) == {row["household_id"] for row in shop.rows("recommendations", before.made_on)}
+    whole = (shop.feed / f"{lost}.csv").read_text(encoding="utf-8")
+    shop.write(lost, lambda text: "")
+    assert not shop.night(lost).success
+    told = Told()
+    watchman = Watchman(
+        instance=shop.instance,
+        repository=shop.defs.get_repository_def(),
+        settings=load_settings(),
+        tables=shop.tables,
+        operations=shop.operations,
+        now=dt.datetime.now(dt.UTC),
+    )
+    watch(watchman, notifier=told)  # pyright: ignore[reportArgumentType]
+    shop.write(lost, lambda _: whole)
+    ((_, text),) = told.messages
+    assert "is empty (0 bytes)" in text
+    assert f"The lists of {before.made_on} stay published" in text
+    after = served_now(shop.tables)
+    assert after
+    assert (after.made_on, after.published_for) == (before.made_on, lost + dt.timedelta(days=1))
+    assert "is empty (0 bytes)" in after.carried_over_because
+    rows = shop.rows("published_recommendations")
+    assert {row["household_id"]: row["product_id"] for row in rows} == lists
+
+
 # Ingestion
 
 
@@ -378,6 +415,26 @@ def test_a_day_with_a_tenth_of_its_lines_is_told_by_the_weekday(shop: Shop) -> N
     result = shop.take_in(dt.date(2024, 1, 1), day)
     assert list(failed_checks(result)) == ["volume_is_like_the_same_weekday"]
     assert "2024-02-06" in failed_checks(result)["volume_is_like_the_same_weekday"]
+
+
+def test_a_night_that_failed_a_check_goes_on_once_a_person_lets_it_through(shop: Shop, monkeypatch) -> None:
+    day = dt.date(2024, 2, 6)
+    shop.write(day, lambda text: "\n".join(text.splitlines()[: len(text.splitlines()) // 10]) + "\n")
+    shop.take_in(dt.date(2024, 1, 1), day - dt.timedelta(days=1))
+    assert not shop.night(day).success
+    features = [dg.AssetKey(name) for name in FEATURES]
+    assert "volume_is_like_the_same_weekday failed" in failures(shop.night(day, asset_selection=features))
+
+    reached = {"tables": shop.tables, "operations": shop.operations, "settings": load_settings()}
+    monkeypatch.setattr("orchestration.cli.adapters.adapters", lambda: reached)
+    monkeypatch.setattr("orchestration.cli.launch.adapters", lambda: reached)
+    transactions = dg.AssetKey("transactions")
+    asked = {"attempts": launch.nightly_of(shop.instance, day), "day": day}
+    wanted = set(launch.gates_of(transactions))
+    assert wanted - launch._done(shop.instance, **asked)[transactions] == {"volume_is_like_the_same_weekday"}
+    override("transactions", "volume_is_like_the_same_weekday", reason="the shop closed at noon")
+    assert launch._done(shop.instance, **asked)[transactions] == wanted
+    assert shop.night(day, asset_selection=features).success
 
 
 def test_a_night_without_enough_history_says_when_nights_can_begin(shop: Shop) -> None:
