@@ -134,12 +134,12 @@ def _of_watch(watch: str, day: dt.date, known: Known, *, rule: Retraining) -> _A
     counted = f"{len(bad)} of the last {rule.windows} nights bad"
     if is_bad and tonight:
         return _Argument(cause=watch, speaks=True, says=f"{watch}: {counted}, and tonight: {tonight.says}")
-    if 0 < len(bad) < rule.bad_windows:
-        counted += f" ({rule.bad_windows} are asked for)"
-    told = f"tonight {tonight.level}" if tonight else "tonight nothing was seen"
+    told = [f"tonight {tonight.level}" if tonight else "nothing was seen tonight"]
     if tonight and tonight.level == Signal.ERROR and day not in bad:
-        told += f", which does not count while {INPUTS} is in error too"
-    return _Argument(cause=watch, speaks=False, says=f"{watch}: {counted}, {told}")
+        told[0] += f", which does not count while {INPUTS} is in error too"
+    if bad:
+        told.append(counted + f" ({rule.bad_windows} are asked for)" * (len(bad) < rule.bad_windows))
+    return _Argument(cause=watch, speaks=False, says=f"{watch}: {', '.join(told)}")
 
 
 def _seen(watch: str, day: dt.date, known: Known) -> dict[dt.date, Signal]:

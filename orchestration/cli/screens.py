@@ -153,7 +153,7 @@ def decisions(days: int) -> None:
             table.add_row(
                 entry.decision.business_date.isoformat(),
                 "[bold]train[/]" if entry.decision.is_retraining else "no",
-                escape("\n".join(entry.decision.reasons)),
+                escape(("\n" if entry.decision.is_retraining else "; ").join(entry.decision.reasons)),
                 escape("\n".join(attempt.told() for attempt in entry.attempts)),
                 f"[red]{entry.state}[/]" if entry.state == ledger.USED_UP else entry.state,
             )

@@ -71,6 +71,8 @@ def test_help_shows_every_command_and_wrong_usage_is_told(nightcart: Nightcart) 
         "check",
         "override",
         "watch",
+        "retrain",
+        "decisions",
     ):
         assert command in out
     assert "not the demo" in nightcart("drop")[2]
@@ -82,7 +84,7 @@ def test_before_anything_ran_every_view_says_what_to_do(nightcart: Nightcart) ->
     code, out, _ = nightcart("status")
     assert code == 0
     assert "nightcart backfill" in out
-    for view in (("models",), ("recommend", "H-0001")):
+    for view in (("models",), ("recommend", "H-0001"), ("decisions",), ("retrain", "--reason", "why not")):
         code, _, err = nightcart(*view)
         assert code == 1
         assert "Remedy:" in err
@@ -123,9 +125,23 @@ def test_a_history_and_a_night_from_the_command_line(nightcart: Nightcart) -> No
     code, out, err = nightcart("replay", "--days", "1")
     assert code == 0, err
     assert "night 1 of 1: Monday 2024-05-06" in out
+    assert "Retraining: no. The model was trained tonight already." in out
+
+    # A training that fails is told, and takes nothing from the night.
+    code, out, err = nightcart("retrain", "--reason", "a new leaflet", "--later")
+    assert code == 0, err
+    assert "The daemon carries it out" in out
+    nightcart.environment["NIGHTCART_MODEL__FAMILY"] = "no.where:Model"
     code, out, _ = nightcart("nightly", "--date", "2024-05-06")
+    del nightcart.environment["NIGHTCART_MODEL__FAMILY"]
     assert code == 0
     assert "is done" in out
+    assert "attempt 1 of 4" in out
+    assert "no.where:Model" in out
+    code, out, _ = nightcart("decisions")
+    assert code == 0
+    for said in ("2024-05-06", "trained tonight already", "a new leaflet", "1: failed", "failed, tried again"):
+        assert said in out, said
 
     code, out, _ = nightcart("recommend", "H-0007")
     assert code == 0

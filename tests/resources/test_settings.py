@@ -201,3 +201,13 @@ def test_snapshot_of_each_day_is_refused(tmp_path, section):
     after = f"[{section}]\npath = '{{date}}.csv'\n[{section}.columns]\n{key} = 'k'\n{days}"
     with pytest.raises(Refused, match=rf"{section}: .*leave \{{date\}} out of its path"):
         load_settings(config(tmp_path, after=after))
+
+
+def test_attempts_to_retrain_are_pauses_apart_that_grow(tmp_path):
+    rule = load_settings(config(tmp_path, after="[retraining]\nbackoff_minutes = 10\nbackoff_factor = 3")).retraining
+    assert [rule.backoff(number) / dt.timedelta(minutes=1) for number in (1, 2, 3)] == [10, 30, 90]
+
+
+def test_more_bad_windows_than_there_are_windows_are_refused(tmp_path):
+    with pytest.raises(Refused, match=r"retraining: .*bad_windows is above windows"):
+        load_settings(config(tmp_path, after="[retraining]\nwindows = 3\nbad_windows = 4"))

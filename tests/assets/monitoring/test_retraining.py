@@ -77,14 +77,14 @@ def causes(day: dt.date, known: Known, rule: Retraining = PATIENT) -> list[str]:
 
 
 def test_a_quiet_night_says_of_everything_why_not() -> None:
-    known = replace(KNOWN, signals=signals("features", "owooo", until=after(5)))
-    choice = choose(after(5), known, rule=RULE)
+    seen = [*signals("features", "owooo", until=after(5)), *signals("outcomes", "ooe", until=after(5))]
+    choice = choose(after(5), replace(KNOWN, signals=seen), rule=RULE)
     assert choice
     assert not choice.is_retraining
     assert choice.reasons == (
-        "features: 0 of the last 7 nights bad, tonight ok",
-        "predictions: 0 of the last 7 nights bad, tonight nothing was seen",
-        "outcomes: 0 of the last 7 nights bad, tonight nothing was seen",
+        "features: tonight ok",
+        "predictions: nothing was seen tonight",
+        "outcomes: tonight error, 1 of the last 7 nights bad (4 are asked for)",
         "new labels: 0 weeks of baskets since the last training, 4 are worth a new one",
         "age: last trained on 2024-03-01, 5 days ago, at most 7 are allowed",
     )
