@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 for group, commands in {
     "Run": (runs.demo, runs.nightly, runs.backfill, runs.replay, runs.rebuild),
-    "Look": (views.recommend, views.models, views.status),
+    "Look": (views.recommend, views.models, views.drift, views.status),
     "Set up": (retailer.init, retailer.use),
 }.items():
     for command in commands:
