@@ -16,6 +16,7 @@ import assets.features.checks
 import assets.ingestion.assets
 import assets.ingestion.checks
 import assets.monitoring.assets
+import assets.monitoring.checks
 import assets.scoring.assets
 import assets.scoring.checks
 import assets.training.assets
@@ -41,7 +42,13 @@ STAGES = {
     "scoring": assets.scoring.assets,
     "monitoring": assets.monitoring.assets,
 }
-CHECKS = [assets.ingestion.checks, assets.features.checks, assets.training.checks, assets.scoring.checks]
+CHECKS = [
+    assets.ingestion.checks,
+    assets.features.checks,
+    assets.training.checks,
+    assets.scoring.checks,
+    assets.monitoring.checks,
+]
 
 
 def build_resources(state: Path) -> dict[str, Any]:

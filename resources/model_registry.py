@@ -46,7 +46,7 @@ class ModelRecord:
     """What is put on record with a new version.
 
     `identity` names everything that the model was made from; the same identity is the same model, and is registered
-    once. `tables` are the exact versions of the input tables.
+    once. `tables` are the exact versions of the input tables, `documents` texts by file name (:meth:`ModelRegistry.document`).
     """
 
     business_date: str
@@ -56,6 +56,7 @@ class ModelRecord:
     tables: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    documents: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
 
 
@@ -110,6 +111,8 @@ class ModelRegistry(dg.ConfigurableResource):
             ):
                 mlflow.log_params(dict(record.parameters))
                 mlflow.log_metrics(dict(record.metrics))
+                for name, text in record.documents.items():
+                    mlflow.log_text(text, name)
                 logged = mlflow.pyfunc.log_model(
                     name="model",
                     python_model=str(Path(__file__).with_name("served_model.py")),
@@ -189,6 +192,14 @@ class ModelRegistry(dg.ConfigurableResource):
                     remedy="restore the artifacts from a backup, or train and promote a new version.",
                 )
             yield folder
+
+    def document(self, version: ModelVersion, name: str) -> str | None:
+        """A text that was put on record with a version; None when there is none of that name."""
+        with self._talking(), _quiet():
+            if name not in {artifact.path for artifact in self._client.list_artifacts(version.run_id)}:
+                return None
+            with tempfile.TemporaryDirectory() as scratch:
+                return Path(self._client.download_artifacts(version.run_id, name, scratch)).read_text(encoding="utf-8")
 
     def _is_registered(self) -> bool:
         return bool(self._client.search_registered_models(f"name = '{self.name}'"))

@@ -5,17 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from assets.training.candidates import reasons
 from assets.training.metrics import top
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     import pyarrow as pa
-
-# A product is due from nine tenths of its usual gap on; after three gaps it is rather given up.
-DUE = (0.9, 3.0)
-# Fewer purchases than this have no rhythm to be due in.
-RHYTHM = 3
 
 REASONS = {
     "due": "bought often enough to have a rhythm, and its time has come",
@@ -45,10 +41,7 @@ def personal(candidates: pd.DataFrame, scores: np.ndarray, *, k: int, explore: i
     import numpy as np
 
     best = top(candidates, scores, k=k, by=["household_id"], explore=explore)
-    is_due = best["overdue"].between(*DUE) & (best["purchases"] >= RHYTHM)
-    reason = np.select(
-        [is_due, best["purchases"] >= 2, best["purchases"] == 1], ["due", "regular", "again"], default="new"
-    )
+    reason = reasons(best)
 
     def count(column: str) -> pd.Series:
         return best[column].round().fillna(0).astype("int64").astype("str")

@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,14 @@ import dagster as dg
 from assets import gates
 from assets.failures import RETRY_OUTSIDE, explained
 from assets.features.assets import HISTORY
+from assets.features.assets import TABLES as FEATURES
 from assets.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
 from assets.partitions import business_days, days_of
+from assets.profiles.reference import REFERENCE
 from assets.reporting import OWNERS, picture, written
 from assets.training.examples import LabelWeeks, label_weeks
 from assets.training.label_weeks import EXAMPLES, inputs_on_record, make_missing, read_examples, read_truth
+from assets.training.metrics import METRICS, Estimate
 from assets.training.rebuilding import CODE, RECIPE
 from resources.errors import MadeForOtherFeatures, Refused
 from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion, digest
@@ -75,7 +78,8 @@ def training_examples(
 @dg.asset(
     partitions_def=business_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=[training_examples],
+    # The features are for the reference that the version is compared with later: it learns from the examples alone.
+    deps=[training_examples, *FEATURES],
     retry_policy=RETRY_OUTSIDE,
     code_version="1",
     kinds={"mlflow", "lightgbm"},
@@ -93,16 +97,21 @@ def challenger(
     """Tonight's model: a version in MLflow, trained on the label weeks before the holdout.
 
     Its record names the exact versions of its input tables, parameters, seed and code, its quality on the holdout that
-    it has not seen, and the digest of its files, which are of a native format. Trained again from the same inputs it is
-    the same model, and stays the same version.
+    it has not seen, and the digest of its files, which are of a native format. Beside it lies the reference profile that
+    later nights are compared with. Trained again from the same inputs it is the same model, and stays the same version.
     """
     days = days_of(context)
     gates.require(operations, _learnt_from(days, settings, tables), now=dt.datetime.now(dt.UTC))
-    return [_train(context, day, settings, tables, registry) for day in days][-1]
+    return [_train(context, day, settings, tables, registry, operations) for day in days][-1]
 
 
 def _train(
-    context: dg.AssetExecutionContext, day: dt.date, settings: Settings, tables: TableStore, registry: ModelRegistry
+    context: dg.AssetExecutionContext,
+    day: dt.date,
+    settings: Settings,
+    tables: TableStore,
+    registry: ModelRegistry,
+    operations: OperationsDatabase,
 ) -> dg.MaterializeResult:
     from assets.training import pictures
     from assets.training.judging import evaluated
@@ -117,6 +126,7 @@ def _train(
 
     found = evaluated(recommender, read_examples(tables, weeks.holdout), model=model, rule=rule)
     metrics = found.metrics()
+    promised = {name: found.estimates[f"{name}_at_{model.ranked_places}"] for name in METRICS}
     context.log.info("Registering the version in MLflow")
     version = _register(
         recommender,
@@ -131,6 +141,7 @@ def _train(
             "holdout_from_closes": " ".join(as_of.isoformat() for as_of in weeks.holdout),
         },
         metrics=metrics,
+        documents=_reference(recommender, day, promised, settings=settings, tables=tables, operations=operations),
         tags={"dagster.run_id": context.run.run_id, RECIPE: _recipe(recommender, seed=model.seed)},
     )
     shares = recommender.importance()
@@ -256,7 +267,9 @@ def _decide(
     elif before is None:
         # Households are not left without a list.
         stand_in = next(baseline for baseline in baselines if baseline.title == judgement.best_baseline)
-        after = _register(stand_in, day, registry=registry, made_from=["stand-in"]).version
+        promised = judgement.quality[stand_in.title]
+        documents = _reference(stand_in, day, promised, settings=settings, tables=tables, operations=operations)
+        after = _register(stand_in, day, registry=registry, made_from=["stand-in"], documents=documents).version
         reasons = (*reasons, f"{stand_in.title} serves as champion, version {after}, until a challenger beats it")
     return PromotionRecord(
         business_date=day,
@@ -311,6 +324,33 @@ def _learnt_from(days: Sequence[dt.date], settings: Settings, tables: TableStore
 def _label_weeks(day: dt.date, settings: Settings) -> LabelWeeks:
     model = settings.model
     return label_weeks(day, train=model.label_weeks, holdout=model.holdout_weeks, first_day=settings.first_business_day)
+
+
+def _reference(
+    recommender: "Recommender",
+    day: dt.date,
+    promised: Mapping[str, Estimate],
+    *,
+    settings: Settings,
+    tables: TableStore,
+    operations: OperationsDatabase,
+) -> dict[str, str]:
+    """The document that later nights are compared with."""
+    from assets.training.reference import reference
+
+    def may_be_used(night: dt.date) -> bool:
+        needs = {name: gates.of_days(tables, name, [night]) for name in FEATURES}
+        return not gates.closed(operations, needs, now=dt.datetime.now(dt.UTC))
+
+    made = reference(
+        day,
+        recommender,
+        tables=tables,
+        settings=settings,
+        promised={name: (found.value, found.low, found.high) for name, found in promised.items()},
+        may_be_used=may_be_used,
+    )
+    return {REFERENCE: made.as_text()}
 
 
 def _recipe(recommender: "Recommender", *, seed: int) -> str:

@@ -13,6 +13,8 @@ from assets.features import definitions
 
 if TYPE_CHECKING:
     import ibis
+    import numpy as np
+    import pandas as pd
 
     from assets.features.definitions import FeatureTables
 
@@ -38,6 +40,11 @@ FEATURES: dict[str, str] = {
 }
 OFFER_PRIOR = 0.5  # decayed purchases by which a habit is drawn: one purchase of a month ago weighs more
 LOG_2 = 0.6931471805599453
+
+# A product is due from nine tenths of its usual gap on; after three gaps it is rather given up.
+DUE = (0.9, 3.0)
+# Fewer purchases than this have no rhythm to be due in.
+RHYTHM = 3
 
 # Products that are new to a household come from this many categories that it needs most, and best sellers of each.
 NEW_CATEGORIES, NEW_SELLERS = 15, 10
@@ -144,6 +151,18 @@ def _new(tables: FeatureTables, *, most: int) -> ibis.Table:
     best = ibis.window(group_by="household_id", order_by=[ibis.desc("chance"), "product_id"])
     placed = scored.mutate(nth_best=ibis.row_number().over(best))
     return placed.filter(placed.nth_best < most).select("household_id", "product_id")
+
+
+def reasons(candidates: pd.DataFrame) -> np.ndarray:
+    """Why each candidate may be recommended: `due`, `regular`, `again` or `new`."""
+    import numpy as np
+
+    is_due = candidates["overdue"].between(*DUE) & (candidates["purchases"] >= RHYTHM)
+    return np.select(
+        [is_due, candidates["purchases"] >= 2, candidates["purchases"] == 1],
+        ["due", "regular", "again"],
+        default="new",
+    )
 
 
 def labelled(candidates: ibis.Table, truth: ibis.Table) -> ibis.Table:

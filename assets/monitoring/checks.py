@@ -1,0 +1,189 @@
+"""Watches: whether a night is still like what its champion was made of, and its lists are worth what was promised.
+
+None of them stops a night: what is broken is the gates' business. Each writes one signal a night, of which the newest
+counts; the decision to train anew and the alerts read them.
+"""
+
+import datetime as dt
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from assets.features.assets import TABLES as FEATURES
+from assets.ingestion.assets import PRODUCTS, TRANSACTIONS
+from assets.monitoring.assets import PERFORMANCE
+from assets.monitoring.drift import Seen
+from assets.monitoring.signals import BAD, NIGHTS_KEPT, newest, signal
+from assets.partitions import ONE_DAY, days_of
+from assets.profiles.days import WEEKS_BEFORE
+from assets.profiles.reference import REFERENCE, Reference
+from assets.reporting import picture
+from assets.scoring.assets import RECOMMENDATIONS
+from resources.model_registry import ModelRegistry
+from resources.operations import OperationsDatabase
+from resources.records import Signal
+from resources.settings import Settings
+from resources.table_store import TableStore
+
+INPUTS, LOOKED_AT, PREDICTIONS, OUTCOMES = "inputs", "features", "predictions", "outcomes"
+WATCHES = (INPUTS, LOOKED_AT, PREDICTIONS, OUTCOMES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """A business day that a watch looks at, and what it looks with."""
+
+    day: dt.date
+    settings: Settings
+    tables: TableStore
+    registry: ModelRegistry
+
+    def reference(self, version: int | None) -> Reference | None:
+        """The reference profile that was kept with a version."""
+        text = None if version is None else self.registry.document(self.registry.version(version), REFERENCE)
+        return None if text is None else Reference.of_text(text)
+
+
+Look = Callable[[Night, int | None, Reference | None], Seen]
+
+
+def watch(
+    name: str, *, asset: str, check: str, also_of: Iterable[str] = (), nights_champion: bool = False
+) -> Callable[[Look], dg.AssetChecksDefinition]:
+    """Make a check that does not block from a function that says what it saw of a night, and put that on record.
+
+    The function is given the night, the version of the champion with which the night began (`nights_champion`: that was
+    decided in it), and its reference. Where there is none, or the function fails, the signal is `unknown` and says why.
+    """
+
+    def decorate(look: Look) -> dg.AssetChecksDefinition:
+        @dg.asset_check(
+            asset=asset, name=check, blocking=False, description=look.__doc__, additional_deps=list(also_of)
+        )
+        @functools.wraps(look, assigned=("__doc__",))
+        def run(
+            context: dg.AssetCheckExecutionContext,
+            settings: dg.ResourceParam[Settings],
+            tables: TableStore,
+            operations: OperationsDatabase,
+            registry: ModelRegistry,
+        ) -> dg.AssetCheckResult:
+            earlier = operations.records(Signal, watch=name, last=NIGHTS_KEPT)
+            is_crashed = False
+            for day in days_of(context):
+                night = Night(day=day, settings=settings, tables=tables, registry=registry)
+                version = operations.champion_as_of(day if nights_champion else day - ONE_DAY)
+                try:
+                    seen, is_crashed = _looked(look, night, version), False
+                except Exception as error:  # whatever it is, no night is lost for it; the check fails, and says so
+                    context.log.warning(f"The watch could not look at {day}", exc_info=True)
+                    seen, is_crashed = Seen(says=f"It could not look: {type(error).__name__}: {error}"), True
+                earlier.append(
+                    signal(
+                        seen,
+                        watch=name,
+                        day=day,
+                        earlier=earlier,
+                        model_version=version,
+                        run_id=context.run.run_id,
+                        seen_at=dt.datetime.now(dt.UTC),
+                    )
+                )
+                operations.record(earlier[-1])
+            return _result(earlier, is_crashed=is_crashed)
+
+        return run
+
+    return decorate
+
+
+def _looked(look: Look, night: Night, version: int | None) -> Seen:
+    if version is None:
+        return Seen(says="There is no champion yet, so nothing to compare with.")
+    reference = night.reference(version)
+    if reference is None:
+        return Seen(says=f"Version {version} has no reference profile: the next version that is trained will have one.")
+    return look(night, version, reference)
+
+
+def _result(signals: list[Signal], *, is_crashed: bool) -> dg.AssetCheckResult:
+    from assets.monitoring import pictures
+
+    last = signals[-1]
+    metadata: dict[str, Any] = {
+        "level": last.level,
+        "compared_with_version": str(last.model_version),
+        **({"since": last.details["since"]} if last.details.get("since") else {}),
+        **({"moved": last.details["moved"]} if last.details.get("moved") else {}),
+        **({"what_moved": picture(pictures.drift(newest(signals)))} if last.details else {}),
+    }
+    return dg.AssetCheckResult(
+        passed=last.level not in BAD and not is_crashed,
+        severity=dg.AssetCheckSeverity.ERROR if last.level == Signal.ERROR else dg.AssetCheckSeverity.WARN,
+        description=last.says,
+        metadata=metadata,
+    )
+
+
+@watch(INPUTS, asset=TRANSACTIONS, check="day_is_like_those_the_champion_learnt_from")
+def inputs(night: Night, version: int | None, reference: Reference) -> Seen:
+    """The day's lines are spread over departments, stores, hours, prices and so on as on the same weekdays before.
+
+    A feed that is broken and yet keeps its contract shows here: a department without lines, prices in another unit,
+    identifiers issued anew, a clock in the wrong zone.
+    """
+    from assets.monitoring.drift import Usual
+    from assets.profiles.days import profiles
+
+    since = night.day - dt.timedelta(weeks=WEEKS_BEFORE + 1)
+    lines, products = night.tables.read(TRANSACTIONS, since=since, until=night.day), night.tables.read(PRODUCTS)
+    found = profiles(lines, products, days=[night.day], timezone=night.settings.timezone)
+    return Usual(reference.days).against(found[0]) if found else Seen(says="The day has no lines.")
+
+
+@watch(LOOKED_AT, asset="household_features", check="features_are_like_the_champions", also_of=FEATURES)
+def features(night: Night, version: int | None, reference: Reference) -> Seen:
+    """Every feature is spread as it was when the champion was made, on the same weekday where that is known."""
+    from assets.monitoring.drift import moved_columns
+    from assets.profiles.numbers import feature_counts
+    from assets.training.reference import features_are_there, features_of
+
+    was = reference.features.like(night.day)
+    if was is None or not features_are_there(night.tables, night.day):
+        return Seen(says="There are no features of the night, or none were kept with the champion.")
+    return moved_columns(feature_counts(features_of(night.tables, night.day), reference.features.cuts), was)
+
+
+@watch(PREDICTIONS, asset=RECOMMENDATIONS, check="lists_are_like_the_champions_first", nights_champion=True)
+def predictions(night: Night, version: int | None, reference: Reference) -> Seen:
+    """The scores of the lists, and the reasons in them, are spread as they were when the champion was made."""
+    from assets.monitoring.drift import moved_columns
+    from assets.profiles.numbers import list_counts
+
+    was = reference.lists.like(night.day)
+    rows = night.tables.read(RECOMMENDATIONS, since=night.day, until=night.day)
+    personal = rows.filter(~rows.is_fallback).select("household_id", "score", "reason").to_pandas()
+    if was is None or personal.empty:
+        return Seen(says="There are no lists of the night, or none were kept with the champion.")
+    return moved_columns(list_counts(personal, reference.lists.cuts), was)
+
+
+@watch(OUTCOMES, asset=PERFORMANCE, check="lists_are_worth_what_was_promised")
+def outcomes(night: Night, version: int | None, reference: Reference) -> Seen:
+    """What was bought in the week after a night's lists is as well hit as the version promised when it was promoted."""
+    from assets.monitoring.decay import WINDOW, WINDOWS_SHOWN, Window, decay
+
+    rows = night.tables.read(PERFORMANCE, since=night.day - WINDOWS_SHOWN * WINDOW, until=night.day)
+    weeks = rows.filter(rows.horizon == "week").drop("recommended_on", "horizon").to_pyarrow().to_pylist()
+
+    @functools.cache
+    def promised(of: int):
+        found = night.reference(of)
+        return found.promised if found else {}
+
+    rule = night.settings.promotion
+    windows = [Window(**row) for row in weeks]
+    return decay(windows, day=night.day, promised=promised, min_households=rule.min_households)
