@@ -61,9 +61,12 @@ def watch(
 
     def decorate(look: Look) -> dg.AssetChecksDefinition:
         @dg.asset_check(
-            asset=asset, name=check, blocking=False, description=look.__doc__, additional_deps=list(also_of)
+            asset=asset,
+            name=check,
+            blocking=False,
+            description=look.__doc__,
+            additional_deps=[other for other in also_of if other != asset],
         )
-        @functools.wraps(look, assigned=("__doc__",))
         def run(
             context: dg.AssetCheckExecutionContext,
             settings: dg.ResourceParam[Settings],

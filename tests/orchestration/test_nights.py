@@ -13,7 +13,9 @@ import dagster as dg
 import pytest
 
 from assets.features.assets import TABLES as FEATURES
+from assets.monitoring.checks import WATCHES
 from assets.partitions import ONE_DAY
+from assets.profiles.reference import REFERENCE, Reference
 from assets.scoring.assets import served_now
 from assets.scoring.checks import champions_of
 from assets.training.champions import serving
@@ -26,7 +28,7 @@ from orchestration.sensors import retrain_on_decision
 from resources.feeds import FeedReader
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
-from resources.records import Attempt, RetrainingDecision, Wish
+from resources.records import Attempt, RetrainingDecision, Signal, Wish
 from resources.settings import load_settings
 from resources.table_store import TableStore
 from tests.telling import Told
@@ -443,3 +445,50 @@ def test_a_night_without_enough_history_says_when_nights_can_begin(shop: Shop) -
     result = shop.night(day)
     assert not result.success
     assert "2024-02-11" in failures(result)  # 27 days, then a week to learn from and one to judge by
+
+
+# Watches
+
+
+def test_a_version_keeps_what_later_nights_are_compared_with(after_a_night: Shop) -> None:
+    version = after_a_night.registry.challenger_of(NIGHT.isoformat())
+    text = after_a_night.registry.document(version, REFERENCE)
+    assert text
+    reference = Reference.of_text(text)
+    assert [day.business_date for day in reference.days][-1] == NIGHT
+    assert len(reference.days) == 55  # eight weeks, without Easter Sunday
+    assert list(reference.features.nights) == [NIGHT]
+    assert sum(reference.lists.nights[NIGHT].of["reason"]) == load_settings().model.top_k * 120
+    assert reference.promised["recall"][0] == pytest.approx(version.metrics["recall_at_10"])
+    (champion,) = [v for v in after_a_night.registry.versions() if CHAMPION in v.aliases]
+    assert after_a_night.registry.document(champion, REFERENCE)  # whoever it is, a baseline that stands in included
+
+
+def test_every_watch_says_something_every_night_and_stops_none(after_a_night: Shop) -> None:
+    first = after_a_night.operations.records(Signal, business_date=NIGHT)
+    assert {signal.watch for signal in first} == set(WATCHES)
+    levels = {signal.watch: signal.level for signal in first}
+    # Before the first champion there is nothing to compare with; its own lists are what they were.
+    assert levels == {"inputs": "unknown", "features": "unknown", "predictions": "ok", "outcomes": "unknown"}
+
+
+def test_a_day_like_the_others_is_no_alarm_and_a_broken_feed_is_one_with_its_column(after_a_night: Shop) -> None:
+    shop, day = after_a_night, NIGHT + dt.timedelta(days=2)
+
+    def inputs() -> Signal:
+        return shop.operations.records(Signal, business_date=day, watch="inputs")[-1]
+
+    shop.take_in(day - dt.timedelta(days=1), day)
+    assert inputs().level == "ok", inputs().says
+    whole = (shop.feed / f"{day}.csv").read_text(encoding="utf-8")
+    # P-002, P-014, … are eggs; every third article is of the department FRESH
+    fresh = {f"P-{number:03}" for number in range(150) if number % 12 < 5}
+    shop.write(day, lambda text: "\n".join(line for line in text.splitlines() if line.split(",")[2] not in fresh))
+    result = shop.take_in(day, day)
+    shop.write(day, lambda _: whole)
+    assert result.success
+    (found,) = [e for e in result.get_asset_check_evaluations() if e.check_name.startswith("day_is_like")]
+    assert (found.passed, found.severity, found.blocking) == (False, dg.AssetCheckSeverity.ERROR, False)
+    assert "FRESH" in (found.description or "")
+    assert "image/png" in str(found.metadata["what_moved"].value)
+    assert (inputs().level, inputs().details["since"]) == ("error", day.isoformat())
