@@ -32,6 +32,10 @@ INPUTS, LOOKED_AT, PREDICTIONS, OUTCOMES = "inputs", "features", "predictions", 
 WATCHES = (INPUTS, LOOKED_AT, PREDICTIONS, OUTCOMES)
 
 
+# Nights on which a closed day shows in ages: later, few households were last there on the day that is missing.
+AGES_MOVED = 3
+
+
 @dataclass(frozen=True, kw_only=True)
 class Night:
     """A business day that a watch looks at, and what it looks with."""
@@ -155,6 +159,9 @@ def features(night: Night, version: int | None, reference: Reference) -> Seen:
     from assets.training.reference import features_are_there, features_of
 
     was = reference.features.like(night.day)
+    ages = [night.day - n * ONE_DAY for n in range(AGES_MOVED)]
+    if closed := [day for day in ages if night.settings.is_closed(day)]:
+        return Seen(says=f"The stores were closed on {closed[0]}: nothing is as many days ago as usual.")
     if was is None or not features_are_there(night.tables, night.day):
         return Seen(says="There are no features of the night, or none were kept with the champion.")
     return moved_columns(feature_counts(features_of(night.tables, night.day), reference.features.cuts), was)

@@ -57,36 +57,43 @@ def drawn(tables: Mapping[str, ibis.Table]) -> dict[str, ibis.Table]:
 def feature_cuts(tables: Mapping[str, ibis.Table]) -> dict[str, list[float]]:
     """The deciles of every feature; a feature with few values has fewer cuts, one that is null everywhere has none."""
     cuts = {}
-    for name, features in FEATURES.items():
-        table = tables[name]
-        row = table.agg(**{feature: table[feature].quantile(list(DECILES)) for feature in features}).to_pyarrow()
-        for feature, found in row.to_pylist()[0].items():
+    for name, table in tables.items():
+        deciles = {
+            feature: table[feature].quantile(list(DECILES)) for feature in FEATURES[name] if feature in table.columns
+        }
+        for feature, found in table.agg(**deciles).to_pyarrow().to_pylist()[0].items():
             cuts[f"{name}.{feature}"] = sorted({float(value) for value in found or [] if value is not None})
     return cuts
 
 
 def feature_counts(tables: Mapping[str, ibis.Table], cuts: Cuts) -> Counts:
-    """How every feature of one day is spread over the classes that `cuts` make."""
+    """How every feature of one night is spread over the classes that `cuts` make; one that has no cuts is left out."""
     of, units = {}, {}
-    for name, features in FEATURES.items():
-        table, sums = tables[name], {}
-        there = [feature for feature in features if f"{name}.{feature}" in cuts and feature in table.columns]
-        for feature in there:
+    for name, table in tables.items():
+        known_from = {
+            feature: _known_from(table, feature)
+            for feature in FEATURES[name]
+            if feature in table.columns and f"{name}.{feature}" in cuts
+        }
+        sums = {f"units {key}": table[key].nunique() for key in set(known_from.values())}
+        for feature in known_from:
             sums[f"{feature} known"] = table[feature].count()
             for number, cut in enumerate(cuts[f"{name}.{feature}"]):
                 sums[f"{feature} {number}"] = (table[feature] > cut).sum().fill_null(0)
-        key = table.household_id if "household_id" in table.columns else table.product_id
-        row = table.agg(rows=table.count(), units=key.nunique(), **sums).to_pyarrow().to_pylist()[0]
-        for feature in there:
-            above = [
-                row[f"{feature} known"],
-                *(row[f"{feature} {n}"] for n in range(len(cuts[f"{name}.{feature}"]))),
-                0,
-            ]
-            classes = [more - less for more, less in pairwise(above)]
-            of[f"{name}.{feature}"] = [*classes, row["rows"] - row[f"{feature} known"]]
-            units[f"{name}.{feature}"] = row["units"]
+        row = table.agg(rows=table.count(), **sums).to_pyarrow().to_pylist()[0]
+        for feature, key in known_from.items():
+            known, places = row[f"{feature} known"], range(len(cuts[f"{name}.{feature}"]))
+            above = [known, *(row[f"{feature} {place}"] for place in places), 0]
+            of[f"{name}.{feature}"] = [*(more - less for more, less in pairwise(above)), row["rows"] - known]
+            units[f"{name}.{feature}"] = row[f"units {key}"]
     return Counts(of=of, units=units)
+
+
+def _known_from(table: ibis.Table, feature: str) -> str:
+    """The key of the independent things behind a feature: a category's pace is the same for all of its products."""
+    if "household_id" in table.columns:
+        return "household_id"
+    return next((level for level in ("subcategory", "category") if feature.startswith(f"{level}_")), "product_id")
 
 
 def list_cuts(lists: pd.DataFrame) -> dict[str, list[float]]:

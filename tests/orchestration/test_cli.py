@@ -63,6 +63,7 @@ def test_help_shows_every_command_and_wrong_usage_is_told(nightcart: Nightcart) 
         "drop",
         "recommend",
         "models",
+        "drift",
         "status",
         "init",
         "use",
@@ -84,7 +85,7 @@ def test_before_anything_ran_every_view_says_what_to_do(nightcart: Nightcart) ->
     code, out, _ = nightcart("status")
     assert code == 0
     assert "nightcart backfill" in out
-    for view in (("models",), ("recommend", "H-0001"), ("decisions",), ("retrain", "--reason", "why not")):
+    for view in (("models",), ("drift",), ("recommend", "H-0001"), ("decisions",), ("retrain", "--reason", "why not")):
         code, _, err = nightcart(*view)
         assert code == 1
         assert "Remedy:" in err

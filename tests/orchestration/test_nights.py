@@ -492,3 +492,19 @@ def test_a_day_like_the_others_is_no_alarm_and_a_broken_feed_is_one_with_its_col
     assert "FRESH" in (found.description or "")
     assert "image/png" in str(found.metadata["what_moved"].value)
     assert (inputs().level, inputs().details["since"]) == ("error", day.isoformat())
+
+
+def test_a_watch_that_fails_loses_no_night_and_says_so(after_a_night: Shop, monkeypatch) -> None:
+    from assets.profiles import days
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr(days, "profiles", fails)
+    day = NIGHT + dt.timedelta(days=1)
+    result = after_a_night.take_in(day, day)
+    assert result.success
+    (found,) = [e for e in result.get_asset_check_evaluations() if e.check_name.startswith("day_is_like")]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    last = after_a_night.operations.records(Signal, business_date=day, watch="inputs")[-1]
+    assert (last.level, last.says) == ("unknown", "It could not look: ZeroDivisionError: of all things")

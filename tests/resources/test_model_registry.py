@@ -24,7 +24,13 @@ RECORD = ModelRecord(
     tags={"nightcart.title": "global top"},
     description="For a test.",
 )
-LATER = replace(RECORD, business_date="2024-03-02", identity="made of that", inputs=["purchases", "popularity"])
+LATER = replace(
+    RECORD,
+    business_date="2024-03-02",
+    identity="made of that",
+    inputs=["purchases", "popularity"],
+    documents={"reference.json": '{"é": 1}'},
+)
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +147,9 @@ def test_digest_is_of_names_and_bytes(tmp_path):
     a, b, c, d = (digest(tmp_path / folder) for folder in "abcd")
     assert a == b
     assert len({a, c, d}) == 3
+
+
+def test_documents_are_kept_with_the_version_that_they_were_registered_with(with_two):
+    assert with_two.document(with_two.version(2), "reference.json") == '{"é": 1}'
+    assert with_two.document(with_two.version(2), "another.json") is None
+    assert with_two.document(with_two.version(1), "reference.json") is None

@@ -1,0 +1,77 @@
+"""`nightcart drift` on signals as the watches leave them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+
+import pytest
+from rich.console import Console
+
+from assets.monitoring.drift import Finding, Seen
+from assets.monitoring.signals import signal
+from orchestration.cli import screens
+from resources.errors import Refused
+
+DAY = dt.date(2024, 3, 31)
+
+
+@pytest.fixture
+def shown(operations, monkeypatch: pytest.MonkeyPatch):
+    """What the screen shows of the last `days` nights."""
+
+    def show(days: int = 14) -> str:
+        text = io.StringIO()
+        monkeypatch.setattr(screens, "adapters", lambda: {"operations": operations})
+        monkeypatch.setattr(screens, "console", Console(file=text, width=200, highlight=False))
+        screens.drift(days)
+        return text.getvalue()
+
+    return show
+
+
+def tell(operations, *, watch: str, back: int, far: float | None) -> None:
+    findings = [] if far is None else [
+        Finding(column="hour", statistic="distance", value=far, usual=0, limit=1, far=far, says="baskets by hour [moved]")
+    ]  # fmt: skip
+    operations.record(
+        signal(
+            Seen(findings=findings, says="Too little."),
+            watch=watch,
+            day=DAY - dt.timedelta(days=back),
+            earlier=[],
+            model_version=7,
+            run_id="run",
+            seen_at=dt.datetime(2024, 4, 1, tzinfo=dt.UTC),
+        )
+    )
+
+
+def test_it_says_which_column_moved_how_far_and_since_when(operations, shown):
+    for back, far in ((2, 0.4), (1, 2.5), (0, 0.3)):
+        tell(operations, watch="inputs", back=back, far=far)
+    tell(operations, watch="outcomes", back=0, far=None)
+    text = shown()
+    assert "Sat 2024-03-30" in text
+    assert "inputs: hour 2.5" in text
+    assert "ERROR inputs of 2024-03-30: baskets by hour [moved]; since 2024-03-30" in text
+    assert "unknown outcomes of 2024-03-31: Too little." in text
+
+
+def test_a_night_that_was_looked_at_again_is_shown_as_it_was_seen_last(operations, shown):
+    tell(operations, watch="inputs", back=0, far=2.5)
+    tell(operations, watch="inputs", back=0, far=0.3)
+    assert "ERROR" not in shown()
+
+
+def test_only_the_nights_that_are_asked_for(operations, shown):
+    for back in range(5):
+        tell(operations, watch="inputs", back=back, far=0.5)
+    text = shown(2)
+    assert "2024-03-30" in text
+    assert "2024-03-29" not in text
+
+
+def test_before_any_night_it_says_what_to_do(shown):
+    with pytest.raises(Refused, match="nightcart nightly"):
+        shown()
