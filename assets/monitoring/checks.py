@@ -184,9 +184,9 @@ def predictions(night: Night, version: int | None, reference: Reference) -> Seen
 @watch(OUTCOMES, asset=PERFORMANCE, check="lists_are_worth_what_was_promised")
 def outcomes(night: Night, version: int | None, reference: Reference) -> Seen:
     """What was bought in the week after a night's lists is as well hit as the version promised when it was promoted."""
-    from assets.monitoring.decay import WINDOW, WINDOWS_SHOWN, Window, decay
+    from assets.monitoring.decay import WEEK, WEEKS_SHOWN, Window, decay
 
-    rows = night.tables.read(PERFORMANCE, since=night.day - WINDOWS_SHOWN * WINDOW, until=night.day)
+    rows = night.tables.read(PERFORMANCE, since=night.day - WEEKS_SHOWN * WEEK, until=night.day)
     weeks = rows.filter(rows.horizon == "week").drop("recommended_on", "horizon").to_pyarrow().to_pylist()
 
     @functools.cache

@@ -110,23 +110,9 @@ class Usual:
     """What the days of a reference are like, and by how much they differ from each other."""
 
     def __init__(self, days: Sequence[DayProfile]) -> None:
-        import numpy as np
-
         self.days = days
-        weekdays = np.array([day.business_date.weekday() for day in days])
-        self._alike = {weekday: self._like(weekdays, weekday) for weekday in range(7)}
-        # Of each day, the others that it is compared with.
-        self._others = np.array([self._alike[weekday] for weekday in weekdays]).reshape(len(days), len(days)).copy()
-        np.fill_diagonal(self._others, False)
         names = sorted({column for day in days for column in day.values})
-        self._columns = [_Column.of(name, days, self._others) for name in names]
-
-    @staticmethod
-    def _like(weekdays: np.ndarray, weekday: int) -> np.ndarray:
-        import numpy as np
-
-        same = weekdays == weekday
-        return same if same.sum() >= WEEKDAYS_NEEDED else np.ones(len(weekdays), dtype=bool)
+        self._columns = [_Column.of(name, days) for name in names]
 
     def against(self, day: DayProfile) -> Seen:
         """How `day` compares with days like it."""
@@ -138,31 +124,33 @@ class Usual:
             return Seen(
                 says=f"The day has {day.counts.get('lines', 0)} lines, {SAMPLE_NEEDED} are needed to compare it."
             )
-        alike = self._alike[day.business_date.weekday()]
         rules = self._rules(day)
         z = _rare(len(rules))
-        return Seen(findings=[found for rule in rules for found in [rule(day, alike, z)] if found])
+        return Seen(findings=[found for rule in rules for found in [rule(day, z)] if found])
 
-    def _rules(self, day: DayProfile) -> list[Callable[[DayProfile, np.ndarray, float], Finding | None]]:
-        """Everything that a day is asked; a column with a single value, the same on all days, has nothing to ask."""
-        columns = [column for column in self._columns if column.is_known and column.has_moved_ever(day)]
+    def _rules(self, day: DayProfile) -> list[Callable[[DayProfile, float], Finding | None]]:
+        """Everything that a day is asked: of columns that it has a sample of, as the reference's days have."""
+        columns = [column for column in self._columns if column.can_judge(day)]
         return [
             *(partial(self._ratio, name) for name in LEAST_RATIO),
             *(partial(self._distance, column) for column in columns),
             *(partial(self._gone, column) for column in columns if column.name in LEAST_GONE),
         ]
 
-    def _ratio(self, name: str, day: DayProfile, alike: np.ndarray, z: float) -> Finding | None:
+    def _ratio(self, name: str, day: DayProfile, z: float) -> Finding | None:
         import numpy as np
 
         above, _, below = name.partition(" a ")
-        of_days = [_ratio_of(past, above, below) for past in self.days]
+        there = [past for past in self.days if _ratio_of(past, above, below)]
         value = _ratio_of(day, above, below)
-        if not value or not all(of_days):
+        if not value or len(there) < DAYS_NEEDED:
             return None
-        logs = np.log(of_days)
-        deviations = np.array([log - np.median(logs[others]) for log, others in zip(logs, self._others, strict=True)])
-        usual = float(np.median(logs[alike]))
+        logs = np.log([_ratio_of(past, above, below) for past in there])
+        weekdays = _weekdays(there)
+        deviations = np.array(
+            [log - np.median(logs[others]) for log, others in zip(logs, _others(weekdays), strict=True)]
+        )
+        usual = float(np.median(logs[_alike(weekdays, day.business_date.weekday())]))
         beyond = float(np.log(value)) - usual
         low, high = LEAST_RATIO[name]
         limit = max(z * _spread(deviations), -np.log(low) if beyond < 0 else np.log(high))
@@ -175,12 +163,12 @@ class Usual:
             limit=float(np.exp(np.sign(beyond) * limit)),
             far=abs(beyond) / limit,
             says=f"{name}: {_number(value)}, {ratio:.2f} times the usual {_number(float(np.exp(usual)))}",
+            was={name: float(np.exp(usual))},
+            now={name: value},
         )
 
-    def _distance(self, column: _Column, day: DayProfile, alike: np.ndarray, z: float) -> Finding | None:
-        now, expected = column.shares_of(day), column.expected(alike)
-        if now is None or expected is None:
-            return None
+    def _distance(self, column: _Column, day: DayProfile, z: float) -> Finding:
+        now, expected = column.shares_of(day), column.expected(day)
         value = float(_distances(now, expected))
         usual, limit = _limit(column.distances, z=z, least=LEAST_DISTANCE.get(column.name, LEAST_DISTANCE_OF_OTHERS))
         moved = column.moved(expected, now)
@@ -197,12 +185,10 @@ class Usual:
             now={name: is_ for name, (_, is_) in moved.items()},
         )
 
-    def _gone(self, column: _Column, day: DayProfile, alike: np.ndarray, z: float) -> Finding | None:
+    def _gone(self, column: _Column, day: DayProfile, z: float) -> Finding:
         import numpy as np
 
-        now, expected = column.shares_of(day), column.expected(alike)
-        if now is None or expected is None:
-            return None
+        now, expected = column.shares_of(day), column.expected(day)
         is_gone = ((column.counts > 0).mean(0) >= NEARLY_EVERY_DAY) & (now == 0)
         is_gone[-1] = False  # the others are no value of their own
         value, size = float(expected[is_gone].sum()), sum(day.values[column.name].values())
@@ -216,7 +202,9 @@ class Usual:
             usual=usual,
             limit=limit,
             far=(value - usual) / (limit - usual) if value * size >= GONE_NEEDED else 0.0,
-            says=f"{SAYS[column.name]}: nothing from {_listed(names)}, usually {value:.1%} (limit {limit:.1%})",
+            says=f"{SAYS[column.name]}: "
+            + (f"nothing from {_listed(names)}, usually {value:.1%}" if names else "nothing is gone")
+            + f" (limit {limit:.1%})",
             was={name: float(expected[place]) for name, place in list(zip(names, places, strict=True))[:SHOWN]},
             now=dict.fromkeys(names[:SHOWN], 0.0),
         )
@@ -224,47 +212,45 @@ class Usual:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Column:
-    """A column on the reference's days: `counts` are days x values, the last one being all other values together.
+    """A column on the days of a reference that have a sample of it, by their `weekdays` (0 is Monday).
 
-    `others` says for each day which of the others it is compared with.
+    `counts` are days x values, the last one being all other values together.
     """
 
     name: str
     values: Sequence[str]
     counts: np.ndarray
-    others: np.ndarray
+    weekdays: np.ndarray
 
     @classmethod
-    def of(cls, name: str, days: Sequence[DayProfile], others: np.ndarray) -> _Column:
+    def of(cls, name: str, days: Sequence[DayProfile]) -> _Column:
         import numpy as np
 
+        there = [day for day in days if sum(day.values.get(name, {}).values()) >= SAMPLE_NEEDED]
         totals: Counter[str] = Counter()
-        for day in days:
-            totals.update(day.values.get(name, {}))
+        for day in there:
+            totals.update(day.values[name])
         values = [value for value, _ in totals.most_common(VALUES_KEPT)]
-        counts = np.array([_counted(day.values.get(name, {}), values) for day in days], dtype=float)
-        return cls(name=name, values=values, counts=counts, others=others)
+        counts = np.array([_counted(day.values[name], values) for day in there], dtype=float)
+        return cls(name=name, values=values, counts=counts, weekdays=_weekdays(there))
 
-    @property
-    def is_known(self) -> bool:
-        """Whether every day of the reference has a sample to judge by."""
-        return bool((self.counts.sum(1) >= SAMPLE_NEEDED).all())
+    def can_judge(self, day: DayProfile) -> bool:
+        """Whether there is a sample on both sides, and another value than the one that all days have."""
+        now = day.values.get(self.name, {})
+        is_known = len(self.counts) >= DAYS_NEEDED and sum(now.values()) >= SAMPLE_NEEDED
+        return is_known and (len(self.values) > 1 or set(now) != set(self.values))
 
-    def has_moved_ever(self, day: DayProfile) -> bool:
-        """Whether there is another value than the one that all days have: else there is nothing to watch."""
-        return len(self.values) > 1 or set(day.values.get(self.name, {})) != set(self.values)
-
-    def shares_of(self, day: DayProfile) -> np.ndarray | None:
-        """The day's shares; None of a sample that is too small."""
+    def shares_of(self, day: DayProfile) -> np.ndarray:
+        """The day's shares."""
         import numpy as np
 
-        counts = np.array(_counted(day.values.get(self.name, {}), self.values), dtype=float)
-        return counts / counts.sum() if counts.sum() >= SAMPLE_NEEDED else None
+        counts = np.array(_counted(day.values[self.name], self.values), dtype=float)
+        return counts / counts.sum()
 
-    def expected(self, alike: np.ndarray) -> np.ndarray | None:
-        """The shares of the days `alike` together; None of a sample that is too small."""
-        counts = self.counts[alike].sum(0)
-        return counts / counts.sum() if counts.sum() >= SAMPLE_NEEDED else None
+    def expected(self, day: DayProfile) -> np.ndarray:
+        """The shares of the reference's days like `day`, together."""
+        counts = self.counts[_alike(self.weekdays, day.business_date.weekday())].sum(0)
+        return counts / counts.sum()
 
     @cached_property
     def distances(self) -> np.ndarray:
@@ -285,7 +271,7 @@ class _Column:
 
     @cached_property
     def _expected_of_each(self) -> np.ndarray:
-        counts = self.others @ self.counts
+        counts = _others(self.weekdays) @ self.counts
         return counts / counts.sum(1, keepdims=True)
 
     def moved(self, expected: np.ndarray, now: np.ndarray) -> dict[str, tuple[float, float]]:
@@ -371,6 +357,26 @@ def stability_index(now: Sequence[int], was: Sequence[int]) -> tuple[float, list
     shares_was, shares_now = ([(n + 0.5) / (sum(counts) + len(counts) / 2) for n in counts] for counts in (was, now))
     index = sum((q - p) * math.log(q / p) for p, q in zip(shares_was, shares_now, strict=True))
     return index, shares_was, shares_now
+
+
+def _weekdays(days: Sequence[DayProfile]) -> np.ndarray:
+    import numpy as np
+
+    return np.array([day.business_date.weekday() for day in days], dtype=int)
+
+
+def _alike(weekdays: np.ndarray, weekday: int) -> np.ndarray:
+    """Which days are compared with a `weekday`: the same ones, or all where those are too few."""
+    same = weekdays == weekday
+    return same if same.sum() >= WEEKDAYS_NEEDED else same | True
+
+
+def _others(weekdays: np.ndarray) -> np.ndarray:
+    """Which days each day is compared with, days x days: those like it, without itself."""
+    import numpy as np
+
+    alike = np.array([_alike(weekdays, weekday) for weekday in weekdays])
+    return alike & ~np.eye(len(weekdays), dtype=bool)
 
 
 def _ratio_of(day: DayProfile, above: str, below: str) -> float:

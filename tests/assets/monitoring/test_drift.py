@@ -127,6 +127,14 @@ def test_a_single_odd_day_in_the_reference_does_not_hide_the_next_one(usual):
     assert ("hour", "distance") in named(spoilt.against(day(MONDAY, seed=1, change=later)))
 
 
+def test_a_day_of_next_to_nothing_in_the_reference_switches_nothing_off(usual):
+    empty = DayProfile(business_date=usual.days[3].business_date, counts={}, values={"hour": {"7": 2}})
+    holed = Usual([*usual.days[:3], empty, *usual.days[4:]])
+    assert holed.against(day(MONDAY, seed=1)).level == "ok"
+    seen = holed.against(day(MONDAY, seed=1, change=later, scale={"households": 0.4}))
+    assert named(seen) >= {("hour", "distance"), ("households", "ratio")}
+
+
 def test_too_little_is_unknown_with_the_reason(usual):
     few = Usual(usual.days[: DAYS_NEEDED - 1]).against(day(MONDAY))
     assert (few.level, few.worst) == ("unknown", None)

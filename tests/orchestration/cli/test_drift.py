@@ -22,7 +22,7 @@ def shown(operations, monkeypatch: pytest.MonkeyPatch):
 
     def show(days: int = 14) -> str:
         text = io.StringIO()
-        monkeypatch.setattr(screens, "_adapters", lambda: {"operations": operations})
+        monkeypatch.setattr(screens, "adapters", lambda: {"operations": operations})
         monkeypatch.setattr(screens, "console", Console(file=text, width=200, highlight=False))
         screens.drift(days)
         return text.getvalue()
