@@ -207,53 +207,6 @@ def decisions(days: int) -> None:
     console.print(table)
 
 
-def drift(days: int) -> None:
-    """What the watches said of the latest nights: a mark a watch and night, then every sentence worth reading."""
-    from assets.monitoring.checks import WATCHES
-    from assets.monitoring.signals import BAD, newest
-    from resources.records import Signal
-
-    operations = adapters()["operations"]
-    by_watch = {
-        watch: {one.business_date: one for one in newest(operations.records(Signal, watch=watch))} for watch in WATCHES
-    }
-    nights = sorted({day for of_days in by_watch.values() for day in of_days})[-days:]
-    if not nights:
-        raise Refused(
-            "No watch has looked at a night yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`."
-        )
-    marks = {
-        Signal.OK: "[green]ok[/]",
-        Signal.WARN: "[yellow]WARN[/]",
-        Signal.ERROR: "[red]ERROR[/]",
-        Signal.UNKNOWN: "[dim]unknown[/]",
-    }
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("night", "champion", *WATCHES, "furthest from usual (1 is the limit)"):
-        table.add_column(column, no_wrap=True)
-    for day in nights:
-        seen = {watch: of_days[day] for watch, of_days in by_watch.items() if day in of_days}
-        far = [
-            (found["far"], f"{watch}: {found['column']} {found['far']:.1f}")
-            for watch, one in seen.items()
-            for found in one.details.get("findings", ())[:1]
-        ]
-        versions = {one.model_version for one in seen.values() if one.model_version}
-        table.add_row(
-            f"{day:%a} {day}",
-            ", ".join(map(str, sorted(versions))),
-            *(marks[seen[watch].level] if watch in seen else "" for watch in WATCHES),
-            escape(max(far)[1]) if far else "",
-        )
-    console.print(table)
-    for watch, of_days in by_watch.items():
-        told = [one for day in nights if (one := of_days.get(day)) and one.level in BAD]
-        if not told and (last := of_days.get(nights[-1])) and last.level == Signal.UNKNOWN:
-            told = [last]
-        for one in told:
-            console.print(f"{marks[one.level]} [bold]{watch}[/] of {one.business_date}: {escape(one.says)}")
-
-
 def next_commands() -> None:
     """What to try after the demo."""
     lines = {

@@ -80,21 +80,6 @@ def decisions(
     screens.decisions(days)
 
 
-def drift(
-    days: Annotated[int, typer.Option(min=1, help="How many of the latest nights.")] = 14,
-) -> None:
-    """Whether nights are still like what their champion was made of: which column moved, how far, since when.
-
-    The watches of inputs, features, predictions and outcomes, night by night; in `make ui`, each has its picture on the
-    check's page.
-
-    Example: `nightcart drift --days 28`
-    """
-    from orchestration.cli import screens
-
-    screens.drift(days)
-
-
 def status() -> None:
     """What is fresh, what is missing, what failed, and what to do about it.
 
