@@ -49,7 +49,7 @@ def test_the_year_and_the_quarantine_hold_every_line_and_a_day_is_a_new_york_day
 def test_a_dropped_day_is_the_same_lines_as_in_the_file_of_the_year(
     tables: TableStore, feeds: FeedReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orchestration.cli import drop
+    from orchestration.cli.drop import write
 
     monkeypatch.setenv("NIGHTCART_HOME", str(tmp_path))
     settings, day = load_settings(home.DEFAULT_CONFIG), dt.date(2017, 3, 12)
@@ -76,7 +76,7 @@ def test_a_dropped_day_is_the_same_lines_as_in_the_file_of_the_year(
         found = cleaned.transactions.drop("source_file", "source_row")
         return len(files), content_digest(found)
 
-    file, rows = drop.write(day, settings)
+    file, rows = write(day, settings)
     assert rows == 5_577
     assert sorted(path.name for path in file.parent.iterdir()) == [
         file.name,

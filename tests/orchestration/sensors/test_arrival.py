@@ -61,7 +61,12 @@ class Shop:
 
     def tick(self) -> tuple[list[dg.RunRequest], str]:
         """The runs that the sensor asks for, and else why not."""
-        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, resources=self.resources)
+        context = dg.build_sensor_context(
+            instance=self.instance,
+            cursor=self.cursor,
+            resources=self.resources,
+            repository_def=self.defs.get_repository_def(),
+        )
         result = ingest_on_arrival(context)
         self.cursor = context.cursor
         if isinstance(result, dg.SkipReason):
