@@ -43,6 +43,7 @@ MOST_RUNS = 200
 MOST_ARRIVALS = 200
 MOST_SIGNALS = 500  # a dozen watches for a month
 SCHEDULE = "nightly_schedule"
+FIRST_NIGHT = "night without any before"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,11 +130,26 @@ def _nights(watchman: Watchman) -> Iterator[Alert]:
     """Nights that failed and nothing newer made good, and the one that is not done by its time."""
     for day, run in watchman.lost.items():
         yield _lost_night(watchman, day, run)
-    due = due_night(watchman.settings, now=watchman.now)
-    if due and due not in watchman.lost and not (watchman.served and watchman.served.made_on >= due):
+    if missing := _missing(watchman):
+        last, days = missing[-1], " … ".join(str(day) for day in sorted({missing[0], missing[-1]}))
+        what = f"The night of {days} was" if missing[0] == last else f"The nights of {days} were"
         by = f"{watchman.settings.alerts.night_is_due_by:%H:%M} ({watchman.settings.timezone})"
-        happened = f"The night of {due} was not done by {by}: {_why_not_done(watchman, due)}"
-        yield _without_lists(watchman, due, Alert.MISSED, happened, command=f"`nightcart nightly --date {due}`.")
+        happened = f"{what} not done by {by}: {_why_not_done(watchman, last)}"
+        # One thing for as long as it goes on, and the same when its first night is tried and fails.
+        key = f"night {missing[0]}" if watchman.served else FIRST_NIGHT
+        yield _without_lists(
+            watchman, last, Alert.MISSED, happened, key=key, command=f"`nightcart nightly --date {last}`."
+        )
+
+
+def _missing(watchman: Watchman) -> list[dt.date]:
+    """The business days, in order, whose lists should be there, that are newer than what is served and did not fail."""
+    due, served = due_night(watchman.settings, now=watchman.now), watchman.served
+    if due is None:
+        return []
+    first = served.made_on + ONE_DAY if served else due
+    days = [first + n * ONE_DAY for n in range((due - first).days + 1)]
+    return [day for day in days if day not in watchman.lost]
 
 
 def _lost_night(watchman: Watchman, day: dt.date, run: dg.DagsterRun) -> Alert:
@@ -142,12 +158,12 @@ def _lost_night(watchman: Watchman, day: dt.date, run: dg.DagsterRun) -> Alert:
     if checks:
         subject, check = checks[0]
         command += f'; or let it through: `nightcart override {subject} {check} {day} --reason "…"`, then the same'
-    return _without_lists(watchman, day, kind, happened, command=f"{command}.")
+    return _without_lists(watchman, day, kind, happened, key=f"night {day}", command=f"{command}.")
 
 
-def _without_lists(watchman: Watchman, night: dt.date, kind: str, happened: str, *, command: str) -> Alert:
+def _without_lists(watchman: Watchman, night: dt.date, kind: str, happened: str, *, key: str, command: str) -> Alert:
     """The alert of a night that brought no lists; those that are published are marked as carried over."""
-    alert = watchman.alert(f"night {night}", kind, happened, command=command, night=night)
+    alert = watchman.alert(key, kind, happened, command=command, night=night)
     try:
         carry_over(watchman.tables, watchman.operations, night=night, because=happened, now=watchman.now)
     except Exception as error:  # the alert is the more important of the two, and the next look marks them

@@ -232,6 +232,34 @@ def test_a_night_that_never_began_is_missed_at_its_time(shop: Watched) -> None:
     assert over.startswith("Over: The night of 2024-05-07 was not done")
 
 
+def test_night_after_night_that_is_missed_is_one_thing_told_once_a_day(shop: Watched) -> None:
+    def at(day: int, hour: int) -> list[str]:
+        return shop.look(dt.datetime(2024, 5, day, hour, tzinfo=BERLIN))
+
+    shop.publish(MAY[5])
+    assert len(at(8, 7)) == 1
+    assert at(8, 12) == at(9, 6) == []
+    (said,) = at(9, 7)
+    assert said.startswith("The nights of 2024-05-07 … 2024-05-08 were not done by 07:00")
+    assert "The lists of 2024-05-06 stay published, 2 days old." in said
+    shop.run(MAY[7], REFUSED)  # the second is tried, the first is not
+    (said,) = at(9, 8)
+    assert "The night of 2024-05-08 was refused" in said
+    assert "Over" not in said
+    shop.run(MAY[7])
+    shop.publish(MAY[7])
+    (over,) = at(9, 9)
+    assert over.count("Over: ") == 2
+    assert at(9, 10) == []
+
+
+def test_without_any_lists_every_missed_night_is_the_same_thing(shop: Watched) -> None:
+    (said,) = shop.look(dt.datetime(2024, 5, 8, 7, tzinfo=BERLIN))
+    assert "There are no lists yet" in said
+    (said,) = shop.look(dt.datetime(2024, 5, 9, 7, tzinfo=BERLIN))
+    assert "Over" not in said
+
+
 def test_a_missed_night_that_then_fails_is_told_as_that_and_not_as_over(shop: Watched) -> None:
     shop.publish(MAY[5])
     shop.look(dt.datetime(2024, 5, 8, 7, 0, tzinfo=BERLIN))
