@@ -1,6 +1,7 @@
 """What the recommendations of earlier nights were worth (`realised_performance`), and whether to train anew."""
 
 import datetime as dt
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
@@ -22,6 +23,7 @@ from resources.settings import Settings
 from resources.table_store import TableStore
 
 PERFORMANCE = "realised_performance"
+SIGNALS_READ = 500  # of the newest: four watches over the nights that are judged, looked at again many times
 LEDGER_ROWS = 60  # decisions that the asset's page shows: two months of nights
 
 PERFORMANCE_COLUMNS = columns(
@@ -188,14 +190,17 @@ def _decide_on_retraining(
 ) -> None:
     """Put the decision of `day` on record, unless it is there."""
     now, rule = dt.datetime.now(dt.UTC), settings.retraining
-    trained = let_out(operations, until=day, now=now)
-    numbered = operations.numbered(PromotionRecord)
+    trained = [record for _, record in let_out(operations, until=day, now=now)]
+    serving = trained[-1].champion_after if trained else None
+    its_nights = list(itertools.takewhile(lambda record: record.champion_after == serving, reversed(trained)))
+    numbered = operations.numbered(PromotionRecord, last=1)
     known = Known(
-        signals=operations.records(Signal),
+        signals=operations.records(Signal, last=SIGNALS_READ),
         decisions=operations.records(RetrainingDecision),
         wishes=operations.numbered(Wish),
-        trained_on=trained[-1][1].business_date if trained else None,
-        serving=trained[-1][1].champion_after if trained else None,
+        trained_on=trained[-1].business_date if trained else None,
+        serving=serving,
+        serving_since=its_nights[-1].business_date if its_nights else None,
         newest_promotion=numbered[-1][0] if numbered else 0,
         days_with_baskets=[made for made, rows in tables.rows_by_day(TRANSACTIONS).items() if made and rows],
     )

@@ -23,8 +23,9 @@ from resources.records import RetrainingDecision, Signal, Wish
 if TYPE_CHECKING:
     from resources.settings import Retraining
 
-INPUTS = "inputs"
-COUNTED = ("features", "predictions", "outcomes")
+INPUTS, OUTCOMES = "inputs", "outcomes"
+COUNTED = ("features", "predictions", OUTCOMES)
+OUTCOMES_LAG = dt.timedelta(days=7)  # they judge the lists of a week before: by then, perhaps, of another version
 ONE_DAY, LABEL_WEEK = dt.timedelta(days=1), 7  # days
 
 
@@ -33,8 +34,8 @@ class Known:
     """What is known at a business day's close.
 
     `signals` and `decisions` may reach past it; `trained_on` is the day that the last model was trained for, by then,
-    and `serving` the version that serves; `days_with_baskets` are those of the transactions; wishes and promotions have
-    their numbers in the ledger.
+    `serving` the version that serves, and `serving_since` the day whose training it won; `days_with_baskets` are those of
+    the transactions; wishes and promotions have their numbers in the ledger.
     """
 
     signals: Sequence[Signal] = ()
@@ -42,6 +43,7 @@ class Known:
     wishes: Sequence[tuple[int, Wish]] = ()
     trained_on: dt.date | None = None
     serving: int | None = None
+    serving_since: dt.date | None = None
     newest_promotion: int = 0
     days_with_baskets: Collection[dt.date] = ()
 
@@ -143,13 +145,18 @@ def _of_watch(watch: str, day: dt.date, known: Known, *, rule: Retraining) -> _A
 
 
 def _seen(watch: str, day: dt.date, known: Known) -> dict[dt.date, Signal]:
-    """The newest signal of each night since the last training, of the version that serves: others were answered by it."""
+    """The newest signal of each night since the last training, of what the version that serves did.
+
+    What came before was answered by that training.
+    """
+    answered = [known.trained_on] if known.trained_on else []
+    if watch == OUTCOMES and known.serving_since:
+        answered.append(known.serving_since + OUTCOMES_LAG)
     return {
         signal.business_date: signal
         for signal in known.signals
         if signal.watch == watch
-        and signal.business_date <= day
-        and (known.trained_on is None or signal.business_date > known.trained_on)
+        and max(answered, default=dt.date.min) < signal.business_date <= day
         and signal.model_version in (None, known.serving)
     }
 

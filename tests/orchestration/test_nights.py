@@ -226,6 +226,11 @@ def test_an_ordinary_night_trains_nothing_and_is_served_by_the_champion_of_an_ea
     (decision,) = after_two_nights.decisions(TOMORROW)
     assert not decision.is_retraining
     assert decision.reasons[0].startswith("Not before 2024-05-09: the model was trained in the night of 2024-05-06")
+    # The watches are waited for by nobody: the night's last step is the one that reads what they saw.
+    filters = dg.RunsFilter(job_name="nightly", tags={"dagster/partition": TOMORROW.isoformat()})
+    (run,) = after_two_nights.instance.get_runs(filters)
+    steps = after_two_nights.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START)
+    assert steps[-1].step_key == "retraining_decision"
     (first,) = after_two_nights.decisions(NIGHT)
     assert first.reasons == ["The model was trained tonight already."]
 

@@ -135,8 +135,18 @@ def test_a_broken_feed_is_nothing_to_train_on() -> None:
 def test_what_was_seen_before_the_last_training_or_of_another_version_was_answered_by_it() -> None:
     before = signals("features", "eeeeeee", until=after(3))  # of which three nights came after
     assert causes(after(3), replace(KNOWN, signals=before)) == []
-    of_the_old = signals("outcomes", "eeeeeee", until=after(12), version=2)
+    of_the_old = signals("features", "eeeeeee", until=after(12), version=2)
     assert causes(after(12), replace(KNOWN, signals=of_the_old)) == []
+
+
+def test_outcomes_judge_lists_of_a_week_before_and_count_once_these_are_the_champions() -> None:
+    watch, new = "outcomes", replace(KNOWN, serving_since=TRAINED)
+    assert causes(after(7), replace(new, signals=signals(watch, "eeeeeee", until=after(7)))) == []
+    assert causes(after(10), replace(new, signals=signals(watch, "eeeeeee", until=after(10)))) == []
+    assert causes(after(11), replace(new, signals=signals(watch, "eeeeeee", until=after(11)))) == [watch]
+    # One that was challenged in vain has made them all along.
+    old = replace(KNOWN, serving_since=after(-30))
+    assert causes(after(5), replace(old, signals=signals(watch, "eeeee", until=after(5)))) == [watch]
 
 
 def test_a_week_of_age_is_a_reason() -> None:
