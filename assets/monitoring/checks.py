@@ -6,7 +6,7 @@ counts; the decision to train anew and the alerts read them.
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from assets.profiles.days import WEEKS_BEFORE
 from assets.profiles.reference import REFERENCE, Reference
 from assets.reporting import picture
 from assets.scoring.assets import RECOMMENDATIONS
+from assets.training.champions import serving
 from resources.model_registry import ModelRegistry
 from resources.operations import OperationsDatabase
 from resources.records import Signal
@@ -38,20 +39,18 @@ AGES_MOVED = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Night:
-    """A business day that a watch looks at, and what it looks with."""
+    """A business day that a watch looks at, and what it looks with.
+
+    `reference_of` is the reference profile that was kept with a version of the model, if there is one.
+    """
 
     day: dt.date
     settings: Settings
     tables: TableStore
-    registry: ModelRegistry
-
-    def reference(self, version: int | None) -> Reference | None:
-        """The reference profile that was kept with a version."""
-        text = None if version is None else self.registry.document(self.registry.version(version), REFERENCE)
-        return None if text is None else Reference.of_text(text)
+    reference_of: Callable[[int], Reference | None]
 
 
-Look = Callable[[Night, int | None, Reference | None], Seen]
+Look = Callable[[Night, Reference], Seen]
 
 
 def watch(
@@ -59,8 +58,8 @@ def watch(
 ) -> Callable[[Look], dg.AssetChecksDefinition]:
     """Make a check that does not block from a function that says what it saw of a night, and put that on record.
 
-    The function is given the night, the version of the champion with which the night began (`nights_champion`: that was
-    decided in it), and its reference. Where there is none, or the function fails, the signal is `unknown` and says why.
+    The function is given the night and the reference of the champion that served before it (`nights_champion`: that made
+    its lists). Where there is none, or the function fails, the signal is `unknown` and says why.
     """
 
     def decorate(look: Look) -> dg.AssetChecksDefinition:
@@ -78,29 +77,45 @@ def watch(
             operations: OperationsDatabase,
             registry: ModelRegistry,
         ) -> dg.AssetCheckResult:
-            earlier = operations.records(Signal, watch=name, last=NIGHTS_KEPT)
-            is_crashed = False
-            for day in days_of(context):
-                night = Night(day=day, settings=settings, tables=tables, registry=registry)
-                version = operations.champion_as_of(day if nights_champion else day - ONE_DAY)
+            @functools.cache
+            def reference_of(version: int) -> Reference | None:
+                text = registry.document(registry.version(version), REFERENCE)
+                return None if text is None else Reference.of_text(text)
+
+            def seen_of(day: dt.date, version: int | None) -> Seen:
+                night = Night(day=day, settings=settings, tables=tables, reference_of=reference_of)
                 try:
-                    seen, is_crashed = _looked(look, night, version), False
-                except Exception as error:  # whatever it is, no night is lost for it; the check fails, and says so
+                    return _looked(look, night, version)
+                except Exception as error:
                     context.log.warning(f"The watch could not look at {day}", exc_info=True)
-                    seen, is_crashed = Seen(says=f"It could not look: {type(error).__name__}: {error}"), True
-                earlier.append(
-                    signal(
-                        seen,
+                    return Seen(says=_failed(error), has_failed=True)
+
+            # Whatever happens here, no night is lost for it: the check fails, and says so.
+            try:
+                signals = operations.records(Signal, watch=name, last=NIGHTS_KEPT)
+                for day in days_of(context):
+                    now = dt.datetime.now(dt.UTC)
+                    decided = serving(operations, day if nights_champion else day - ONE_DAY, now=now)
+                    version = decided.champion_after if decided else None
+                    new = signal(
+                        seen_of(day, version),
                         watch=name,
                         day=day,
-                        earlier=earlier,
+                        earlier=signals,
                         model_version=version,
                         run_id=context.run.run_id,
-                        seen_at=dt.datetime.now(dt.UTC),
+                        seen_at=now,
                     )
+                    operations.record(new)
+                    signals.append(new)
+                return _result(signals)
+            except Exception as error:
+                context.log.warning("The watch failed", exc_info=True)
+                return dg.AssetCheckResult(
+                    passed=False,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    description=_failed(error),
                 )
-                operations.record(earlier[-1])
-            return _result(earlier, is_crashed=is_crashed)
 
         return run
 
@@ -110,25 +125,30 @@ def watch(
 def _looked(look: Look, night: Night, version: int | None) -> Seen:
     if version is None:
         return Seen(says="There is no champion yet, so nothing to compare with.")
-    reference = night.reference(version)
+    reference = night.reference_of(version)
     if reference is None:
         return Seen(says=f"Version {version} has no reference profile: the next version that is trained will have one.")
-    return look(night, version, reference)
+    return look(night, reference)
 
 
-def _result(signals: list[Signal], *, is_crashed: bool) -> dg.AssetCheckResult:
+def _failed(error: Exception) -> str:
+    return f"It could not look: {type(error).__name__}: {error}"
+
+
+def _result(signals: list[Signal]) -> dg.AssetCheckResult:
     from assets.monitoring import pictures
 
     last = signals[-1]
+    shown = newest([one for one in signals if one.business_date <= last.business_date])
     metadata: dict[str, Any] = {
         "level": last.level,
         "compared_with_version": str(last.model_version),
         **({"since": last.details["since"]} if last.details.get("since") else {}),
         **({"moved": last.details["moved"]} if last.details.get("moved") else {}),
-        **({"what_moved": picture(pictures.drift(newest(signals)))} if last.details else {}),
+        **({"what_moved": picture(pictures.drift(shown))} if "findings" in last.details else {}),
     }
     return dg.AssetCheckResult(
-        passed=last.level not in BAD and not is_crashed,
+        passed=last.level not in BAD and not last.details.get("has_failed"),
         severity=dg.AssetCheckSeverity.ERROR if last.level == Signal.ERROR else dg.AssetCheckSeverity.WARN,
         description=last.says,
         metadata=metadata,
@@ -136,7 +156,7 @@ def _result(signals: list[Signal], *, is_crashed: bool) -> dg.AssetCheckResult:
 
 
 @watch(INPUTS, asset=TRANSACTIONS, check="day_is_like_those_the_champion_learnt_from")
-def inputs(night: Night, version: int | None, reference: Reference) -> Seen:
+def inputs(night: Night, reference: Reference) -> Seen:
     """The day's lines are spread over departments, stores, hours, prices and so on as on the same weekdays before.
 
     A feed that is broken and yet keeps its contract shows here: a department without lines, prices in another unit,
@@ -152,7 +172,7 @@ def inputs(night: Night, version: int | None, reference: Reference) -> Seen:
 
 
 @watch(LOOKED_AT, asset="household_features", check="features_are_like_the_champions", also_of=FEATURES)
-def features(night: Night, version: int | None, reference: Reference) -> Seen:
+def features(night: Night, reference: Reference) -> Seen:
     """Every feature is spread as it was when the champion was made, on the same weekday where that is known."""
     from assets.monitoring.drift import moved_columns
     from assets.profiles.numbers import feature_counts
@@ -168,7 +188,7 @@ def features(night: Night, version: int | None, reference: Reference) -> Seen:
 
 
 @watch(PREDICTIONS, asset=RECOMMENDATIONS, check="lists_are_like_the_champions_first", nights_champion=True)
-def predictions(night: Night, version: int | None, reference: Reference) -> Seen:
+def predictions(night: Night, reference: Reference) -> Seen:
     """The scores of the lists, and the reasons in them, are spread as they were when the champion was made."""
     from assets.monitoring.drift import moved_columns
     from assets.profiles.numbers import list_counts
@@ -182,18 +202,16 @@ def predictions(night: Night, version: int | None, reference: Reference) -> Seen
 
 
 @watch(OUTCOMES, asset=PERFORMANCE, check="lists_are_worth_what_was_promised")
-def outcomes(night: Night, version: int | None, reference: Reference) -> Seen:
+def outcomes(night: Night, reference: Reference) -> Seen:
     """What was bought in the week after a night's lists is as well hit as the version promised when it was promoted."""
     from assets.monitoring.decay import WEEK, WEEKS_SHOWN, Window, decay
 
     rows = night.tables.read(PERFORMANCE, since=night.day - WEEKS_SHOWN * WEEK, until=night.day)
     weeks = rows.filter(rows.horizon == "week").drop("recommended_on", "horizon").to_pyarrow().to_pylist()
 
-    @functools.cache
-    def promised(of: int):
-        found = night.reference(of)
+    def promised(version: int) -> Mapping[str, Sequence[float]]:
+        found = night.reference_of(version)
         return found.promised if found else {}
 
-    rule = night.settings.promotion
     windows = [Window(**row) for row in weeks]
-    return decay(windows, day=night.day, promised=promised, min_households=rule.min_households)
+    return decay(windows, day=night.day, promised=promised, min_households=night.settings.promotion.min_households)

@@ -87,10 +87,11 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What a watch saw in a night; without findings there was too little to say anything, and `says` why."""
+    """What a watch saw in a night; without findings it had too little to say anything, or `has_failed`, and `says` why."""
 
     findings: Sequence[Finding] = ()
     says: str = ""
+    has_failed: bool = False
 
     @property
     def worst(self) -> Finding | None:

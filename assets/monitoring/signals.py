@@ -33,7 +33,7 @@ def signal(
 ) -> Signal:
     """What goes on record of `seen`; `earlier` are the watch's signals, in the order in which they were recorded."""
     findings = sorted(seen.findings, key=lambda finding: -finding.far)
-    says, details = seen.says, {}
+    says, details = seen.says, {"has_failed": True} if seen.has_failed else {}
     if worst := seen.worst:
         moved = list(dict.fromkeys(finding.column for finding in findings if finding.level in BAD))
         nights = [day]
