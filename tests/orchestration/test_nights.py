@@ -430,7 +430,7 @@ def test_a_night_that_failed_a_check_goes_on_once_a_person_lets_it_through(shop:
     shop.take_in(dt.date(2024, 1, 1), day - dt.timedelta(days=1))
     assert not shop.night(day).success
     features = [dg.AssetKey(name) for name in FEATURES]
-    assert "volume_is_like_the_same_weekday failed" in failures(shop.night(day, asset_selection=features))
+    assert "volume_is_like_the_same_weekday failed" in failures(shop.run("nightly", day, asset_selection=features))
 
     reached = {"tables": shop.tables, "operations": shop.operations, "settings": load_settings()}
     monkeypatch.setattr("orchestration.cli.adapters.adapters", lambda: reached)
@@ -441,7 +441,7 @@ def test_a_night_that_failed_a_check_goes_on_once_a_person_lets_it_through(shop:
     assert wanted - launch._done(shop.instance, **asked)[transactions] == {"volume_is_like_the_same_weekday"}
     override("transactions", "volume_is_like_the_same_weekday", reason="the shop closed at noon")
     assert launch._done(shop.instance, **asked)[transactions] == wanted
-    assert shop.night(day, asset_selection=features).success
+    assert shop.run("nightly", day, asset_selection=features).success
 
 
 def test_a_night_without_enough_history_says_when_nights_can_begin(shop: Shop) -> None:

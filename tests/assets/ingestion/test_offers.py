@@ -15,6 +15,7 @@ import pytest
 
 from assets.ingestion import offers as planned
 from assets.ingestion.offers import RULES, TYPES, Tally, inputs_of, no_offers, source_columns, tally
+from resources.records import Verdict
 from resources.settings import Offers
 
 DATES = {"product_id": "what", "starts_on": "from", "ends_on": "to"}
@@ -229,7 +230,7 @@ HEADER = "what,shop,week,page\n"
 
 
 @pytest.fixture
-def take_in(tmp_path: Path, settings, tables, feeds) -> Callable[..., dg.ExecuteInProcessResult]:
+def take_in(tmp_path: Path, settings, tables, feeds, operations) -> Callable[..., dg.ExecuteInProcessResult]:
     """Deliver `text` (None: the file stays as it is) and make the table and its checks."""
     from assets.ingestion import checks
     from assets.ingestion.assets import offers
@@ -244,8 +245,13 @@ def take_in(tmp_path: Path, settings, tables, feeds) -> Callable[..., dg.Execute
 
     def make(of: Offers | None) -> dg.ExecuteInProcessResult:
         return dg.materialize(
-            [offers, checks.offer_is_known_once, checks.offer_has_days_and_reach],
-            resources={"settings": settings.model_copy(update={"offers": of}), "feeds": feeds, "tables": tables},
+            [offers, checks.offers_are_fit_to_use],
+            resources={
+                "settings": settings.model_copy(update={"offers": of}),
+                "feeds": feeds,
+                "tables": tables,
+                "operations": operations,
+            },
             raise_on_error=False,
         )
 
@@ -321,10 +327,18 @@ def test_file_that_cannot_be_used_is_refused_and_leaves_the_table_alone(take_in,
         ([("P1", 1, 7, 0, None)], "offer_has_days_and_reach"),
     ],
 )
-def test_checks_see_a_table_that_is_wrong(tables, rows, broken):
+def test_gates_see_a_table_that_is_wrong(tables, operations, rows, broken):
     from assets.ingestion import checks
 
     dated = [(what, *(MONDAY + dt.timedelta(days=d) for d in days), reach) for what, *days, reach in rows]
     tables.replace("offers", ibis.memtable([dict(zip(TYPES, row, strict=True)) for row in dated], schema=dict(TYPES)))
-    results = [checks.offer_is_known_once(tables), checks.offer_has_days_and_reach(tables)]
-    assert [result.check_name for result in results if not result.passed] == [broken]  # pyright: ignore
+    checked = dg.Definitions(
+        assets=[dg.AssetSpec("offers")],
+        asset_checks=[checks.offers_are_fit_to_use],
+        jobs=[dg.define_asset_job("look", selection=dg.AssetSelection.all_asset_checks())],
+        resources={"tables": tables, "operations": operations},
+    )
+    result = checked.resolve_job_def("look").execute_in_process(raise_on_error=False)
+    assert [check.check_name for check in result.get_asset_check_evaluations() if not check.passed] == [broken]
+    verdicts = operations.verdicts("offers")
+    assert {check for (_, check), verdict in verdicts.items() if verdict.outcome == Verdict.FAILED} == {broken}
