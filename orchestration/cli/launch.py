@@ -182,7 +182,7 @@ def _done(found: dg.DagsterInstance, attempts: Sequence[dg.DagsterRun], day: dt.
     for asset in made:
         subjects = {subject for subject, each in GATES.items() if any(_is_of(gate, asset) for gate in each)}
         needs = {subject: present(subject, [day], **adapters()) for subject in subjects}
-        shut = {gate.check for gate in closed(operations, needs, now=now)}
+        shut = {each.gate.check for each in closed(operations, needs, now=now)}
         done[asset] = set(gates_of(asset)) - shut
     return done
 
