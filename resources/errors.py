@@ -42,3 +42,9 @@ class Unavailable(NightcartError):
     """Something outside did not answer (a download, a database): the same call may succeed in a while."""
 
     is_worth_retrying = True
+
+
+class Overtaken(NightcartError):
+    """Somebody else decided first, on the same thing: nothing was changed, and what it stood on has to be looked at again."""
+
+    is_worth_retrying = True

@@ -12,8 +12,35 @@ from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, kw_only=True)
+class Registration:
+    """A version that was put into the model registry: what was made of what, and where it can be made a version again.
+
+    `digest` is of the version's files, `tables` the versions of those that it was learnt from, `source` where the
+    registry keeps the files, and `tags` what stands on the version.
+    """
+
+    TABLE: ClassVar = "registrations"
+
+    version: int
+    business_date: dt.date
+    title: str
+    identity: str
+    digest: str
+    tables: Mapping[str, int] = field(default_factory=dict)
+    source: str
+    mlflow_run_id: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    run_id: str
+    registered_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class PromotionRecord:
-    """One night's decision on who is champion; versions are those of the model registry."""
+    """A decision on who is champion; versions are those of the model registry.
+
+    `kind` tells a night's own decision from a person's, and from a version that had to be registered again; `by` is
+    who took it, and is empty for a night. `business_date` is the night whose lists are the first that may follow it.
+    """
 
     TABLE: ClassVar = "promotions"
 
@@ -24,8 +51,35 @@ class PromotionRecord:
     is_promoted: bool
     reasons: Sequence[str]
     numbers: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = "night"
+    by: str = ""
     decided_at: dt.datetime
     run_id: str
+
+    NIGHT: ClassVar = "night"
+    PROMOTE: ClassVar = "promote"
+    ROLLBACK: ClassVar = "rollback"
+    RESTORE: ClassVar = "restore"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """What is served from `published_at` on: the lists made at the close of `made_on`, for the day `published_for`.
+
+    `table_version` is that of `published_recommendations`, `model_version` the one that made the lists.
+    """
+
+    TABLE: ClassVar = "publications"
+
+    made_on: dt.date
+    published_for: dt.date
+    is_carried_over: bool
+    because: str = ""
+    table_version: int
+    model_version: int | None
+    rows: int
+    run_id: str
+    published_at: dt.datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +298,9 @@ class Heartbeat:
 
 
 KINDS: tuple[type, ...] = (
+    Registration,
     PromotionRecord,
+    Publication,
     Verdict,
     Override,
     Signal,
