@@ -21,6 +21,8 @@ from assets.monitoring import ledger
 from assets.scoring import publication
 from assets.scoring.assets import carry_over, served_now
 from assets.scoring.publication import Published
+from assets.training.standing import follow
+from assets.training.stewardship import differences
 from orchestration import alerts, heartbeat, outcomes
 from orchestration.arrivals import ARRIVAL_TAG
 from orchestration.attempts import ATTEMPT_TAG
@@ -28,6 +30,7 @@ from orchestration.heartbeat import Clockwork
 from orchestration.jobs import nightly
 from orchestration.nights import night_so_far
 from orchestration.outcomes import PARTITION_TAG
+from resources.model_registry import ModelRegistry
 from resources.notifier import Notifier
 from resources.operations import OperationsDatabase
 from resources.records import Alert, Arrival, Attempt, Heartbeat, Signal
@@ -54,6 +57,7 @@ class Watchman:
     repository: dg.RepositoryDefinition
     settings: Settings
     tables: TableStore
+    registry: ModelRegistry
     operations: OperationsDatabase
     now: dt.datetime
 
@@ -320,6 +324,23 @@ def _arrivals(watchman: Watchman) -> Iterator[Alert]:
             yield watchman.alert(key, Alert.REFUSAL, happened, command=command, is_event=True)
 
 
+# ----------------------------------------------------------------------------------------------------------- registry
+
+
+def _registry(watchman: Watchman) -> Iterator[Alert]:
+    """What the model registry says otherwise than the ledger of promotions: somebody has moved or deleted something.
+
+    What a run left that died between the two is made good on the spot, and nobody is told.
+    """
+    found = differences(watchman.registry, watchman.operations)
+    if found and all(each.is_unfinished for each in found):
+        follow(watchman.registry, watchman.operations)
+        return
+    for each in found:
+        happened = f"MLflow's registry is not what was decided: {each.says}."
+        yield watchman.alert(f"registry {each.says}", Alert.FAILURE, happened, command="`nightcart reconcile`.")
+
+
 # ---------------------------------------------------------------------------------------------------------- clockwork
 
 
@@ -409,5 +430,6 @@ PARTS: Mapping[str, Callable[[Watchman], Iterator[Alert]]] = {
     "drift": _drift,
     "attempts": _attempts,
     "arrival": _arrivals,
+    "registry": _registry,
     "clockwork": clockwork,
 }

@@ -72,13 +72,25 @@ def broken_links(entries: Iterable[Entry]) -> Iterator[Flaw]:
             what = f"entry {expected} is" if entry.id == expected + 1 else f"entries {expected} to {entry.id - 1} are"
             yield Flaw(entry=expected, says=f"{what} missing before it is followed by entry {entry.id}")
         elif entry.previous != previous:
-            yield Flaw(entry=entry.id, says="it does not follow the entry before it: one of them was put here or changed")
+            yield Flaw(
+                entry=entry.id, says="it does not follow the entry before it: one of them was put here or changed"
+            )
         again = sealed(
             id=entry.id, kind=entry.kind, record_id=entry.record_id, payload=entry.payload, previous=entry.previous
         )
         if again.digest != entry.digest:
             yield Flaw(entry=entry.id, says=f"its digest is not that of what it says ({entry.kind} {entry.record_id})")
         expected, previous = entry.id + 1, entry.digest
+
+
+def broken_ends(entries: Iterable[Entry], head: str) -> Iterator[Flaw]:
+    """Whether the entry that was once the last is still there: `head` is its number and digest, as `5:ab12…`."""
+    number, _, digest = head.partition(":")
+    found = next((entry for entry in entries if entry.id == int(number)), None)
+    if int(number) and found is None:
+        yield Flaw(entry=int(number), says="it was the last one once, and is gone: the end was cut off")
+    elif found and found.digest != digest:
+        yield Flaw(entry=found.id, says="it was the last one once, with another digest: everything was made anew")
 
 
 def changed_records(entries: Iterable[Entry], rows: Mapping[tuple[str, int], str]) -> Iterator[Flaw]:
@@ -96,7 +108,9 @@ def changed_records(entries: Iterable[Entry], rows: Mapping[tuple[str, int], str
         elif found != entry.payload and (names := _differences(entry.payload, found)):
             yield Flaw(entry=entry.id, says=f"{entry.kind} {entry.record_id} was changed: {', '.join(names)}")
     for kind, number in sorted(rows.keys() - told):
-        yield Flaw(entry=last + 1, says=f"{kind} {number} has no entry: it was put there by hand, or its entry was removed")
+        yield Flaw(
+            entry=last + 1, says=f"{kind} {number} has no entry: it was put there by hand, or its entry was removed"
+        )
 
 
 def _differences(recorded: str, found: str) -> list[str]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 CHAMPION, PREVIOUS = "champion", "previous"
 DIGEST, BUSINESS_DATE, IDENTITY = "nightcart.digest", "nightcart.business_date", "nightcart.identity"
+TABLE = "nightcart.table."  # and the table's name: the tag with its version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,7 @@ class ModelVersion:
 
     version: int
     run_id: str
+    source: str
     tags: Mapping[str, str]
     parameters: Mapping[str, str]
     metrics: Mapping[str, float]
@@ -101,7 +103,7 @@ class ModelRegistry(dg.ConfigurableResource):
                 BUSINESS_DATE: record.business_date,
                 IDENTITY: record.identity,
                 DIGEST: digest(folder),
-                **{f"nightcart.table.{table}": str(version) for table, version in record.tables.items()},
+                **{f"{TABLE}{table}": str(version) for table, version in record.tables.items()},
             }
             with mlflow.start_run(
                 experiment_id=experiment.experiment_id if experiment else None,
@@ -163,15 +165,41 @@ class ModelRegistry(dg.ConfigurableResource):
             remedy=f"`dg launch --assets challenger --partition {business_date}`.",
         )
 
+    def aliases(self) -> dict[str, int]:
+        """The version that each alias points to."""
+        with self._talking():
+            return self._aliases() if self._is_registered() else {}
+
     def aliased(self, alias: str) -> int | None:
         """The version that an alias points to."""
-        with self._talking():
-            return self._aliases().get(alias) if self._is_registered() else None
+        return self.aliases().get(alias)
 
-    def point(self, alias: str, version: int) -> None:
-        """Move an alias."""
+    def point(self, alias: str, version: int | None) -> None:
+        """Move an alias, or take it away; raises :class:`Refused` when the version is not there."""
         with self._talking():
-            self._client.set_registered_model_alias(self.name, alias, str(version))
+            if version is None:
+                self._client.delete_registered_model_alias(self.name, alias)
+            else:
+                self._client.set_registered_model_alias(self.name, alias, str(self.version(version).version))
+
+    def register_again(self, *, source: str, run_id: str, tags: Mapping[str, str]) -> ModelVersion:
+        """Make a version of files that the registry still keeps, when the version that they were is gone.
+
+        Raises :class:`Refused` when the files, or the run that made them, are gone too.
+        """
+        from mlflow.exceptions import MlflowException
+
+        with self._talking(), _quiet():
+            try:
+                made = self._client.create_model_version(self.name, source=source, run_id=run_id, tags=dict(tags))
+            except MlflowException as error:
+                if error.get_http_status_code() >= 500:
+                    raise
+                raise Refused(
+                    f"What {source} was cannot be registered again: {error.message}",
+                    remedy="restore MLflow's database and artifacts from a backup, or `nightcart rollback`.",
+                ) from error
+            return self.version(int(made.version))
 
     @contextlib.contextmanager
     def files(self, version: ModelVersion) -> Iterator[Path]:
@@ -213,6 +241,7 @@ class ModelRegistry(dg.ConfigurableResource):
         return ModelVersion(
             version=int(found.version),
             run_id=found.run_id,
+            source=found.source,
             tags=found.tags,
             parameters=run.data.params,
             metrics=run.data.metrics,

@@ -101,14 +101,24 @@ class OperationsDatabase(dg.ConfigurableResource):
         if entries:
             connection.execute(trail.insert(), entries)
 
+    def audit_head(self) -> str:
+        """The last entry's number and digest: kept elsewhere, it proves later that the end was not cut off."""
+        table = _metadata().tables[AUDIT]
+        with self._engine.connect() as connection:
+            last = connection.execute(table.select().order_by(table.c.id.desc()).limit(1)).mappings().first()
+        return f"{last['id']}:{last['digest']}" if last else f"0:{audit.START}"
+
     def trail(self) -> list[audit.Entry]:
         """The audit trail, in order."""
         table = _metadata().tables[AUDIT]
         with self._engine.connect() as connection:
             return [audit.Entry(**row) for row in connection.execute(table.select().order_by(table.c.id)).mappings()]
 
-    def flaws(self) -> list[audit.Flaw]:
-        """What in the trail, or in the records behind it, is not as it was recorded: see `resources.audit`."""
+    def flaws(self, *, head: str | None = None) -> list[audit.Flaw]:
+        """What in the trail, or in the records behind it, is not as it was recorded: see `resources.audit`.
+
+        `head` is what :meth:`audit_head` said once, kept elsewhere.
+        """
         rows = {
             (kind.TABLE, row["id"]): audit.payload({name: row[name] for name, _ in _columns_of(kind)})
             for kind in KINDS
@@ -116,7 +126,8 @@ class OperationsDatabase(dg.ConfigurableResource):
             for row in self._rows(kind)
         }
         entries = self.trail()
-        return [*audit.broken_links(entries), *audit.changed_records(entries, rows)]
+        ends = audit.broken_ends(entries, head) if head else []
+        return [*audit.broken_links(entries), *audit.changed_records(entries, rows), *ends]
 
     def _rows(self, kind: type) -> list[Mapping[Any, Any]]:
         with self._engine.connect() as connection:

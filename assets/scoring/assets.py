@@ -19,7 +19,7 @@ from assets.training.champions import serving
 from resources.errors import Refused
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
-from resources.records import PromotionRecord
+from resources.records import PromotionRecord, Publication
 from resources.settings import Settings
 from resources.table_store import TableStore
 
@@ -195,6 +195,8 @@ def published_recommendations(
                 remedy=f"`nightcart nightly --date {days[-1]} --force` makes them again.",
             )
         _publish(lists, published, tables, onto=version)
+    # Also when nothing was published: what a run that died after it did not put on record is made good here.
+    record_publication(tables, operations, run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
     commit, now_served = tables.newest(PUBLISHED), published or served
     assert now_served
     report_days(context, commit, [days[-1]])
@@ -202,6 +204,8 @@ def published_recommendations(
         metadata={
             **written(commit, tables),
             "is_published": published is not None,
+            # In Dagster's own database: with the head of a night kept there, nobody cuts off the end of the trail unseen.
+            "audit_head": operations.audit_head(),
             **{name: str(value) for name, value in vars(now_served).items()},
         }
     )
@@ -231,7 +235,29 @@ def carry_over(
     # The rows are those that were judged: what was said of them holds of them.
     said = [verdict for verdict in operations.verdicts(PUBLISHED).values() if verdict.data_version == before]
     operations.record(*(dataclasses.replace(verdict, data_version=after, decided_at=now) for verdict in said))
+    record_publication(tables, operations, run_id="", now=now)
     return marked
+
+
+def record_publication(tables: TableStore, operations: OperationsDatabase, *, run_id: str, now: dt.datetime) -> None:
+    """Put what is served on record, unless it is."""
+    commit, (version, served) = tables.newest(PUBLISHED), _publication(tables)
+    if version is None or served is None or operations.records(Publication, table_version=version, last=1):
+        return
+    models = tables.read(PUBLISHED, version=version).model_version.max().execute()
+    operations.record(
+        Publication(
+            made_on=served.made_on,
+            published_for=served.published_for,
+            is_carried_over=served.is_carried_over,
+            because=served.carried_over_because,
+            table_version=version,
+            model_version=int(models) if models is not None else None,
+            rows=commit.rows,
+            run_id=run_id,
+            published_at=now,
+        )
+    )
 
 
 def _publication(tables: TableStore) -> tuple[int | None, Published | None]:

@@ -22,11 +22,13 @@ from assets.training.examples import LabelWeeks, label_weeks
 from assets.training.label_weeks import EXAMPLES, inputs_on_record, make_missing, read_examples, read_truth
 from assets.training.metrics import METRICS, Estimate
 from assets.training.rebuilding import CODE, RECIPE
+from assets.training.standing import follow
+from assets.training.versions import SAMPLE, frozen, load, registration, sound
 from resources.errors import MadeForOtherFeatures, Refused
-from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion, digest
+from resources.model_registry import ModelRecord, ModelRegistry, ModelVersion, digest
 from resources.operations import OperationsDatabase
 from resources.provenance import code_version
-from resources.records import PromotionRecord
+from resources.records import PromotionRecord, Registration
 from resources.settings import Settings
 from resources.table_store import TableStore
 
@@ -124,7 +126,8 @@ def _train(
     context.log.info(f"Fitting {recommender.title} on {len(learn_from):,} examples of {len(weeks.train)} label weeks")
     recommender.fit(learn_from, seed=model.seed)
 
-    found = evaluated(recommender, read_examples(tables, weeks.holdout), model=model, rule=rule)
+    holdout = read_examples(tables, weeks.holdout)
+    found = evaluated(recommender, holdout, model=model, rule=rule)
     metrics = found.metrics()
     promised = {name: found.estimates[f"{name}_at_{model.ranked_places}"] for name in METRICS}
     context.log.info("Registering the version in MLflow")
@@ -132,6 +135,8 @@ def _train(
         recommender,
         day,
         registry=registry,
+        operations=operations,
+        run_id=context.run.run_id,
         made_from=[*(inputs_on_record(tables, as_of) for as_of in weeks.train), model.seed],
         tables={name: tables.version(name) for name in (TRANSACTIONS, PRODUCTS, OFFERS, EXAMPLES)},
         parameters={
@@ -141,7 +146,10 @@ def _train(
             "holdout_from_closes": " ".join(as_of.isoformat() for as_of in weeks.holdout),
         },
         metrics=metrics,
-        documents=_reference(recommender, day, promised, settings=settings, tables=tables, operations=operations),
+        documents={
+            **_reference(recommender, day, promised, settings=settings, tables=tables, operations=operations),
+            SAMPLE: frozen(recommender, holdout),
+        },
         tags={"dagster.run_id": context.run.run_id, RECIPE: _recipe(recommender, seed=model.seed)},
     )
     shares = recommender.importance()
@@ -196,14 +204,14 @@ def champion(
         now=dt.datetime.now(dt.UTC),
     )
     for day in days:
-        candidate = registry.challenger_of(day.isoformat())
+        candidate, onto = registry.challenger_of(day.isoformat()), operations.last_decision()
         record = _already_decided(operations, day, candidate)
         if record is None:
             record = _decide(context, day, candidate, settings, tables, registry, operations)
-            operations.record(record)
+            operations.decide(record, onto=onto)
         records.append(record)
     # Also when nothing was decided: what a run that died between the ledger and the registry left is made good here.
-    _follow(registry, operations.promotions()[-1])
+    follow(registry, operations)
     last = records[-1]
     for reason in last.reasons:
         context.log.info(reason)
@@ -220,7 +228,7 @@ def champion(
 
 def _already_decided(operations: OperationsDatabase, day: dt.date, candidate: ModelVersion) -> PromotionRecord | None:
     """The decision of `day` on this very challenger. A night is decided anew only while no later one stands on it."""
-    decided = operations.promotions()
+    decided = [record for record in operations.promotions() if record.kind == PromotionRecord.NIGHT]
     of_the_day = [record for record in decided if record.business_date == day]
     if of_the_day and of_the_day[-1].challenger == candidate.version:
         return of_the_day[-1]
@@ -255,7 +263,7 @@ def _decide(
     judgement = judge(
         holdout,
         read_truth(tables, weeks),
-        challenger=(f"challenger (version {candidate.version})", _load(registry, candidate)),
+        challenger=(f"challenger (version {candidate.version})", sound(registry, candidate)),
         baselines={baseline.title: baseline for baseline in baselines},
         champion=champion,
         model=settings.model,
@@ -268,8 +276,18 @@ def _decide(
         # Households are not left without a list.
         stand_in = next(baseline for baseline in baselines if baseline.title == judgement.best_baseline)
         promised = judgement.quality[stand_in.title]
-        documents = _reference(stand_in, day, promised, settings=settings, tables=tables, operations=operations)
-        after = _register(stand_in, day, registry=registry, made_from=["stand-in"], documents=documents).version
+        after = _register(
+            stand_in,
+            day,
+            registry=registry,
+            operations=operations,
+            run_id=context.run.run_id,
+            made_from=["stand-in"],
+            documents={
+                **_reference(stand_in, day, promised, settings=settings, tables=tables, operations=operations),
+                SAMPLE: frozen(stand_in, holdout),
+            },
+        ).version
         reasons = (*reasons, f"{stand_in.title} serves as champion, version {after}, until a challenger beats it")
     return PromotionRecord(
         business_date=day,
@@ -292,18 +310,10 @@ def _defender(
         return None, ()
     name = f"champion (version {before})"
     try:
-        return (name, _load(registry, registry.version(before))), ()
+        return (name, load(registry, registry.version(before))), ()
     except MadeForOtherFeatures:
         # It cannot score what this code makes, so it can neither defend itself nor serve tomorrow.
         return None, (f"{name} was made for other features than today's and cannot be compared",)
-
-
-def _follow(registry: ModelRegistry, newest: PromotionRecord) -> None:
-    """Let the registry's aliases say what the ledger says; the ledger is written first."""
-    if newest.champion_after is not None and registry.aliased(CHAMPION) != newest.champion_after:
-        if newest.champion_before is not None:
-            registry.point(PREVIOUS, newest.champion_before)
-        registry.point(CHAMPION, newest.champion_after)
 
 
 def _delivered(tables: TableStore, *, until: dt.date) -> dict[str, gates.Versions]:
@@ -358,22 +368,22 @@ def _recipe(recommender: "Recommender", *, seed: int) -> str:
     return json.dumps({"family": recommender.family(), "parameters": dict(recommender.parameters), "seed": seed})
 
 
-def _load(registry: ModelRegistry, version: ModelVersion) -> "Recommender":
-    from assets.training.models.interface import Recommender
-
-    with registry.files(version) as folder:
-        return Recommender.load(folder)
-
-
 def _register(
-    model: "Recommender", day: dt.date, *, registry: ModelRegistry, made_from: Sequence[Any], **record: Any
+    model: "Recommender",
+    day: dt.date,
+    *,
+    registry: ModelRegistry,
+    operations: OperationsDatabase,
+    run_id: str,
+    made_from: Sequence[Any],
+    **record: Any,
 ) -> ModelVersion:
     """Save a model and put it on record; a model with the same files, made from the same, is the same version."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         model.save(folder)
         identity = hashlib.sha256(repr((day, *made_from, digest(folder))).encode()).hexdigest()
-        return registry.register(
+        version = registry.register(
             folder,
             ModelRecord(
                 business_date=day.isoformat(),
@@ -385,3 +395,7 @@ def _register(
                 **record,
             ),
         )
+    # Not before it is registered: a run that died between the two finds the version again, and comes here.
+    if not operations.records(Registration, version=version.version, last=1):
+        operations.record(registration(version, run_id=run_id, now=dt.datetime.now(dt.UTC)))
+    return version

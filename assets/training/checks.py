@@ -11,6 +11,7 @@ from assets.ingestion.assets import TRANSACTIONS
 from assets.partitions import days_of
 from assets.training.assets import CHALLENGER
 from assets.training.label_weeks import AS_OF, EXAMPLES
+from assets.training.versions import sound
 from resources.errors import Refused
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
@@ -23,8 +24,9 @@ EXAMPLES_GATE = Gate(
 )
 CHALLENGER_GATE = Gate(
     subject=CHALLENGER,
-    check="version_can_be_loaded",
-    description="The version's files can be loaded, and their digest is the one on record.",
+    check="version_scores_as_it_did",
+    description="The version's files can be loaded, their digest is the one on record, and they score the frozen sample "
+    "that was registered with them as they did then.",
 )
 CHAMPION_GATE = Gate(
     subject=CHAMPION,
@@ -76,16 +78,13 @@ def _challengers(days: Iterable[dt.date], *, registry: ModelRegistry, **_: Any) 
 def challenger_is_fit_to_use(
     context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase, registry: ModelRegistry
 ) -> Iterator[Found]:
-    """Load the version of each day; what cannot be loaded says why."""
-    from assets.training.models.interface import Recommender
-
+    """Load the version of each day and let it score its sample; what cannot says why."""
     broken: dict[dt.date | None, str] = {}
     loaded = {}
     for day in days_of(context):
         version = registry.challenger_of(day.isoformat())
         try:
-            with registry.files(version) as folder:
-                loaded[day.isoformat()] = f"version {version.version}, {Recommender.load(folder).family()}"
+            loaded[day.isoformat()] = f"version {version.version}, {sound(registry, version).family()}"
         except Refused as error:
             broken[day] = error.message
     yield Found(gate=CHALLENGER_GATE, broken=broken, metadata={"loaded": loaded})

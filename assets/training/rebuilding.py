@@ -15,7 +15,7 @@ from assets.training.examples import LABEL_DAYS, examples
 from assets.training.label_weeks import AS_OF, EXAMPLES, in_order, read_examples
 from assets.training.models.interface import Recommender
 from resources.errors import Refused
-from resources.model_registry import DIGEST, digest
+from resources.model_registry import DIGEST, TABLE, digest
 from resources.provenance import code_version
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _from_lines(
 
 
 def _version_of(version: ModelVersion, table: str) -> int:
-    return int(version.tags[f"nightcart.table.{table}"])
+    return int(version.tags[f"{TABLE}{table}"])
 
 
 def _bytes(file: Path) -> bytes | None:

@@ -33,6 +33,7 @@ def watchman(found: dg.DagsterInstance) -> Watchman:
         repository=defs.get_repository_def(),
         settings=adapters()["settings"],
         tables=adapters()["tables"],
+        registry=adapters()["registry"],
         operations=adapters()["operations"],
         now=dt.datetime.now(dt.UTC),
     )

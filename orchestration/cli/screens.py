@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
+    from resources import audit
     from resources.records import Alert, Override, PromotionRecord
 
 console = Console(highlight=False)
@@ -132,7 +133,8 @@ def models() -> None:
         "[dim]Metrics are of each version's own holdout; they compare within a night, not across nights.[/]\n"
     )
     for record in operations.promotions()[-3:]:
-        console.print(f"[bold]{record.business_date}[/] " + escape("; ".join(record.reasons)))
+        who = f"{record.kind} by {record.by}: " if record.by else ""
+        console.print(f"[bold]{record.business_date}[/] " + escape(who + "; ".join(record.reasons)))
 
 
 def drift(days: int) -> None:
@@ -404,17 +406,18 @@ def _asset_row(found, graph, key, advice: list[str]) -> list[str]:
 
 
 def _champion(advice: list[str]) -> None:
+    from assets.training.stewardship import differences
+
     decided = adapters()["operations"].promotions()
     if not decided:
         return
     newest = decided[-1]
-    alias = adapters()["registry"].aliased("champion")
-    console.print(f"champion: version {newest.champion_after}, decided in the night of {newest.business_date}")
-    if alias != newest.champion_after:
-        advice.append(
-            f"MLflow's alias `champion` is version {alias}, the ledger says {newest.champion_after}: materialising "
-            f"champion of {newest.business_date} again puts it right."
-        )
+    how = f"decided in the night of {newest.business_date}"
+    if newest.kind != newest.NIGHT:
+        how = f"{newest.kind} by {newest.by} after the night of {newest.business_date}: {'; '.join(newest.reasons)}"
+    console.print(f"champion: version {newest.champion_after}, {escape(how)}")
+    for found in differences(adapters()["registry"], adapters()["operations"]):
+        advice.append(f"MLflow's registry: {found.says}. `nightcart reconcile` puts it right.")
 
 
 def _retraining(advice: list[str]) -> None:
@@ -466,6 +469,16 @@ def overrides(found: Sequence[Override]) -> None:
         what = each.subject + (f" of {each.partition}" if each.partition else "")
         until = f"{each.expires_at.astimezone(zone):%Y-%m-%d %H:%M}"
         table.add_row(what, each.check, escape(each.reason), escape(each.by), until)
+    console.print(table)
+
+
+def trail(entries: Sequence[audit.Entry]) -> None:
+    """Entries of the audit trail, with the beginning of what each says."""
+    table = Table(box=box.SIMPLE_HEAD, title="audit trail", title_justify="left")
+    for column in ("entry", "what", "digest", "says"):
+        table.add_column(column, justify="right" if column == "entry" else "left", no_wrap=column == "says")
+    for entry in entries:
+        table.add_row(str(entry.id), f"{entry.kind} {entry.record_id}", entry.digest[:8], escape(entry.payload))
     console.print(table)
 
 

@@ -12,6 +12,7 @@ import dagster as dg
 
 from orchestration import heartbeat, night_watch
 from orchestration.night_watch import Watchman
+from resources.model_registry import ModelRegistry
 from resources.notifier import Notifier
 from resources.operations import OperationsDatabase
 from resources.records import Alert
@@ -30,10 +31,11 @@ def tell_on_failure(
     context: dg.RunFailureSensorContext,
     settings: dg.ResourceParam[Settings],
     tables: TableStore,
+    registry: ModelRegistry,
     operations: OperationsDatabase,
     notifier: dg.ResourceParam[Notifier],
 ) -> None:
-    _look(context, settings, tables, operations, notifier)
+    _look(context, settings, tables, registry, operations, notifier)
 
 
 @dg.sensor(
@@ -45,11 +47,12 @@ def watch_on_the_clock(
     context: dg.SensorEvaluationContext,
     settings: dg.ResourceParam[Settings],
     tables: TableStore,
+    registry: ModelRegistry,
     operations: OperationsDatabase,
     notifier: dg.ResourceParam[Notifier],
 ) -> dg.SkipReason:
     heartbeat.wake(operations, now=dt.datetime.now(dt.UTC))
-    raised = _look(context, settings, tables, operations, notifier)
+    raised = _look(context, settings, tables, registry, operations, notifier)
     return dg.SkipReason(" ".join(alert.happened for alert in raised) or "Everything is as it should be.")
 
 
@@ -57,6 +60,7 @@ def _look(
     context: dg.RunFailureSensorContext | dg.SensorEvaluationContext,
     settings: Settings,
     tables: TableStore,
+    registry: ModelRegistry,
     operations: OperationsDatabase,
     notifier: Notifier,
 ) -> list[Alert]:
@@ -66,6 +70,7 @@ def _look(
         repository=context.repository_def,
         settings=settings,
         tables=tables,
+        registry=registry,
         operations=operations,
         now=dt.datetime.now(dt.UTC),
     )

@@ -16,6 +16,7 @@ from assets.scoring.assets import PUBLISHED, served_now
 from orchestration import attempts, night_watch
 from orchestration.heartbeat import AWAKE, WATCH
 from orchestration.night_watch import Watchman, drifting, due_night
+from resources.model_registry import ModelRegistry
 from resources.operations import OperationsDatabase
 from resources.records import Alert, Arrival, Attempt, RetrainingDecision, Signal
 from resources.settings import Settings
@@ -32,11 +33,17 @@ class Watched:
     """A retailer that is watched: runs are put into its instance, lists into its tables."""
 
     def __init__(
-        self, settings: Settings, instance: dg.DagsterInstance, tables: TableStore, operations: OperationsDatabase
+        self,
+        settings: Settings,
+        instance: dg.DagsterInstance,
+        tables: TableStore,
+        registry: ModelRegistry,
+        operations: OperationsDatabase,
     ) -> None:
         from orchestration.definitions import defs
 
         self.settings, self.instance, self.tables, self.operations = settings, instance, tables, operations
+        self.registry = registry
         self.repository, self.told = defs.get_repository_def(), Told()
 
     def run(
@@ -68,6 +75,7 @@ class Watched:
             "is_carried_over": [False],
             "carried_over_because": [""],
             "household_id": ["A"],
+            "model_version": [1],
         }
         self.tables.replace(PUBLISHED, pa.table(rows))
 
@@ -77,6 +85,7 @@ class Watched:
             repository=self.repository,
             settings=self.settings,
             tables=self.tables,
+            registry=self.registry,
             operations=self.operations,
             now=at or dt.datetime.now(dt.UTC),
         )
@@ -88,15 +97,15 @@ class Watched:
 
 
 @pytest.fixture
-def shop(settings: Settings, instance, tables, operations) -> Watched:
+def shop(settings: Settings, instance, tables, registry, operations) -> Watched:
     """The corner shop with a feed that goes on."""
-    return Watched(settings.model_copy(update={"last_business_day": None}), instance, tables, operations)
+    return Watched(settings.model_copy(update={"last_business_day": None}), instance, tables, registry, operations)
 
 
 @pytest.fixture
-def finished(settings: Settings, instance, tables, operations) -> Watched:
+def finished(settings: Settings, instance, tables, registry, operations) -> Watched:
     """The corner shop as it is: a data set with a last day."""
-    return Watched(settings, instance, tables, operations)
+    return Watched(settings, instance, tables, registry, operations)
 
 
 # Nights

@@ -294,6 +294,7 @@ def test_a_lost_night_leaves_the_lists_published_and_marked(after_a_night: Shop)
         repository=shop.defs.get_repository_def(),
         settings=load_settings(),
         tables=shop.tables,
+        registry=shop.registry,
         operations=shop.operations,
         now=dt.datetime.now(dt.UTC),
     )

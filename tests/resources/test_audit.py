@@ -187,7 +187,9 @@ def test_database_of_an_earlier_version_gets_the_columns_that_came_since(tmp_pat
             "CREATE TABLE promotions (id INTEGER PRIMARY KEY, business_date DATE, challenger INTEGER, champion_before "
             "INTEGER, champion_after INTEGER, is_promoted BOOLEAN, reasons JSON, decided_at DATETIME, run_id VARCHAR)"
         )
-        connection.execute("INSERT INTO promotions VALUES (1, '2024-03-01', 1, NULL, 1, 1, '[]', '2024-03-02 01:00:00', 'r')")
+        connection.execute(
+            "INSERT INTO promotions VALUES (1, '2024-03-01', 1, NULL, 1, 1, '[]', '2024-03-02 01:00:00', 'r')"
+        )
     operations = OperationsDatabase(url=f"sqlite:///{file}")
     (old,) = operations.promotions()
     assert (old.kind, old.by, old.numbers) == ("night", "", {})

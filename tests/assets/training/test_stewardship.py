@@ -1,0 +1,193 @@
+"""A person goes back to an earlier champion, and the registry is made to agree again, on a real MLflow and ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from assets.training.champions import serving
+from assets.training.models.baselines import PersonalTopFrequency
+from assets.training.standing import follow
+from assets.training.stewardship import Person, differences, reconcile, roll_back
+from assets.training.versions import SAMPLE, frozen, registration, sound
+from resources.errors import Overtaken, Refused
+from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry
+from resources.operations import OperationsDatabase
+from resources.records import PromotionRecord, Verdict
+
+MONDAY = dt.date(2024, 3, 4)
+NOW = dt.datetime(2024, 3, 6, 2, tzinfo=dt.UTC)
+ANN = Person(name="ann", reason="empty offers", day=MONDAY + dt.timedelta(days=1), now=NOW)
+ROWS = pd.DataFrame(
+    {
+        "household_id": ["h1", "h1", "h2"],
+        "product_id": ["a", "b", "a"],
+        "purchases": [3.0, 1.0, 2.0],
+        "popularity": [0.3, 0.1, 0.3],
+        "label": [True, False, False],
+    }
+)
+
+
+class Bakery:
+    """A registry with versions of one family, each of them decided on in a night of its own."""
+
+    def __init__(self, registry: ModelRegistry, operations: OperationsDatabase, folder) -> None:
+        self.registry, self.operations, self.folder = registry, operations, folder
+
+    def night(self, n: int, *, sample: str | None = None) -> int:
+        model = PersonalTopFrequency()
+        model.save(self.folder / str(n))
+        day = MONDAY + dt.timedelta(days=n - 2)
+        record = ModelRecord(
+            business_date=day.isoformat(),
+            identity=f"night {n}",
+            inputs=["purchases"],
+            parameters={},
+            tables={"transactions": n},
+            documents={SAMPLE: sample or frozen(model, ROWS)},
+        )
+        version = self.registry.register(self.folder / str(n), record)
+        self.operations.record(registration(version, run_id="run", now=NOW))
+        ledger = self.operations.promotions()
+        decided = PromotionRecord(
+            business_date=day,
+            challenger=version.version,
+            champion_before=ledger[-1].champion_after if ledger else None,
+            champion_after=version.version,
+            is_promoted=True,
+            reasons=["better"],
+            decided_at=NOW,
+            run_id="run",
+        )
+        verdict = Verdict(
+            subject="champion",
+            partition=day,
+            data_version=str(version.version),
+            check="alias_is_what_was_decided",
+            outcome=Verdict.PASSED,
+            run_id="run",
+            decided_at=NOW,
+        )
+        self.operations.decide(decided, verdict, onto=self.operations.last_decision())
+        follow(self.registry, self.operations)
+        return version.version
+
+    def serves(self, day: dt.date = ANN.day) -> int | None:
+        found = serving(self.operations, day, now=NOW)
+        return found.champion_after if found else None
+
+
+@pytest.fixture
+def bakery(registry, operations, tmp_path) -> Bakery:
+    made = Bakery(registry, operations, tmp_path / "versions")
+    assert [made.night(1), made.night(2)] == [1, 2]
+    return made
+
+
+def test_rollback_makes_the_one_before_serve_at_once(bakery) -> None:
+    assert bakery.serves() == 2
+    record = roll_back(bakery.registry, bakery.operations, ANN)
+    assert (record.kind, record.by, record.reasons) == ("rollback", "ann", ["rolled back: empty offers"])
+    assert (record.champion_before, record.champion_after) == (2, 1)
+    assert bakery.serves() == 1
+    assert bakery.serves(MONDAY - dt.timedelta(days=1)) == 1
+    assert bakery.registry.aliases() == {CHAMPION: 1}
+    with pytest.raises(Refused, match="There is no champion before this one"):
+        roll_back(bakery.registry, bakery.operations, ANN)
+    assert bakery.night(3) == 3  # the next night's challenger has to beat version 1
+    assert bakery.registry.aliases() == {CHAMPION: 3, PREVIOUS: 1}
+    assert bakery.operations.flaws() == []
+
+
+def test_rollback_goes_only_to_what_has_served_and_is_what_it_was(bakery) -> None:
+    bakery.night(3)
+    with pytest.raises(Refused, match="Version 3 is champion"):
+        roll_back(bakery.registry, bakery.operations, ANN, to=3)
+    with pytest.raises(Refused, match=r"Version 9 was never champion.*nightcart promote 9"):
+        roll_back(bakery.registry, bakery.operations, ANN, to=9)
+    bakery.registry._client.delete_model_version("recommender", "2")
+    with pytest.raises(Refused, match="Version 2 of recommender is not in the registry"):
+        roll_back(bakery.registry, bakery.operations, ANN)
+    assert roll_back(bakery.registry, bakery.operations, ANN, to=1).champion_after == 1
+
+
+def test_version_that_scores_otherwise_than_it_did_is_refused(bakery) -> None:
+    changed = frozen(PersonalTopFrequency(), ROWS).replace('"scores": [3', '"scores": [4')
+    bakery.night(3, sample=changed)
+    assert changed != frozen(PersonalTopFrequency(), ROWS)
+    bakery.night(4)
+    with pytest.raises(Refused, match="Version 3 does not score its frozen sample as it did"):
+        roll_back(bakery.registry, bakery.operations, ANN)
+    assert bakery.serves(MONDAY + dt.timedelta(days=2)) == 4
+
+
+def test_sample_names_no_household(bakery) -> None:
+    version = bakery.registry.version(1)
+    text = bakery.registry.document(version, SAMPLE)
+    assert "h1" not in text
+    assert '"household 1"' in text
+    assert '"label"' not in text
+    assert isinstance(sound(bakery.registry, version), PersonalTopFrequency)
+
+
+def test_of_two_rollbacks_at_the_same_time_one_is_told(bakery, monkeypatch) -> None:
+    import assets.training.stewardship as module
+
+    def meanwhile(registry, version):
+        monkeypatch.undo()
+        roll_back(bakery.registry, bakery.operations, replace(ANN, name="bob"))
+        return sound(registry, version)
+
+    monkeypatch.setattr(module, "sound", meanwhile)
+    with pytest.raises(Overtaken, match=r"rollback by bob .*the champion is version 1 now"):
+        roll_back(bakery.registry, bakery.operations, ANN)
+    assert [record.by for record in bakery.operations.promotions()] == ["", "", "bob"]
+
+
+@pytest.mark.parametrize("after", ["ledger", "previous"])
+def test_what_died_between_two_writes_is_made_good(bakery, monkeypatch, after) -> None:
+    point = ModelRegistry.point
+
+    def die(self, alias, version):
+        if after == "previous" and alias == PREVIOUS:
+            return point(self, alias, version)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ModelRegistry, "point", die)
+    with pytest.raises(KeyboardInterrupt):
+        bakery.night(3)
+    monkeypatch.undo()
+    assert bakery.serves() == 3  # the ledger is first
+    found = differences(bakery.registry, bakery.operations)
+    assert found
+    assert all(each.is_unfinished for each in found)
+    follow(bakery.registry, bakery.operations)
+    assert bakery.registry.aliases() == {CHAMPION: 3, PREVIOUS: 2}
+    assert differences(bakery.registry, bakery.operations) == []
+
+
+def test_alias_that_a_hand_moved_is_moved_back(bakery) -> None:
+    bakery.night(3)
+    bakery.registry.point(CHAMPION, 1)
+    assert bakery.serves() == 3
+    (found,) = differences(bakery.registry, bakery.operations)
+    assert found.says == "alias `champion` points to version 1, the ledger, which lists are made by, says version 3"
+    assert reconcile(bakery.registry, bakery.operations, ANN) == ["alias `champion` points to version 3 again"]
+    assert reconcile(bakery.registry, bakery.operations, ANN) == []
+
+
+def test_deleted_champion_is_registered_again_from_its_files(bakery) -> None:
+    bakery.registry._client.delete_model_version("recommender", "2")
+    (found,) = differences(bakery.registry, bakery.operations)
+    assert found.says == "version 2, the champion one, was deleted: no lists can be made"
+    first, *_ = reconcile(bakery.registry, bakery.operations, ANN)
+    assert first == "version 2, the champion, was deleted: its files are version 3 now"
+    assert bakery.serves() == 3
+    assert bakery.registry.aliases() == {CHAMPION: 3, PREVIOUS: 1}
+    assert bakery.operations.promotions()[-1].kind == "restore"
+    assert differences(bakery.registry, bakery.operations) == []
+    assert roll_back(bakery.registry, bakery.operations, ANN).champion_after == 1
