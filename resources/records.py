@@ -63,6 +63,19 @@ class PromotionRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """The lists of `business_date` as they were made last: by which model, from which versions of which tables."""
+
+    TABLE: ClassVar = "scorings"
+
+    business_date: dt.date
+    model_version: int
+    tables: Mapping[str, int]
+    run_id: str
+    scored_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Publication:
     """What is served from `published_at` on: the lists made at the close of `made_on`, for the day `published_for`.
 
@@ -300,6 +313,7 @@ class Heartbeat:
 KINDS: tuple[type, ...] = (
     Registration,
     PromotionRecord,
+    Scoring,
     Publication,
     Verdict,
     Override,

@@ -10,7 +10,7 @@ import dagster as dg
 from assets import gates, staleness
 from assets.failures import RETRY_OUTSIDE, explained
 from assets.features.assets import TABLES as FEATURES
-from assets.ingestion.assets import HOUSEHOLDS
+from assets.ingestion.assets import HOUSEHOLDS, PRODUCTS, TRANSACTIONS
 from assets.partitions import business_days, days_back, days_of, fresh_by
 from assets.reporting import OWNERS, columns, lineage, picture, report_days, written
 from assets.scoring import publication
@@ -19,12 +19,14 @@ from assets.training.champions import serving
 from resources.errors import Refused
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
-from resources.records import PromotionRecord, Publication
+from resources.records import PromotionRecord, Publication, Scoring
 from resources.settings import Settings
 from resources.table_store import TableStore
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+    from assets.features.definitions import FeatureTables
 
 RECOMMENDATIONS, PUBLISHED = "recommendations", "published_recommendations"
 
@@ -98,7 +100,7 @@ def recommendations(
     decided = {day: serving(operations, day, now=now) or operations.promotion_as_of(day) for day in days}
     gates.require(operations, _scored_from(decided, tables), now=now)
     known = staleness.known_to(operations, staleness.FEATURES, days)
-    results = [_score(context, day, record, settings, tables, registry) for day, record in decided.items()]
+    results = [_score(context, day, record, settings, tables, registry, operations) for day, record in decided.items()]
     staleness.made(operations, staleness.LISTS, known, run_id=context.run.run_id, now=now)
     return results[-1]
 
@@ -119,8 +121,8 @@ def _score(
     settings: Settings,
     tables: TableStore,
     registry: ModelRegistry,
+    operations: OperationsDatabase,
 ) -> dg.MaterializeResult:
-    from assets.features.definitions import FeatureTables
     from assets.scoring import lists, pictures
     from assets.training.candidates import best_sellers, candidates
     from assets.training.models.interface import Recommender
@@ -133,18 +135,28 @@ def _score(
         )
     with registry.files(registry.version(version)) as folder:
         recommender = Recommender.load(folder)
-    built = FeatureTables.of(lambda name: tables.read(name, since=day, until=day).drop("business_date"))
+    read = {name: tables.version(name) for name in (*FEATURES, HOUSEHOLDS, TRANSACTIONS, PRODUCTS)}
+    built = features_of(day, tables, versions=read)
     found = candidates(built, own=model.candidates, new=model.new_candidates)
     frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
     context.log.info(f"Scoring {len(frame):,} candidates with version {version}, {recommender.title}")
     personal = lists.personal(frame, recommender.score(frame), k=model.top_k, explore=model.explore_places)
 
     served = set(frame["household_id"].unique())
-    listed = tables.read(HOUSEHOLDS).household_id.to_pyarrow().to_pylist()
+    listed = tables.read(HOUSEHOLDS, version=read[HOUSEHOLDS]).household_id.to_pyarrow().to_pylist()
     popular = best_sellers(built, most=model.top_k).select("product_id", "buyers_month").to_pandas()
     others = lists.fallback(popular, [*sorted(set(listed) - served), None])
     rows = lists.joined(personal, others, business_date=day, model_version=version)
     commit = tables.replace_days(RECOMMENDATIONS, rows, days=[day])
+    operations.record(
+        Scoring(
+            business_date=day,
+            model_version=version,
+            tables={**read, RECOMMENDATIONS: commit.version},
+            run_id=context.run.run_id,
+            scored_at=dt.datetime.now(dt.UTC),
+        )
+    )
     report_days(context, commit, [day])
     return dg.MaterializeResult(
         metadata={
@@ -156,6 +168,15 @@ def _score(
             "reasons": {reason: int(n) for reason, n in personal["reason"].value_counts().items()},
             "scores": picture(pictures.scores(personal["score"].tolist(), k=model.top_k)),
         },
+    )
+
+
+def features_of(day: dt.date, tables: TableStore, *, versions: Mapping[str, int]) -> "FeatureTables":
+    """The features of a business day's close, as of the `versions` of their tables."""
+    from assets.features.definitions import FeatureTables
+
+    return FeatureTables.of(
+        lambda name: tables.read(name, since=day, until=day, version=versions[name]).drop("business_date")
     )
 
 

@@ -1,7 +1,6 @@
 """A version's model, loaded from the registry, and whether it scores as it did when it was registered.
 
-With every version a small frozen sample goes on record: candidates of a few households and what the model said of them
-(:func:`frozen`). A model that does not say the same of them again (:func:`sound`) is not the one that was judged, whatever
+With every version a small frozen sample goes on record: made-up candidates and what the model said of them (:func:`frozen`). A model that does not say the same of them again (:func:`sound`) is not the one that was judged, whatever
 its files' digest says: the code that scores, or a library below it, has changed.
 """
 
@@ -9,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from assets.training.label_weeks import LABELS
 from resources.errors import Refused
@@ -23,23 +23,41 @@ if TYPE_CHECKING:
     from resources.model_registry import ModelRegistry, ModelVersion
 
 SAMPLE = "frozen_sample.json"
-HOUSEHOLDS = 5
+ROWS, HOUSEHOLDS = 64, 4
 TOLERANCE = 1e-9  # another machine may add the same numbers in another order
 
 
 def frozen(recommender: Recommender, candidates: pd.DataFrame) -> str:
-    """The sample of a model as JSON: the candidates of the first few households, who are not named, and their scores."""
-    few = candidates["household_id"].drop_duplicates().head(HOUSEHOLDS)
-    rows = candidates[candidates["household_id"].isin(few)].reset_index(drop=True)
-    numbers = rows.select_dtypes(["number", "bool"]).drop(columns=set(LABELS) - {"is_repeat"}, errors="ignore")
+    """The sample of a model as JSON: rows whose every value is some candidate's, and no row any household's; and their scores."""
+    import numpy as np
+
+    random = np.random.default_rng(ROWS)
+    numbers = candidates.select_dtypes(["number", "bool"]).drop(columns=set(LABELS) - {"is_repeat"}, errors="ignore")
+    columns = {
+        str(name): values.to_numpy()[random.integers(len(values), size=ROWS)] for name, values in numbers.items()
+    }
+    rows = _rows({name: str(dtype) for name, dtype in numbers.dtypes.items()}, columns)
     return json.dumps(
         {
             "dtypes": {name: str(dtype) for name, dtype in numbers.dtypes.items()},
-            "household_id": [f"household {code + 1}" for code in rows["household_id"].factorize()[0].tolist()],
-            "product_id": rows["product_id"].tolist(),
-            "columns": {str(name): values.tolist() for name, values in numbers.items()},
+            "columns": {name: values.tolist() for name, values in columns.items()},
             "scores": recommender.score(rows).tolist(),
         }
+    )
+
+
+def _rows(dtypes: Mapping[str, str], columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The sample's rows, as candidates of a few made-up households."""
+    import pandas as pd
+
+    places = range(ROWS)
+    return (
+        pd.DataFrame(dict(columns))
+        .astype(dict(dtypes))
+        .assign(
+            household_id=[f"household {place % HOUSEHOLDS + 1}" for place in places],
+            product_id=[f"product {place + 1}" for place in places],
+        )
     )
 
 
@@ -75,7 +93,6 @@ def load(registry: ModelRegistry, version: ModelVersion) -> Recommender:
 def sound(registry: ModelRegistry, version: ModelVersion) -> Recommender:
     """A version's model, when it scores its frozen sample as it did once; raises :class:`Refused` when it does not."""
     import numpy as np
-    import pandas as pd
 
     recommender = load(registry, version)
     text = registry.document(version, SAMPLE)
@@ -85,8 +102,7 @@ def sound(registry: ModelRegistry, version: ModelVersion) -> Recommender:
             remedy='`nightcart retrain --reason "…"` trains a version that has one.',
         )
     sample = json.loads(text)
-    rows = pd.DataFrame(sample["columns"]).astype(sample["dtypes"])
-    rows = rows.assign(household_id=sample["household_id"], product_id=sample["product_id"])
+    rows = _rows(sample["dtypes"], sample["columns"])
     difference = np.abs(recommender.score(rows) - np.asarray(sample["scores"])).max(initial=0.0)
     if not difference <= TOLERANCE:
         raise Refused(

@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 for group, commands in {
     "Run": (runs.demo, runs.nightly, runs.retrain, runs.backfill, runs.replay, drop, runs.rebuild, gates.check),
-    "Look": (views.recommend, views.models, views.drift, views.decisions, views.status, views.watch),
+    "Look": (views.recommend, views.explain, views.models, views.drift, views.decisions, views.status, views.watch),
     "Decide": (gates.override, stewardship.rollback, stewardship.reconcile),
     "Set up": (retailer.init, retailer.use),
 }.items():

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
+    from assets.scoring.explanation import Explanation
     from resources import audit
     from resources.records import Alert, Override, PromotionRecord
 
@@ -95,6 +96,50 @@ def recommendations(household: str, day: dt.date | None) -> None:
             f"[yellow]Carried over from the night of {served.made_on}, {late}:[/] {escape(served.carried_over_because)}\n"
         )
     _list_of(household, _named(tables.read("published_recommendations")), served.made_on)
+
+
+def explanation(found: Explanation) -> None:
+    """A list with what stands behind each place, then the model behind all of it."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"household {found.household_id}, close of {found.business_date}",
+        title_justify="left",
+    )
+    for column in ("", "product", "score", "bought before", "what spoke most for (+) or against (-)"):
+        table.add_column(column, justify="right" if column in ("", "score") else "left")
+    for place in found.places:
+        days = [f"{each['business_date']:%d %b}" for each in place.bought[-5:]]
+        earlier = len(place.bought) - len(days)
+        bought = ("" if not earlier else f"{earlier} more, ") + ", ".join(days) if days else "never"
+        speaks = ", ".join(
+            f"{each.feature} {'-' if each.value is None else f'{each.value:.3g}'} ({each.contribution:+.2f})"
+            for each in place.speaks[:4]
+        )
+        table.add_row(
+            str(place.rank),
+            escape(place.name or place.product_id),
+            "" if place.score is None else f"{place.score:.3f}",
+            bought,
+            escape(speaks or place.explanation),
+        )
+    console.print(table)
+    if found.is_fallback:
+        console.print("Nothing was known of the household: it has the list of best sellers that everybody unknown has.")
+    model, champion = found.model, found.champion
+    console.print(
+        f"[bold]Made[/] on {found.scored_at:%Y-%m-%d %H:%M} UTC in run {found.run_id[:8]} by version {model['version']}, "
+        f"{escape(model['title'])}, trained in the night of {model['trained_in_the_night_of']} with code {model['code']}."
+    )
+    if champion:
+        how = f" ({champion['kind']} by {champion['by']})" if champion["by"] else ""
+        console.print(
+            f"[bold]Champion[/] since the night of {champion['in_the_night_of']}{escape(how)}: "
+            + escape("; ".join(champion["reasons"]))
+        )
+    console.print("[bold]From[/] " + ", ".join(f"{name} version {of}" for name, of in sorted(found.tables.items())))
+    if not found.is_fallback:
+        again = "the same scores" if found.is_reproduced else "[red]other scores than it did[/]"
+        console.print(f"Scored again from these versions, the model gives {again}.")
 
 
 def models() -> None:

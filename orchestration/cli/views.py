@@ -30,6 +30,31 @@ def recommend(
     screens.recommendations(household, date.date() if date else None)
 
 
+def explain(
+    household: Annotated[str, typer.Argument(help="The household's identifier, as it stands in the feed.")],
+    date: Annotated[
+        dt.datetime,
+        typer.Argument(
+            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The business day at whose close the list was made."
+        ),
+    ],
+    json_: Annotated[bool, typer.Option("--json", help="All of it, for machines.")] = False,
+) -> None:
+    """How a household's list came to be: its own purchases, the features that spoke for each product, the model and why it was champion.
+
+    Everything is read in the versions that the list was made from, and scored again with the model that made it.
+
+    Examples: `nightcart explain 1510 2017-11-27`, `nightcart explain 1510 2017-11-27 --json`
+    """
+    from assets.scoring.explanation import explain as explained
+    from orchestration.cli import screens
+    from orchestration.cli.adapters import adapters
+
+    needed = {name: adapters()[name] for name in ("settings", "tables", "registry", "operations")}
+    found = explained(household, date.date(), **needed)
+    print(found.as_json()) if json_ else screens.explanation(found)
+
+
 def watch() -> None:
     """Look for all that is wrong, tell it where alerts go, and end with 1 if there is anything: for cron or systemd.
 

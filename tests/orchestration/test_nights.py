@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from assets.partitions import ONE_DAY
 from assets.profiles.reference import REFERENCE, Reference
 from assets.scoring.assets import served_now
 from assets.scoring.checks import champions_of
+from assets.scoring.explanation import explain
 from assets.training.champions import serving
 from orchestration.cli import launch
 from orchestration.cli.gates import override
@@ -25,10 +28,11 @@ from orchestration.definitions import build_defs
 from orchestration.jobs import night_selection
 from orchestration.night_watch import Watchman, watch
 from orchestration.sensors.retraining import retrain_on_decision
+from resources.errors import Refused
 from resources.feeds import FeedReader
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
-from resources.records import Attempt, RetrainingDecision, Signal, Wish
+from resources.records import Attempt, Publication, RetrainingDecision, Signal, Wish
 from resources.settings import load_settings
 from resources.table_store import TableStore
 from tests.telling import Told
@@ -156,6 +160,67 @@ def test_every_household_gets_a_full_list_of_that_nights_champion(after_a_night:
     assert len(personal) == load_settings().model.top_k * len(known)
     assert {row["model_version"] for row in rows} == {after_a_night.registry.aliased(CHAMPION)}
     assert {row["household_id"] for row in rows if row["is_fallback"]} == {None}
+
+
+def explained(shop: Shop, household: str, day: dt.date = NIGHT):
+    return explain(
+        household,
+        day,
+        settings=load_settings(),
+        tables=shop.tables,
+        registry=shop.registry,
+        operations=shop.operations,
+    )
+
+
+def test_an_explanation_agrees_with_the_raw_feed_and_with_the_model(after_a_night: Shop) -> None:
+    household = next(row["household_id"] for row in after_a_night.rows("recommendations", NIGHT) if row["is_repeat"])
+    found = explained(after_a_night, household)
+    bought: dict[str, set[dt.date]] = {}
+    for file in after_a_night.feed.glob("*.csv"):
+        with file.open(encoding="utf-8", newline="") as lines:
+            for line in csv.DictReader(lines):
+                if line["customer"] == household and dt.date.fromisoformat(file.stem) <= NIGHT:
+                    bought.setdefault(line["article"], set()).add(dt.date.fromisoformat(file.stem))
+    assert [place.rank for place in found.places] == list(range(1, load_settings().model.top_k + 1))
+    for place in found.places:
+        assert {each["business_date"] for each in place.bought} == bought.get(place.product_id, set())
+    assert found.is_reproduced
+    assert found.model["version"] == after_a_night.registry.aliased(CHAMPION)
+    assert found.champion["in_the_night_of"] == NIGHT
+    assert found.champion["reasons"]
+    assert set(found.tables) >= {"transactions", "products", "household_product_features", "recommendations"}
+    assert json.loads(found.as_json())["places"][0]["product_id"] == found.places[0].product_id
+
+
+def test_an_explanation_stays_that_of_the_list_when_the_lines_change_later(after_two_nights: Shop) -> None:
+    household = next(row["household_id"] for row in after_two_nights.rows("recommendations", NIGHT) if row["is_repeat"])
+    before = explained(after_two_nights, household)
+    lines = after_two_nights.tables.read("transactions", since=NIGHT, until=NIGHT).to_pyarrow()
+    after_two_nights.tables.replace_days("transactions", lines.slice(0, 1), days=[NIGHT])
+    try:
+        assert explained(after_two_nights, household) == before
+    finally:
+        after_two_nights.tables.replace_days("transactions", lines, days=[NIGHT])
+
+
+def test_a_household_without_a_list_of_its_own_has_the_fallback_explained(after_a_night: Shop) -> None:
+    found = explained(after_a_night, "nobody")
+    assert found.is_fallback
+    assert {place.reason for place in found.places} == {"fallback"}
+    with pytest.raises(Refused, match="It is not on record that lists of 2024-01-01 were made"):
+        explained(after_a_night, "nobody", dt.date(2024, 1, 1))
+
+
+def test_what_the_night_did_is_on_record_whole_and_in_order(after_a_night: Shop) -> None:
+    kinds = [entry.kind for entry in after_a_night.operations.trail()]
+    order = ["deliveries", "registrations", "promotions", "scorings", "publications"]
+    assert sorted(order, key=kinds.index) == order
+    assert after_a_night.operations.flaws() == []
+    assert after_a_night.operations.flaws(head=after_a_night.operations.audit_head()) == []
+    (published,) = after_a_night.operations.records(Publication)
+    assert published.made_on == NIGHT
+    assert published.model_version == after_a_night.registry.aliased(CHAMPION)
 
 
 def test_a_version_names_the_tables_parameters_and_code_that_it_came_from(after_a_night: Shop) -> None:

@@ -53,6 +53,13 @@ class Recommender(ABC):
         """What the model looks at: shares that sum to 1, by feature; empty for a family that cannot say."""
         return {}
 
+    def contributions(self, candidates: pd.DataFrame) -> pd.DataFrame | None:
+        """What each feature adds to the score of each of `candidates`, a column a feature, before any calibration.
+
+        None for a family that cannot say.
+        """
+        return None
+
     @classmethod
     def family(cls) -> str:
         """The import path that the configuration and `model.json` name the class by."""
