@@ -218,9 +218,9 @@ def test_what_the_night_did_is_on_record_whole_and_in_order(after_a_night: Shop)
     assert sorted(order, key=kinds.index) == order
     assert after_a_night.operations.flaws() == []
     assert after_a_night.operations.flaws(head=after_a_night.operations.audit_head()) == []
-    (published,) = after_a_night.operations.records(Publication)
+    published = after_a_night.operations.records(Publication)[0]
     assert published.made_on == NIGHT
-    assert published.model_version == after_a_night.registry.aliased(CHAMPION)
+    assert published.model_version == after_a_night.operations.champion_as_of(NIGHT)
 
 
 def test_a_version_names_the_tables_parameters_and_code_that_it_came_from(after_a_night: Shop) -> None:
