@@ -29,6 +29,25 @@ class PromotionRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PolicyDecision:
+    """What a package of the policy answered; `subject` is what it was asked about: a version, the lists of a day.
+
+    `fired` are the rules that denied, each a `rule` and what it `says`; `policy_digest` is of the rules as they were.
+    """
+
+    TABLE: ClassVar = "policy_decisions"
+
+    package: str
+    subject: str
+    question: Mapping[str, Any]
+    is_allowed: bool
+    fired: Sequence[Mapping[str, Any]]
+    policy_digest: str
+    run_id: str
+    decided_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What one gate said of one version of a day of a table (`partition`; None is a table without days).
 
@@ -245,6 +264,7 @@ class Heartbeat:
 
 KINDS: tuple[type, ...] = (
     PromotionRecord,
+    PolicyDecision,
     Verdict,
     Override,
     Signal,
