@@ -183,8 +183,7 @@ def _evaluated(sources: Sources, query: str, question: Mapping[str, Any]) -> Any
                 f"The policy does not parse: {_first_error(str(error), text)}.",
                 remedy=f"mend {file}; `nightcart policy test` says whether it is right.",
             ) from error
-    # Not set_input, which takes the escapes out of strings: they would equal none of the rules', and break what comes back.
-    interpreter.set_input_term(json.dumps(question, ensure_ascii=False, allow_nan=False))
+    interpreter.set_input(_escaped(question))
     files = ", ".join(file for file, _ in sources)
     remedy = f"mend the rules in {files}; `nightcart policy test` says whether they are right."
     # Not Interpreter.query: where the rules cannot be compiled there is no output, and to read that kills the process.
@@ -208,6 +207,15 @@ def _evaluated(sources: Sources, query: str, question: Mapping[str, Any]) -> Any
         raise Refused(
             f"{query.removeprefix('data.')} of the policy cannot be evaluated: {why}.", remedy=remedy
         ) from error
+
+
+def _escaped(value: Any) -> Any:
+    """`value` with its texts as JSON writes them: so the engine keeps those of the rules, and so it gives all back."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)[1:-1]
+    if isinstance(value, Mapping):
+        return {_escaped(name): _escaped(each) for name, each in value.items()}
+    return [_escaped(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _first_error(said: str, text: str = "") -> str:

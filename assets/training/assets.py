@@ -21,12 +21,14 @@ from assets.reporting import OWNERS, picture, written
 from assets.training.examples import LabelWeeks, label_weeks
 from assets.training.label_weeks import EXAMPLES, inputs_on_record, make_missing, read_examples, read_truth
 from assets.training.metrics import METRICS, Estimate
+from assets.training.promotion import HOLDOUT, NIGHT, PACKAGE, Candidate, Inputs, question, reasons
 from assets.training.rebuilding import CODE, RECIPE
 from resources.errors import MadeForOtherFeatures, Refused
 from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion, digest
 from resources.operations import OperationsDatabase
+from resources.policy import Policy
 from resources.provenance import code_version
-from resources.records import PromotionRecord
+from resources.records import PolicyDecision, PromotionRecord, Signal
 from resources.settings import Settings
 from resources.table_store import TableStore
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from assets.training.models.interface import Recommender
 
 CHALLENGER = "challenger"
+SIGNALS_READ = 500  # of the newest, among them the last night's of every watch
 
 
 @dg.asset(
@@ -138,7 +141,7 @@ def _train(
             "seed": model.seed,
             "examples": len(learn_from),
             "label_weeks_from_closes": " ".join(as_of.isoformat() for as_of in weeks.train),
-            "holdout_from_closes": " ".join(as_of.isoformat() for as_of in weeks.holdout),
+            HOLDOUT: " ".join(as_of.isoformat() for as_of in weeks.holdout),
         },
         metrics=metrics,
         documents=_reference(recommender, day, promised, settings=settings, tables=tables, operations=operations),
@@ -175,32 +178,32 @@ def champion(
     tables: TableStore,
     registry: ModelRegistry,
     operations: OperationsDatabase,
+    policy: Policy,
 ) -> dg.MaterializeResult:
-    """Who scores the households from tonight on: the promotion, decided by rule and put on record.
+    """Who scores the households from tonight on: the promotion, decided by the policy and put on record.
 
-    On the holdout that it has not seen, the challenger must beat every baseline and, if there is one, the champion:
-    paired, by household, by more than chance; a tie does not promote. Then the alias `champion` moves and the old one
-    stays as `previous`. A night that was decided is not decided again for the same challenger. Until a challenger has
-    beaten the baselines, the best of them serves.
+    On the holdout that it has not seen, the challenger is measured against every baseline and, if there is one, the
+    champion: paired, by household. The policy says whether that is enough (`nightcart policy show`). Then the alias
+    `champion` moves and the old one stays as `previous`. A night that was decided is not decided again for the same
+    challenger. Until a challenger was promoted, the best of the baselines serves.
     """
     from assets.training import pictures
 
     records, days = [], days_of(context)
-    gates.require(
-        operations,
-        {
-            **_delivered(tables, until=days[-1]),
-            **_learnt_from(days, settings, tables),
-            CHALLENGER: {day: str(registry.challenger_of(day.isoformat()).version) for day in days},
-        },
-        now=dt.datetime.now(dt.UTC),
-    )
+    needs = {
+        **_delivered(tables, until=days[-1]),
+        **_learnt_from(days, settings, tables),
+        CHALLENGER: {day: str(registry.challenger_of(day.isoformat()).version) for day in days},
+    }
+    gates.require(operations, needs, now=dt.datetime.now(dt.UTC))
     for day in days:
         candidate = registry.challenger_of(day.isoformat())
         record = _already_decided(operations, day, candidate)
         if record is None:
-            record = _decide(context, day, candidate, settings, tables, registry, operations)
-            operations.record(record)
+            shut = gates.closed(operations, needs, now=dt.datetime.now(dt.UTC))
+            inputs = Inputs(closed_gates=[str(gate) for gate in shut], signals=_signals(operations, until=day))
+            record, answer = _decide(context, day, candidate, inputs, settings, tables, registry, operations, policy)
+            operations.record(answer, record)
         records.append(record)
     # Also when nothing was decided: what a run that died between the ledger and the registry left is made good here.
     _follow(registry, operations.promotions()[-1])
@@ -237,12 +240,14 @@ def _decide(
     context: dg.AssetExecutionContext,
     day: dt.date,
     candidate: ModelVersion,
+    inputs: Inputs,
     settings: Settings,
     tables: TableStore,
     registry: ModelRegistry,
     operations: OperationsDatabase,
-) -> PromotionRecord:
-    """Load everybody who has a say in the night of `day`, judge the challenger, and word the record."""
+    policy: Policy,
+) -> tuple[PromotionRecord, PolicyDecision]:
+    """Load everybody who has a say in the night of `day`, judge the challenger, ask the policy, and word the records."""
     from assets.training.judging import judge
     from assets.training.models.interface import Recommender
 
@@ -261,8 +266,9 @@ def _decide(
         model=settings.model,
         rule=settings.promotion,
     )
-    after, reasons = before, (*judgement.decision.reasons, *notes)
-    if judgement.decision.is_promoted:
+    answer = policy.ask(PACKAGE, question(NIGHT, day, Candidate.of(candidate), judgement=judgement, inputs=inputs))
+    after, told = before, (*reasons(answer, judgement), *notes)
+    if answer.is_allowed:
         after = candidate.version
     elif before is None:
         # Households are not left without a list.
@@ -270,18 +276,31 @@ def _decide(
         promised = judgement.quality[stand_in.title]
         documents = _reference(stand_in, day, promised, settings=settings, tables=tables, operations=operations)
         after = _register(stand_in, day, registry=registry, made_from=["stand-in"], documents=documents).version
-        reasons = (*reasons, f"{stand_in.title} serves as champion, version {after}, until a challenger beats it")
-    return PromotionRecord(
+        told = (*told, f"{stand_in.title} serves as champion, version {after}, until a challenger beats it")
+    now, run_id = dt.datetime.now(dt.UTC), context.run.run_id
+    record = PromotionRecord(
         business_date=day,
         challenger=candidate.version,
         champion_before=before,
         champion_after=after,
-        is_promoted=judgement.decision.is_promoted,
-        reasons=reasons,
-        numbers=judgement.numbers(),
-        decided_at=dt.datetime.now(dt.UTC),
-        run_id=context.run.run_id,
+        is_promoted=answer.is_allowed,
+        reasons=told,
+        numbers=judgement.numbers() | {"policy_digest": answer.digest},
+        decided_at=now,
+        run_id=run_id,
     )
+    return record, answer.on_record(subject=f"version {candidate.version}", run_id=run_id, now=now)
+
+
+def _signals(operations: OperationsDatabase, *, until: dt.date) -> list[Signal]:
+    """The newest signal of each watch up to a night."""
+    newest: dict[str, Signal] = {}
+    for signal in operations.records(Signal, last=SIGNALS_READ):
+        if signal.business_date <= until and (
+            signal.watch not in newest or signal.business_date >= newest[signal.watch].business_date
+        ):
+            newest[signal.watch] = signal
+    return list(newest.values())
 
 
 def _defender(

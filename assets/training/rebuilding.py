@@ -74,7 +74,7 @@ def rebuild(
     recipe = json.loads(version.tags[RECIPE])
     weeks, holdout_weeks = (
         [dt.date.fromisoformat(day) for day in version.parameters[name].split()]
-        for name in ("label_weeks_from_closes", "holdout_from_closes")
+        for name in ("label_weeks_from_closes", HOLDOUT)
     )
     stored = _version_of(version, EXAMPLES)
     if from_lines:

@@ -1,9 +1,9 @@
 # What may stand in a household's list.
 #
-# Every night, before the lists are made, this file is asked once for each kind of place that a product can have: its
-# department, category and subcategory in the catalogue, and whether the household bought the product before. A kind
-# that a rule denies is left out of the lists, and the next best product takes its place. Before the lists are let out,
-# it is asked again for every kind that stands in them.
+# Every night, before the lists are made, this file is asked about every place in the catalogue that is sold from: a
+# department, category and subcategory. It answers which kinds of product are denied: a kind is a place, and whether the
+# household bought the product before. A kind that is denied is left out of the lists, and the next best product takes
+# its place. Before the lists are let out, it is asked again about every place that they name.
 #
 # How to read, change and test it: docs/policy.md.
 
@@ -46,12 +46,7 @@ restricted_subcategories := {
 
 # ── The rules ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-rules := {"kind_is_described", "age_restricted_only_if_bought_before"}
-
-# The question says of each kind all that the rules ask.
-denial("kind_is_described", kind) := "its department, category, subcategory or history is not told" if {
-	not is_described(kind)
-}
+rules := {"age_restricted_only_if_bought_before"}
 
 # Who is of age is not known. A household that bought the very product before was old enough then, and is reminded of
 # nothing new; to any other it is not shown, neither as a discovery nor among the best sellers.
@@ -65,30 +60,38 @@ denial("age_restricted_only_if_bought_before", kind) := sprintf(
 
 # ── The answer ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-default allow := false
-
-allow if count(deny) == 0
-
+# The question has the places as departments with their categories with their subcategories, each by name, which is
+# empty where the catalogue has none.
 deny contains {"rule": rule, "says": says, "kind": kind} if {
-	some kind in input.kinds
-	some rule, says in denials(kind)
+	some department, categories in input.places
+	some category, subcategories in categories
+	some subcategory in subcategories
+	some is_bought_before in [false, true]
+	kind := {
+		"department": department,
+		"category": category,
+		"subcategory": subcategory,
+		"is_bought_before": is_bought_before,
+	}
+	some rule in rules
+	says := denial(rule, kind)
 }
 
-# Without kinds there is no question.
-deny contains {"rule": "kind_is_described", "says": "the question has no kinds", "kind": {}} if not is_array(input.kinds)
+deny contains {"rule": "question_is_complete", "says": "the question has no places", "kind": {}} if {
+	not is_object(input.places)
+}
 
-denials(kind) := {rule: says | some rule in rules
+default allow := false
+
+# Nothing of what was asked about is denied.
+allow if count(deny) == 0
+
+denials(kind) := {rule: says |
+	some rule in rules
 	says := denial(rule, kind)
 }
 
 # ── What the rules above are written with ─────────────────────────────────────────────────────────────────────────────
-
-is_described(kind) if {
-	is_string(kind.department)
-	is_string(kind.category)
-	is_string(kind.subcategory)
-	is_boolean(kind.is_bought_before)
-}
 
 is_restricted(kind) if upper(kind.department) in restricted_departments
 

@@ -45,7 +45,3 @@ test_help_against_smoking_is_for_everybody if denied_by(but(milk, "category", "S
 test_product_that_the_catalogue_says_nothing_of if {
 	denied_by({"department": "", "category": "", "subcategory": "", "is_bought_before": false}) == set()
 }
-
-test_kind_that_is_not_described if {
-	denied_by({"department": "GROCERY", "category": "", "subcategory": ""}) == {"kind_is_described"}
-}
