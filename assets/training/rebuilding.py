@@ -14,6 +14,7 @@ from assets.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
 from assets.training.examples import LABEL_DAYS, examples
 from assets.training.label_weeks import AS_OF, EXAMPLES, in_order, read_examples
 from assets.training.models.interface import Recommender
+from assets.training.promotion import HOLDOUT
 from resources.errors import Refused
 from resources.model_registry import DIGEST, digest
 from resources.provenance import code_version
