@@ -12,7 +12,7 @@ import warnings
 
 import typer
 
-from orchestration.cli import benchmark, gates, retailer, runs, views
+from orchestration.cli import benchmark, gates, policy, retailer, runs, views
 from orchestration.cli.drop import drop
 from resources.errors import NightcartError
 
@@ -34,6 +34,7 @@ for group, commands in {
     for command in commands:
         app.command(rich_help_panel=group)(command)
 app.add_typer(benchmark.benchmark, name="benchmark", rich_help_panel="Look")
+app.add_typer(policy.policy, name="policy", rich_help_panel="Look")
 
 
 @app.callback()
