@@ -31,10 +31,12 @@ from assets.training.examples import LabelWeeks, label_weeks
 from assets.training.judging import evaluated, judge
 from assets.training.label_weeks import inputs_on_record, make_missing, read_examples, read_truth
 from assets.training.models.interface import Recommender
+from assets.training.promotion import HOLDOUT, NIGHT, PACKAGE, Candidate, Inputs, question, reasons
 from resources import home
 from resources.feeds import FeedReader
 from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion, digest
 from resources.operations import OperationsDatabase
+from resources.policy import Policy
 from resources.provenance import code_version
 from resources.records import PromotionRecord
 from resources.settings import Settings, load_settings
@@ -173,7 +175,7 @@ class BareNight:
                         "seed": given.seed,
                         "examples": examples,
                         "label_weeks_from_closes": " ".join(map(str, self.weeks.train)),
-                        "holdout_from_closes": " ".join(map(str, self.weeks.holdout)),
+                        HOLDOUT: " ".join(map(str, self.weeks.holdout)),
                     },
                     tables={
                         name: self.tables.version(name)
@@ -186,7 +188,7 @@ class BareNight:
             )
 
     def decide(self, model: Recommender, challenger: ModelVersion, holdout: pd.DataFrame) -> int:
-        """Judge the challenger by the promotion's rule, record the decision, and return the version of the champion."""
+        """Judge the challenger, ask the policy, record the decision, and return the version of the champion."""
         settings = self.settings
         before = self.operations.champion_as_of(self.day - dt.timedelta(days=1))
         baselines = [Recommender.create(family) for family in settings.model.baselines]
@@ -199,21 +201,25 @@ class BareNight:
             model=settings.model,
             rule=settings.promotion,
         )
-        after = challenger.version if judgement.decision.is_promoted else before
+        policy = Policy(folder=str(home.PROJECT / settings.policy.path), server=settings.policy.server)
+        asked = question(NIGHT, self.day, Candidate.of(challenger), judgement=judgement, inputs=Inputs())
+        answer = policy.ask(PACKAGE, asked)
+        after = challenger.version if answer.is_allowed else before
         if after is None:
-            raise SystemExit("The challenger does not beat the baselines, and there is no champion.")
+            raise SystemExit("The challenger may not become champion, and there is none.")
         self.operations.record(
             PromotionRecord(
                 business_date=self.day,
                 challenger=challenger.version,
                 champion_before=before,
                 champion_after=after,
-                is_promoted=judgement.decision.is_promoted,
-                reasons=judgement.decision.reasons,
-                numbers=judgement.numbers(),
+                is_promoted=answer.is_allowed,
+                reasons=reasons(answer, judgement),
+                numbers=judgement.numbers() | {"policy_digest": answer.digest},
                 decided_at=dt.datetime.now(dt.UTC),
                 run_id="bare",
-            )
+            ),
+            answer.on_record(subject=f"version {challenger.version}", run_id="bare", now=dt.datetime.now(dt.UTC)),
         )
         if after != before:
             if before is not None:

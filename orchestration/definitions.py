@@ -32,6 +32,7 @@ from resources.feeds import FeedReader
 from resources.model_registry import ModelRegistry
 from resources.notifier import Notifier
 from resources.operations import OperationsDatabase
+from resources.policy import Policy
 from resources.table_store import TableStore
 
 # A stage is a folder of assets/ and a group of the graph, under the same name.
@@ -62,6 +63,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             artifacts=(state / "mlflow" / "artifacts").as_uri(),
             name=f"{settings.name}_recommender",
         ),
+        "policy": Policy(folder=str(home.PROJECT / settings.policy.path), server=settings.policy.server),
         "notifier": Notifier(urls_in=settings.alerts.urls_in),
         "operations": OperationsDatabase(url=f"sqlite:///{state / 'operations.db'}"),
     }

@@ -229,6 +229,12 @@ class ModelRegistry(dg.ConfigurableResource):
             with tempfile.TemporaryDirectory() as scratch:
                 return Path(self._client.download_artifacts(version.run_id, name, scratch)).read_text(encoding="utf-8")
 
+    def attach(self, version: ModelVersion, documents: Mapping[str, str]) -> None:
+        """Put texts beside a version, by file name; one of the same name is replaced."""
+        with self._talking(), _quiet():
+            for name, text in documents.items():
+                self._client.log_text(version.run_id, text, name)
+
     def _is_registered(self) -> bool:
         return bool(self._client.search_registered_models(f"name = '{self.name}'"))
 

@@ -96,6 +96,25 @@ class Publication:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PolicyDecision:
+    """What a package of the policy answered; `subject` is what it was asked about: a version, the lists of a day.
+
+    `fired` are the rules that denied, each a `rule` and what it `says`; `policy_digest` is of the rules as they were.
+    """
+
+    TABLE: ClassVar = "policy_decisions"
+
+    package: str
+    subject: str
+    question: Mapping[str, Any]
+    is_allowed: bool
+    fired: Sequence[Mapping[str, Any]]
+    policy_digest: str
+    run_id: str
+    decided_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What one gate said of one version of a day of a table (`partition`; None is a table without days).
 
@@ -315,6 +334,7 @@ KINDS: tuple[type, ...] = (
     PromotionRecord,
     Scoring,
     Publication,
+    PolicyDecision,
     Verdict,
     Override,
     Signal,

@@ -247,14 +247,27 @@ class Model(Section):
 
 
 class Promotion(Section):
-    """What a challenger must show before it becomes champion."""
+    """How a challenger is measured against the others; what it must show to become champion is the policy's."""
 
     metric: Literal["recall", "ndcg", "hit_rate"] = Field(
         "recall", description="Judged at the places that go by score."
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Of the paired bootstrap interval of the difference.")
     bootstrap_samples: int = Field(2_000, ge=200)
-    min_households: int = Field(30, description="Fewer holdout households than this decide nothing.")
+    min_households: int = Field(
+        30, description="Of fewer households than this nothing is told: no slice of the holdout, no series of nights."
+    )
+
+
+class PolicyPlace(Section):
+    """Where the rules are that say what is allowed: who may become champion, what may stand in a list."""
+
+    path: str = Field("config/policy", description="Folder of .rego files, from the project's folder.")
+    server: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Address of an OPA server that was given these files, and answers instead of the process itself.",
+    )
 
 
 class Alerts(Section):
@@ -356,6 +369,7 @@ class Settings(BaseSettings):
     schedule: Schedule = Schedule()  # pyright: ignore[reportCallIssue]
     model: Model = Model()  # pyright: ignore[reportCallIssue]
     promotion: Promotion = Promotion()  # pyright: ignore[reportCallIssue]
+    policy: PolicyPlace = PolicyPlace()  # pyright: ignore[reportCallIssue]
     alerts: Alerts = Alerts()  # pyright: ignore[reportCallIssue]
     retraining: Retraining = Retraining()  # pyright: ignore[reportCallIssue]
 

@@ -19,6 +19,7 @@ from assets.training.champions import serving
 from resources.errors import Refused
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
+from resources.policy import Policy
 from resources.records import PromotionRecord, Publication, Scoring
 from resources.settings import Settings
 from resources.table_store import TableStore
@@ -65,7 +66,7 @@ PUBLISHED_COLUMNS = columns(
     partitions_def=business_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
     # A champion serves until another one is decided on: most nights have none of their own.
-    deps=[*FEATURES, dg.AssetDep(CHAMPION, partition_mapping=days_back(364)), HOUSEHOLDS],
+    deps=[*FEATURES, dg.AssetDep(CHAMPION, partition_mapping=days_back(364)), PRODUCTS, HOUSEHOLDS],
     retry_policy=RETRY_OUTSIDE,
     code_version="1",
     kinds={"deltalake", "lightgbm"},
@@ -88,27 +89,32 @@ def recommendations(
     tables: TableStore,
     registry: ModelRegistry,
     operations: OperationsDatabase,
+    policy: Policy,
 ) -> dg.MaterializeResult:
     """The top products of every household as of a business day's close, each with its reason and the model's version.
 
     Scored by the champion of the latest night up to then that decided on one and passed its check; a training that is
     still under way, or died, changes nothing. A household without any purchase, and anybody who is not known yet, gets
-    the month's best sellers, marked as a fallback.
+    the month's best sellers, marked as a fallback. What the policy denies a household is not among them
+    (`nightcart policy show`).
     """
     days, now = days_of(context), dt.datetime.now(dt.UTC)
     # With none that passed its check, the gate says why not.
     decided = {day: serving(operations, day, now=now) or operations.promotion_as_of(day) for day in days}
     gates.require(operations, _scored_from(decided, tables), now=now)
     known = staleness.known_to(operations, staleness.FEATURES, days)
-    results = [_score(context, day, record, settings, tables, registry, operations) for day, record in decided.items()]
+    results = [
+        _score(context, day, record, settings, tables, registry, operations, policy) for day, record in decided.items()
+    ]
     staleness.made(operations, staleness.LISTS, known, run_id=context.run.run_id, now=now)
     return results[-1]
 
 
 def _scored_from(decided: Mapping[dt.date, PromotionRecord | None], tables: TableStore) -> dict[str, gates.Versions]:
-    """What lists are made of: the days' features, the household file, and the champion as it was decided."""
+    """What lists are made of: the days' features, the catalogue, the household file, and the champion as it was decided."""
     return {
         **{name: gates.of_days(tables, name, list(decided)) for name in FEATURES},
+        PRODUCTS: gates.whole(tables, PRODUCTS),
         HOUSEHOLDS: gates.whole(tables, HOUSEHOLDS),
         CHAMPION: {record.business_date: str(record.champion_after) for record in decided.values() if record},
     }
@@ -122,8 +128,11 @@ def _score(
     tables: TableStore,
     registry: ModelRegistry,
     operations: OperationsDatabase,
+    policy: Policy,
 ) -> dg.MaterializeResult:
-    from assets.scoring import lists, pictures
+    import ibis
+
+    from assets.scoring import allowed, lists, pictures
     from assets.training.candidates import best_sellers, candidates
     from assets.training.models.interface import Recommender
 
@@ -137,14 +146,21 @@ def _score(
         recommender = Recommender.load(folder)
     read = {name: tables.version(name) for name in (*FEATURES, HOUSEHOLDS, TRANSACTIONS, PRODUCTS)}
     built = features_of(day, tables, versions=read)
-    found = candidates(built, own=model.candidates, new=model.new_candidates)
+    sold = placed(built.product, tables, version=read[PRODUCTS]).to_pandas()
+    answer = policy.ask(allowed.PACKAGE, allowed.question(day, sold))
+    operations.record(
+        answer.on_record(subject=allowed.subject(day), run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
+    )
+    kept_back = allowed.denied(answer, sold)
+    denied = ibis.memtable(kept_back) if len(kept_back) else None
+    found = candidates(built, own=model.candidates, new=model.new_candidates, denied=denied)
     frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
     context.log.info(f"Scoring {len(frame):,} candidates with version {version}, {recommender.title}")
     personal = lists.personal(frame, recommender.score(frame), k=model.top_k, explore=model.explore_places)
 
     served = set(frame["household_id"].unique())
     listed = tables.read(HOUSEHOLDS, version=read[HOUSEHOLDS]).household_id.to_pyarrow().to_pylist()
-    popular = best_sellers(built, most=model.top_k).select("product_id", "buyers_month").to_pandas()
+    popular = best_sellers(built, most=model.top_k, denied=denied).select("product_id", "buyers_month").to_pandas()
     others = lists.fallback(popular, [*sorted(set(listed) - served), None])
     rows = lists.joined(personal, others, business_date=day, model_version=version)
     commit = tables.replace_days(RECOMMENDATIONS, rows, days=[day])
@@ -164,6 +180,8 @@ def _score(
             "model_version": version,
             "households": len(served),
             "households_with_fallback": int(others["household_id"].nunique()),
+            "products_kept_back_by_the_policy": int(kept_back["product_id"].nunique()),
+            "policy_digest": answer.digest,
             "share_of_repeats": float(personal["is_repeat"].mean()),
             "reasons": {reason: int(n) for reason, n in personal["reason"].value_counts().items()},
             "scores": picture(pictures.scores(personal["score"].tolist(), k=model.top_k)),
@@ -178,6 +196,15 @@ def features_of(day: dt.date, tables: TableStore, *, versions: Mapping[str, int]
     return FeatureTables.of(
         lambda name: tables.read(name, since=day, until=day, version=versions[name]).drop("business_date")
     )
+
+
+def placed(rows: "ir.Table", tables: TableStore, *, version: int | None = None) -> "ir.Table":
+    """The products of `rows` with their places in the catalogue, which are empty where it has none; one row a product."""
+    from assets.scoring.allowed import PLACE
+
+    catalogue = tables.read(PRODUCTS, version=version).select("product_id", *PLACE)
+    found = rows.select("product_id").distinct().left_join(catalogue, "product_id").drop("product_id_right")
+    return found.mutate(**{name: found[name].fill_null("") for name in PLACE})
 
 
 @dg.asset(

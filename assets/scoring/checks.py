@@ -8,9 +8,10 @@ import dagster as dg
 from assets.gates import Found, Gate, gate_checks
 from assets.ingestion.assets import PRODUCTS
 from assets.partitions import ONE_DAY, days_of
-from assets.scoring.assets import PUBLISHED, RECOMMENDATIONS, households_without_list, served_now
+from assets.scoring.assets import PUBLISHED, RECOMMENDATIONS, households_without_list, placed, served_now
 from assets.training.champions import serving
 from resources.operations import OperationsDatabase
+from resources.policy import Policy
 from resources.records import PromotionRecord
 from resources.settings import Settings
 from resources.table_store import TableStore
@@ -25,6 +26,11 @@ RECOMMENDABLE = Gate(
     check="product_is_recommendable",
     description="Nothing is recommended that is not recommendable.",
 )
+ALLOWED = Gate(
+    subject=RECOMMENDATIONS,
+    check="product_is_allowed",
+    description="The policy allows what is listed: nothing age-restricted for a household that never bought it.",
+)
 THE_CHAMPIONS = Gate(
     subject=RECOMMENDATIONS,
     check="list_is_the_champions",
@@ -38,15 +44,16 @@ EVERYBODY = Gate(
 )
 
 
-@gate_checks([FULL, RECOMMENDABLE, THE_CHAMPIONS])
+@gate_checks([FULL, RECOMMENDABLE, ALLOWED, THE_CHAMPIONS])
 def recommendations_are_fit_to_use(
     context: dg.AssetCheckExecutionContext,
     settings: dg.ResourceParam[Settings],
     tables: TableStore,
     operations: OperationsDatabase,
+    policy: Policy,
 ) -> Iterator[Found]:
     """Look at the lists of each day of the run."""
-    broken: dict[Gate, dict[dt.date | None, str]] = {FULL: {}, RECOMMENDABLE: {}, THE_CHAMPIONS: {}}
+    broken: dict[Gate, dict[dt.date | None, str]] = {FULL: {}, RECOMMENDABLE: {}, ALLOWED: {}, THE_CHAMPIONS: {}}
     catalogue = tables.read(PRODUCTS)
     recommendable = catalogue.filter(catalogue.is_recommendable)
     lists = 0
@@ -58,6 +65,8 @@ def recommendations_are_fit_to_use(
         ruled_out = rows.anti_join(recommendable, "product_id").product_id.topk(5).to_pandas().iloc[:, 0].tolist()
         if ruled_out:
             broken[RECOMMENDABLE][day] = f"products that may not be recommended stand in lists: {ruled_out}"
+        if kept_back := _not_allowed(day, tables, operations, policy, run_id=context.run.run_id):
+            broken[ALLOWED][day] = kept_back
         versions = rows.model_version.as_table().distinct().to_pyarrow()["model_version"].to_pylist()
         champions = champions_of(day, operations)
         if len(versions) != 1 or versions[0] not in champions:
@@ -89,6 +98,30 @@ def _lists(day: dt.date, settings: Settings, tables: TableStore) -> tuple[int, i
     bad = (lists.rows != length) | (lists.products != length) | (lists["last"] != length) | (lists.disorder > 0)
     without = known.anti_join(lists, "household_id")
     return tuple(int(found.count().execute()) for found in (lists.filter(bad), without, lists))  # pyright: ignore[reportReturnType]
+
+
+def _not_allowed(
+    day: dt.date, tables: TableStore, operations: OperationsDatabase, policy: Policy, *, run_id: str
+) -> str:
+    """What stands in the lists of a day against the policy, in words; empty when nothing does.
+
+    Whether a household bought a product is looked up in its history: the lists' own word is not taken for it.
+    """
+    from assets.scoring import allowed
+
+    rows = tables.read(RECOMMENDATIONS, since=day, until=day).select("household_id", "product_id")
+    products = placed(rows, tables).to_pandas()
+    answer = policy.ask(allowed.PACKAGE, allowed.question(day, products))
+    now = dt.datetime.now(dt.UTC)
+    operations.record(answer.on_record(subject=f"what is listed in {RECOMMENDATIONS} of {day}", run_id=run_id, now=now))
+    history = tables.read("household_product_features", since=day, until=day)
+    bought = history.select("household_id", "product_id", "purchases")
+    listed = rows.left_join(bought, ["household_id", "product_id"])
+    listed = listed.group_by("product_id", is_repeat=listed.purchases.notnull()).agg(lists=listed.count())
+    against = listed.to_pandas().merge(allowed.denied(answer, products), on=["product_id", "is_repeat"])
+    if against.empty:
+        return ""
+    return f"{against['lists'].sum():,} rows hold what the policy denies, among them: {against['says'].iloc[0]}"
 
 
 @gate_checks([EVERYBODY])

@@ -13,11 +13,13 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from assets.ingestion.assets import PRODUCTS, TRANSACTIONS
-from assets.scoring.assets import RECOMMENDATIONS, features_of
+from assets.scoring import allowed
+from assets.scoring.assets import RECOMMENDATIONS, features_of, placed
 from assets.training.versions import load
 from resources.errors import Refused
 from resources.model_registry import BUSINESS_DATE, DIGEST
-from resources.records import PromotionRecord, Scoring
+from resources.policy import Answer
+from resources.records import PolicyDecision, PromotionRecord, Scoring
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +75,7 @@ class Explanation:
     tables: Mapping[str, int]
     model: Mapping[str, Any]
     champion: Mapping[str, Any]
+    policy: Mapping[str, Any]
     places: Sequence[Place] = field(default_factory=list)
 
     @property
@@ -112,7 +115,9 @@ def explain(
     is_fallback = is_fallback or bool(listed["is_fallback"].all())
     version = registry.version(scoring.model_version)
     recommender = load(registry, version)
-    again = None if is_fallback else _again(household, scoring, recommender, settings=settings, tables=tables)
+    asked = operations.records(PolicyDecision, subject=allowed.subject(day), run_id=scoring.run_id, last=1)
+    answer = Answer.recorded(asked[0]) if asked else None
+    again = None if is_fallback else _again(household, scoring, recommender, answer, settings=settings, tables=tables)
     return Explanation(
         household_id=household,
         business_date=day,
@@ -122,18 +127,30 @@ def explain(
         tables=scoring.tables,
         model=_model(version, recommender),
         champion=_why_champion(operations, scoring),
+        policy=_let_through(answer),
         places=_places(listed, again, _purchases(household, scoring, tables), _catalogue(listed, scoring, tables)),
     )
 
 
 def _again(
-    household: str, scoring: Scoring, recommender: Recommender, *, settings: Settings, tables: TableStore
+    household: str,
+    scoring: Scoring,
+    recommender: Recommender,
+    answer: Answer | None,
+    *,
+    settings: Settings,
+    tables: TableStore,
 ) -> pd.DataFrame:
     """The household's candidates by product: features, `score_again`, and `contributions` as lists of :class:`Telling`."""
+    import ibis
+
     from assets.training.candidates import FEATURES, candidates
 
     built = features_of(scoring.business_date, tables, versions=scoring.tables)
-    found = candidates(built, own=settings.model.candidates, new=settings.model.new_candidates)
+    sold = placed(built.product, tables, version=scoring.tables[PRODUCTS]).to_pandas()
+    kept_back = allowed.denied(answer, sold) if answer else []
+    denied = ibis.memtable(kept_back) if len(kept_back) else None
+    found = candidates(built, own=settings.model.candidates, new=settings.model.new_candidates, denied=denied)
     frame = found.filter(found.household_id == household).order_by("product_id").to_pandas()
     added = recommender.contributions(frame)
     tellings: list[list[Telling]] = [[] for _ in range(len(frame))]
@@ -218,6 +235,14 @@ def _model(version: ModelVersion, recommender: Recommender) -> dict[str, Any]:
         "code": version.tags.get(CODE),
         "metrics": dict(version.metrics),
     }
+
+
+def _let_through(answer: Answer | None) -> dict[str, Any]:
+    """What the policy said when the lists were made: what it kept out of them, each with the rule; all else it let through."""
+    if answer is None:
+        return {}
+    kept_out = [{"rule": one.rule, "says": one.says, **one.about} for one in answer.fired]
+    return {"package": answer.package, "digest": answer.digest, "kept_out": kept_out}
 
 
 def _why_champion(operations: OperationsDatabase, scoring: Scoring) -> dict[str, Any]:

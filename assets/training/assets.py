@@ -1,5 +1,6 @@
 """From labelled weeks to a champion: `training_examples`, `challenger`, `champion`, each for one business day's night."""
 
+import dataclasses
 import datetime as dt
 import hashlib
 import json
@@ -18,15 +19,18 @@ from assets.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
 from assets.partitions import business_days, days_of
 from assets.profiles.reference import REFERENCE
 from assets.reporting import OWNERS, picture, written
-from assets.training.examples import LabelWeeks, label_weeks
-from assets.training.label_weeks import EXAMPLES, inputs_on_record, make_missing, read_examples, read_truth
+from assets.training import card
+from assets.training.deciding import Weighed, delivered, label_weeks_of, learnt_from, stands_on, weigh
+from assets.training.label_weeks import EXAMPLES, inputs_on_record, make_missing, read_examples
 from assets.training.metrics import METRICS, Estimate
+from assets.training.promotion import HOLDOUT, NIGHT
 from assets.training.rebuilding import CODE, RECIPE
 from assets.training.standing import follow
-from assets.training.versions import SAMPLE, frozen, load, registration, sound
-from resources.errors import MadeForOtherFeatures, Refused
+from assets.training.versions import SAMPLE, frozen, registration
+from resources.errors import Refused
 from resources.model_registry import ModelRecord, ModelRegistry, ModelVersion, digest
 from resources.operations import OperationsDatabase
+from resources.policy import Policy
 from resources.provenance import code_version
 from resources.records import PromotionRecord, Registration
 from resources.settings import Settings
@@ -34,8 +38,6 @@ from resources.table_store import TableStore
 
 if TYPE_CHECKING:
     from assets.training.models.interface import Recommender
-
-CHALLENGER = "challenger"
 
 
 @dg.asset(
@@ -61,11 +63,11 @@ def training_examples(
     up to its end, the catalogue or the definitions have changed. The newest weeks are the holdout that nobody trains on.
     """
     days = days_of(context)
-    gates.require(operations, _delivered(tables, until=days[-1]), now=dt.datetime.now(dt.UTC))
-    weeks = sorted({as_of for day in days for as_of in _label_weeks(day, settings).all}, reverse=True)
+    gates.require(operations, delivered(tables, until=days[-1]), now=dt.datetime.now(dt.UTC))
+    weeks = sorted({as_of for day in days for as_of in label_weeks_of(day, settings).all}, reverse=True)
     done = make_missing(weeks, sources=tables, kept_in=tables, model=settings.model, say=context.log.info)
     counts = tables.rows_by_day(EXAMPLES)
-    weeks = _label_weeks(days[-1], settings).all
+    weeks = label_weeks_of(days[-1], settings).all
     return dg.MaterializeResult(
         metadata={
             **(written(done.commit, tables) if done.commit else {"table_version": tables.version(EXAMPLES)}),
@@ -103,7 +105,7 @@ def challenger(
     later nights are compared with. Trained again from the same inputs it is the same model, and stays the same version.
     """
     days = days_of(context)
-    gates.require(operations, _learnt_from(days, settings, tables), now=dt.datetime.now(dt.UTC))
+    gates.require(operations, learnt_from(days, settings, tables), now=dt.datetime.now(dt.UTC))
     return [_train(context, day, settings, tables, registry, operations) for day in days][-1]
 
 
@@ -120,7 +122,7 @@ def _train(
     from assets.training.models.interface import Recommender
 
     model, rule = settings.model, settings.promotion
-    weeks = _label_weeks(day, settings)
+    weeks = label_weeks_of(day, settings)
     learn_from = read_examples(tables, weeks.train, is_identified=False)
     recommender = Recommender.create(model.family, model.parameters)
     context.log.info(f"Fitting {recommender.title} on {len(learn_from):,} examples of {len(weeks.train)} label weeks")
@@ -143,7 +145,7 @@ def _train(
             "seed": model.seed,
             "examples": len(learn_from),
             "label_weeks_from_closes": " ".join(as_of.isoformat() for as_of in weeks.train),
-            "holdout_from_closes": " ".join(as_of.isoformat() for as_of in weeks.holdout),
+            HOLDOUT: " ".join(as_of.isoformat() for as_of in weeks.holdout),
         },
         metrics=metrics,
         documents={
@@ -183,36 +185,34 @@ def champion(
     tables: TableStore,
     registry: ModelRegistry,
     operations: OperationsDatabase,
+    policy: Policy,
 ) -> dg.MaterializeResult:
-    """Who scores the households from tonight on: the promotion, decided by rule and put on record.
+    """Who scores the households from tonight on: the promotion, decided by the policy and put on record.
 
-    On the holdout that it has not seen, the challenger must beat every baseline and, if there is one, the champion:
-    paired, by household, by more than chance; a tie does not promote. Then the alias `champion` moves and the old one
-    stays as `previous`. A night that was decided is not decided again for the same challenger. Until a challenger has
-    beaten the baselines, the best of them serves.
+    On the holdout that it has not seen, the challenger is measured against every baseline and, if there is one, the
+    champion: paired, by household. The policy says whether that is enough (`nightcart policy show`). Then the alias
+    `champion` moves and the old one stays as `previous`. A night that was decided is not decided again for the same
+    challenger. Until a challenger was promoted, the best of the baselines serves.
     """
     from assets.training import pictures
 
     records, days = [], days_of(context)
-    gates.require(
-        operations,
-        {
-            **_delivered(tables, until=days[-1]),
-            **_learnt_from(days, settings, tables),
-            CHALLENGER: {day: str(registry.challenger_of(day.isoformat()).version) for day in days},
-        },
-        now=dt.datetime.now(dt.UTC),
-    )
+    challengers = {day: registry.challenger_of(day.isoformat()) for day in days}
+    gates.require(operations, stands_on(challengers, settings, tables), now=dt.datetime.now(dt.UTC))
     for day in days:
-        candidate, onto = registry.challenger_of(day.isoformat()), operations.last_decision()
+        candidate, onto = challengers[day], operations.last_decision()
         record = _already_decided(operations, day, candidate)
         if record is None:
-            record = _decide(context, day, candidate, settings, tables, registry, operations)
-            operations.decide(record, onto=onto)
+            weighed = _decide(context, day, candidate, settings, tables, registry, operations, policy)
+            record = weighed.record
+            operations.decide(record, weighed.answered, onto=onto)
+            card.attach(registry, candidate, weighed.card)
         records.append(record)
     # Also when nothing was decided: what a run that died between the ledger and the registry left is made good here.
     follow(registry, operations)
+    card.bring_up_to_date(registry, operations, records[-1])
     last = records[-1]
+    text = card.current(registry, operations, challengers[days[-1]])
     for reason in last.reasons:
         context.log.info(reason)
     return dg.MaterializeResult(
@@ -222,6 +222,7 @@ def champion(
             "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in last.reasons)),
             "quality": picture(pictures.quality(last.numbers["quality"], k=settings.model.ranked_places)),
             **({"slices": picture(pictures.slices(last.numbers["slices"]))} if last.numbers.get("slices") else {}),
+            **({"model_card": dg.MetadataValue.md(text)} if text else {}),
         }
     )
 
@@ -249,91 +250,44 @@ def _decide(
     tables: TableStore,
     registry: ModelRegistry,
     operations: OperationsDatabase,
-) -> PromotionRecord:
-    """Load everybody who has a say in the night of `day`, judge the challenger, and word the record."""
-    from assets.training.judging import judge
-    from assets.training.models.interface import Recommender
-
-    weeks = _label_weeks(day, settings).holdout
-    holdout = read_examples(tables, weeks)
-    context.log.info(f"Judging version {candidate.version} on {len(holdout):,} candidates of the holdout")
-    before = operations.champion_as_of(day - dt.timedelta(days=1))
-    baselines = [Recommender.create(family) for family in settings.model.baselines]
-    champion, notes = _defender(registry, before, candidate)
-    judgement = judge(
-        holdout,
-        read_truth(tables, weeks),
-        challenger=(f"challenger (version {candidate.version})", sound(registry, candidate)),
-        baselines={baseline.title: baseline for baseline in baselines},
-        champion=champion,
-        model=settings.model,
-        rule=settings.promotion,
-    )
-    after, reasons = before, (*judgement.decision.reasons, *notes)
-    if judgement.decision.is_promoted:
-        after = candidate.version
-    elif before is None:
-        # Households are not left without a list.
-        stand_in = next(baseline for baseline in baselines if baseline.title == judgement.best_baseline)
-        promised = judgement.quality[stand_in.title]
-        after = _register(
-            stand_in,
-            day,
-            registry=registry,
-            operations=operations,
-            run_id=context.run.run_id,
-            made_from=["stand-in"],
-            documents={
-                **_reference(stand_in, day, promised, settings=settings, tables=tables, operations=operations),
-                SAMPLE: frozen(stand_in, holdout),
-            },
-        ).version
-        reasons = (*reasons, f"{stand_in.title} serves as champion, version {after}, until a challenger beats it")
-    return PromotionRecord(
-        business_date=day,
-        challenger=candidate.version,
-        champion_before=before,
-        champion_after=after,
-        is_promoted=judgement.decision.is_promoted,
-        reasons=reasons,
-        numbers=judgement.numbers(),
-        decided_at=dt.datetime.now(dt.UTC),
+    policy: Policy,
+) -> Weighed:
+    """Weigh the challenger of the night of `day`; where there is no champion and it is none, the best baseline stands in."""
+    weighed = weigh(
+        NIGHT,
+        candidate,
+        day=day,
+        judged_by=day,
+        before=operations.champion_as_of(day - dt.timedelta(days=1)),
+        settings=settings,
+        tables=tables,
+        registry=registry,
+        operations=operations,
+        policy=policy,
         run_id=context.run.run_id,
+        now=dt.datetime.now(dt.UTC),
+        say=context.log.info,
     )
-
-
-def _defender(
-    registry: ModelRegistry, before: int | None, candidate: ModelVersion
-) -> tuple[tuple[str, "Recommender"] | None, tuple[str, ...]]:
-    """The champion that the challenger must beat, by name, if there is one; and what is to be said of it."""
-    if before is None or before == candidate.version:
-        return None, ()
-    name = f"champion (version {before})"
-    try:
-        return (name, load(registry, registry.version(before))), ()
-    except MadeForOtherFeatures:
-        # It cannot score what this code makes, so it can neither defend itself nor serve tomorrow.
-        return None, (f"{name} was made for other features than today's and cannot be compared",)
-
-
-def _delivered(tables: TableStore, *, until: dt.date) -> dict[str, gates.Versions]:
-    """The delivered tables that label weeks are made of."""
-    return {
-        TRANSACTIONS: gates.history(tables, TRANSACTIONS, until=until),
-        PRODUCTS: gates.whole(tables, PRODUCTS),
-        OFFERS: gates.whole(tables, OFFERS),
-    }
-
-
-def _learnt_from(days: Sequence[dt.date], settings: Settings, tables: TableStore) -> dict[str, gates.Versions]:
-    """The label weeks that the nights of `days` learn from and judge by."""
-    weeks = sorted({as_of for day in days for as_of in _label_weeks(day, settings).all})
-    return {EXAMPLES: gates.of_days(tables, EXAMPLES, weeks)}
-
-
-def _label_weeks(day: dt.date, settings: Settings) -> LabelWeeks:
-    model = settings.model
-    return label_weeks(day, train=model.label_weeks, holdout=model.holdout_weeks, first_day=settings.first_business_day)
+    if weighed.record.champion_after is not None:
+        return weighed
+    # Households are not left without a list.
+    stand_in = next(one for one in weighed.baselines if one.title == weighed.judgement.best_baseline)
+    promised = weighed.judgement.quality[stand_in.title]
+    version = _register(
+        stand_in,
+        day,
+        registry=registry,
+        operations=operations,
+        run_id=context.run.run_id,
+        made_from=["stand-in"],
+        documents={
+            **_reference(stand_in, day, promised, settings=settings, tables=tables, operations=operations),
+            SAMPLE: frozen(stand_in, weighed.holdout),
+        },
+    ).version
+    told = f"{stand_in.title} serves as champion, version {version}, until a challenger beats it"
+    record = dataclasses.replace(weighed.record, champion_after=version, reasons=[*weighed.record.reasons, told])
+    return dataclasses.replace(weighed, record=record)
 
 
 def _reference(

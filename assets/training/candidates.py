@@ -52,16 +52,17 @@ NEW_CATEGORIES, NEW_SELLERS = 15, 10
 NEED_PRIOR = 5.0
 
 
-def candidates(tables: FeatureTables, *, own: int, new: int) -> ibis.Table:
-    """Up to `own` products of its history and `new` others for every household.
+def candidates(tables: FeatureTables, *, own: int, new: int, denied: ibis.Table | None = None) -> ibis.Table:
+    """Up to `own` products of its history and `new` others for every household, none of `denied` among them.
 
+    `denied` has `product_id` and `is_repeat`: to households that ever bought the product, or to those that never did.
     Columns: `household_id`, `product_id`, `category`, `is_repeat` (whether the household ever bought it) and
     :data:`FEATURES`; a feature of a history that is not there is null.
     """
     import ibis
 
     history = tables.household_product
-    pairs = _favourites(tables, most=own).union(_new(tables, most=new))
+    pairs = _favourites(tables, most=own, denied=denied).union(_new(tables, most=new, denied=denied))
     joined = (
         pairs.left_join(history, ["household_id", "product_id"])
         .drop("household_id_right", "product_id_right")
@@ -95,25 +96,34 @@ def candidates(tables: FeatureTables, *, own: int, new: int) -> ibis.Table:
     )
 
 
-def best_sellers(tables: FeatureTables, *, most: int) -> ibis.Table:
-    """The rows of `product` of the month's best sellers, best first; a tie goes to the lower product_id."""
+def best_sellers(tables: FeatureTables, *, most: int, denied: ibis.Table | None = None) -> ibis.Table:
+    """The rows of `product` of the month's best sellers, best first; a tie goes to the lower product_id.
+
+    They are for those who never bought: none that is `denied` to them is among them.
+    """
     import ibis
 
-    return tables.product.order_by([ibis.desc("popularity"), "product_id"]).limit(most)
+    sellers = _without(tables.product, denied, is_repeat=False)
+    return sellers.order_by([ibis.desc("popularity"), "product_id"]).limit(most)
 
 
-def _favourites(tables: FeatureTables, *, most: int) -> ibis.Table:
+def _without(rows: ibis.Table, denied: ibis.Table | None, *, is_repeat: bool) -> ibis.Table:
+    return rows if denied is None else rows.anti_join(denied.filter(denied.is_repeat == is_repeat), "product_id")
+
+
+def _favourites(tables: FeatureTables, *, most: int, denied: ibis.Table | None) -> ibis.Table:
     """The products of its history that each household bought most and latest: `household_id`, `product_id`."""
     import ibis
 
     first = ibis.window(
         group_by="household_id", order_by=[ibis.desc("decayed_90"), ibis.desc("purchases"), "product_id"]
     )
-    placed = tables.household_product.mutate(place=ibis.row_number().over(first))
+    history = _without(tables.household_product, denied, is_repeat=True)
+    placed = history.mutate(place=ibis.row_number().over(first))
     return placed.filter(placed.place < most).select("household_id", "product_id")
 
 
-def _new(tables: FeatureTables, *, most: int) -> ibis.Table:
+def _new(tables: FeatureTables, *, most: int, denied: ibis.Table | None) -> ibis.Table:
     """Products that each household never bought and most likely would: `household_id`, `product_id`.
 
     By the need of the household for the product's category (its decayed purchases, drawn towards everybody's) times
@@ -129,6 +139,9 @@ def _new(tables: FeatureTables, *, most: int) -> ibis.Table:
     sellers = sellers.mutate(
         share=sellers.popularity / sellers.popularity.sum().over(in_category),
         everybodys=sellers.popularity.sum().over(in_category) / sellers.popularity.sum().over(ibis.window()),
+    )
+    # Shares are of all that is sold; places are of what may be proposed, so that the next best takes the place.
+    sellers = _without(sellers, denied, is_repeat=False).mutate(
         place_in_category=ibis.row_number().over(first_in_category),
         place=ibis.row_number().over(first),
     )

@@ -7,6 +7,7 @@ nothing else: nobody can forget to bring it along. As Markdown for the UI, and a
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 from assets.training.label_weeks import EXAMPLES
 from assets.training.metrics import METRICS
 from resources.model_registry import BUSINESS_DATE, DIGEST, TABLE
+from resources.records import PolicyDecision, PromotionRecord
 
 if TYPE_CHECKING:
     from assets.training.models.interface import Recommender
-    from resources.model_registry import ModelVersion
-    from resources.records import PolicyDecision, PromotionRecord
+    from resources.model_registry import ModelRegistry, ModelVersion
+    from resources.operations import OperationsDatabase
     from resources.settings import Model
 
-CARD, PAGE = "model_card.md", "model_card.html"
+FACTS, CARD, PAGE = "model_card.json", "model_card.md", "model_card.html"
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 LOOKS_AT = 8  # features that are named
 # What a card must be able to say before the policy lets its version be champion: by the key in `facts`.
@@ -114,6 +116,44 @@ def rendered(found: Mapping[str, Any], *, decisions: Sequence[PromotionRecord], 
         {"title": _title(record, version), "how": _how(record), "reasons": list(record.reasons)} for record in decisions
     ]
     return template.render(**found, decisions=told, policy=policy, standing=_standing(decisions, version))
+
+
+def subject(version: int) -> str:
+    """What a decision of the policy on a version is on record under."""
+    return f"version {version}"
+
+
+def attach(registry: ModelRegistry, version: ModelVersion, found: Mapping[str, Any]) -> None:
+    """Put what the card of a version says beside it in the registry; :func:`bring_up_to_date` words it."""
+    registry.attach(version, {FACTS: json.dumps(found, indent=2, ensure_ascii=False)})
+
+
+def current(registry: ModelRegistry, operations: OperationsDatabase, version: ModelVersion) -> str | None:
+    """The card of a version as of now, in Markdown; None of a version that nobody has weighed."""
+    facts = registry.document(version, FACTS)
+    if facts is None:
+        return None
+    number = version.version
+    decided = [
+        record
+        for record in operations.promotions()
+        if record.challenger == number or (record.champion_before != record.champion_after and number in _ends(record))
+    ]
+    asked = operations.records(PolicyDecision, subject=subject(number), last=1)
+    return rendered(json.loads(facts), decisions=decided, policy=asked[0] if asked else None)
+
+
+def bring_up_to_date(registry: ModelRegistry, operations: OperationsDatabase, decided: PromotionRecord) -> None:
+    """Word the cards of the versions that a decision was about anew, beside them in the registry."""
+    known = {version.version: version for version in registry.versions()}
+    for number in sorted({decided.challenger, *_ends(decided)} & set(known)):
+        text = current(registry, operations, known[number])
+        if text is not None:
+            registry.attach(known[number], {CARD: text, PAGE: page(text, title=f"Model card: version {number}")})
+
+
+def _ends(record: PromotionRecord) -> set[int]:
+    return {version for version in (record.champion_before, record.champion_after) if version is not None}
 
 
 def page(markdown: str, *, title: str) -> str:

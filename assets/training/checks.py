@@ -9,7 +9,7 @@ import dagster as dg
 from assets.gates import Found, Gate, gate_checks
 from assets.ingestion.assets import TRANSACTIONS
 from assets.partitions import days_of
-from assets.training.assets import CHALLENGER
+from assets.training.deciding import CHALLENGER
 from assets.training.label_weeks import AS_OF, EXAMPLES
 from assets.training.versions import sound
 from resources.errors import Refused

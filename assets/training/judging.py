@@ -1,4 +1,4 @@
-"""A challenger before its judges: everybody scores the same holdout, and the rule decides."""
+"""A challenger before its judges: everybody scores the same holdout. What follows from it is the policy's to say."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from assets.training.metrics import (
     reliability,
     top,
 )
-from assets.training.promotion import Decision, best_of, decide
+from assets.training.promotion import Comparison, best_of, compared_with
 from assets.training.slices import SliceComparison, compared, recalls
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from assets.training.models.interface import Recommender
@@ -54,27 +55,44 @@ def evaluated(recommender: Recommender, holdout: pd.DataFrame, *, model: Model, 
     if model.explore_places:
         lists = explored(holdout, scores, k=model.top_k, explore=model.explore_places)
         found |= {f"explore_{name}_at_{model.explore_places}": value for name, value in interval(lists).items()}
-    curve = None
-    if recommender.scores_are_probabilities:
-        best = top(holdout, scores, k=k, by=LIST_KEY)
-        curve = reliability(best["score"].to_numpy(), best["label"].to_numpy(), best["stands_for"].to_numpy())
-    return Evaluation(estimates=found, curve=curve)
+    return Evaluation(estimates=found, curve=_curve(recommender, holdout, scores, k=k))
+
+
+def _curve(recommender: Recommender, holdout: pd.DataFrame, scores: np.ndarray, *, k: int) -> pd.DataFrame | None:
+    if not recommender.scores_are_probabilities:
+        return None
+    best = top(holdout, scores, k=k, by=LIST_KEY)
+    return reliability(best["score"].to_numpy(), best["label"].to_numpy(), best["stands_for"].to_numpy())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """The decision, the quality of everybody by name (the challenger last), the best of the baselines, the slices."""
+    """What was measured: the quality of everybody by name (the challenger last), and the challenger against each.
 
-    decision: Decision
-    quality: Mapping[str, Mapping[str, Estimate]]
+    `champion` is the name of the one that it was compared with, if there is one. Comparisons are in `metric`, their
+    intervals of `confidence`; slices are against the champion, or else the best baseline.
+    """
+
+    metric: str
+    confidence: float
     households: int
+    quality: Mapping[str, Mapping[str, Estimate]]
+    comparisons: Sequence[Comparison]
+    champion: str | None
     best_baseline: str
     slices: Sequence[SliceComparison]
+    scores_are_probabilities: bool
+    calibration_error: float | None
 
     def numbers(self) -> dict[str, object]:
         """The numbers behind the decision, as they go on record: value, low and high of each metric of each model."""
         return {
             "households": self.households,
+            "calibration_error": self.calibration_error,
+            "comparisons": {
+                won.opponent: [won.difference.value, won.difference.low, won.difference.high]
+                for won in self.comparisons
+            },
             "quality": {
                 name: {metric: [value.value, value.low, value.high] for metric, value in metrics.items()}
                 for name, metrics in self.quality.items()
@@ -104,7 +122,7 @@ def judge(
 ) -> Judgement:
     """Judge a challenger, by name, on the labelled candidates of a holdout that it has not seen.
 
-    `truth` is what was bought in it (:func:`assets.training.examples.truth_with_slices`), to tell quality apart by
+    Against every baseline and, if there is one, the champion. `truth` is what was bought in it (:func:`assets.training.examples.truth_with_slices`), to tell quality apart by
     slices: against the champion, or else the best baseline.
     """
     k = model.ranked_places
@@ -123,15 +141,16 @@ def judge(
         min_households=rule.min_households,
         seed=model.seed,
     )
+    curve = _curve(challenger[1], holdout, scores[challenger[0]], k=k)
     return Judgement(
-        decision=decide(
-            judged,
-            baselines=bar,
-            champion=(champion[0], lists[champion[0]]) if champion else None,
-            slices=slices,
-            rule=rule,
-            seed=model.seed,
+        metric=rule.metric,
+        confidence=rule.confidence,
+        comparisons=compared_with(
+            judged, {name: lists[name] for name in models if name != challenger[0]}, rule=rule, seed=model.seed
         ),
+        champion=champion[0] if champion else None,
+        scores_are_probabilities=challenger[1].scores_are_probabilities,
+        calibration_error=None if curve is None else calibration_error(curve),
         quality={
             name: estimates(found, samples=rule.bootstrap_samples, confidence=rule.confidence, seed=model.seed)
             for name, found in lists.items()

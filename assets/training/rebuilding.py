@@ -14,6 +14,7 @@ from assets.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
 from assets.training.examples import LABEL_DAYS, examples
 from assets.training.label_weeks import AS_OF, EXAMPLES, in_order, read_examples
 from assets.training.models.interface import Recommender
+from assets.training.promotion import HOLDOUT
 from resources.errors import Refused
 from resources.model_registry import DIGEST, TABLE, digest
 from resources.provenance import code_version
@@ -74,7 +75,7 @@ def rebuild(
     recipe = json.loads(version.tags[RECIPE])
     weeks, holdout_weeks = (
         [dt.date.fromisoformat(day) for day in version.parameters[name].split()]
-        for name in ("label_weeks_from_closes", "holdout_from_closes")
+        for name in ("label_weeks_from_closes", HOLDOUT)
     )
     stored = _version_of(version, EXAMPLES)
     if from_lines:

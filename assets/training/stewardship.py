@@ -1,22 +1,31 @@
-"""What a person decides on the champion: back to the one before, or to make the registry agree with the ledger again.
+"""What a person decides on the champion: another version, the one before, or that the registry agrees with the ledger again.
 
 Everything is under the same rules as a night's decision: a version is loaded and scores its frozen sample first, the
-decision is compare-and-set, it stands in the ledger with who and why, and the aliases follow the ledger.
+policy is asked, the decision is compare-and-set, it stands in the ledger with who and why, and the aliases follow it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from assets.training import card
 from assets.training.checks import CHAMPION_GATE
+from assets.training.deciding import weigh
+from assets.training.promotion import PACKAGE, PROMOTE, ROLLBACK, Candidate, Said, question
 from assets.training.standing import Divergence, divergences, follow, standing
 from assets.training.versions import registration, sound
 from resources.errors import Refused
 from resources.model_registry import ModelRegistry
 from resources.operations import OperationsDatabase
 from resources.records import PromotionRecord, Registration, Verdict
+
+if TYPE_CHECKING:
+    from resources.policy import Policy
+    from resources.settings import Settings
+    from resources.table_store import TableStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +38,80 @@ class Person:
     now: dt.datetime
 
 
+def promote(
+    version: int,
+    person: Person,
+    *,
+    is_overriding: bool,
+    settings: Settings,
+    tables: TableStore,
+    registry: ModelRegistry,
+    operations: OperationsDatabase,
+    policy: Policy,
+    say: Callable[[str], object],
+) -> PromotionRecord:
+    """Make a version champion, judged as a night's challenger is, by the holdout of the last night that trained.
+
+    With `is_overriding` the policy is told of the person and the reason, and says whether that lets it through; what
+    speaks against it is on record all the same. Raises :class:`Refused` when it does not allow it (which is on record,
+    too), and :class:`resources.errors.Overtaken` when somebody decides at the same moment.
+    """
+    onto, ledger = operations.last_decision(), operations.promotions()
+    before = standing(ledger).champion
+    nights = [record.business_date for record in ledger if record.kind == PromotionRecord.NIGHT]
+    if not nights:
+        raise Refused("No night has trained yet.", remedy="`nightcart nightly --date YYYY-MM-DD` does.")
+    if version == before:
+        raise Refused(f"Version {version} is champion.", remedy="`nightcart models` lists the others.")
+    candidate = registry.version(version)
+    weighed = weigh(
+        PROMOTE,
+        candidate,
+        day=person.day,
+        judged_by=max(nights),
+        before=before,
+        settings=settings,
+        tables=tables,
+        registry=registry,
+        operations=operations,
+        policy=policy,
+        run_id="",
+        now=person.now,
+        by=person.name,
+        override=Said(by=person.name, reason=person.reason) if is_overriding else None,
+        say=say,
+    )
+    record = replace(weighed.record, reasons=[f"wanted: {person.reason}", *weighed.record.reasons])
+    if not record.is_promoted:
+        operations.record(weighed.answered)
+        against = "; ".join(f"{each['rule']}: {each['says']}" for each in weighed.answered.fired)
+        raise Refused(
+            f"The policy does not allow version {version} to be champion: {against}.",
+            remedy=f'mend that, or `nightcart promote {version} --override --reason "…"`, which goes on record.',
+        )
+    operations.decide(record, weighed.answered, _let_out(record), onto=onto)
+    card.attach(registry, candidate, weighed.card)
+    _carry_out(registry, operations, record)
+    return record
+
+
+def _carry_out(registry: ModelRegistry, operations: OperationsDatabase, record: PromotionRecord) -> None:
+    follow(registry, operations)
+    card.bring_up_to_date(registry, operations, record)
+
+
 def roll_back(
-    registry: ModelRegistry, operations: OperationsDatabase, person: Person, *, to: int | None = None
+    registry: ModelRegistry,
+    operations: OperationsDatabase,
+    policy: Policy,
+    person: Person,
+    *,
+    to: int | None = None,
 ) -> PromotionRecord:
     """Make the version champion again that was before, or an earlier one (`to`).
 
-    Raises :class:`Refused` when there is none, when it was never champion, or when it is not what it was, and
-    :class:`resources.errors.Overtaken` when somebody decides at the same moment.
+    Raises :class:`Refused` when there is none, when it was never champion, is not what it was, or the policy does not
+    allow it, and :class:`resources.errors.Overtaken` when somebody decides at the same moment.
     """
     onto, ledger = operations.last_decision(), operations.promotions()
     now = standing(ledger)
@@ -47,17 +123,22 @@ def roll_back(
         )
     if target == now.champion:
         raise Refused(f"Version {target} is champion.", remedy="name another one, or leave `--to` out.")
-    if target not in {record.champion_after for record in ledger}:
+    version = registry.version(target)
+    sound(registry, version)
+    was_champion = target in {record.champion_after for record in ledger}
+    answer = policy.ask(PACKAGE, question(ROLLBACK, person.day, Candidate.of(version, was_champion=was_champion)))
+    answered = answer.on_record(subject=card.subject(target), run_id="", now=person.now)
+    if not answer.is_allowed:
+        operations.record(answered)
         raise Refused(
-            f"Version {target} was never champion: a rollback goes back to what has served.",
-            remedy=f"`nightcart promote {target}` judges it.",
+            f"The policy does not allow to go back to version {target}: {'; '.join(each.says for each in answer.fired)}.",
+            remedy=f'`nightcart promote {target} --reason "…"` judges it as a new one.',
         )
-    sound(registry, registry.version(target))
     record = _decided(
         person, PromotionRecord.ROLLBACK, target, before=now.champion, reasons=(f"rolled back: {person.reason}",)
     )
-    operations.decide(record, _let_out(record), onto=onto)
-    follow(registry, operations)
+    operations.decide(record, answered, _let_out(record), onto=onto)
+    _carry_out(registry, operations, record)
     return record
 
 
@@ -86,6 +167,7 @@ def reconcile(registry: ModelRegistry, operations: OperationsDatabase, person: P
             reasons=(f"version {now.champion} was deleted from the registry; its files are version {again} now",),
         )
         operations.decide(record, _let_out(record), onto=onto)
+        card.bring_up_to_date(registry, operations, record)
         done.append(f"version {now.champion}, the champion, was deleted: its files are version {again} now")
     before = registry.aliases()
     follow(registry, operations)

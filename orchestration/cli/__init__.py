@@ -12,7 +12,7 @@ import warnings
 
 import typer
 
-from orchestration.cli import benchmark, gates, retailer, runs, stewardship, views
+from orchestration.cli import benchmark, gates, policy, retailer, runs, stewardship, views
 from orchestration.cli.drop import drop
 from resources.errors import NightcartError
 
@@ -27,14 +27,24 @@ app = typer.Typer(
 )
 for group, commands in {
     "Run": (runs.demo, runs.nightly, runs.retrain, runs.backfill, runs.replay, drop, runs.rebuild, gates.check),
-    "Look": (views.recommend, views.explain, views.models, views.drift, views.decisions, views.status, views.watch),
-    "Decide": (gates.override, stewardship.rollback, stewardship.reconcile),
+    "Look": (
+        views.recommend,
+        views.explain,
+        views.models,
+        stewardship.card,
+        views.drift,
+        views.decisions,
+        views.status,
+        views.watch,
+    ),
+    "Decide": (gates.override, stewardship.promote, stewardship.rollback, stewardship.reconcile),
     "Set up": (retailer.init, retailer.use),
 }.items():
     for command in commands:
         app.command(rich_help_panel=group)(command)
 app.add_typer(benchmark.benchmark, name="benchmark", rich_help_panel="Look")
 app.add_typer(stewardship.audit, name="audit", rich_help_panel="Look")
+app.add_typer(policy.policy, name="policy", rich_help_panel="Look")
 
 
 @app.callback()

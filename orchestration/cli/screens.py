@@ -136,6 +136,14 @@ def explanation(found: Explanation) -> None:
             f"[bold]Champion[/] since the night of {champion['in_the_night_of']}{escape(how)}: "
             + escape("; ".join(champion["reasons"]))
         )
+    if policy := found.policy:
+        rules = sorted({each["rule"] for each in policy["kept_out"]})
+        kept = (
+            f"kept {len(policy['kept_out'])} kinds of products out by {', '.join(rules)}"
+            if rules
+            else "kept nothing out"
+        )
+        console.print(f"[bold]Policy[/] {policy['package']} ({policy['digest'][:12]}) {kept}, and let these through.")
     console.print("[bold]From[/] " + ", ".join(f"{name} version {of}" for name, of in sorted(found.tables.items())))
     if not found.is_fallback:
         again = "the same scores" if found.is_reproduced else "[red]other scores than it did[/]"

@@ -17,6 +17,34 @@ if TYPE_CHECKING:
 Reason = Annotated[str, typer.Option(help="Why; it stands in the ledger with your name.")]
 
 
+def promote(
+    version: Annotated[int, typer.Argument(help="The version's number, as `nightcart models` shows it.")],
+    reason: Reason,
+    override: Annotated[
+        bool,
+        typer.Option("--override", help="Let it through although rules speak against it; on record, with your name."),
+    ] = False,
+) -> None:
+    """Make a version champion, under the rules that a night's challenger is under: judged anew, and the policy asked.
+
+    Examples: `nightcart promote 7 --reason "measured in the shops"`, `nightcart promote 7 --override --reason "…"`
+    """
+    from assets.training import stewardship
+    from orchestration.cli.adapters import adapters
+    from orchestration.cli.launch import console
+
+    needed = {name: adapters()[name] for name in ("settings", "tables", "registry", "operations", "policy")}
+    record = stewardship.promote(
+        version, _person(reason), is_overriding=override, say=lambda said: console.print(f"[dim]{said}[/]"), **needed
+    )
+    for said in record.reasons:
+        console.print(f"  {said}", markup=False)
+    console.print(
+        f"[green]✓[/] Version {record.champion_after} is champion, instead of version {record.champion_before}. "
+        "The next lists are scored with it; `nightcart rollback` undoes it."
+    )
+
+
 def rollback(
     reason: Reason,
     to: Annotated[int | None, typer.Option(help="An earlier champion; default: the one before.")] = None,
@@ -30,7 +58,8 @@ def rollback(
     from orchestration.cli.launch import console
 
     person = _person(reason)
-    record = roll_back(adapters()["registry"], adapters()["operations"], person, to=to)
+    found = adapters()
+    record = roll_back(found["registry"], found["operations"], found["policy"], person, to=to)
     console.print(
         f"[green]✓[/] Version {record.champion_after} is champion again, instead of version {record.champion_before}. "
         f"The next lists are scored with it; `nightcart nightly --date {person.day} --force` makes the last ones again."
@@ -54,6 +83,38 @@ def reconcile() -> None:
         console.print(f"[yellow]![/] {each.says}")
     if not done:
         console.print("The registry is what the ledger says.")
+
+
+def card(
+    version: Annotated[int | None, typer.Argument(help="The version's number; default: the champion.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write it as a page that prints, instead.")] = None,
+) -> None:
+    """The model card of a version: what it learnt from, how good it is and for whom, who decided on it and why.
+
+    Examples: `nightcart card`, `nightcart card 3 --html card.html`
+    """
+    from rich.markdown import Markdown
+
+    from assets.training import card as cards
+    from orchestration.cli.adapters import adapters
+    from orchestration.cli.launch import console
+    from resources.model_registry import CHAMPION
+
+    registry, operations = adapters()["registry"], adapters()["operations"]
+    number = version if version is not None else registry.aliased(CHAMPION)
+    if number is None:
+        raise Refused("There is no champion yet.", remedy="name a version: `nightcart models` lists them.")
+    text = cards.current(registry, operations, registry.version(number))
+    if text is None:
+        raise Refused(
+            f"Version {number} has never been weighed, so there is nothing to write on its card.",
+            remedy=f'`nightcart promote {number} --reason "…"` weighs it.',
+        )
+    if html:
+        html.write_text(cards.page(text, title=f"Model card: version {number}"), encoding="utf-8")
+        console.print(f"[green]✓[/] {html}")
+    else:
+        console.print(Markdown(text))
 
 
 audit = typer.Typer(

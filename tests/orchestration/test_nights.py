@@ -21,18 +21,22 @@ from assets.profiles.reference import REFERENCE, Reference
 from assets.scoring.assets import served_now
 from assets.scoring.checks import champions_of
 from assets.scoring.explanation import explain
+from assets.training import card
 from assets.training.champions import serving
+from assets.training.stewardship import Person, promote, roll_back
 from orchestration.cli import launch
 from orchestration.cli.gates import override
 from orchestration.definitions import build_defs
 from orchestration.jobs import night_selection
 from orchestration.night_watch import Watchman, watch
 from orchestration.sensors.retraining import retrain_on_decision
+from resources import home
 from resources.errors import Refused
 from resources.feeds import FeedReader
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
-from resources.records import Attempt, Publication, RetrainingDecision, Signal, Wish
+from resources.policy import Policy
+from resources.records import Attempt, PolicyDecision, Publication, RetrainingDecision, Signal, Wish
 from resources.settings import load_settings
 from resources.table_store import TableStore
 from tests.telling import Told
@@ -223,6 +227,22 @@ def test_what_the_night_did_is_on_record_whole_and_in_order(after_a_night: Shop)
     assert published.model_version == after_a_night.operations.champion_as_of(NIGHT)
 
 
+def test_the_card_is_complete_and_says_what_was_decided_and_by_which_rules(after_a_night: Shop) -> None:
+    registry, operations = after_a_night.registry, after_a_night.operations
+    version = registry.challenger_of(NIGHT.isoformat())
+    text = registry.document(version, card.CARD)
+    assert text == card.current(registry, operations, version)
+    for part in ("What it learnt from", "How good it is", "For whom", "Known limits", "The decision", "The policy"):
+        assert f"## {part}" in text or (part == "The policy" and part in text)
+    assert version.tags["nightcart.digest"] in text
+    assert f"| transactions | {version.tags['nightcart.table.transactions']} |" in text
+    assert card.missing(json.loads(registry.document(version, card.FACTS) or "")) == []
+    page = registry.document(version, card.PAGE)
+    assert "<table>" in page
+    assert "<script" not in page
+    assert "{" not in text.replace("{state}", "")
+
+
 def test_a_version_names_the_tables_parameters_and_code_that_it_came_from(after_a_night: Shop) -> None:
     version = after_a_night.registry.challenger_of(NIGHT.isoformat())
     assert version.tags["nightcart.table.transactions"] == str(after_a_night.tables.version("transactions"))
@@ -330,6 +350,49 @@ def test_a_wish_becomes_a_decision_a_run_and_a_champion_for_the_next_lists(after
     assert promotion.business_date == TOMORROW
     assert shop.rows("recommendations", TOMORROW) == lists
     assert {before, promotion.champion_after} <= set(champions_of(TOMORROW, shop.operations))
+
+
+def promoting(shop: Shop, version: int, *, is_overriding: bool = False):
+    person = Person(name="ann", reason="the shops like it", day=TOMORROW, now=dt.datetime.now(dt.UTC))
+    return promote(
+        version,
+        person,
+        is_overriding=is_overriding,
+        settings=load_settings(),
+        tables=shop.tables,
+        registry=shop.registry,
+        operations=shop.operations,
+        policy=Policy(folder=str(home.PROJECT / "config" / "policy")),
+        say=lambda _: None,
+    )
+
+
+def test_a_person_promotes_under_the_same_rules_and_can_let_a_version_through(after_two_nights: Shop) -> None:
+    shop = after_two_nights
+    champion = shop.operations.promotions()[-1].champion_after
+    other = next(one.version for one in shop.registry.versions() if one.version != champion)
+    with pytest.raises(Refused, match=rf"The policy does not allow version {other} to be champion: .*better_than"):
+        promoting(shop, other)
+    assert shop.operations.promotions()[-1].champion_after == champion
+    record = promoting(shop, other, is_overriding=True)
+    assert (record.kind, record.by, record.champion_after) == ("promote", "ann", other)
+    assert shop.registry.aliased(CHAMPION) == other
+    assert serving(shop.operations, TOMORROW, now=dt.datetime.now(dt.UTC)) == record
+    answered = shop.operations.records(PolicyDecision, subject=f"version {other}")[-1]
+    assert answered.is_allowed
+    assert answered.fired
+    assert answered.question["override"] == {"by": "ann", "reason": "the shops like it"}
+    text = card.current(shop.registry, shop.operations, shop.registry.version(other))
+    assert "Promote by ann" in text
+    # A night's own decision is not mistaken for it, nor the other way round.
+    back = roll_back(
+        shop.registry,
+        shop.operations,
+        Policy(folder=str(home.PROJECT / "config" / "policy")),
+        Person(name="bob", reason="they do not", day=TOMORROW, now=dt.datetime.now(dt.UTC)),
+    )
+    assert back.champion_after == champion
+    assert shop.operations.flaws() == []
 
 
 def test_a_decision_that_cannot_be_taken_costs_no_night(after_two_nights: Shop, monkeypatch) -> None:

@@ -14,14 +14,17 @@ from assets.training.models.baselines import PersonalTopFrequency
 from assets.training.standing import follow
 from assets.training.stewardship import Person, differences, reconcile, roll_back
 from assets.training.versions import SAMPLE, frozen, registration, sound
+from resources import home
 from resources.errors import Overtaken, Refused
 from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry
 from resources.operations import OperationsDatabase
-from resources.records import PromotionRecord, Verdict
+from resources.policy import Policy
+from resources.records import PolicyDecision, PromotionRecord, Verdict
 
 MONDAY = dt.date(2024, 3, 4)
 NOW = dt.datetime(2024, 3, 6, 2, tzinfo=dt.UTC)
 ANN = Person(name="ann", reason="empty offers", day=MONDAY + dt.timedelta(days=1), now=NOW)
+POLICY = Policy(folder=str(home.PROJECT / "config" / "policy"))
 ROWS = pd.DataFrame(
     {
         "household_id": ["h1", "h1", "h2"],
@@ -91,14 +94,14 @@ def bakery(registry, operations, tmp_path) -> Bakery:
 
 def test_rollback_makes_the_one_before_serve_at_once(bakery) -> None:
     assert bakery.serves() == 2
-    record = roll_back(bakery.registry, bakery.operations, ANN)
+    record = roll_back(bakery.registry, bakery.operations, POLICY, ANN)
     assert (record.kind, record.by, record.reasons) == ("rollback", "ann", ["rolled back: empty offers"])
     assert (record.champion_before, record.champion_after) == (2, 1)
     assert bakery.serves() == 1
     assert bakery.serves(MONDAY - dt.timedelta(days=1)) == 1
     assert bakery.registry.aliases() == {CHAMPION: 1}
     with pytest.raises(Refused, match="There is no champion before this one"):
-        roll_back(bakery.registry, bakery.operations, ANN)
+        roll_back(bakery.registry, bakery.operations, POLICY, ANN)
     assert bakery.night(3) == 3  # the next night's challenger has to beat version 1
     assert bakery.registry.aliases() == {CHAMPION: 3, PREVIOUS: 1}
     assert bakery.operations.flaws() == []
@@ -107,13 +110,13 @@ def test_rollback_makes_the_one_before_serve_at_once(bakery) -> None:
 def test_rollback_goes_only_to_what_has_served_and_is_what_it_was(bakery) -> None:
     bakery.night(3)
     with pytest.raises(Refused, match="Version 3 is champion"):
-        roll_back(bakery.registry, bakery.operations, ANN, to=3)
+        roll_back(bakery.registry, bakery.operations, POLICY, ANN, to=3)
     with pytest.raises(Refused, match=r"Version 9 was never champion.*nightcart promote 9"):
-        roll_back(bakery.registry, bakery.operations, ANN, to=9)
+        roll_back(bakery.registry, bakery.operations, POLICY, ANN, to=9)
     bakery.registry._client.delete_model_version("recommender", "2")
     with pytest.raises(Refused, match="Version 2 of recommender is not in the registry"):
-        roll_back(bakery.registry, bakery.operations, ANN)
-    assert roll_back(bakery.registry, bakery.operations, ANN, to=1).champion_after == 1
+        roll_back(bakery.registry, bakery.operations, POLICY, ANN)
+    assert roll_back(bakery.registry, bakery.operations, POLICY, ANN, to=1).champion_after == 1
 
 
 def test_version_that_scores_otherwise_than_it_did_is_refused(bakery) -> None:
@@ -122,7 +125,7 @@ def test_version_that_scores_otherwise_than_it_did_is_refused(bakery) -> None:
     bakery.night(3, sample=json.dumps(sample))
     bakery.night(4)
     with pytest.raises(Refused, match="Version 3 does not score its frozen sample as it did"):
-        roll_back(bakery.registry, bakery.operations, ANN)
+        roll_back(bakery.registry, bakery.operations, POLICY, ANN)
     assert bakery.serves(MONDAY + dt.timedelta(days=2)) == 4
 
 
@@ -135,17 +138,34 @@ def test_sample_names_no_household(bakery) -> None:
     assert isinstance(sound(bakery.registry, version), PersonalTopFrequency)
 
 
+def test_rollback_that_the_policy_denies_changes_nothing_and_is_on_record(bakery, tmp_path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "promotion.rego").write_text(
+        "package nightcart.promotion\nimport rego.v1\nallow := false\n"
+        'deny contains {"rule": "frozen", "says": "no changes before Christmas"}\n'
+    )
+    with pytest.raises(Refused, match="does not allow to go back to version 1: no changes before Christmas"):
+        roll_back(bakery.registry, bakery.operations, Policy(folder=str(tmp_path / "p")), ANN)
+    assert bakery.serves() == 2
+    (asked,) = bakery.operations.records(PolicyDecision)
+    assert (asked.subject, asked.is_allowed) == ("version 1", False)
+    (tmp_path / "p" / "promotion.rego").write_text("package nightcart.promotion\nallow :=")
+    with pytest.raises(Refused, match="policy"):
+        roll_back(bakery.registry, bakery.operations, Policy(folder=str(tmp_path / "p")), ANN)
+    assert bakery.serves() == 2
+
+
 def test_of_two_rollbacks_at_the_same_time_one_is_told(bakery, monkeypatch) -> None:
     import assets.training.stewardship as module
 
     def meanwhile(registry, version):
         monkeypatch.undo()
-        roll_back(bakery.registry, bakery.operations, replace(ANN, name="bob"))
+        roll_back(bakery.registry, bakery.operations, POLICY, replace(ANN, name="bob"))
         return sound(registry, version)
 
     monkeypatch.setattr(module, "sound", meanwhile)
     with pytest.raises(Overtaken, match=r"rollback by bob .*the champion is version 1 now"):
-        roll_back(bakery.registry, bakery.operations, ANN)
+        roll_back(bakery.registry, bakery.operations, POLICY, ANN)
     assert [record.by for record in bakery.operations.promotions()] == ["", "", "bob"]
 
 
@@ -191,4 +211,4 @@ def test_deleted_champion_is_registered_again_from_its_files(bakery) -> None:
     assert bakery.registry.aliases() == {CHAMPION: 3, PREVIOUS: 1}
     assert bakery.operations.promotions()[-1].kind == "restore"
     assert differences(bakery.registry, bakery.operations) == []
-    assert roll_back(bakery.registry, bakery.operations, ANN).champion_after == 1
+    assert roll_back(bakery.registry, bakery.operations, POLICY, ANN).champion_after == 1
