@@ -276,7 +276,15 @@ loses(question, opponent) := sprintf("does not beat %s by more than chance in %s
 # By how much of what it was the recall of a slice fell.
 loss_percent(slice) := (-100 * slice.difference) / (slice.recall - slice.difference)
 
-signed(number) := sprintf("%+.4f", [number]) if is_number(number)
+signed(number) := sprintf("+%.4f", [number]) if {
+	is_number(number)
+	number >= 0
+}
+
+signed(number) := sprintf("%.4f", [number]) if {
+	is_number(number)
+	number < 0
+}
 
 signed(number) := "unknown" if not is_number(number)
 
