@@ -25,7 +25,8 @@ from assets.features.purchases import baskets_after, purchases
 from assets.ingestion import catalogue, cleaning
 from assets.ingestion.profile import expectations, profile
 from assets.monitoring import realised
-from assets.scoring import lists
+from assets.scoring import allowed, lists
+from assets.scoring.assets import placed
 from assets.training.candidates import best_sellers, candidates
 from assets.training.examples import LabelWeeks, label_weeks
 from assets.training.judging import evaluated, judge
@@ -69,6 +70,11 @@ class BareNight:
             artifacts=(home.state() / "mlflow" / "artifacts").as_uri(),
             name=f"{self.settings.name}_recommender",
         )
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The rules that say what is allowed."""
+        return Policy(folder=str(home.PROJECT / self.settings.policy.path), server=self.settings.policy.server)
 
     @cached_property
     def operations(self) -> OperationsDatabase:
@@ -201,9 +207,8 @@ class BareNight:
             model=settings.model,
             rule=settings.promotion,
         )
-        policy = Policy(folder=str(home.PROJECT / settings.policy.path), server=settings.policy.server)
         asked = question(NIGHT, self.day, Candidate.of(challenger), judgement=judgement, inputs=Inputs())
-        answer = policy.ask(PACKAGE, asked)
+        answer = self.policy.ask(PACKAGE, asked)
         after = challenger.version if answer.is_allowed else before
         if after is None:
             raise SystemExit("The challenger may not become champion, and there is none.")
@@ -234,16 +239,23 @@ class BareNight:
 
     def score(self, champion: int) -> None:
         """Score every household with the champion and write the lists."""
+        import ibis
+
         tables, given = self.tables, self.settings.model
         built = definitions.FeatureTables.of(
             lambda name: tables.read(name, since=self.day, until=self.day).drop("business_date")
         )
-        found = candidates(built, own=given.candidates, new=given.new_candidates)
+        sold = placed(built.product, tables).to_pandas()
+        answer = self.policy.ask(allowed.PACKAGE, allowed.question(self.day, sold))
+        now = dt.datetime.now(dt.UTC)
+        self.operations.record(answer.on_record(subject=f"recommendations of {self.day}", run_id="bare", now=now))
+        denied = ibis.memtable(allowed.denied(answer, sold))
+        found = candidates(built, own=given.candidates, new=given.new_candidates, denied=denied)
         frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
         personal = lists.personal(frame, self.load(champion).score(frame), k=given.top_k, explore=given.explore_places)
         served = set(frame["household_id"].unique())
         listed = tables.read("households").household_id.to_pyarrow().to_pylist()
-        popular = best_sellers(built, most=given.top_k).select("product_id", "buyers_month").to_pandas()
+        popular = best_sellers(built, most=given.top_k, denied=denied).select("product_id", "buyers_month").to_pandas()
         others = lists.fallback(popular, [*sorted(set(listed) - served), None])
         rows = lists.joined(personal, others, business_date=self.day, model_version=champion)
         tables.replace_days("recommendations", rows, days=[self.day])

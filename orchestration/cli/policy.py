@@ -93,11 +93,16 @@ def decisions(
         table.add_row(
             f"{one.decided_at:%Y-%m-%d %H:%M}",
             escape(one.subject),
-            "[green]yes[/]" if one.is_allowed else "[yellow]no[/]",
+            "[green]yes[/]" if one.is_allowed else "[yellow]not these[/]" if _is_of_kinds(one) else "[red]no[/]",
             escape("\n".join([*said, *_fired(one)])),
             one.policy_digest[:8],
         )
     _console().print(table)
+
+
+def _is_of_kinds(one: PolicyDecision) -> bool:
+    """Whether it was asked which of many kinds of product are denied: the rest of them is allowed."""
+    return any("kind" in denial for denial in one.fired)
 
 
 def _fired(one: PolicyDecision) -> list[str]:
