@@ -13,6 +13,8 @@ from resources.model_registry import CHAMPION, PREVIOUS, ModelRegistry
 from resources.operations import OperationsDatabase
 from resources.records import PromotionRecord
 
+SAME_AS = "same_as"  # among a decision's numbers: the deleted version whose files the new champion has
+
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
@@ -34,11 +36,11 @@ def standing(ledger: Sequence[PromotionRecord]) -> Standing:
     for record in ledger:
         if record.champion_after is None or (line and line[-1] == record.champion_after):
             continue
-        if record.kind == PromotionRecord.ROLLBACK and record.champion_after in line:
+        if (same := record.numbers.get(SAME_AS)) in line:
+            line[line.index(same)] = record.champion_after
+        if record.kind in (PromotionRecord.ROLLBACK, PromotionRecord.RESTORE) and record.champion_after in line:
             del line[line.index(record.champion_after) + 1 :]
             continue
-        if record.kind == PromotionRecord.RESTORE and line:
-            line.pop()  # the same model under another number
         line = [version for version in line if version != record.champion_after] + [record.champion_after]
     return Standing(champion=line[-1] if line else None, previous=line[-2] if len(line) > 1 else None)
 
@@ -56,7 +58,7 @@ def divergences(
 ) -> list[Divergence]:
     """Where the registry's `aliases` and `versions` differ from the ledger."""
     now, found = standing(ledger), []
-    lost = {CHAMPION: "no lists can be made", PREVIOUS: "there is nothing to roll back to"}
+    lost = {CHAMPION: "no lists can be made", PREVIOUS: "a rollback has to register it again from its files"}
     for alias, version in now.aliases.items():
         if version not in versions:
             found.append(Divergence(says=f"version {version}, the {alias} one, was deleted: {lost[alias]}"))

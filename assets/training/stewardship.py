@@ -15,7 +15,7 @@ from assets.training import card
 from assets.training.checks import CHAMPION_GATE
 from assets.training.deciding import weigh
 from assets.training.promotion import PACKAGE, PROMOTE, ROLLBACK, Candidate, Said, question
-from assets.training.standing import Divergence, divergences, follow, standing
+from assets.training.standing import SAME_AS, Divergence, divergences, follow, standing
 from assets.training.versions import registration, sound
 from resources.errors import Refused
 from resources.model_registry import ModelRegistry
@@ -123,19 +123,29 @@ def roll_back(
         )
     if target == now.champion:
         raise Refused(f"Version {target} is champion.", remedy="name another one, or leave `--to` out.")
-    version = registry.version(target)
-    sound(registry, version)
     was_champion = target in {record.champion_after for record in ledger}
+    present = {version.version for version in registry.versions()}
+    if not was_champion and target not in present:
+        registry.version(target)  # refuses what never was
+    number = target if target in present else _registered_again(registry, operations, target, person)
+    version = registry.version(number)
+    sound(registry, version)
     answer = policy.ask(PACKAGE, question(ROLLBACK, person.day, Candidate.of(version, was_champion=was_champion)))
-    answered = answer.on_record(subject=card.subject(target), run_id="", now=person.now)
+    answered = answer.on_record(subject=card.subject(number), run_id="", now=person.now)
     if not answer.is_allowed:
         operations.record(answered)
         raise Refused(
             f"The policy does not allow to go back to version {target}: {'; '.join(each.says for each in answer.fired)}.",
             remedy=f'`nightcart promote {target} --reason "…"` judges it as a new one.',
         )
+    deleted = [] if number == target else [f"version {target} was deleted; its files are version {number} now"]
     record = _decided(
-        person, PromotionRecord.ROLLBACK, target, before=now.champion, reasons=(f"rolled back: {person.reason}",)
+        person,
+        PromotionRecord.ROLLBACK,
+        number,
+        before=now.champion,
+        reasons=[f"rolled back: {person.reason}", *deleted],
+        **({SAME_AS: target} if deleted else {}),
     )
     operations.decide(record, answered, _let_out(record), onto=onto)
     _carry_out(registry, operations, record)
@@ -164,7 +174,8 @@ def reconcile(registry: ModelRegistry, operations: OperationsDatabase, person: P
             PromotionRecord.RESTORE,
             again,
             before=now.champion,
-            reasons=(f"version {now.champion} was deleted from the registry; its files are version {again} now",),
+            reasons=[f"version {now.champion} was deleted from the registry; its files are version {again} now"],
+            **{SAME_AS: now.champion},
         )
         operations.decide(record, _let_out(record), onto=onto)
         card.bring_up_to_date(registry, operations, record)

@@ -13,6 +13,8 @@ from resources.errors import Refused
 
 if TYPE_CHECKING:
     from assets.training.stewardship import Person
+    from resources.audit import Flaw
+    from resources.operations import OperationsDatabase
 
 Reason = Annotated[str, typer.Option(help="Why; it stands in the ledger with your name.")]
 
@@ -146,7 +148,7 @@ def verify(
         raise Refused(
             f"{head!r} is no head of a trail.", remedy="it is a number and a digest, as `nightcart audit head` says."
         )
-    flaws, now = operations.flaws(head=head), operations.audit_head()
+    flaws, now = _looked_at(operations, head)
     if flaws:
         first = "; ".join(str(flaw) for flaw in flaws[:10])
         raise Refused(
@@ -156,6 +158,18 @@ def verify(
     console.print(
         f"[green]✓[/] {now.partition(':')[0]} entries, all as they were recorded. Head: {now}", soft_wrap=True
     )
+
+
+def _looked_at(operations: OperationsDatabase, head: str | None) -> tuple[list[Flaw], str]:
+    from sqlalchemy.exc import DatabaseError
+
+    try:
+        return operations.flaws(head=head), operations.audit_head()
+    except DatabaseError as error:
+        raise Refused(
+            f"{operations.url} is no operations database, or is damaged: {error.orig}.",
+            remedy="name a whole copy of operations.db, made while nothing was writing.",
+        ) from error
 
 
 @audit.command()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
-from assets.training.standing import Standing, divergences, standing
+from assets.training.standing import SAME_AS, Standing, divergences, standing
 from resources.model_registry import CHAMPION, PREVIOUS
 from resources.records import PromotionRecord
 
@@ -18,10 +19,10 @@ NIGHT, PROMOTE, ROLLBACK, RESTORE = (
 )
 
 
-def ledger(*decisions: tuple[str, int | None]) -> list[PromotionRecord]:
-    """Decisions one after the other, each with the champion that it left."""
+def ledger(*decisions: tuple[Any, ...]) -> list[PromotionRecord]:
+    """Decisions one after the other: the kind, the champion that it left, and which deleted version that is, if it is one."""
     before, made = None, []
-    for kind, after in decisions:
+    for kind, after, *same_as in decisions:
         made.append(
             PromotionRecord(
                 business_date=dt.date(2024, 3, 1),
@@ -30,6 +31,7 @@ def ledger(*decisions: tuple[str, int | None]) -> list[PromotionRecord]:
                 champion_after=after,
                 is_promoted=after != before,
                 reasons=["because"],
+                numbers={SAME_AS: same_as[0]} if same_as else {},
                 kind=kind,
                 decided_at=dt.datetime(2024, 3, 2, tzinfo=dt.UTC),
                 run_id="run",
@@ -52,8 +54,9 @@ def ledger(*decisions: tuple[str, int | None]) -> list[PromotionRecord]:
         ([(NIGHT, 1), (NIGHT, 2), (NIGHT, 3), (ROLLBACK, 1)], 1, None),
         ([(NIGHT, 1), (NIGHT, 2), (ROLLBACK, 1), (NIGHT, 3)], 3, 1),
         ([(NIGHT, 1), (NIGHT, 2), (PROMOTE, 1)], 1, 2),
-        ([(NIGHT, 1), (NIGHT, 2), (RESTORE, 3)], 3, 1),  # the same model under another number
-        ([(NIGHT, 1), (RESTORE, 2)], 2, None),
+        ([(NIGHT, 1), (NIGHT, 2), (RESTORE, 3, 2)], 3, 1),  # the same model under another number
+        ([(NIGHT, 1), (RESTORE, 2, 1)], 2, None),
+        ([(NIGHT, 1), (NIGHT, 2), (NIGHT, 3), (ROLLBACK, 4, 2)], 4, 1),  # to one that was deleted
         ([(NIGHT, 1), (NIGHT, 2), (ROLLBACK, 1), (ROLLBACK, 2)], 2, 1),  # a rollback that is itself undone
     ],
 )
@@ -95,4 +98,4 @@ def test_deleted_versions_are_told_with_what_that_costs() -> None:
     assert found.says == "version 3, the champion one, was deleted: no lists can be made"
     assert not found.is_unfinished
     (found,) = divergences(THREE, aliases={CHAMPION: 3}, versions={1, 3})
-    assert found.says == "version 2, the previous one, was deleted: there is nothing to roll back to"
+    assert found.says == "version 2, the previous one, was deleted: a rollback has to register it again from its files"

@@ -16,7 +16,7 @@ from assets.training.stewardship import Person, differences, reconcile, roll_bac
 from assets.training.versions import SAMPLE, frozen, registration, sound
 from resources import home
 from resources.errors import Overtaken, Refused
-from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry
+from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion
 from resources.operations import OperationsDatabase
 from resources.policy import Policy
 from resources.records import PolicyDecision, PromotionRecord, Verdict
@@ -42,10 +42,10 @@ class Bakery:
     def __init__(self, registry: ModelRegistry, operations: OperationsDatabase, folder) -> None:
         self.registry, self.operations, self.folder = registry, operations, folder
 
-    def night(self, n: int, *, sample: str | None = None) -> int:
+    def register(self, n: int, *, sample: str | None = None) -> ModelVersion:
         model = PersonalTopFrequency()
         model.save(self.folder / str(n))
-        day = MONDAY + dt.timedelta(days=n - 2)
+        day = self.day(n)
         record = ModelRecord(
             business_date=day.isoformat(),
             identity=f"night {n}",
@@ -56,6 +56,13 @@ class Bakery:
         )
         version = self.registry.register(self.folder / str(n), record)
         self.operations.record(registration(version, run_id="run", now=NOW))
+        return version
+
+    def day(self, n: int) -> dt.date:
+        return MONDAY + dt.timedelta(days=n - 2)
+
+    def night(self, n: int, *, sample: str | None = None) -> int:
+        version, day = self.register(n, sample=sample), self.day(n)
         ledger = self.operations.promotions()
         decided = PromotionRecord(
             business_date=day,
@@ -111,12 +118,17 @@ def test_rollback_goes_only_to_what_has_served_and_is_what_it_was(bakery) -> Non
     bakery.night(3)
     with pytest.raises(Refused, match="Version 3 is champion"):
         roll_back(bakery.registry, bakery.operations, POLICY, ANN, to=3)
-    with pytest.raises(Refused, match=r"Version 9 was never champion.*nightcart promote 9"):
+    with pytest.raises(Refused, match="Version 9 of recommender is not in the registry"):
         roll_back(bakery.registry, bakery.operations, POLICY, ANN, to=9)
+    never = bakery.register(5)
+    with pytest.raises(Refused, match=rf"does not allow to go back to version {never.version}: it was never champion"):
+        roll_back(bakery.registry, bakery.operations, POLICY, ANN, to=never.version)
     bakery.registry._client.delete_model_version("recommender", "2")
-    with pytest.raises(Refused, match="Version 2 of recommender is not in the registry"):
-        roll_back(bakery.registry, bakery.operations, POLICY, ANN)
-    assert roll_back(bakery.registry, bakery.operations, POLICY, ANN, to=1).champion_after == 1
+    record = roll_back(bakery.registry, bakery.operations, POLICY, ANN)
+    assert record.champion_after == 5
+    assert record.reasons[1] == "version 2 was deleted; its files are version 5 now"
+    assert bakery.registry.aliases() == {CHAMPION: 5, PREVIOUS: 1}
+    assert roll_back(bakery.registry, bakery.operations, POLICY, ANN).champion_after == 1
 
 
 def test_version_that_scores_otherwise_than_it_did_is_refused(bakery) -> None:
