@@ -21,13 +21,14 @@ from assets.monitoring import ledger
 from assets.scoring import publication
 from assets.scoring.assets import carry_over, served_now
 from assets.scoring.publication import Published
-from orchestration import alerts, heartbeat, outcomes
+from orchestration import alerts, heartbeat, hold, outcomes
 from orchestration.arrivals import ARRIVAL_TAG
 from orchestration.attempts import ATTEMPT_TAG
 from orchestration.heartbeat import Clockwork
 from orchestration.jobs import nightly
 from orchestration.nights import night_so_far
 from orchestration.outcomes import PARTITION_TAG
+from resources import home
 from resources.notifier import Notifier
 from resources.operations import OperationsDatabase
 from resources.records import Alert, Arrival, Attempt, Heartbeat, Signal
@@ -102,6 +103,10 @@ def watch(watchman: Watchman, *, notifier: Notifier) -> list[Alert]:
     A part that cannot be looked at is itself something wrong, and hides no other.
     """
     raised, looked_at = [], ["watch"]
+    try:
+        hold.close_runs_of_killed_commands(watchman.instance, home.state())
+    except Exception:  # what cannot be closed is told of as not done
+        log.warning("The runs of killed commands could not be closed", exc_info=True)
     for part, look in PARTS.items():
         try:
             for alert in look(watchman):
