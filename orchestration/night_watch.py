@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from assets.ingestion import contract
+from assets.ingestion.assets import TRANSACTIONS
 from assets.monitoring import ledger
 from assets.scoring import publication
 from assets.scoring.assets import carry_over, served_now
@@ -28,10 +30,11 @@ from orchestration.heartbeat import Clockwork
 from orchestration.jobs import nightly
 from orchestration.nights import night_so_far
 from orchestration.outcomes import PARTITION_TAG
-from resources import home
+from resources import home, landing
+from resources.feeds import FeedReader, listed
 from resources.notifier import Notifier
 from resources.operations import OperationsDatabase
-from resources.records import Alert, Arrival, Attempt, Heartbeat, Signal
+from resources.records import Alert, Arrival, Attempt, Delivery, Heartbeat, Signal
 from resources.settings import Settings
 from resources.table_store import TableStore
 
@@ -54,6 +57,7 @@ class Watchman:
     instance: dg.DagsterInstance
     repository: dg.RepositoryDefinition
     settings: Settings
+    feeds: FeedReader
     tables: TableStore
     operations: OperationsDatabase
     now: dt.datetime
@@ -195,6 +199,36 @@ def _why_not_done(watchman: Watchman, day: dt.date) -> str:
     if ticks and ticks[0].skip_reason and str(day) in ticks[0].skip_reason:
         return ticks[0].skip_reason
     return "no run of it has succeeded."
+
+
+# -------------------------------------------------------------------------------------------------------------- feeds
+
+
+def _feeds(watchman: Watchman) -> Iterator[Alert]:
+    """The days whose feed is not there although its contract says by when: one thing for as long as it goes on."""
+    settings, place = watchman.settings, watchman.settings.landing
+    delivered = {delivery.business_date for delivery in watchman.operations.records(Delivery)}
+    taken_in = delivered | set(filter(None, watchman.tables.rows_by_day(TRANSACTIONS)))
+    late = contract.overdue(settings, taken_in=taken_in, now=watchman.now)
+    # What is there and was not taken in is a night's business; of one file of many days nobody can tell without reading.
+    landed = {file.day for file in landing.of_days(place, late)} if place and late else set()
+    feed = settings.transactions
+    late = [
+        day for day in late if day not in landed and not (feed.is_dated and watchman.feeds.locate(feed, days=[day]))
+    ]
+    if not late:
+        return
+    first, last, served = late[0], late[-1], watchman.served
+    where = place.path if place else " or ".join(feed.path)
+    happened = (
+        f"The feed of {listed(late)} is overdue: it was to be at {where} by {feed.contract.due_by:%H:%M} of the day after "
+        f"({settings.timezone}). Until it is there, no later night can be good."
+    )
+    command = "have it delivered, or add the day to `closed_days` if the stores were closed; then "
+    past = [day for day in late if served and day <= served.made_on]
+    again = [f"`nightcart backfill --from {past[0]} --to {past[-1]}`"] if past else []
+    again += [f"`nightcart nightly --date {last}`"] if last not in past else []
+    yield watchman.alert(f"feed {first}", Alert.OVERDUE, happened, command=command + ", then ".join(again) + ".")
 
 
 # --------------------------------------------------------------------------------------------------------------- runs
@@ -410,6 +444,7 @@ def _daemons(watchman: Watchman) -> list[Clockwork]:
 # By the first word of their alerts' keys.
 PARTS: Mapping[str, Callable[[Watchman], Iterator[Alert]]] = {
     "night": _nights,
+    "feed": _feeds,
     "run": _runs,
     "drift": _drift,
     "attempts": _attempts,

@@ -32,6 +32,7 @@ def watchman(found: dg.DagsterInstance) -> Watchman:
         instance=found,
         repository=defs.get_repository_def(),
         settings=adapters()["settings"],
+        feeds=adapters()["feeds"],
         tables=adapters()["tables"],
         operations=adapters()["operations"],
         now=dt.datetime.now(dt.UTC),

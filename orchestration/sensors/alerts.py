@@ -12,6 +12,7 @@ import dagster as dg
 
 from orchestration import heartbeat, night_watch
 from orchestration.night_watch import Watchman
+from resources.feeds import FeedReader
 from resources.notifier import Notifier
 from resources.operations import OperationsDatabase
 from resources.records import Alert
@@ -29,11 +30,12 @@ EVERY_SECONDS = 5 * 60
 def tell_on_failure(
     context: dg.RunFailureSensorContext,
     settings: dg.ResourceParam[Settings],
+    feeds: dg.ResourceParam[FeedReader],
     tables: TableStore,
     operations: OperationsDatabase,
     notifier: dg.ResourceParam[Notifier],
 ) -> None:
-    _look(context, settings, tables, operations, notifier)
+    _look(context, settings, feeds, tables, operations, notifier)
 
 
 @dg.sensor(
@@ -44,18 +46,20 @@ def tell_on_failure(
 def watch_on_the_clock(
     context: dg.SensorEvaluationContext,
     settings: dg.ResourceParam[Settings],
+    feeds: dg.ResourceParam[FeedReader],
     tables: TableStore,
     operations: OperationsDatabase,
     notifier: dg.ResourceParam[Notifier],
 ) -> dg.SkipReason:
     heartbeat.wake(operations, now=dt.datetime.now(dt.UTC))
-    raised = _look(context, settings, tables, operations, notifier)
+    raised = _look(context, settings, feeds, tables, operations, notifier)
     return dg.SkipReason(" ".join(alert.happened for alert in raised) or "Everything is as it should be.")
 
 
 def _look(
     context: dg.RunFailureSensorContext | dg.SensorEvaluationContext,
     settings: Settings,
+    feeds: FeedReader,
     tables: TableStore,
     operations: OperationsDatabase,
     notifier: Notifier,
@@ -65,6 +69,7 @@ def _look(
         instance=context.instance,
         repository=context.repository_def,
         settings=settings,
+        feeds=feeds,
         tables=tables,
         operations=operations,
         now=dt.datetime.now(dt.UTC),

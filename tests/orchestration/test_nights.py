@@ -293,6 +293,7 @@ def test_a_lost_night_leaves_the_lists_published_and_marked(after_a_night: Shop)
         instance=shop.instance,
         repository=shop.defs.get_repository_def(),
         settings=load_settings(),
+        feeds=FeedReader(raw=shop.folder / "raw"),
         tables=shop.tables,
         operations=shop.operations,
         now=dt.datetime.now(dt.UTC),
