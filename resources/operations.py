@@ -135,7 +135,7 @@ def _connected(url: str) -> sa.Engine:
     engine = sa.create_engine(url)
     if engine.url.get_backend_name() == "sqlite" and engine.url.database:
         pathlib.Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-        # A writer waits for another one's commit, rather than to fail; readers never wait.
+        # A writer waits for another one, longer than a backup or a check of the file takes; readers never wait.
         event.listen(engine, "connect", _patient)
     _metadata().create_all(engine)
     return engine
@@ -156,7 +156,7 @@ def _metadata() -> sa.MetaData:
 
 def _patient(connection: Any, _: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA busy_timeout = 30000")
+    connection.execute("PRAGMA busy_timeout = 90000")
 
 
 @functools.cache
