@@ -34,6 +34,10 @@ class GateClosed(Refused):
     """A table, or a model's version, failed a check, was never checked, or has changed since it was."""
 
 
+class Damaged(Refused):
+    """What was stored is gone, or is not whole: a file of a table, of its log, or of a model."""
+
+
 class MadeForOtherFeatures(Refused):
     """A model was made for another definition of the features than this code has."""
 
@@ -59,7 +63,9 @@ def of_the_machine(error: BaseException) -> NightcartError | None:
     said = str(error)
     first = said.strip().partition("\n")[0]  # the rest is the statement, with its values
     if any(each in said for each in NO_ROOM):
-        return Unwritable(f"Nothing more could be written: {first}.", remedy="make room on the disk of the state folder.")
+        return Unwritable(
+            f"Nothing more could be written: {first}.", remedy="make room on the disk of the state folder."
+        )
     if any(each in said for each in NO_WRITING):
         return Unwritable(f"Something may not be written: {first}.", remedy="make the state folder writable.")
     if any(each in said for each in HELD):
