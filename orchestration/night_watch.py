@@ -275,6 +275,8 @@ def _thing(watchman: Watchman, run: dg.DagsterRun) -> str:
 
 def _again(run: dg.DagsterRun) -> str:
     days = _days(run)
+    if ATTEMPT_TAG in run.tags:
+        return "mend what it names; it is tried again by itself, or with the next night: `nightcart decisions`."
     if run.job_name == nightly.name and days:
         return f"mend what it names, then `nightcart nightly --date {days[0]}`."
     if days and run.asset_selection:

@@ -16,7 +16,7 @@ from assets.reporting import OWNERS, columns, lineage, picture, report_days, wri
 from assets.scoring import publication
 from assets.scoring.publication import Published
 from assets.training.champions import serving
-from resources.errors import Refused
+from resources.errors import Damaged, Refused
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
 from resources.records import PromotionRecord
@@ -184,7 +184,7 @@ def published_recommendations(
     gates.require(
         operations, {RECOMMENDATIONS: gates.of_days(tables, RECOMMENDATIONS, days)}, now=dt.datetime.now(dt.UTC)
     )
-    version, served = _publication(tables)
+    version, served = _replaced(context, tables)
     published = publication.after_a_good_night(served, night=days[-1])
     if published:
         lists = tables.read(RECOMMENDATIONS, since=days[-1], until=days[-1]).drop("business_date")
@@ -232,6 +232,15 @@ def carry_over(
     said = [verdict for verdict in operations.verdicts(PUBLISHED).values() if verdict.data_version == before]
     operations.record(*(dataclasses.replace(verdict, data_version=after, decided_at=now) for verdict in said))
     return marked
+
+
+def _replaced(context: dg.AssetExecutionContext, tables: TableStore) -> tuple[int | None, Published | None]:
+    """What is served until now; lists that nobody can read any more make way for any that are good."""
+    try:
+        return _publication(tables)
+    except Damaged as error:
+        context.log.warning(f"What is served cannot be read, and is replaced: {error.message}")
+        return tables.version(PUBLISHED), None
 
 
 def _publication(tables: TableStore) -> tuple[int | None, Published | None]:

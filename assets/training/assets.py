@@ -22,7 +22,7 @@ from assets.training.examples import LabelWeeks, label_weeks
 from assets.training.label_weeks import EXAMPLES, inputs_on_record, make_missing, read_examples, read_truth
 from assets.training.metrics import METRICS, Estimate
 from assets.training.rebuilding import CODE, RECIPE
-from resources.errors import MadeForOtherFeatures, Refused
+from resources.errors import Damaged, MadeForOtherFeatures, Refused
 from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion, digest
 from resources.operations import OperationsDatabase
 from resources.provenance import code_version
@@ -102,7 +102,18 @@ def challenger(
     """
     days = days_of(context)
     gates.require(operations, _learnt_from(days, settings, tables), now=dt.datetime.now(dt.UTC))
+    _require_the_same(registry, operations)
     return [_train(context, day, settings, tables, registry, operations) for day in days][-1]
+
+
+def _require_the_same(registry: ModelRegistry, operations: OperationsDatabase) -> None:
+    """Refuse an empty registry that is not new: it would give the numbers of the ledger's versions to other models."""
+    if (known := operations.promotions()) and not registry.versions():
+        raise Refused(
+            f"The registry at {registry.tracking_uri} is empty, and the ledger knows version {known[-1].challenger}: it is "
+            "not the one that it was.",
+            remedy="bring MLflow's database back to where it was, or from a backup.",
+        )
 
 
 def _train(
@@ -293,9 +304,11 @@ def _defender(
     name = f"champion (version {before})"
     try:
         return (name, _load(registry, registry.version(before))), ()
+    # Who cannot score what this code makes can neither defend itself nor serve tomorrow.
     except MadeForOtherFeatures:
-        # It cannot score what this code makes, so it can neither defend itself nor serve tomorrow.
         return None, (f"{name} was made for other features than today's and cannot be compared",)
+    except Damaged as error:
+        return None, (f"{name} cannot be compared: {error.message}",)
 
 
 def _follow(registry: ModelRegistry, newest: PromotionRecord) -> None:
