@@ -572,7 +572,9 @@ class Story:
             told = [
                 each
                 for each in told
-                if not re.match(r"nightcart (override|retrain|drift|decisions|status|--debug)", each)
+                if not re.match(
+                    r"nightcart (override|drift|decisions|status|models|--debug)|nightcart retrain(?! --reason)", each
+                )
             ]
             if night.is_wrong and not told:
                 told = [f"nightcart nightly --date {night.day} --force"]

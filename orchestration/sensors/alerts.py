@@ -10,7 +10,7 @@ import datetime as dt
 
 import dagster as dg
 
-from orchestration import heartbeat, night_watch
+from orchestration import heartbeat, hold, night_watch
 from orchestration.night_watch import Watchman
 from resources.feeds import FeedReader
 from resources.notifier import Notifier
@@ -52,6 +52,7 @@ def watch_on_the_clock(
     notifier: dg.ResourceParam[Notifier],
 ) -> dg.SkipReason:
     heartbeat.wake(operations, now=dt.datetime.now(dt.UTC))
+    hold.close_runs_of_dead_workers(context.instance)
     raised = _look(context, settings, feeds, tables, operations, notifier)
     return dg.SkipReason(" ".join(alert.happened for alert in raised) or "Everything is as it should be.")
 

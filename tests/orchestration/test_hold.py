@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import EngineEventData
 
-from orchestration.hold import LAUNCH_TAG, close_runs_of_killed_commands, held
+from orchestration.hold import (
+    LAUNCH_TAG,
+    LOCAL_WORKER_TAG,
+    close_runs_of_dead_workers,
+    close_runs_of_killed_commands,
+    held,
+)
 from resources.errors import Refused
+
+FAILURE = dg.DagsterRunStatus.FAILURE
 
 
 @dg.job
@@ -56,3 +68,22 @@ def test_a_commands_run_that_the_daemon_executes_again_is_not_the_commands(
     close_runs_of_killed_commands(instance, tmp_path)
     assert status(instance, first.run_id) == dg.DagsterRunStatus.FAILURE
     assert status(instance, again) == dg.DagsterRunStatus.STARTED
+
+
+def launched(instance: dg.DagsterInstance, pid: int, *, is_local: bool = True) -> str:
+    run_id = under_way(instance, **({LOCAL_WORKER_TAG: "{}"} if is_local else {}))
+    run = instance.get_run_by_id(run_id)
+    instance.report_engine_event(f"Started process for run (pid: {pid}).", run, EngineEventData.in_process(pid))
+    return run_id
+
+
+def test_the_run_of_a_worker_that_is_gone_is_closed_and_no_other(instance: dg.DagsterInstance) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    with subprocess.Popen(["sleep", "60"]) as another:  # that has got its number
+        killed, recycled = launched(instance, gone.pid), launched(instance, another.pid)
+        at_work, elsewhere = launched(instance, os.getpid()), launched(instance, gone.pid, is_local=False)
+        close_runs_of_dead_workers(instance)
+        another.kill()
+    closed = [run for run in (killed, recycled, at_work, elsewhere) if status(instance, run) == FAILURE]
+    assert closed == [killed, recycled]

@@ -149,6 +149,13 @@ def test_a_refusal_is_told_from_a_failure(finished: Watched, error: Exception, k
     assert {alert.kind for alert in finished.operations.records(Alert)} == {kind}
 
 
+def test_what_the_machine_did_to_a_check_is_told_in_one_line_with_a_remedy(finished: Watched) -> None:
+    finished.run(MAY[6], RuntimeError("(sqlite3.OperationalError) database is locked\n[SQL: INSERT INTO verdicts]"))
+    (said,) = finished.look()
+    assert "Another process holds the database for too long: " in said
+    assert "INSERT" not in said
+
+
 def test_a_killed_night_is_told(finished: Watched) -> None:
     from orchestration.definitions import defs
 
