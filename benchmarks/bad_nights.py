@@ -508,6 +508,7 @@ class Story:
     def night(self, side: Side, day: dt.date, fault: Fault) -> Night:
         night = Night(day=day, fault=fault.name)
         known = dict(side.alerts()) if isinstance(side, Nightcart) else {}
+        old = sum(side.wrong(day - ONE_DAY, self.truth))  # what an earlier night left is that one's
         is_open = day != CLOSED_DAY
         if is_open:
             before = day - ONE_DAY if day - ONE_DAY != CLOSED_DAY else day - 2 * ONE_DAY
@@ -523,13 +524,13 @@ class Story:
                 night.said.append(said)
             night.said += [told for number, told in side.alerts() if number not in known]
         night.lists = side.state_of_lists(day)
-        night.is_wrong = night.lists == "fresh" and sum(side.wrong(day, self.truth)) > 0
+        night.is_wrong = night.lists == "fresh" and sum(side.wrong(day, self.truth)) > old
         if fault.files and is_open:
             self.deliver(side, day, text(day, self.content(day)))
         if night.is_told:
             self._mended(side, night)
         night.after = side.state_of_lists(day)
-        night.is_wrong_after = sum(side.wrong(day, self.truth)) > 0
+        night.is_wrong_after = sum(side.wrong(day, self.truth)) > old
         side.nights.append(night)
         return night
 
