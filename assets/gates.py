@@ -206,6 +206,7 @@ class Closed:
     partition: Partition
     why: str
     has_failed: bool = False
+    lacks_rows: bool = False
 
     def __str__(self) -> str:
         return f"{self.gate.subject}{f' of {self.partition}' if self.partition else ''}: {self.gate.check} {self.why}"
@@ -222,8 +223,10 @@ def closed(operations: OperationsDatabase, needs: Mapping[str, Versions], *, now
             for partition, version in versions.items():
                 verdict = verdicts.get((partition, gate.check))
                 if verdict is None or verdict.data_version != version:
-                    why = "was made for another version of it" if verdict else "has never looked at it"
-                    found.append(Closed(gate=gate, partition=partition, why=why))
+                    lacks_rows = bool(partition) and version == NO_ROWS
+                    looked = "was made for another version of it" if verdict else "has never looked at it"
+                    why = "has nothing to look at: there are no rows" if lacks_rows else looked
+                    found.append(Closed(gate=gate, partition=partition, why=why, lacks_rows=lacks_rows))
                 elif verdict.outcome != Verdict.PASSED and key_of(verdict) not in overrides:
                     found.append(
                         Closed(
@@ -247,18 +250,21 @@ def require(operations: OperationsDatabase, needs: Mapping[str, Versions], *, no
 
 
 def _remedies(found: Sequence[Closed]) -> list[str]:
-    """The commands that open the gates: one for each failed verdict, one for all of a subject that are to be checked."""
+    """The commands that open the gates: one for each failed verdict, one for all days of an asset to be made or checked."""
     remedies = []
     for each in (each for each in found if each.has_failed):
         name = " ".join(map(str, filter(None, (each.gate.subject, each.gate.check, each.partition))))
         remedies.append(
             f'mend it and make it again, or let it through for a while: `nightcart override {name} --reason "…"`'
         )
-    unchecked: dict[str, list[dt.date]] = {}
-    for each in (each for each in found if not each.has_failed):
-        days = unchecked.setdefault(each.gate.asset or each.gate.subject, [])
-        days += [each.partition] if each.partition else []
-    for asset, days in unchecked.items():
-        between = f" --from {min(days)} --to {max(days)}" if days else ""
-        remedies.append(f"`nightcart check {asset}{between}`")
+    # What has no rows cannot be looked at: it was never made, or is gone, and is made (again).
+    for lacking, wanted in ((True, "backfill"), (False, "check")):
+        days: dict[str, list[dt.date]] = {}
+        for each in (each for each in found if not each.has_failed and each.lacks_rows == lacking):
+            of_asset = days.setdefault(each.gate.asset or each.gate.subject, [])
+            of_asset += [each.partition] if each.partition else []
+        for asset, those in days.items():
+            between = f" --from {min(those)} --to {max(those)}" if those else ""
+            which = f"{between} --assets {asset} --force" if lacking else f" {asset}{between}"
+            remedies.append(f"`nightcart {wanted}{which}`")
     return remedies

@@ -74,12 +74,16 @@ def to_tell(
 def tell(alerts: Sequence[Alert], *, title: str, operations: OperationsDatabase, notifier: Notifier) -> bool:
     """Tell alerts together, in one message; returns whether it was delivered.
 
-    They are on record before, so that they are not lost when it is not, and tried again at a later tick. Whatever the
-    notifier raises is logged and goes no further: no run fails for it.
+    They are on record before, so that they are not lost when it is not, and tried again at a later tick. What another
+    process is telling at the same moment is left to it. Whatever the notifier raises is logged and goes no further: no
+    run fails for it.
     """
     if not alerts:
         return True
     operations.record(*alerts)
+    alerts = [alert for alert in alerts if _is_ours(alert, operations)]
+    if not alerts:
+        return True
     try:
         notifier.tell(subject(alerts, title=title), "\n\n".join(map(text, alerts)))
     except Exception as error:
@@ -87,6 +91,24 @@ def tell(alerts: Sequence[Alert], *, title: str, operations: OperationsDatabase,
         return False
     operations.record(*(replace(alert, is_delivered=True) for alert in alerts))
     return True
+
+
+def _is_ours(alert: Alert, operations: OperationsDatabase) -> bool:
+    """Whether an alert that was just put on record is ours to tell: of two that found the same, the first on record tells.
+
+    Looked up after writing, so that one of the two sees the other. Where the other was done before ours was written, ours
+    is over too: it must not stand there as undelivered.
+    """
+    same = [
+        each
+        for each in operations.records(Alert, key=alert.key, last=10)
+        if (each.kind, each.is_over) == (alert.kind, alert.is_over) and abs(each.told_at - alert.told_at) < RETRY_AFTER
+    ]
+    if same[0].told_at == alert.told_at:
+        return True
+    if any(each.is_delivered for each in same):
+        operations.record(replace(alert, is_delivered=True))
+    return False
 
 
 def subject(alerts: Sequence[Alert], *, title: str) -> str:

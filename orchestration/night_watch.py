@@ -17,23 +17,27 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from assets.ingestion import contract
+from assets.ingestion.assets import TRANSACTIONS
 from assets.monitoring import ledger
 from assets.scoring import publication
 from assets.scoring.assets import carry_over, served_now
 from assets.scoring.publication import Published
 from assets.training.standing import follow
 from assets.training.stewardship import differences
-from orchestration import alerts, heartbeat, outcomes
+from orchestration import alerts, heartbeat, hold, outcomes
 from orchestration.arrivals import ARRIVAL_TAG
 from orchestration.attempts import ATTEMPT_TAG
 from orchestration.heartbeat import Clockwork
 from orchestration.jobs import nightly
 from orchestration.nights import night_so_far
 from orchestration.outcomes import PARTITION_TAG
+from resources import home, landing
+from resources.feeds import FeedReader, listed
 from resources.model_registry import ModelRegistry
 from resources.notifier import Notifier
 from resources.operations import OperationsDatabase
-from resources.records import Alert, Arrival, Attempt, Heartbeat, Signal
+from resources.records import Alert, Arrival, Attempt, Delivery, Heartbeat, Signal
 from resources.settings import Settings
 from resources.table_store import TableStore
 
@@ -56,6 +60,7 @@ class Watchman:
     instance: dg.DagsterInstance
     repository: dg.RepositoryDefinition
     settings: Settings
+    feeds: FeedReader
     tables: TableStore
     registry: ModelRegistry
     operations: OperationsDatabase
@@ -106,6 +111,10 @@ def watch(watchman: Watchman, *, notifier: Notifier) -> list[Alert]:
     A part that cannot be looked at is itself something wrong, and hides no other.
     """
     raised, looked_at = [], ["watch"]
+    try:
+        hold.close_runs_of_killed_commands(watchman.instance, home.state())
+    except Exception:  # what cannot be closed is told of as not done
+        log.warning("The runs of killed commands could not be closed", exc_info=True)
     for part, look in PARTS.items():
         try:
             for alert in look(watchman):
@@ -196,6 +205,36 @@ def _why_not_done(watchman: Watchman, day: dt.date) -> str:
     return "no run of it has succeeded."
 
 
+# -------------------------------------------------------------------------------------------------------------- feeds
+
+
+def _feeds(watchman: Watchman) -> Iterator[Alert]:
+    """The days whose feed is not there although its contract says by when: one thing for as long as it goes on."""
+    settings, place = watchman.settings, watchman.settings.landing
+    delivered = {delivery.business_date for delivery in watchman.operations.records(Delivery)}
+    taken_in = delivered | set(filter(None, watchman.tables.rows_by_day(TRANSACTIONS)))
+    late = contract.overdue(settings, taken_in=taken_in, now=watchman.now)
+    # What is there and was not taken in is a night's business; of one file of many days nobody can tell without reading.
+    landed = {file.day for file in landing.of_days(place, late)} if place and late else set()
+    feed = settings.transactions
+    late = [
+        day for day in late if day not in landed and not (feed.is_dated and watchman.feeds.locate(feed, days=[day]))
+    ]
+    if not late:
+        return
+    first, last, served = late[0], late[-1], watchman.served
+    where = place.path if place else " or ".join(feed.path)
+    happened = (
+        f"The feed of {listed(late)} is overdue: it was to be at {where} by {feed.contract.due_by:%H:%M} of the day after "
+        f"({settings.timezone}). Until it is there, no later night can be good."
+    )
+    command = "have it delivered, or add the day to `closed_days` if the stores were closed; then "
+    past = [day for day in late if served and day <= served.made_on]
+    again = [f"`nightcart backfill --from {past[0]} --to {past[-1]}`"] if past else []
+    again += [f"`nightcart nightly --date {last}`"] if last not in past else []
+    yield watchman.alert(f"feed {first}", Alert.OVERDUE, happened, command=command + ", then ".join(again) + ".")
+
+
 # --------------------------------------------------------------------------------------------------------------- runs
 
 
@@ -240,6 +279,8 @@ def _thing(watchman: Watchman, run: dg.DagsterRun) -> str:
 
 def _again(run: dg.DagsterRun) -> str:
     days = _days(run)
+    if ATTEMPT_TAG in run.tags:
+        return "mend what it names; it is tried again by itself, or with the next night: `nightcart decisions`."
     if run.job_name == nightly.name and days:
         return f"mend what it names, then `nightcart nightly --date {days[0]}`."
     if days and run.asset_selection:
@@ -426,6 +467,7 @@ def _daemons(watchman: Watchman) -> list[Clockwork]:
 # By the first word of their alerts' keys.
 PARTS: Mapping[str, Callable[[Watchman], Iterator[Alert]]] = {
     "night": _nights,
+    "feed": _feeds,
     "run": _runs,
     "drift": _drift,
     "attempts": _attempts,

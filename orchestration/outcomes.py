@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from resources.errors import of_the_machine
+
 PARTITION_TAG = "dagster/partition"
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 BACKFILL_TAG = "dagster/backfill"
@@ -57,9 +59,14 @@ def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> Iterator[Failed]
                 error = error.cause
             refusal = told.metadata.get("is_refusal") if told else None
             yield Failed(
-                says=f"{entry.step_key}: {(told.description if told else None) or (error.message.strip() if error else 'failed')}",
+                says=f"{entry.step_key}: {(told.description if told else None) or (_said(error.message) if error else 'failed')}",
                 is_refusal=bool(refusal and refusal.value),
             )
+
+
+def _said(message: str) -> str:
+    """What an error says that nobody has explained, as those of checks: with its remedy, where it is the machine's."""
+    return str(of_the_machine(Exception(message)) or message.strip())
 
 
 def end_of(instance: dg.DagsterInstance, run_id: str) -> str:

@@ -34,6 +34,10 @@ class GateClosed(Refused):
     """A table, or a model's version, failed a check, was never checked, or has changed since it was."""
 
 
+class Damaged(Refused):
+    """What was stored is gone, or is not whole: a file of a table, of its log, or of a model."""
+
+
 class MadeForOtherFeatures(Refused):
     """A model was made for another definition of the features than this code has."""
 
@@ -48,3 +52,31 @@ class Overtaken(NightcartError):
     """Somebody else decided first, on the same thing: nothing was changed, and what it stood on has to be looked at again."""
 
     is_worth_retrying = True
+
+
+class Unwritable(NightcartError):
+    """The disk is full, or may not be written: nothing is wrong with the input, and trying again does not help."""
+
+
+# What libraries of several languages say when it is the machine that fails: they have no type in common.
+NO_ROOM = ("No space left on device", "File too large", "disk I/O error", "disk is full", "Disk quota exceeded")
+NO_WRITING = ("Read-only file system", "readonly database", "Permission denied")
+HELD = ("database is locked", "database table is locked")
+
+
+def of_the_machine(error: BaseException) -> NightcartError | None:
+    """What a library's error says of the disk or a database that somebody holds, with its remedy; None of any other."""
+    said = str(error)
+    first = said.strip().partition("\n")[0]  # the rest is the statement, with its values
+    if any(each in said for each in NO_ROOM):
+        return Unwritable(
+            f"Nothing more could be written: {first}.", remedy="make room on the disk of the state folder."
+        )
+    if any(each in said for each in NO_WRITING):
+        return Unwritable(f"Something may not be written: {first}.", remedy="make the state folder writable.")
+    if any(each in said for each in HELD):
+        return Unavailable(
+            f"Another process holds the database for too long: {first}.",
+            remedy="end what holds it (a backup, a shell, `fuser FILE` names it), or wait for it.",
+        )
+    return None

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from resources.errors import Refused, Unavailable
+from resources.errors import Damaged, Refused, Unavailable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -87,8 +87,10 @@ class ModelRegistry(dg.ConfigurableResource):
 
         The version appears last, when its files and record are complete: a run that dies before leaves none.
         """
-        if known := [v for v in self.versions() if v.tags.get(IDENTITY) == record.identity]:
-            return known[0]
+        for known in (v for v in self.versions() if v.tags.get(IDENTITY) == record.identity):
+            # One whose files are lost is registered again.
+            with contextlib.suppress(Damaged), self.files(known):
+                return known
         with self._talking(), _quiet():
             import mlflow
             from mlflow.models import ModelSignature
@@ -141,7 +143,7 @@ class ModelRegistry(dg.ConfigurableResource):
             return sorted((self._described(v, aliases) for v in found), key=lambda v: -v.version)
 
     def version(self, version: int) -> ModelVersion:
-        """One version; raises :class:`Refused` when it is not there."""
+        """One version; raises :class:`Damaged` when it is not there."""
         from mlflow.exceptions import MlflowException
 
         with self._talking():
@@ -150,9 +152,9 @@ class ModelRegistry(dg.ConfigurableResource):
             except MlflowException as error:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
-                raise Refused(
-                    f"Version {version} of {self.name} is not in the registry.",
-                    remedy="`nightcart models` lists what is there; materialise challenger and champion to make one.",
+                raise Damaged(
+                    f"Version {version} of {self.name} is not in the registry at {self.tracking_uri}.",
+                    remedy=f"see that it is the registry that it was; {_another(version)}",
                 ) from error
 
     def challenger_of(self, business_date: str) -> ModelVersion:
@@ -203,21 +205,31 @@ class ModelRegistry(dg.ConfigurableResource):
 
     @contextlib.contextmanager
     def files(self, version: ModelVersion) -> Iterator[Path]:
-        """The model's files, in a folder for as long as the context lasts; refused when a byte of them has changed."""
+        """The model's files, in a folder for as long as the context lasts; :class:`Damaged` when they are gone, or a byte has changed."""
         with tempfile.TemporaryDirectory() as scratch:
             with self._talking(), _quiet():
                 import mlflow
 
-                path = mlflow.artifacts.download_artifacts(  # pyright: ignore[reportPrivateImportUsage]
-                    f"models:/{self.name}/{version.version}", dst_path=scratch, tracking_uri=self.tracking_uri
+                try:
+                    path = mlflow.artifacts.download_artifacts(  # pyright: ignore[reportPrivateImportUsage]
+                        f"models:/{self.name}/{version.version}", dst_path=scratch, tracking_uri=self.tracking_uri
+                    )
+                    cards = list((Path(path) / "artifacts").rglob("model.json"))
+                except (FileNotFoundError, mlflow.MlflowException) as error:
+                    if not isinstance(error, FileNotFoundError) and error.get_http_status_code() >= 500:
+                        raise
+                    cards = []
+            if not cards:
+                raise Damaged(
+                    f"The files of version {version.version} of {self.name} are gone from {self.artifacts}.",
+                    remedy=f"bring them back from a backup; {_another(version.version)}",
                 )
-            folder = Path(path) / "artifacts"
-            folder = next(card.parent for card in folder.rglob("model.json"))
+            folder = cards[0].parent
             if (found := digest(folder)) != version.tags.get(DIGEST):
-                raise Refused(
+                raise Damaged(
                     f"The files of version {version.version} of {self.name} are not those that were registered "
                     f"(digest {found[:12]}, on record {version.tags.get(DIGEST, 'none')[:12]}).",
-                    remedy="restore the artifacts from a backup, or train and promote a new version.",
+                    remedy=f"bring them back from a backup; {_another(version.version)}",
                 )
             yield folder
 
@@ -272,6 +284,10 @@ class ModelRegistry(dg.ConfigurableResource):
             raise Unavailable(
                 f"The model registry failed: {error}.", remedy="see that MLflow's server is up."
             ) from error
+
+
+def _another(version: int) -> str:
+    return f"where it is lost for good, `nightcart retrain --reason 'version {version} is lost'` makes another."
 
 
 def digest(folder: Path) -> str:

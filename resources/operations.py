@@ -225,7 +225,7 @@ def _connected(url: str) -> sa.Engine:
     engine = sa.create_engine(url)
     if engine.url.get_backend_name() == "sqlite" and engine.url.database:
         pathlib.Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-        # A writer waits for another one's commit, rather than to fail; readers never wait.
+        # A writer waits for another one, longer than a backup or a check of the file takes; readers never wait.
         event.listen(engine, "connect", _patient)
         event.listen(engine, "begin", _begin)
     if _is_behind(engine):
@@ -295,7 +295,7 @@ def _literal(value: Any, column: sa.Column, dialect: sa.Dialect) -> str:
 
 def _patient(connection: Any, _: object) -> None:
     connection.isolation_level = None  # `_begin` begins, not the driver
-    connection.execute("PRAGMA busy_timeout = 30000")
+    connection.execute("PRAGMA busy_timeout = 90000")
     connection.execute("PRAGMA journal_mode = WAL")
 
 

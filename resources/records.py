@@ -314,6 +314,7 @@ class Alert:
     REFUSAL: ClassVar = "refusal"
     FAILURE: ClassVar = "failure"
     MISSED: ClassVar = "missed night"
+    OVERDUE: ClassVar = "feed overdue"
     DRIFT: ClassVar = "drift"
     USED_UP: ClassVar = "attempts used up"
     SILENCE: ClassVar = "silence"

@@ -13,13 +13,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dagster as dg
 from pydantic import Field
 
 from resources import engine
-from resources.errors import Refused, Unavailable
+from resources.errors import Damaged, Refused, Unavailable
 
 if TYPE_CHECKING:
     import ibis
@@ -70,11 +71,12 @@ class TableStore(dg.ConfigurableResource):
     ) -> ibis.Table:
         """The rows of a table, of the days `since` … `until` (both included), as of `version` (default: the newest).
 
-        Raises :class:`Refused` when the table does not exist.
+        Raises :class:`Refused` when the table does not exist, :class:`Damaged` when one of its files is not whole.
         """
         opened = self._open(table, version)
-        schema = _schema(opened)
-        files = [f"{self.uri(table)}/{part.path}" for part in _parts(opened, since=since, until=until)]
+        schema, parts = _schema(opened), _parts(opened, since=since, until=until)
+        self._require_whole(table, parts)
+        files = [f"{self.uri(table)}/{part.path}" for part in parts]
         empty = self.engine.create_table(engine.temporary_name(table), schema=schema, temp=True)
         if not files:
             return empty
@@ -185,15 +187,63 @@ class TableStore(dg.ConfigurableResource):
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable:
         from deltalake import DeltaTable
-        from deltalake.exceptions import TableNotFoundError
+        from deltalake.exceptions import DeltaError, TableNotFoundError
 
         try:
-            return DeltaTable(self.uri(table), version=version)
+            opened = DeltaTable(self.uri(table), version=version)
         except TableNotFoundError as error:
             raise Refused(
                 f"The table {table} does not exist yet.",
                 remedy=f"materialise {table.removesuffix('_quarantine')} first: `nightcart status` says what is missing.",
             ) from error
+        except DeltaError as error:
+            if (cut := self._cut_commit(table)) is None:
+                raise
+            raise _was_cut(table, cut) from error
+        # Delta takes a commit without a line for one that changed nothing.
+        if version is None and (cut := self._cut_commit(table)):
+            raise _was_cut(table, cut)
+        return opened
+
+    def _cut_commit(self, table: str) -> Path | None:
+        """The file of the newest commit, if it is not whole; of a table on this machine."""
+        if "://" in self.root:
+            return None
+        newest = max(Path(self.uri(table), "_delta_log").glob("*.json"), default=None)
+        try:
+            lines = newest.read_text(encoding="utf-8").splitlines() if newest else ["{}"]
+            for line in lines:
+                json.loads(line)
+            return None if lines else newest
+        except ValueError:
+            return newest
+
+    def _require_whole(self, table: str, parts: Sequence[_Part]) -> None:
+        """Raise :class:`Damaged` for a file that is gone or cut off, which an engine finds out midway and in its own words.
+
+        An object store keeps an object whole or not at all, and would be asked a thousand times.
+        """
+        for part in parts if "://" not in self.root else ():
+            file = Path(self.uri(table), part.path)
+            size = file.stat().st_size if file.exists() else None
+            if size != part.size:
+                asset, day = table.removesuffix("_quarantine"), part.day
+                again = (
+                    f"`nightcart backfill --from {day} --to {day} --assets {asset} --force`"
+                    if day
+                    else "the next night"
+                )
+                raise Damaged(
+                    f"{file}, a file of {table}{f' of {day}' if day else ''}, is {'gone' if size is None else 'cut off'}.",
+                    remedy=f"{again} makes it again, or bring the file back from a backup.",
+                )
+
+
+def _was_cut(table: str, commit: Path) -> Damaged:
+    return Damaged(
+        f"The last commit of {table}, {commit}, was cut off.",
+        remedy=f"`rm {commit}` takes the table back to the commit before; what it lacks then is named, and can be made again.",
+    )
 
 
 def _as_announced(batches: pa.RecordBatchReader) -> pa.RecordBatchReader:
@@ -209,6 +259,7 @@ class _Part(NamedTuple):
     path: str
     day: dt.date | None
     rows: int
+    size: int  # bytes
 
 
 def _digest(parts: Iterable[_Part]) -> str:
@@ -227,7 +278,7 @@ def _parts(opened: DeltaTable, *, since: dt.date | None = None, until: dt.date |
     adds = pa.table(opened.get_add_actions(flatten=True))
     day = f"partition.{_day_column(opened)}"
     days = adds[day].to_pylist() if day in adds.column_names else [None] * adds.num_rows
-    parts = map(_Part, adds["path"].to_pylist(), days, adds["num_records"].to_pylist())
+    parts = map(_Part, adds["path"].to_pylist(), days, adds["num_records"].to_pylist(), adds["size_bytes"].to_pylist())
     if since is None and until is None:
         return list(parts)
     return [part for part in parts if part.day and (since or part.day) <= part.day <= (until or part.day)]

@@ -52,13 +52,14 @@ def as_markdown(settings: Settings) -> str:
 def overdue(settings: Settings, *, taken_in: Collection[dt.date], now: dt.datetime) -> list[dt.date]:
     """The open business days that are not among those `taken_in` and whose feed was due before `now`, in order.
 
-    Counted from the first day that was taken in (without one nothing is awaited); none without `due_by` in the contract.
+    Counted from the first day that was taken in (without one nothing is awaited); none without `due_by` in the contract,
+    nor of a finished data set, which is played.
     """
     due_by = settings.transactions.contract.due_by
-    if due_by is None or not taken_in:
+    if due_by is None or not taken_in or settings.last_business_day:
         return []
     zone = ZoneInfo(settings.timezone)
-    last = settings.last_business_day or now.astimezone(zone).date()
+    last = now.astimezone(zone).date()
     days = (min(taken_in) + n * ONE_DAY for n in range((last - min(taken_in)).days + 1))
     return [
         day

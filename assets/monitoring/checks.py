@@ -178,6 +178,8 @@ def features(night: Night, reference: Reference) -> Seen:
     from assets.profiles.numbers import feature_counts
     from assets.training.reference import features_are_there, features_of
 
+    if not reference.has_a_past(first_day=night.settings.first_business_day):
+        return Seen(says="The champion was made of fewer than twelve weeks: what looks back as far changes by itself.")
     was = reference.features.like(night.day)
     ages = [night.day - n * ONE_DAY for n in range(AGES_MOVED)]
     if closed := [day for day in ages if night.settings.is_closed(day)]:

@@ -15,6 +15,10 @@ REFERENCE_DAYS = 56
 # A day whose own past is shorter knows too few households and products to be like the days that follow.
 PAST_NEEDED = 28
 
+# Nothing of a bounded time looks back further (a pace, a season): with less past, such columns fill up as nights go by,
+# whatever households do. On a shop of eleven weeks it was an alarm every night from the twelfth on.
+LOOK_BACK = dt.timedelta(days=84)
+
 # Under which name it is kept on a version's record.
 REFERENCE = "reference.json"
 
@@ -44,6 +48,10 @@ class Reference:
     features: Numbers = field(default_factory=lambda: Numbers(cuts={}, nights={}))
     lists: Numbers = field(default_factory=lambda: Numbers(cuts={}, nights={}))
     promised: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    def has_a_past(self, *, first_day: dt.date) -> bool:
+        """Whether the history, which began on `first_day`, was long enough for features to be like those of later nights."""
+        return self.business_date - first_day >= LOOK_BACK
 
     def as_text(self) -> str:
         """The reference as JSON."""

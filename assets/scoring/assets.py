@@ -16,7 +16,7 @@ from assets.reporting import OWNERS, columns, lineage, picture, report_days, wri
 from assets.scoring import publication
 from assets.scoring.publication import Published
 from assets.training.champions import serving
-from resources.errors import Refused
+from resources.errors import Damaged, Refused
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
 from resources.policy import Policy
@@ -232,7 +232,7 @@ def published_recommendations(
     gates.require(
         operations, {RECOMMENDATIONS: gates.of_days(tables, RECOMMENDATIONS, days)}, now=dt.datetime.now(dt.UTC)
     )
-    version, served = _publication(tables)
+    version, served = _replaced(context, tables)
     published = publication.after_a_good_night(served, night=days[-1])
     if published:
         lists = tables.read(RECOMMENDATIONS, since=days[-1], until=days[-1]).drop("business_date")
@@ -306,6 +306,15 @@ def record_publication(tables: TableStore, operations: OperationsDatabase, *, ru
             published_at=now,
         )
     )
+
+
+def _replaced(context: dg.AssetExecutionContext, tables: TableStore) -> tuple[int | None, Published | None]:
+    """What is served until now; lists that nobody can read any more make way for any that are good."""
+    try:
+        return _publication(tables)
+    except Damaged as error:
+        context.log.warning(f"What is served cannot be read, and is replaced: {error.message}")
+        return tables.version(PUBLISHED), None
 
 
 def _publication(tables: TableStore) -> tuple[int | None, Published | None]:

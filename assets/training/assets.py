@@ -106,7 +106,18 @@ def challenger(
     """
     days = days_of(context)
     gates.require(operations, learnt_from(days, settings, tables), now=dt.datetime.now(dt.UTC))
+    _require_the_same(registry, operations)
     return [_train(context, day, settings, tables, registry, operations) for day in days][-1]
+
+
+def _require_the_same(registry: ModelRegistry, operations: OperationsDatabase) -> None:
+    """Refuse an empty registry that is not new: it would give the numbers of the ledger's versions to other models."""
+    if (known := operations.promotions()) and not registry.versions():
+        raise Refused(
+            f"The registry at {registry.tracking_uri} is empty, and the ledger knows version {known[-1].challenger}: it is "
+            "not the one that it was.",
+            remedy="bring MLflow's database back to where it was, or from a backup.",
+        )
 
 
 def _train(

@@ -17,7 +17,7 @@ from assets.training.examples import LabelWeeks, label_weeks
 from assets.training.label_weeks import EXAMPLES, read_examples, read_truth
 from assets.training.promotion import PACKAGE, Candidate, Inputs, Said, question, reasons
 from assets.training.versions import load, sound
-from resources.errors import MadeForOtherFeatures
+from resources.errors import Damaged, MadeForOtherFeatures
 from resources.operations import OperationsDatabase
 from resources.records import PolicyDecision, PromotionRecord, Signal
 
@@ -166,9 +166,11 @@ def _defender(
     name = f"champion (version {before})"
     try:
         return (name, load(registry, registry.version(before))), ()
+    # Who cannot score what this code makes can neither defend itself nor serve tomorrow.
     except MadeForOtherFeatures:
-        # It cannot score what this code makes, so it can neither defend itself nor serve tomorrow.
         return None, (f"{name} was made for other features than today's and cannot be compared",)
+    except Damaged as error:
+        return None, (f"{name} cannot be compared: {error.message}",)
 
 
 def delivered(tables: TableStore, *, until: dt.date) -> dict[str, gates.Versions]:

@@ -14,7 +14,7 @@ import typer
 
 from orchestration.cli import benchmark, gates, policy, retailer, runs, stewardship, views
 from orchestration.cli.drop import drop
-from resources.errors import NightcartError
+from resources.errors import NightcartError, of_the_machine
 
 app = typer.Typer(
     name="nightcart",
@@ -70,6 +70,10 @@ def main() -> None:
         _say("Interrupted.", "the same command goes on where it stopped.")
         sys.exit(130)
     except Exception as error:  # the last line of defence: a stack trace helps a developer, not an operator
+        if told := of_the_machine(error):
+            _say(told.message, f"{told.remedy} Then the same command goes on where it stopped.")
+            _reraise_if_debugging(error)
+            sys.exit(75 if told.is_worth_retrying else 1)
         _say(
             f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
             "`nightcart --debug …` shows the trace.",

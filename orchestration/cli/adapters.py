@@ -32,6 +32,7 @@ def watchman(found: dg.DagsterInstance) -> Watchman:
         instance=found,
         repository=defs.get_repository_def(),
         settings=adapters()["settings"],
+        feeds=adapters()["feeds"],
         tables=adapters()["tables"],
         registry=adapters()["registry"],
         operations=adapters()["operations"],

@@ -1,16 +1,12 @@
 """Running a job from the command line: in this process, in the real instance, with progress, and resumable.
 
-One `nightcart` runs at a time (a lock in the state folder), so a run that it started and that is still marked as under
-way when the lock is free again belongs to a process that was killed: it is closed, and what it had not finished is done
-by the next run.
+One `nightcart` runs at a time (`orchestration.hold`); what one that was killed had not finished is done by the next.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import fcntl
-import os
 import threading
 import time
 import uuid
@@ -25,12 +21,12 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from assets.gates import GATES, Gate, closed, present
 from orchestration import attempts as retraining_attempts
-from orchestration import definitions
+from orchestration import definitions, hold
 from orchestration.cli.adapters import adapters
+from orchestration.hold import LAUNCH_TAG
 from orchestration.jobs import night_selection
 from orchestration.outcomes import PARTITION_TAG, RANGE_TAGS, broken_gates, failures
 from resources import home
-from resources.errors import Refused
 from resources.records import Attempt
 
 if TYPE_CHECKING:
@@ -38,8 +34,6 @@ if TYPE_CHECKING:
 
 console = Console(highlight=False)
 
-LAUNCH_TAG = "nightcart/launch"
-UNDER_WAY = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -72,23 +66,9 @@ class Outcome:
 @contextlib.contextmanager
 def instance() -> Iterator[dg.DagsterInstance]:
     """The real instance, held by this process alone among the `nightcart` commands that run something."""
-    state = home.state()
-    state.mkdir(parents=True, exist_ok=True)
-    with open(state / "nightcart.lock", "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            raise Refused(
-                f"Another nightcart is running on {state} (process {lock.read().strip() or 'unknown'}).",
-                remedy="wait for it to end; `nightcart status` shows what it does.",
-            ) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        with dg.DagsterInstance.get() as found:
-            _close_dead_runs(found)
-            yield found
+    with hold.held(home.state()), dg.DagsterInstance.get() as found:
+        hold.close_runs_of_the_dead(found)
+        yield found
 
 
 def has_sensors(found: dg.DagsterInstance) -> bool:
@@ -223,7 +203,8 @@ def execute(
             whole.get_subset(asset_selection=set(), asset_check_selection=set(checks)) if checks else whole,
             instance=found,
             run_config=QUIET,
-            tags={**tags, LAUNCH_TAG: launch},
+            # Its command goes on with it, or the watch tells of it: Dagster must not start it again beside them.
+            tags={**tags, LAUNCH_TAG: launch, "dagster/max_retries": "0"},
             asset_selection=sorted(assets) or None,
         )
         outcome = Outcome(
@@ -234,14 +215,6 @@ def execute(
             has_broken_checks=bool(broken_gates(found, result.run_id)),
         )
     return outcome
-
-
-def _close_dead_runs(found: dg.DagsterInstance) -> None:
-    """Mark the runs of killed `nightcart` processes as failed, and give their pools' slots back."""
-    for run in found.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
-        if LAUNCH_TAG in run.tags:
-            found.report_run_failed(run, message="The nightcart process that ran this was killed.")
-            found.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 @contextlib.contextmanager

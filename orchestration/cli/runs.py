@@ -300,6 +300,8 @@ def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: b
         chosen = dg.AssetSelection.from_string(assets).resolve(graph)
     except dg.DagsterError as error:
         raise Refused(f"{assets!r} selects nothing: {error}", remedy="`dg list defs` shows the assets.") from error
+    # What is made in one step is made together: of the features, one cannot be had alone.
+    chosen = {each for key in chosen for each in graph.get(key).execution_set_asset_keys}
     by_day = {key for key in chosen if graph.get(key).partitions_def}
     if not by_day:
         raise Refused(f"{assets!r} has no asset with days.", remedy="materialise it with `dg launch --assets …`.")

@@ -569,7 +569,8 @@ def _runs(found, advice: list[str]) -> None:
     import dagster as dg
 
     from orchestration.alerts import open_now
-    from orchestration.cli.launch import PARTITION_TAG, UNDER_WAY
+    from orchestration.cli.launch import PARTITION_TAG
+    from orchestration.hold import UNDER_WAY
     from resources.records import Alert
 
     for run in found.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=5):

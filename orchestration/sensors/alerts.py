@@ -10,8 +10,9 @@ import datetime as dt
 
 import dagster as dg
 
-from orchestration import heartbeat, night_watch
+from orchestration import heartbeat, hold, night_watch
 from orchestration.night_watch import Watchman
+from resources.feeds import FeedReader
 from resources.model_registry import ModelRegistry
 from resources.notifier import Notifier
 from resources.operations import OperationsDatabase
@@ -30,12 +31,13 @@ EVERY_SECONDS = 5 * 60
 def tell_on_failure(
     context: dg.RunFailureSensorContext,
     settings: dg.ResourceParam[Settings],
+    feeds: dg.ResourceParam[FeedReader],
     tables: TableStore,
     registry: ModelRegistry,
     operations: OperationsDatabase,
     notifier: dg.ResourceParam[Notifier],
 ) -> None:
-    _look(context, settings, tables, registry, operations, notifier)
+    _look(context, settings, feeds, tables, registry, operations, notifier)
 
 
 @dg.sensor(
@@ -46,19 +48,22 @@ def tell_on_failure(
 def watch_on_the_clock(
     context: dg.SensorEvaluationContext,
     settings: dg.ResourceParam[Settings],
+    feeds: dg.ResourceParam[FeedReader],
     tables: TableStore,
     registry: ModelRegistry,
     operations: OperationsDatabase,
     notifier: dg.ResourceParam[Notifier],
 ) -> dg.SkipReason:
     heartbeat.wake(operations, now=dt.datetime.now(dt.UTC))
-    raised = _look(context, settings, tables, registry, operations, notifier)
+    hold.close_runs_of_dead_workers(context.instance)
+    raised = _look(context, settings, feeds, tables, registry, operations, notifier)
     return dg.SkipReason(" ".join(alert.happened for alert in raised) or "Everything is as it should be.")
 
 
 def _look(
     context: dg.RunFailureSensorContext | dg.SensorEvaluationContext,
     settings: Settings,
+    feeds: FeedReader,
     tables: TableStore,
     registry: ModelRegistry,
     operations: OperationsDatabase,
@@ -69,6 +74,7 @@ def _look(
         instance=context.instance,
         repository=context.repository_def,
         settings=settings,
+        feeds=feeds,
         tables=tables,
         registry=registry,
         operations=operations,

@@ -34,11 +34,31 @@ def test_what_did_not_answer_is_tried_again():
     assert "Remedy: see that it is up." in (failure.description or "")
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("division by zero"), OSError(28, "No space left on device")])
-def test_bug_or_full_disk_is_not_tried_again(error):
-    failure = failure_of(error)
+def test_a_bug_is_not_tried_again():
+    failure = failure_of(ZeroDivisionError("division by zero"))
     assert failure.allow_retries is False
-    assert failure.description == f"{type(error).__name__}: {error}"
+    assert failure.description == "ZeroDivisionError: division by zero"
+
+
+LOCKED = "(sqlite3.OperationalError) database is locked\n[SQL: INSERT INTO verdicts …]"
+
+
+@pytest.mark.parametrize(
+    ("error", "is_tried_again", "says"),
+    [
+        (OSError(28, "No space left on device"), False, "make room on the disk"),
+        (RuntimeError("Generic LocalFileSystem error: File too large (os error 27)"), False, "make room on the disk"),
+        (RuntimeError("(sqlite3.OperationalError) attempt to write a readonly database"), False, "writable"),
+        (RuntimeError(LOCKED), True, "or wait for it"),
+    ],
+    ids=["full", "full, says Rust", "read-only", "locked"],
+)
+def test_what_the_machine_does_is_told_with_a_remedy_and_is_no_refusal(error, is_tried_again, says):
+    failure = failure_of(error)
+    assert failure.allow_retries is is_tried_again
+    assert failure.metadata["is_refusal"].value is False
+    assert says in (failure.description or "")
+    assert "INSERT" not in (failure.description or "")
 
 
 def test_dagsters_own_errors_pass_through():

@@ -131,6 +131,14 @@ def test_a_day_that_was_written_past_dagster_has_never_been_looked_at(world: Wor
     assert "has never looked at it" in world.refusal()
 
 
+def test_a_day_that_is_not_there_is_to_be_made_and_not_to_be_looked_at(world: World) -> None:
+    world.run("shelf", day=NEXT)
+    said = world.refusal()
+    assert "shelf of 2024-02-01: shelf_is_full has nothing to look at: there are no rows" in said
+    assert "Remedy: `nightcart backfill --from 2024-02-01 --to 2024-02-01 --assets shelf --force`." in said
+    assert "nightcart check" not in said
+
+
 def test_a_day_that_was_made_again_without_its_checks_is_of_another_version(world: World) -> None:
     world.run("shelf")
     world.run("shelf", checks=[])

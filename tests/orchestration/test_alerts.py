@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from resources.records import Alert
 from tests.telling import Told
 
 AT = dt.datetime(2024, 5, 7, 2, tzinfo=dt.UTC)
-MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
+SECOND, MINUTE, HOUR = dt.timedelta(seconds=1), dt.timedelta(minutes=1), dt.timedelta(hours=1)
 
 
 def alert(key: str = "night 2024-05-06", kind: str = Alert.REFUSAL, **other) -> Alert:
@@ -123,3 +124,37 @@ def test_a_person_reads_what_happened_what_it_means_and_what_to_run() -> None:
     ]
     long = Alert(**{**vars(said), "happened": "x" * 5_000})
     assert len(text(long)) < 800
+
+
+def test_of_two_processes_that_find_the_same_at_once_one_tells(story: Story) -> None:
+    first, second = ([replace(alert(), told_at=AT + n * SECOND)] for n in (0, 1))
+    other = Told()
+
+    class Meanwhile(Told):
+        """While it delivers, the other process looks."""
+
+        def tell(self, title: str, text: str) -> None:
+            tell(second, title="Shop", operations=story.operations, notifier=other)
+            super().tell(title, text)
+
+    meanwhile = Meanwhile()
+    tell(first, title="Shop", operations=story.operations, notifier=meanwhile)
+    assert (len(meanwhile.messages), len(other.messages)) == (1, 0)
+    assert story.look(alert(), after=5 * MINUTE) == []
+
+
+def test_one_that_comes_late_with_what_is_told_leaves_nothing_to_be_told(story: Story) -> None:
+    tell([alert()], title="Shop", operations=story.operations, notifier=story.notifier)
+    late = [replace(alert(), told_at=AT + SECOND)]
+    tell(late, title="Shop", operations=story.operations, notifier=story.notifier)
+    assert len(story.notifier.messages) == 1
+    assert story.look(alert(), after=5 * MINUTE) == []
+
+
+def test_what_the_one_could_not_deliver_is_tried_again(story: Story) -> None:
+    story.notifier.is_down = True
+    tell([alert()], title="Shop", operations=story.operations, notifier=story.notifier)
+    tell([replace(alert(), told_at=AT + SECOND)], title="Shop", operations=story.operations, notifier=story.notifier)
+    story.notifier.is_down = False
+    assert story.look(alert(), after=5 * MINUTE) == [NIGHT]
+    assert len(story.notifier.messages) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,9 +17,10 @@ from assets.scoring.assets import PUBLISHED, served_now
 from orchestration import attempts, night_watch
 from orchestration.heartbeat import AWAKE, WATCH
 from orchestration.night_watch import Watchman, drifting, due_night
+from resources.feeds import FeedReader
 from resources.model_registry import ModelRegistry
 from resources.operations import OperationsDatabase
-from resources.records import Alert, Arrival, Attempt, RetrainingDecision, Signal
+from resources.records import Alert, Arrival, Attempt, Delivery, RetrainingDecision, Signal
 from resources.settings import Settings
 from resources.table_store import TableStore
 from tests.telling import Told
@@ -84,6 +86,7 @@ class Watched:
             instance=self.instance,
             repository=self.repository,
             settings=self.settings,
+            feeds=FeedReader(raw=Path(self.tables.root).with_name("raw")),
             tables=self.tables,
             registry=self.registry,
             operations=self.operations,
@@ -153,6 +156,13 @@ def test_a_refusal_is_told_from_a_failure(finished: Watched, error: Exception, k
     finished.run(MAY[6], error)
     finished.look()
     assert {alert.kind for alert in finished.operations.records(Alert)} == {kind}
+
+
+def test_what_the_machine_did_to_a_check_is_told_in_one_line_with_a_remedy(finished: Watched) -> None:
+    finished.run(MAY[6], RuntimeError("(sqlite3.OperationalError) database is locked\n[SQL: INSERT INTO verdicts]"))
+    (said,) = finished.look()
+    assert "Another process holds the database for too long: " in said
+    assert "INSERT" not in said
 
 
 def test_a_killed_night_is_told(finished: Watched) -> None:
@@ -283,6 +293,36 @@ def test_a_missed_night_says_what_the_schedule_is_waiting_for(shop: Watched) -> 
     put_ticks(shop, "nightly_schedule", [("SKIPPED", "The feed of 2024-05-07 is not there yet (sales/{date}.csv).")])
     (said,) = shop.look(dt.datetime(2024, 5, 8, 7, 0, tzinfo=BERLIN))
     assert "The feed of 2024-05-07 is not there yet" in said
+
+
+# Feeds
+
+
+def test_a_feed_that_is_not_there_by_its_hour_is_told_before_the_night_is_missed(shop: Watched, tmp_path: Path) -> None:
+    contract = shop.settings.transactions.contract.model_copy(update={"due_by": dt.time(4)})
+    feed = {"contract": contract, "path": [f"{tmp_path}/{{date}}.csv"]}
+    feed = shop.settings.transactions.model_copy(update=feed)
+    shop.settings = shop.settings.model_copy(update={"transactions": feed})
+    shop.publish(MAY[5])
+    taken_in = {"files": {}, "columns": {}, "rows": 1, "broken": {}, "content": "", "run_id": ""}
+    for day in (MAY[3], MAY[5]):  # one is missing before what is served
+        now = dt.datetime.now(dt.UTC)
+        shop.operations.record(Delivery(business_date=day, taken_in_at=now, **taken_in))
+    (tmp_path / f"{MAY[4]}.csv").touch()  # it was late, and nobody has taken it in: not the deliverer's fault
+    assert shop.look(dt.datetime(2024, 5, 8, 4, 0, tzinfo=BERLIN)) == []
+    (tmp_path / f"{MAY[4]}.csv").unlink()
+    (said,) = shop.look(dt.datetime(2024, 5, 8, 4, 1, tzinfo=BERLIN))
+    assert said.splitlines() == [
+        f"The feed of 2024-05-05, 2024-05-07 is overdue: it was to be at {tmp_path}/{{date}}.csv by 04:00 of the day after "
+        "(Europe/Berlin). Until it is there, no later night can be good.",
+        "The lists of 2024-05-06 are published; this does not touch them.",
+        "Next: have it delivered, or add the day to `closed_days` if the stores were closed; then `nightcart backfill "
+        "--from 2024-05-05 --to 2024-05-05`, then `nightcart nightly --date 2024-05-07`.",
+    ]
+    for day in (MAY[4], MAY[6]):
+        (tmp_path / f"{day}.csv").touch()
+    (over,) = shop.look(dt.datetime(2024, 5, 8, 5, tzinfo=BERLIN))
+    assert over.startswith("Over: The feed of 2024-05-05, 2024-05-07 is overdue")
 
 
 # Other runs

@@ -31,7 +31,7 @@ from orchestration.jobs import night_selection
 from orchestration.night_watch import Watchman, watch
 from orchestration.sensors.retraining import retrain_on_decision
 from resources import home
-from resources.errors import Refused
+from resources.errors import Damaged, Refused
 from resources.feeds import FeedReader
 from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
@@ -410,6 +410,7 @@ def test_a_lost_night_leaves_the_lists_published_and_marked(after_a_night: Shop)
         instance=shop.instance,
         repository=shop.defs.get_repository_def(),
         settings=load_settings(),
+        feeds=FeedReader(raw=shop.folder / "raw"),
         tables=shop.tables,
         registry=shop.registry,
         operations=shop.operations,
@@ -426,6 +427,34 @@ def test_a_lost_night_leaves_the_lists_published_and_marked(after_a_night: Shop)
     assert "is empty (0 bytes)" in after.carried_over_because
     rows = shop.rows("published_recommendations")
     assert {row["household_id"]: row["product_id"] for row in rows} == lists
+
+
+def test_lists_that_cannot_be_read_any_more_make_way_for_good_ones(after_a_night: Shop) -> None:
+    shop = after_a_night
+    for file in Path(shop.tables.uri("published_recommendations")).glob("*.parquet"):
+        file.unlink()
+    with pytest.raises(Damaged):
+        served_now(shop.tables)
+    last = max(day for day, rows in shop.tables.rows_by_day("recommendations").items() if day and rows)
+    assert shop.run("backfill", last, asset_selection=[dg.AssetKey("published_recommendations")]).success
+    after = served_now(shop.tables)
+    assert after
+    assert after.made_on == last
+
+
+def test_an_empty_registry_where_the_ledger_knows_a_champion_is_not_trained_into(
+    after_a_night: Shop, tmp_path: Path, empty_mlflow: Path
+) -> None:
+    shop = after_a_night
+    shutil.copy(empty_mlflow, tmp_path / "mlflow.db")
+    other = ModelRegistry(
+        tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", artifacts=tmp_path.as_uri(), name="corner_shop"
+    )
+    resources = {"tables": shop.tables, "operations": shop.operations, "registry": other}
+    job = build_defs(**resources).resolve_job_def("retraining")  # pyright: ignore[reportArgumentType]
+    result = job.execute_in_process(instance=shop.instance, partition_key=str(NIGHT), raise_on_error=False)
+    assert "is empty, and the ledger knows version 1" in failures(result)
+    assert other.versions() == []
 
 
 # Ingestion

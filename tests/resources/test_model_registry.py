@@ -11,7 +11,7 @@ import pytest
 
 from assets.training.models.baselines import GlobalTop, PersonalTopFrequency
 from assets.training.models.interface import Recommender
-from resources.errors import Refused
+from resources.errors import Damaged, Refused
 from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, digest
 
 RECORD = ModelRecord(
@@ -89,7 +89,7 @@ def test_challenger_is_the_version_of_its_day(with_two):
 
 
 def test_unknown_version_is_refused(with_two):
-    with pytest.raises(Refused, match=r"Version 99 of recommender is not in the registry.*nightcart models"):
+    with pytest.raises(Refused, match=r"Version 99 of recommender is not in the registry.*nightcart retrain --reason"):
         with_two.version(99)
 
 
@@ -153,3 +153,17 @@ def test_documents_are_kept_with_the_version_that_they_were_registered_with(with
     assert with_two.document(with_two.version(2), "reference.json") == '{"é": 1}'
     assert with_two.document(with_two.version(2), "another.json") is None
     assert with_two.document(with_two.version(1), "reference.json") is None
+
+
+def test_a_version_whose_files_are_lost_says_so_and_is_registered_again(
+    tmp_path: Path, empty_mlflow: Path, folders: tuple[Path, Path]
+) -> None:
+    shutil.copy(empty_mlflow, tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    registry = ModelRegistry(tracking_uri=uri, artifacts=(tmp_path / "models").as_uri(), name="recommender")
+    lost = registry.register(folders[0], RECORD)
+    shutil.rmtree(tmp_path / "models")
+    with pytest.raises(Damaged, match=r"files of version 1 .* are gone.*nightcart retrain"), registry.files(lost):
+        pass
+    assert registry.register(folders[0], RECORD).version == 2
+    assert registry.register(folders[0], RECORD).version == 2

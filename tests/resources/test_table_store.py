@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from resources.errors import Refused, Unavailable
+from resources.errors import Damaged, Refused, Unavailable
 from resources.table_store import TableStore
 
 DAYS = [dt.date(2024, 2, 27) + dt.timedelta(days=day) for day in range(5)]  # over the leap day
@@ -238,3 +238,39 @@ def test_sums_of_integers_are_stored_as_what_they_are(tables):
     tables.replace("sizes", sums.agg(sizes=lambda t: t.is_new.sum()))
     rows = tables.read("sizes").order_by("household_id").to_pyarrow().to_pylist()
     assert rows == [{"household_id": "H1", "sizes": 2}, {"household_id": "H2", "sizes": 0}]
+
+
+# What a power cut or a hand leaves
+
+
+@pytest.fixture
+def two_days(tables: TableStore) -> TableStore:
+    tables.replace_days("sales", rows((DAYS[0], 1)), days=[DAYS[0]])
+    tables.replace_days("sales", rows((DAYS[1], 2)), days=[DAYS[1]])
+    return tables
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+def test_a_commit_that_was_cut_off_is_named_and_its_remedy_takes_the_table_back(two_days: TableStore, share: float):
+    commit = max(Path(two_days.uri("sales"), "_delta_log").glob("*.json"))
+    commit.write_bytes(commit.read_bytes()[: int(commit.stat().st_size * share)])
+    for look in (two_days.version, two_days.rows_by_day, two_days.fingerprints, two_days.read):
+        with pytest.raises(Damaged, match=f"`rm {commit}`"):
+            look("sales")
+    commit.unlink()
+    assert content(two_days) == [(DAYS[0], 1)]
+
+
+@pytest.mark.parametrize(("share", "says"), [(None, "is gone"), (0.5, "is cut off")])
+def test_a_file_that_is_not_whole_is_named_with_its_day(two_days: TableStore, share: float | None, says: str):
+    (file,) = Path(two_days.uri("sales"), f"business_date={DAYS[0]}").glob("*.parquet")
+    if share is None:
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
+    again = f"`nightcart backfill --from {DAYS[0]} --to {DAYS[0]} --assets sales --force`"
+    with pytest.raises(Damaged, match=f"sales of {DAYS[0]}, {says}.*{again}"):
+        two_days.read("sales")
+    assert content(two_days, since=DAYS[1]) == [(DAYS[1], 2)]  # of the others nobody is kept
+    two_days.replace_days("sales", rows((DAYS[0], 10)), days=[DAYS[0]])
+    assert content(two_days) == [(DAYS[0], 10), (DAYS[1], 2)]

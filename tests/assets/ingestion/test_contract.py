@@ -62,6 +62,8 @@ def test_nothing_is_awaited_of_closed_days_before_the_first_day_or_without_an_ho
     assert overdue(due, taken_in={MONDAY, TUESDAY}, now=later) == []  # Sunday is closed, Monday is not over
     assert overdue(due, taken_in=set(), now=later) == []
     assert overdue(settings, taken_in={MONDAY}, now=later) == []
+    finished = due.model_copy(update={"last_business_day": WEDNESDAY + dt.timedelta(days=9)})
+    assert overdue(finished, taken_in={MONDAY}, now=later) == []  # it is played
 
 
 def test_a_gap_in_the_past_is_overdue_too(due):

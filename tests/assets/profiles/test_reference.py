@@ -39,3 +39,9 @@ def test_days_are_eight_weeks_without_those_that_know_too_few_households():
     young = reference_days(SUNDAY, first_day=SUNDAY - dt.timedelta(days=40))
     assert young[0] == SUNDAY - dt.timedelta(days=12)
     assert reference_days(SUNDAY, first_day=SUNDAY) == []
+
+
+def test_what_was_made_of_eleven_weeks_cannot_tell_of_features_that_look_back_twelve():
+    reference = Reference(business_date=SUNDAY, days=[])
+    assert not reference.has_a_past(first_day=SUNDAY - dt.timedelta(weeks=11))
+    assert reference.has_a_past(first_day=SUNDAY - dt.timedelta(weeks=12))
