@@ -12,7 +12,7 @@ import warnings
 
 import typer
 
-from orchestration.cli import benchmark, gates, retailer, runs, stewardship, views
+from orchestration.cli import benchmark, erasure, gates, retailer, runs, stewardship, views
 from orchestration.cli.drop import drop
 from resources.errors import NightcartError
 
@@ -28,7 +28,7 @@ app = typer.Typer(
 for group, commands in {
     "Run": (runs.demo, runs.nightly, runs.retrain, runs.backfill, runs.replay, drop, runs.rebuild, gates.check),
     "Look": (views.recommend, views.models, views.drift, views.decisions, views.status, views.watch),
-    "Decide": (gates.override, stewardship.rollback, stewardship.reconcile),
+    "Decide": (gates.override, stewardship.rollback, stewardship.reconcile, erasure.forget),
     "Set up": (retailer.init, retailer.use),
 }.items():
     for command in commands:
