@@ -37,8 +37,11 @@ def as_text(value: Any) -> str:
 
 
 def tokens(line: str, delimiter: str) -> set[str]:
-    """What stands between the delimiters of a line, with and without regard to its quotation marks."""
-    found = {token.strip(" \t\r\n\"'") for token in line.split(delimiter)}
+    """What stands between the delimiters of a broken line, with and without regard to its quotation marks.
+
+    The feed's own delimiter or any other: that it is another may be what is wrong with the line.
+    """
+    found = {token.strip(" \t\r\n\"'") for each in {delimiter, *",;|\t"} for token in line.split(each)}
     with contextlib.suppress(csv.Error):
         found |= {token.strip() for fields in csv.reader([line], delimiter=delimiter) for token in fields}
     return found

@@ -36,7 +36,7 @@ def forget(
     if dry_run:
         seen = erasure.look(household, reached)
         erasure.refuse_nobody(household, seen)
-        _show(seen, {held.table: held.rows for held in seen.tables}, "rows to remove")
+        _show(seen, {held.table: held.rows for held in seen.tables}, "to remove")
         console.print("Nothing was changed.")
         _not_ours(seen, reached)
         return
@@ -50,7 +50,7 @@ def forget(
             under_way=lambda: _under_way(found),
             say=lambda line: console.print(f"  [dim]{line}[/]"),
         )
-    _show(done.seen, done.removed, "rows removed")
+    _show(done.seen, done.removed, "removed")
     _conclude(done)
     _not_ours(done.seen, reached)
 
@@ -95,12 +95,12 @@ def _show(seen: Seen, rows: dict[str, int], what: str) -> None:
     from orchestration.cli.launch import console
 
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("table", what, "files", "rows found now", "in its log"):
+    for column in ("table", what, "files", "found now", "in its log"):
         table.add_column(column, justify="left" if column == "table" else "right", no_wrap=True)
     for held in seen.tables:
         numbers = (rows.get(held.table, 0), held.files, held.rows + held.old, held.mentions)
         table.add_row(held.table, *(f"{number:,}" for number in numbers))
-    table.add_row("kept copies of delivered files", "", "", f"{seen.copies:,}", "")
+    table.add_row("the raw store", "", "", f"{seen.copies:,}", "")
     console.print(table)
 
 
