@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 NOTE = "erasure"  # under which the commit that removed the rows says of whom, how many, and instead of what
 HOUSEHOLD, RULE, LINE = "household_id", "rule", "line"
 BASKET = "basket_id"
+LEFT_SECONDS = 24 * 3600  # nothing that is at work leaves a file alone for so long
 Day = dt.date | None
 
 
@@ -199,6 +200,7 @@ def forget(
         say("Emptying its lines in the raw store")
         for copy, files, column in _copies(reached):
             delivered_files.blank([copy], files, column, household.__eq__)
+        _remove_leftovers(reached, now=now)
         say("Looking through everything again")
         seen = look(household, reached)
         removed = _removed(stone, reached)
@@ -370,9 +372,19 @@ def _without(store: TableStore, name: str, held: Held, household: str, reached: 
         rows = rows.filter(of_days | rows[column].isnull() if None in held.days else of_days)
     if HOUSEHOLD in rows.columns:
         return rows.filter(~(rows.household_id == household).fill_null(False))
+    import pyarrow as pa
+
     whole = rows.to_pyarrow()
     theirs = set(_theirs(whole, household, reached.settings))
-    return whole.take([place for place in range(whole.num_rows) if place not in theirs])
+    return whole.filter(pa.array([place not in theirs for place in range(whole.num_rows)], pa.bool_()))
+
+
+def _remove_leftovers(reached: Reached, *, now: dt.datetime) -> None:
+    """What processes that were killed left: half copies of files, and what the engine had put on disk."""
+    for path in [*reached.raw.glob(".part-*"), *reached.raw.glob("*/.part-*"), *(reached.state / "spill").rglob("*")]:
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file() and now.timestamp() - path.stat().st_mtime > LEFT_SECONDS:
+                path.unlink()
 
 
 def _notes(name: str, stone: str, store: TableStore) -> list[tuple[int, Mapping[str, Any]]]:

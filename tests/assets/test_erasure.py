@@ -6,12 +6,14 @@ import datetime as dt
 import fcntl
 import gzip
 import json
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
@@ -21,7 +23,7 @@ from assets.erasure import Reached, forget, look
 from assets.ingestion import erased
 from assets.ingestion.cleaning import clean
 from resources import delivered_files, table_history
-from resources.engine import content_digests
+from resources.engine import content_digests, temporary_name
 from resources.errors import Refused, Unavailable
 from resources.records import Delivery, Erasure, Made, Verdict
 from resources.settings import FeedFiles, Transactions, load_settings
@@ -150,6 +152,17 @@ def test_whoever_it_is_the_others_keep_their_rows(shop, who: str) -> None:
         "transactions_quarantine": 3 if who == "1510" else 2,
     }  # fmt: skip
     assert not [entry for entry in reached.operations.trail() if erasure.naming(who).search(entry.payload)]
+
+
+def test_a_quarantine_of_its_lines_alone_is_empty_then(shop) -> None:
+    reached = shop()
+    tables = reached.tables
+    own = tables.read("transactions_quarantine", since=DAYS[0], until=DAYS[0]).to_pyarrow()
+    theirs = own.filter(pa.compute.match_substring(own["line"], WHO))
+    tables.replace_days("transactions_quarantine", theirs, days=DAYS, undated=True)
+    assert do(reached).removed["transactions_quarantine"] == len(theirs) == 1
+    assert len(tables.read("transactions_quarantine").to_pyarrow()) == 0
+    is_gone(reached)
 
 
 def test_what_was_delivered_is_counted_without_it(shop) -> None:
@@ -300,6 +313,17 @@ def test_a_write_that_was_cut_off_goes_too(shop) -> None:
     assert not stray.exists()
 
 
+def test_what_killed_processes_left_goes_too(shop) -> None:
+    reached = shop()
+    (reached.raw / "ab").mkdir(parents=True)
+    left, at_work = reached.raw / "ab" / ".part-1", reached.raw / ".part-2"
+    for file, hours in ((left, 25), (at_work, 1)):
+        file.write_text("H1")
+        os.utime(file, (NOW.timestamp() - hours * 3600,) * 2)
+    do(reached)
+    assert (left.exists(), at_work.exists()) == (False, True)
+
+
 def test_another_store_is_emptied_too(shop, tmp_path: Path) -> None:
     reached = shop()
     other = TableStore(root=str(tmp_path / "benchmark"))
@@ -331,7 +355,7 @@ def taken_in(engine, lines: list[tuple[str | None, str, str]], of: erased.Forgot
     ]  # fmt: skip
     types = {"source_row": pa.int64(), "file_date": pa.date32()}
     schema = pa.schema({name: types.get(name, pa.string()) for name in rows[0]})
-    table = engine.create_table("came", pa.Table.from_pylist(rows, schema=schema), overwrite=True, temp=True)
+    table = engine.create_table(temporary_name("came"), pa.Table.from_pylist(rows, schema=schema), temp=True)
     day = DAYS[0]
     found = clean(table, FEED, timezone="UTC", first_day=day, last_day=DAYS[-1], since=day, until=day)
     return erased.without(found, FEED, of)
@@ -367,6 +391,13 @@ def test_a_day_of_its_lines_alone_is_no_day_without_lines(engine) -> None:
 
 def test_with_nobody_forgotten_nothing_is_asked(engine) -> None:
     assert taken_in(engine, [("H1", "a", AT)], erased.Forgotten()).erased == {}
+
+
+def test_the_household_file_is_taken_in_without_it(engine) -> None:
+    rows = engine.create_table(temporary_name("file"), pa.table({"household_id": ["H1", "H2"]}), temp=True)
+    left, n = erased.without_households(rows, forgotten("H1", "H9"))
+    assert (left.household_id.to_pyarrow().to_pylist(), n) == (["H2"], 1)
+    assert erased.without_households(rows, erased.Forgotten())[1] == 0
 
 
 # Kept copies

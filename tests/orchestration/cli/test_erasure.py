@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from assets import erasure, gates, staleness
@@ -16,6 +17,7 @@ from assets.ingestion.erased import hashed, the_key
 from assets.scoring.assets import served_now
 from assets.training.rebuilding import rebuild
 from orchestration.cli import screens
+from orchestration.cli.erasure import _under_way, forget
 from resources import table_history
 from resources.errors import Refused
 from resources.records import Erasure, Override, Publication, Verdict
@@ -86,6 +88,45 @@ class Before:
     shut: list[str]
     stale: list[staleness.Stale]
     done: erasure.Forgotten
+
+
+@pytest.fixture
+def dry(night: Shop, monkeypatch) -> Shop:
+    monkeypatch.setattr("orchestration.cli.erasure._reached", lambda: reached(night))
+    return night
+
+
+def test_a_dry_run_says_what_there_is_and_changes_nothing(dry: Shop, capsys) -> None:
+    before = rows(dry)
+    forget(WHO, dry_run=True)
+    said = capsys.readouterr().out
+    assert f"{sum(WHO in row for row in before['training_examples']):,}" in said
+    assert "Nothing was changed." in said
+    assert f"backups of {dry.folder}" in said
+    assert (rows(dry), dry.operations.records(Erasure)) == (before, [])
+    with pytest.raises(Refused, match="no household 'H-9999'"):
+        forget("H-9999", dry_run=True)
+
+
+def test_a_run_that_is_under_way_is_named(dry: Shop) -> None:
+    assert _under_way(dry.instance) is None
+    for status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.STARTED):
+        run = dry.instance.create_run_for_job(dry.defs.resolve_job_def("nightly"), status=status)
+        assert _under_way(dry.instance) == run.run_id
+        dry.instance.delete_run(run.run_id)
+
+
+def test_status_says_how_to_finish_what_was_asked(operations, monkeypatch) -> None:
+    monkeypatch.setattr(screens, "adapters", lambda: {"operations": operations})
+    asked = Erasure(household="0" * 64, key="k", step=Erasure.ASKED, by="ann", reason="a letter", at=NOW)
+    operations.record(asked)
+    advice: list[str] = []
+    screens._erasures(advice)
+    assert "ann asked on 2024-06-01 12:00 UTC" in advice[0]
+    assert "`nightcart forget HOUSEHOLD` again finishes it" in advice[0]
+    operations.record(dataclasses.replace(asked, step=Erasure.DONE))
+    screens._erasures(advice)
+    assert len(advice) == 1
 
 
 @pytest.fixture(scope="module")
