@@ -56,7 +56,10 @@ def stale(made: Iterable[Made], deliveries: Sequence[tuple[int, Delivery]]) -> l
     """What was made from lines that are others now, by subject; `deliveries` are numbered, in order."""
     by_day: dict[dt.date, list[tuple[int, str]]] = {}
     for number, delivery in deliveries:
-        by_day.setdefault(delivery.business_date, []).append((number, delivery.content))
+        told = by_day.setdefault(delivery.business_date, [])
+        if delivery.instead_of:  # one household's lines were erased: who knew them knows what is left
+            told[:] = [(n, delivery.content if c == delivery.instead_of else c) for n, c in told]
+        told.append((number, delivery.content))
     newest = {(record.subject, record.business_date): record for record in made}  # the last of each is what is there
     found: dict[str, dict[dt.date, set[dt.date]]] = {}
     for (subject, day), record in newest.items():

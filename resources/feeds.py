@@ -94,7 +94,7 @@ class FeedReader:
         for pattern in files.path if others or not days else ():
             wanted = [(pattern.format(date=day), day) for day in others] if "{date" in pattern else [(pattern, None)]
             for path, day in wanted:
-                found += [(match, day) for match in _expand(path)]
+                found += [(match, day) for match in expand(path)]
         return list(dict.fromkeys(found))  # a file that two patterns match is one file
 
     def keep(
@@ -192,7 +192,7 @@ def listed(items: Sequence[object], most: int = 5) -> str:
     return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
 
 
-def _expand(path: str) -> list[str]:
+def expand(path: str) -> list[str]:
     """The existing files that a path, glob or URL stands for, sorted."""
     if path.startswith("package://"):
         folder = _package_folder(path)

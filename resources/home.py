@@ -39,6 +39,11 @@ def state() -> Path:
     return root() / config_file().stem
 
 
+def erasure_key() -> Path:
+    """The file whose random bytes turn a household that was forgotten into the hash that is on record."""
+    return state() / "erasure.key"
+
+
 def environment() -> dict[str, str]:
     """The variables that point Dagster, MLflow and Great Expectations at the state of the retailer in use."""
     tracking_uri = f"sqlite:///{state() / 'mlflow' / 'mlflow.db'}"

@@ -263,6 +263,7 @@ class Delivery:
 
     `files` are digests by name, `columns` types by name (in the files' order), `rows` all lines that came, `broken` those
     that were set aside by rule, and `content` a digest of the day's lines in `transactions`, wherever they came from.
+    Where it is no delivery but what an erasure left of one, `instead_of` is the content that was there before.
     """
 
     TABLE: ClassVar = "deliveries"
@@ -275,6 +276,7 @@ class Delivery:
     content: str
     run_id: str
     taken_in_at: dt.datetime
+    instead_of: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,6 +323,31 @@ class Alert:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Erasure:
+    """A household is to be forgotten (`asked`), and, as a second record, is (`done`); it is not named, not even here.
+
+    `household` is its keyed hash, and `key` tells which key that was made with (`assets.ingestion.erased`). Once it is
+    done, `removed` has the rows by table, `versions` the first one of each table that can still be read, and `proof`
+    what was looked through and found afterwards.
+    """
+
+    TABLE: ClassVar = "erasures"
+
+    household: str
+    key: str
+    step: str
+    by: str
+    reason: str
+    removed: Mapping[str, int] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
+    proof: Mapping[str, Any] = field(default_factory=dict)
+    at: dt.datetime
+
+    ASKED: ClassVar = "asked"
+    DONE: ClassVar = "done"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Heartbeat:
     """A schedule or sensor was at work."""
 
@@ -346,5 +373,6 @@ KINDS: tuple[type, ...] = (
     Delivery,
     Made,
     Alert,
+    Erasure,
     Heartbeat,
 )

@@ -7,10 +7,12 @@ of a set of days has a fingerprint that changes when, and only when, one of thei
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import fcntl
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -101,18 +103,31 @@ class TableStore(dg.ConfigurableResource):
         history = self._open(table).history(1) if self.exists(table) else []
         return json.loads(history[0].get(NOTE, "{}")) if history else {}
 
+    def notes(self, table: str) -> list[tuple[int, dict[str, Any]]]:
+        """The versions of all commits that the table's log still has, each with its note, the oldest first."""
+        history = self._open(table).history() if self.exists(table) else []
+        return [(commit["version"], json.loads(commit.get(NOTE, "{}"))) for commit in reversed(history)]
+
     def rows_by_day(self, table: str) -> dict[dt.date | None, int]:
         """How many rows each day has, from the table's log alone; no table, no days."""
         return _rows_by_day(self._open(table)) if self.exists(table) else {}
+
+    def day_column(self, table: str) -> str | None:
+        """The column of days that a table is partitioned by."""
+        return _day_column(self._open(table))
+
+    def live(self, table: str) -> dict[str, dt.date | None]:
+        """The files of the newest version, as its log names them, each with its day."""
+        return {part.path: part.day for part in _parts(self._open(table))}
 
     def fingerprint(self, table: str, *, since: dt.date | None = None, until: dt.date | None = None) -> str:
         """A digest of the files that hold the days `since` … `until`: the same files, the same rows."""
         return _digest(_parts(self._open(table), since=since, until=until))
 
-    def fingerprints(self, table: str) -> dict[dt.date | None, str]:
+    def fingerprints(self, table: str, *, version: int | None = None) -> dict[dt.date | None, str]:
         """The fingerprint of each day that has rows, from one look at the table's log; no table, no days."""
         by_day: dict[dt.date | None, list[_Part]] = {}
-        for part in _parts(self._open(table)) if self.exists(table) else []:
+        for part in _parts(self._open(table, version)) if self.exists(table) else []:
             by_day.setdefault(part.day, []).append(part)
         return {day: _digest(parts) for day, parts in by_day.items()}
 
@@ -144,11 +159,56 @@ class TableStore(dg.ConfigurableResource):
 
         `by` is the column of days that the table is partitioned by.
         """
-        conditions = [f"({by} >= '{first}' AND {by} <= '{last}')" for first, last in _runs(days)]
-        conditions += [f"{by} IS NULL"] if undated else []
-        return self._write(table, rows, day=by, predicate=" OR ".join(conditions))
+        return self._write(table, rows, day=by, predicate=_condition(by, days, undated=undated))
 
-    def _write(
+    def rewrite(
+        self, table: str, rows: ibis.Table | pa.Table, *, days: Collection[dt.date | None], note: Mapping[str, Any]
+    ) -> Commit:
+        """Replace those of `days` (None: the rows without one) or all of a table that has no days, in one commit.
+
+        For whoever has the store :meth:`alone`. `note` is added to that of the commit before.
+        """
+        opened = self._open(table)
+        day = _day_column(opened)
+        dated = [each for each in days if each]
+        return self._commit(
+            table,
+            rows,
+            day=day,
+            predicate=_condition(day, dated, undated=None in days) if day else None,
+            note={**self.note(table), **note},
+            onto=opened.version(),
+        )
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else writes any table meanwhile: who begins to waits. On this machine: an object store has no locks.
+
+        Raises :class:`Unavailable` when somebody is writing.
+        """
+        with self._held(fcntl.LOCK_EX | fcntl.LOCK_NB):
+            yield
+
+    @contextlib.contextmanager
+    def _held(self, how: int) -> Iterator[None]:
+        if "://" in self.root:
+            yield
+            return
+        Path(self.root).mkdir(parents=True, exist_ok=True)
+        with open(Path(self.root) / ".writers", "a") as lock:
+            try:
+                fcntl.flock(lock, how)
+            except BlockingIOError as error:
+                raise Unavailable(
+                    f"Somebody is writing a table below {self.root}.", remedy="run it again when that is over."
+                ) from error
+            yield
+
+    def _write(self, table: str, rows: ibis.Table | pa.Table, **how: Any) -> Commit:
+        with self._held(fcntl.LOCK_SH):
+            return self._commit(table, rows, **how)
+
+    def _commit(
         self,
         table: str,
         rows: ibis.Table | pa.Table,
@@ -192,6 +252,12 @@ class TableStore(dg.ConfigurableResource):
         try:
             opened = DeltaTable(self.uri(table), version=version)
         except TableNotFoundError as error:
+            if version is not None and self.exists(table):
+                raise Refused(
+                    f"Version {version} of {table} cannot be read any more: its history was cut off, as the erasure of a "
+                    "household does.",
+                    remedy=f"read version {self.version(table)}, which is there.",
+                ) from error
             raise Refused(
                 f"The table {table} does not exist yet.",
                 remedy=f"materialise {table.removesuffix('_quarantine')} first: `nightcart status` says what is missing.",
@@ -296,6 +362,11 @@ def _schema(opened: DeltaTable) -> ibis.Schema:
     import pyarrow as pa
 
     return ibis.Schema.from_pyarrow(pa.schema(opened.schema().to_arrow()))
+
+
+def _condition(by: str, days: Sequence[dt.date], *, undated: bool) -> str:
+    conditions = [f"({by} >= '{first}' AND {by} <= '{last}')" for first, last in _runs(days)]
+    return " OR ".join([*conditions, *([f"{by} IS NULL"] if undated else [])])
 
 
 def _runs(days: Sequence[dt.date]) -> list[tuple[dt.date, dt.date]]:

@@ -8,10 +8,11 @@ import dagster as dg
 
 from assets import gates
 from assets.failures import RETRY_OUTSIDE, explained
-from assets.ingestion import contract, deliveries
+from assets.ingestion import contract, deliveries, erased
 from assets.ingestion.offers import VERSION as OFFERS_VERSION
 from assets.partitions import business_days, days_of, fresh_by, last_day, settings
 from assets.reporting import OWNERS, columns, picture, report_days, written
+from resources import delivered_files
 from resources.engine import content_digest, content_digests
 from resources.errors import FeedMissing, FeedRefused
 from resources.feeds import ColumnsMissing, FeedFile, FeedReader, listed
@@ -104,6 +105,7 @@ def transactions(
     kept = feeds.keep(feed, days=open_days, landing_place=settings.landing)
     context.log.info(f"Judging the lines of {listed([file.name for file in kept])}")
     delivered, files = read_delivery(kept, settings, feeds, tables, good=good)
+    forgotten = erased.on_record(operations)
     cleaned = cleaning.clean(
         delivered,
         feed,
@@ -114,6 +116,7 @@ def transactions(
         until=days[-1],
         landed=[file.day for file in files if file.day],
     )
+    cleaned = erased.without(cleaned, feed, forgotten)
     # The quarantine first: when a day is refused, its lines can be looked at there.
     quarantine = tables.replace_days(QUARANTINE, cleaned.quarantine, days=days, undated=not feed.is_dated)
     _refuse_days_without_lines(cleaned, open_days, feed_path=" or ".join(feed.path), good=good)
@@ -136,12 +139,15 @@ def transactions(
             "lines_a_day": picture(pictures.lines_a_day(commit.rows_by_day, until=days[-1])),
         },
     )
+    if forgotten:
+        delivered_files.blank([file.copy for file in kept], feed, feed.columns.household_id, forgotten.has)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(content_digest(lines)),
         metadata={
             **written(commit, tables),
             "quarantined_rows": sum(cleaned.broken.values()),
             "quarantine_version": quarantine.version,
+            **({"rows_of_forgotten_households": sum(cleaned.erased.values())} if forgotten else {}),
         },
     )
 
@@ -297,6 +303,7 @@ def households(
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
     tables: TableStore,
+    operations: OperationsDatabase,
 ) -> dg.MaterializeResult:
     """What is known of households beside their baskets, one row a household, as it is tonight.
 
@@ -306,21 +313,26 @@ def households(
     from assets.ingestion import catalogue
 
     repeated = broken = 0
+    forgotten, kept = erased.on_record(operations), []
     if settings.households:
         key = settings.households.columns.household_id
-        delivered, _ = feeds.read(settings.households, engine=tables.engine, columns=[key])
+        delivered, kept = feeds.read(settings.households, engine=tables.engine, columns=[key])
         rows, repeated = catalogue.households(delivered, settings.households), catalogue.repeated(delivered, key)
         broken = catalogue.broken(delivered)
     else:
         rows = catalogue.no_households(tables.engine)
-    rows = rows.cache()
+    rows, left_out = erased.without_households(rows.cache(), forgotten)
     commit = tables.replace(HOUSEHOLDS, rows)
+    if settings.households and forgotten:
+        copies = [file.copy for file in kept]
+        delivered_files.blank(copies, settings.households, settings.households.columns.household_id, forgotten.has)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(content_digest(rows)),
         metadata={
             **written(commit, tables),
             "repeated_rows_left_out": repeated,
             "broken_lines_left_out": broken,
+            **({"rows_of_forgotten_households": left_out} if forgotten else {}),
             "dagster/column_schema": columns({name: (str(t), "") for name, t in rows.schema().items()}),
         },
     )

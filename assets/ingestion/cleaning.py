@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from resources.engine import as_text, in_zone, line_as_json, temporary_name, to_utc, try_strptime
@@ -61,18 +61,27 @@ class Cleaned:
     """What became of the lines of some business days.
 
     `transactions` and `quarantine` are tables with the columns :data:`TYPES` and :data:`QUARANTINE_COLUMNS`; `lines` counts all
-    delivered lines by day (None: of no day), `broken` the quarantined ones by day and rule.
+    delivered lines by day (None: of no day), `broken` the quarantined ones by day and rule. `erased` are the lines by
+    day of households that were forgotten (`assets.ingestion.erased`): they count nowhere else.
     """
 
     transactions: ibis.Table
     quarantine: ibis.Table
     lines: Mapping[dt.date | None, int]
     broken: Mapping[tuple[dt.date | None, str], int]
+    erased: Mapping[dt.date | None, int] = field(default_factory=dict)
 
     def days_without_good_lines(self, days: Sequence[dt.date]) -> dict[dt.date, dict[str, int]]:
-        """Those of `days` that have no good line, with the lines that each rule took; none for a day without lines."""
+        """Those of `days` that have no good line, with the lines that each rule took; none for a day without lines.
+
+        A day whose lines were all of households that were forgotten has had its lines.
+        """
         held_back = {day: {rule: n for (of, rule), n in self.broken.items() if of == day} for day in days}
-        return {day: rules for day, rules in held_back.items() if self.lines.get(day, 0) == sum(rules.values())}
+        return {
+            day: rules
+            for day, rules in held_back.items()
+            if self.lines.get(day, 0) == sum(rules.values()) and not self.erased.get(day)
+        }
 
 
 def source_columns(feed: Transactions) -> list[str]:
@@ -220,7 +229,8 @@ def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: Transactions) -
         "occurred_at_is_a_time": _says("occurred_at", _text(delivered, *columns.occurred_at)),
         "occurred_at_is_within_the_history": _says("occurred_at", _text(delivered, *columns.occurred_at)),
         "line_is_of_the_files_day": _says("occurred_at", _text(delivered, *columns.occurred_at)),
-        "basket_has_one_household": _says("household_id", _identifier(delivered, columns.household_id)),
+        # Not the household: a reason is quoted in verdicts, which stay on record when a household is forgotten.
+        "basket_has_one_household": _says("basket_id", _identifier(delivered, columns.basket_id)),
         "product_is_once_a_basket": _says("product_id", _identifier(delivered, columns.product_id)),
     }
     for name, (low, high) in _ranges(feed).items():

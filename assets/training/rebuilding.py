@@ -18,6 +18,7 @@ from assets.training.promotion import HOLDOUT
 from resources.errors import Refused
 from resources.model_registry import DIGEST, TABLE, digest
 from resources.provenance import code_version
+from resources.records import Erasure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,12 +60,13 @@ def rebuild(
     model: Model,
     from_lines: bool,
     say: Callable[[str], object],
+    erasures: Sequence[Erasure] = (),
 ) -> Rebuilt:
     """Train a version again from its record: versions of tables, label weeks, family, parameters and seed.
 
     `from_lines` makes its label weeks again as well, from the lines, catalogue and offers in the versions on record,
     within today's `model` limits; otherwise they are read as they are stored. Raises :class:`Refused` for a version
-    without a record, or whose tables' versions are gone.
+    without a record, or whose tables' versions are gone; one of `erasures` may be why.
     """
     import numpy as np
 
@@ -72,6 +74,7 @@ def rebuild(
         raise Refused(
             f"Version {version.version} has no recipe on record.", remedy="choose a version that was trained."
         )
+    _refuse_what_was_erased(version, [TRANSACTIONS] if from_lines else [EXAMPLES], erasures)
     recipe = json.loads(version.tags[RECIPE])
     weeks, holdout_weeks = (
         [dt.date.fromisoformat(day) for day in version.parameters[name].split()]
@@ -110,6 +113,18 @@ def rebuild(
         rows=len(holdout),
         other_code=code if code != code_version() else None,
     )
+
+
+def _refuse_what_was_erased(version: ModelVersion, tables: Sequence[str], erasures: Sequence[Erasure]) -> None:
+    for erasure in erasures:
+        for table in [*tables, EXAMPLES]:  # the holdout is read as it is stored
+            if _version_of(version, table) < erasure.versions.get(table, 0):
+                raise Refused(
+                    f"Version {version.version} was trained on version {_version_of(version, table)} of {table}, which is "
+                    f"gone: a household was forgotten on {erasure.at:%Y-%m-%d} ({erasure.by}: {erasure.reason}), and what "
+                    "was older than that with it.",
+                    remedy="it cannot be made again; a version that was trained since then can.",
+                )
 
 
 def _from_lines(

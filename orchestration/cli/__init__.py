@@ -12,7 +12,7 @@ import warnings
 
 import typer
 
-from orchestration.cli import benchmark, gates, policy, retailer, runs, stewardship, views
+from orchestration.cli import benchmark, erasure, gates, policy, retailer, runs, stewardship, views
 from orchestration.cli.drop import drop
 from resources.errors import NightcartError, of_the_machine
 
@@ -37,7 +37,13 @@ for group, commands in {
         views.status,
         views.watch,
     ),
-    "Decide": (gates.override, stewardship.promote, stewardship.rollback, stewardship.reconcile),
+    "Decide": (
+        gates.override,
+        stewardship.promote,
+        stewardship.rollback,
+        stewardship.reconcile,
+        erasure.forget,
+    ),
     "Set up": (retailer.init, retailer.use),
 }.items():
     for command in commands:

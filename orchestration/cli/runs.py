@@ -194,6 +194,7 @@ def rebuild(
     from orchestration.cli.launch import console
     from orchestration.definitions import build_resources
     from resources import home
+    from resources.records import Erasure
     from resources.settings import load_settings
 
     adapters = build_resources(home.state())
@@ -203,6 +204,7 @@ def rebuild(
         tables=adapters["tables"],
         model=load_settings().model,
         from_lines=from_lines,
+        erasures=adapters["operations"].records(Erasure),
         say=lambda line: console.print(f"  {line}"),
     )
     made_by = f" The version was made by other code ({found.other_code})." if found.other_code else ""

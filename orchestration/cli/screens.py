@@ -416,6 +416,7 @@ def status() -> None:
         _services(found, advice)
     _arrivals(advice)
     _stale(advice)
+    _erasures(advice)
     nights = [day for day, rows in adapters()["tables"].rows_by_day("recommendations").items() if rows and day]
     if nights and business_days.has_partition_key(max(nights).isoformat()):
         last = last_day(settings, now=dt.datetime.now(dt.UTC))
@@ -616,6 +617,17 @@ def _stale(advice: list[str]) -> None:
         else:
             assets = "group:features" if found.subject == staleness.FEATURES else found.subject
             advice.append(f"{said}`nightcart backfill --from {first} --to {last} --assets {assets} --force`.")
+
+
+def _erasures(advice: list[str]) -> None:
+    """Households that are to be forgotten and are not: who they are is on no record."""
+    from assets.erasure import pending
+
+    for asked in pending(adapters()["operations"]):
+        advice.append(
+            f"{asked.by} asked on {asked.at:%Y-%m-%d %H:%M} UTC for a household to be forgotten ({asked.reason}), and it is "
+            "not done: the same `nightcart forget HOUSEHOLD` again finishes it."
+        )
 
 
 def _services(found, advice: list[str]) -> None:

@@ -98,7 +98,7 @@ BREAKING: dict[str, tuple[list[Line], int, str]] = {
     "quantity_is_in_range": ([{"items": "-1"}], 1, "quantity is '-1', not in 0 … 100,000"),
     "sales_value_is_a_number": ([{"paid": None}], 1, "sales_value is ''"),
     "sales_value_is_in_range": ([{"paid": "10000.01"}], 1, "sales_value is '10000.01', not in 0 … 10,000"),
-    "basket_has_one_household": ([{}, {"who": "H2", "what": "P2"}], 2, "household_id is 'H2'"),
+    "basket_has_one_household": ([{}, {"who": "H2", "what": "P2"}], 2, "basket_id is 'R1'"),
     "product_is_once_a_basket": ([{}, {"what": "P2"}, {"items": "1"}], 3, "product_id is 'P1'"),
 }
 

@@ -1,0 +1,133 @@
+"""`nightcart forget`: a household's right to be erased."""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from assets.erasure import Forgotten, Reached, Seen
+
+SHOWN = 10  # files of others; the rest is counted
+
+
+def forget(
+    household: Annotated[str, typer.Argument(help="The household's identifier, as it stands in the feed.")],
+    reason: Annotated[str, typer.Option(help="Why, without saying who; it stays on record with your name.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what there is to remove.")] = False,
+) -> None:
+    """Remove a household from all tables and their history, keep it out from then on, and prove it.
+
+    Nothing else changes: gates stay as they are, and the audit trail whole. What is trained stays in use, but cannot be
+    made again from the rows that are gone. Killed, it is finished by the same command.
+
+    Examples: `nightcart forget 1510 --dry-run`, `nightcart forget 1510 --reason "asked by letter, case 88"`
+    """
+    from assets import erasure
+    from orchestration import definitions  # noqa: F401  # where it is imported, the gates are known
+    from orchestration.cli.launch import console, instance
+
+    household, reached = household.strip(), _reached()
+    if dry_run:
+        seen = erasure.look(household, reached)
+        erasure.refuse_nobody(household, seen)
+        _show(seen, {held.table: held.rows for held in seen.tables}, "to remove")
+        console.print("Nothing was changed.")
+        _not_ours(seen, reached)
+        return
+    with instance() as found:
+        done = erasure.forget(
+            household,
+            by=getpass.getuser(),
+            reason=reason,
+            now=dt.datetime.now(dt.UTC),
+            reached=reached,
+            under_way=lambda: _under_way(found),
+            say=lambda line: console.print(f"  [dim]{line}[/]"),
+        )
+    _show(done.seen, done.removed, "removed")
+    _conclude(done)
+    _not_ours(done.seen, reached)
+
+
+def _conclude(done: Forgotten) -> None:
+    from orchestration.cli.launch import console
+
+    files = sum(held.files for held in done.seen.tables)
+    before = f" It was forgotten on {done.before.at:%Y-%m-%d} already." if done.before else ""
+    console.print(
+        f"[green]✓[/] No row of it is left in {files:,} files, nor in any log or kept copy.{before} No feed brings it back."
+    )
+    if done.seen.records:
+        console.print(
+            f"[yellow]![/] {done.seen.records:,} records of the audit trail quote it in a reason; sealed as they are, they "
+            "cannot be changed. `nightcart audit show --json` has them."
+        )
+    for path in done.seen.texts:
+        console.print(f"[yellow]![/] The history of runs and models quotes it: {path}", soft_wrap=True)
+
+
+def _not_ours(seen: Seen, reached: Reached) -> None:
+    """What nobody but the retailer can delete."""
+    from rich.markup import escape
+
+    from orchestration.cli.launch import console
+
+    console.print("Not ours to delete:")
+    for path, lines in list(seen.not_ours.items())[:SHOWN]:
+        console.print(f"  {escape(path)}: {lines:,} lines of it", soft_wrap=True)
+    if more := len(seen.not_ours) - SHOWN:
+        console.print(f"  and {more:,} more files" if more > 0 else "", end="\n" if more > 0 else "")
+    if not seen.not_ours:
+        console.print("  no delivered file that is there now has it")
+    console.print(f"  backups of {reached.state}, wherever they are kept", soft_wrap=True)
+
+
+def _show(seen: Seen, rows: dict[str, int], what: str) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from orchestration.cli.launch import console
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("table", what, "files", "found now", "in its log"):
+        table.add_column(column, justify="left" if column == "table" else "right", no_wrap=True)
+    for held in seen.tables:
+        numbers = (rows.get(held.table, 0), held.files, held.rows + held.old, held.mentions)
+        table.add_row(held.table, *(f"{number:,}" for number in numbers))
+    table.add_row("the raw store", "", "", f"{seen.copies:,}", "")
+    console.print(table)
+
+
+def _under_way(found: dg.DagsterInstance) -> str | None:
+    import dagster as dg
+
+    from orchestration.cli.launch import UNDER_WAY
+
+    waiting = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.CANCELING]
+    runs = found.get_runs(dg.RunsFilter(statuses=[*UNDER_WAY, *waiting]), limit=1)
+    return runs[0].run_id if runs else None
+
+
+def _reached() -> Reached:
+    from assets.erasure import Reached
+    from orchestration.cli.adapters import adapters
+    from resources import home
+    from resources.table_store import TableStore
+
+    state = home.state()
+    kept = state / "benchmark" / "tables"  # label weeks that `nightcart benchmark quality` has made
+    return Reached(
+        settings=adapters()["settings"],
+        tables=adapters()["tables"],
+        operations=adapters()["operations"],
+        raw=adapters()["feeds"].raw,
+        state=state,
+        key=home.erasure_key(),
+        others={"benchmark": TableStore(root=str(kept))} if kept.exists() else {},
+    )

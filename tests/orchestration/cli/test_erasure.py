@@ -1,0 +1,279 @@
+"""A household of the corner shop is forgotten after a night: it is nowhere any more, and nothing else has changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets import erasure, gates, staleness
+from assets.erasure import Reached
+from assets.ingestion.erased import hashed, the_key
+from assets.scoring.assets import served_now
+from assets.training.rebuilding import rebuild
+from orchestration.cli import screens
+from orchestration.cli.erasure import _under_way, forget
+from resources import table_history
+from resources.errors import Refused
+from resources.records import Erasure, Override, Publication, Verdict
+from resources.settings import load_settings
+from tests.orchestration.test_nights import NIGHT, TOMORROW, Shop, failures, open_shop
+
+WHO = "H-0007"
+DAY = dt.date(2024, 3, 6)  # on which it bought
+NOW = dt.datetime(2024, 6, 1, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> Iterator[Shop]:
+    """A shop with its history, some of it delivered twice, and one whole night."""
+    for shop in open_shop(tmp_path_factory.mktemp("shop"), empty_mlflow):
+        shop.write(DAY, lambda text: text + "H-0007;R;P-001\n")
+        assert shop.take_in(dt.date(2024, 1, 1), NIGHT - dt.timedelta(days=1)).success
+        assert shop.take_in(DAY, DAY).success
+        assert shop.night(NIGHT).success
+        yield shop
+
+
+def reached(shop: Shop) -> Reached:
+    settings = load_settings()
+    moved = settings.transactions.model_copy(update={"path": [f"{shop.feed}/{{date}}.csv"]})
+    return Reached(
+        settings=settings.model_copy(update={"transactions": moved}),
+        tables=shop.tables,
+        operations=shop.operations,
+        raw=shop.folder / "raw",
+        state=shop.folder,
+        key=shop.folder / "erasure.key",
+    )
+
+
+def forgotten(shop: Shop, who: str = WHO, **more: Any) -> erasure.Forgotten:
+    asked: dict[str, Any] = {"by": "ann", "reason": "a letter", "now": NOW, "under_way": lambda: None} | more
+    return erasure.forget(who, reached=reached(shop), **asked)
+
+
+def rows(shop: Shop) -> dict[str, list[str]]:
+    """All rows of all tables."""
+    return {name: sorted(map(repr, shop.rows(name))) for name in table_history.names(shop.tables)}
+
+
+def others(rows: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: [row for row in of if WHO not in row] for name, of in rows.items()}
+
+
+def shut(shop: Shop) -> list[str]:
+    """Every gate that is not open for what is there now, but those of a model's versions."""
+    needs = {
+        subject: gates.whole(shop.tables, subject)
+        if not gates.GATES[subject][0].has_days
+        else {day: version for day, version in shop.tables.fingerprints(subject).items() if day}
+        for subject in gates.GATES
+        if subject not in ("challenger", "champion")
+    }
+    return sorted(map(str, gates.closed(shop.operations, needs, now=dt.datetime.now(dt.UTC))))
+
+
+@dataclasses.dataclass
+class Before:
+    """What there was of the shop before anybody was forgotten."""
+
+    rows: dict[str, list[str]]
+    versions: dict[str, int]
+    shut: list[str]
+    stale: list[staleness.Stale]
+    done: erasure.Forgotten
+
+
+@pytest.fixture
+def dry(night: Shop, monkeypatch) -> Shop:
+    monkeypatch.setattr("orchestration.cli.erasure._reached", lambda: reached(night))
+    return night
+
+
+def test_a_dry_run_says_what_there_is_and_changes_nothing(dry: Shop, capsys) -> None:
+    before = rows(dry)
+    forget(WHO, dry_run=True)
+    said = capsys.readouterr().out
+    assert f"{sum(WHO in row for row in before['training_examples']):,}" in said
+    assert "Nothing was changed." in said
+    assert f"backups of {dry.folder}" in said
+    assert (rows(dry), dry.operations.records(Erasure)) == (before, [])
+    with pytest.raises(Refused, match="no household 'H-9999'"):
+        forget("H-9999", dry_run=True)
+
+
+def test_a_run_that_is_under_way_is_named(dry: Shop) -> None:
+    assert _under_way(dry.instance) is None
+    for status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.STARTED):
+        run = dry.instance.create_run_for_job(dry.defs.resolve_job_def("nightly"), status=status)
+        assert _under_way(dry.instance) == run.run_id
+        dry.instance.delete_run(run.run_id)
+
+
+def test_status_says_how_to_finish_what_was_asked(operations, monkeypatch) -> None:
+    monkeypatch.setattr(screens, "adapters", lambda: {"operations": operations})
+    asked = Erasure(household="0" * 64, key="k", step=Erasure.ASKED, by="ann", reason="a letter", at=NOW)
+    operations.record(asked)
+    advice: list[str] = []
+    screens._erasures(advice)
+    assert "ann asked on 2024-06-01 12:00 UTC" in advice[0]
+    assert "`nightcart forget HOUSEHOLD` again finishes it" in advice[0]
+    operations.record(dataclasses.replace(asked, step=Erasure.DONE))
+    screens._erasures(advice)
+    assert len(advice) == 1
+
+
+@pytest.fixture(scope="module")
+def erased(night: Shop) -> tuple[Shop, Before]:
+    """The night's shop, and what was there before its household was forgotten."""
+
+    names = table_history.names(night.tables)
+    first = next(iter(gates.GATES["transactions"]))
+    version = gates.of_days(night.tables, "transactions", [DAY])[DAY]
+    failed = Verdict(
+        subject="transactions", partition=DAY, data_version=version, check=first.check, outcome=Verdict.FAILED,
+        reason="few", run_id="run", decided_at=NOW,
+    )  # fmt: skip
+    let_through = Override(
+        subject="transactions", partition=DAY, data_version=version, check=first.check, reason="known", by="bob",
+        expires_at=dt.datetime(2100, 1, 1, tzinfo=dt.UTC), decided_at=NOW,
+    )  # fmt: skip
+    night.operations.record(failed, let_through)
+    before = {
+        "rows": rows(night),
+        "versions": {name: night.tables.version(name) for name in names},
+        "shut": shut(night),
+        "stale": staleness.on_record(night.operations),
+    }
+    return night, Before(**before, done=forgotten(night))
+
+
+def test_it_is_in_no_table_no_old_file_and_no_log(erased: tuple[Shop, Before]) -> None:
+    shop, before = erased
+    assert any(WHO in row for row in before.rows["training_examples"])
+    assert not any(WHO in row for of in rows(shop).values() for row in of)
+    for file in (shop.folder / "tables").rglob("*"):
+        assert not file.is_file() or WHO.encode() not in file.read_bytes(), file
+    for file in (shop.folder / "raw").rglob("*"):
+        assert not file.is_file() or WHO.encode() not in file.read_bytes(), file
+    assert before.done.removed["transactions"] == sum(WHO in row for row in before.rows["transactions"])
+    assert before.done.removed["transactions_quarantine"] == 1
+
+
+def test_the_rows_of_all_others_are_the_same(erased: tuple[Shop, Before]) -> None:
+    shop, before = erased
+    assert rows(shop) == others(before.rows)
+
+
+def test_versions_go_on_and_older_ones_cannot_be_read(erased: tuple[Shop, Before]) -> None:
+    shop, before = erased
+    for name in before.done.removed:
+        assert shop.tables.version(name) == before.versions[name] + 1
+        with pytest.raises(Refused, match="its history was cut off"):
+            shop.tables.read(name, version=before.versions[name])
+    # A table without households keeps its history.
+    assert shop.tables.read("products", version=0).count().execute()
+
+
+def test_gates_stay_as_they_were_and_nothing_is_stale(erased: tuple[Shop, Before]) -> None:
+    shop, before = erased
+    assert shut(shop) == before.shut == []
+    assert staleness.on_record(shop.operations) == before.stale == []
+    assert shop.operations.flaws() == []
+
+
+def test_what_is_served_is_a_publication_that_carries_on(erased: tuple[Shop, Before]) -> None:
+    shop, _ = erased
+    first, last = shop.operations.records(Publication)
+    assert (last.made_on, last.published_for, last.model_version) == (
+        first.made_on,
+        first.published_for,
+        first.model_version,
+    )
+    assert last.table_version == shop.tables.version("published_recommendations")
+    assert first.rows - last.rows == load_settings().model.top_k
+    assert served_now(shop.tables).made_on == NIGHT  # pyright: ignore
+
+
+def test_its_list_is_the_fallback(erased: tuple[Shop, Before], monkeypatch, capsys) -> None:
+    shop, _ = erased
+    monkeypatch.setattr(screens, "adapters", lambda: {"tables": shop.tables})
+    screens.recommendations(WHO, None)
+    assert f"Nothing is known of household {WHO}" in capsys.readouterr().out
+
+
+def test_who_it_was_is_on_no_record(erased: tuple[Shop, Before]) -> None:
+    shop, before = erased
+    asked, done = shop.operations.records(Erasure)
+    assert (asked.step, done.step, done.by, done.reason) == (Erasure.ASKED, Erasure.DONE, "ann", "a letter")
+    assert not [entry for entry in shop.operations.trail() if WHO in entry.payload]
+    key = shop.folder / "erasure.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert asked.household == hashed(WHO, key.read_bytes())
+    assert done.removed == before.done.removed
+    assert done.proof["rows"] == done.proof["mentions_in_logs"] == done.proof["lines_in_copies"] == 0
+    assert before.done.seen.not_ours[f"{shop.feed}/{DAY}.csv"] > 1
+
+
+def test_a_version_trained_before_is_not_made_again(erased: tuple[Shop, Before]) -> None:
+    shop, _ = erased
+    version = shop.registry.challenger_of(NIGHT.isoformat())
+    again: dict[str, Any] = {
+        "registry": shop.registry, "tables": shop.tables, "model": load_settings().model, "say": print,
+        "erasures": shop.operations.records(Erasure),
+    }  # fmt: skip
+    for from_lines in (False, True):
+        with pytest.raises(Refused, match=r"gone: a household was forgotten on 2024-06-01 \(ann: a letter\)"):
+            rebuild(version, from_lines=from_lines, **again)
+
+
+def test_again_it_finds_nothing_and_says_when_it_was_done(erased: tuple[Shop, Before]) -> None:
+    shop, before = erased
+    again = forgotten(shop, reason="")
+    assert again.before
+    assert again.before.at == NOW
+    assert again.removed == before.done.removed
+    assert len(shop.operations.records(Erasure)) == 2
+
+
+def test_a_day_that_comes_again_comes_without_it_and_makes_nothing_stale(
+    erased: tuple[Shop, Before], monkeypatch
+) -> None:
+    shop, _ = erased
+    monkeypatch.setattr("resources.home.erasure_key", lambda: shop.folder / "erasure.key")
+    before = rows(shop)
+    result = shop.take_in(DAY, DAY)
+    assert result.success, failures(result)
+    assert rows(shop) == before
+    assert staleness.on_record(shop.operations) == []
+    (made,) = result.asset_materializations_for_node("transactions")[-1:]
+    assert made.metadata["rows_of_forgotten_households"].value > 1
+    assert WHO in (shop.feed / f"{DAY}.csv").read_text()
+    assert not [f for f in (shop.folder / "raw").rglob("*.csv") if WHO in f.read_text()]
+
+
+def test_the_next_night_runs_without_it(erased: tuple[Shop, Before], monkeypatch) -> None:
+    shop, _ = erased
+    monkeypatch.setattr("resources.home.erasure_key", lambda: shop.folder / "erasure.key")
+    shop.write(TOMORROW, lambda text: text + f"{WHO},R-1,P-001,{TOMORROW} 09:00:00,1,1.00\n")
+    result = shop.night(TOMORROW)
+    assert result.success, failures(result)
+    assert not any(WHO in row for of in rows(shop).values() for row in of)
+    assert served_now(shop.tables).made_on == TOMORROW  # pyright: ignore
+
+
+def test_without_its_key_nothing_is_taken_in(erased: tuple[Shop, Before], monkeypatch) -> None:
+    shop, _ = erased
+    monkeypatch.setattr("resources.home.erasure_key", lambda: shop.folder / "lost.key")
+    result = shop.take_in(DAY, DAY)
+    assert not result.success
+    assert "nobody would know them again" in failures(result)
+    (shop.folder / "lost.key").write_bytes(b"another")
+    with pytest.raises(Refused, match=r"not the key .*restore"):
+        the_key(shop.operations.records(Erasure), shop.folder / "lost.key")
