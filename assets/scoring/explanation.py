@@ -1,7 +1,9 @@
 """How a list came to be: the household's own purchases, the features that spoke for a product, the model, and its decision.
 
 Everything is read as it was when the list was made (:class:`resources.records.Scoring`): the same versions of the
-tables, scored again by the same version of the model, so that an explanation is of that list and no other.
+tables, scored again by the same version of the model, so that an explanation is of that list and no other. Where a
+household was forgotten since, the tables' history begins with that: the oldest version is read, and that the scores are
+the same shows that the rows are.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from assets.ingestion.assets import PRODUCTS, TRANSACTIONS
@@ -19,7 +21,7 @@ from assets.training.versions import load
 from resources.errors import Refused
 from resources.model_registry import BUSINESS_DATE, DIGEST
 from resources.policy import Answer
-from resources.records import PolicyDecision, PromotionRecord, Scoring
+from resources.records import Erasure, PolicyDecision, PromotionRecord, Scoring
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +109,7 @@ def explain(
             f"It is not on record that lists of {day} were made.",
             remedy=f"`nightcart nightly --date {day}` makes them; `nightcart status` says which days have some.",
         )
-    scoring = made[0]
+    scoring = _readable(made[0], operations.records(Erasure))
     rows = tables.read(RECOMMENDATIONS, since=day, until=day, version=scoring.tables[RECOMMENDATIONS])
     listed = rows.filter(rows.household_id == household).order_by("rank").to_pandas()
     if is_fallback := listed.empty:
@@ -130,6 +132,15 @@ def explain(
         policy=_let_through(answer),
         places=_places(listed, again, _purchases(household, scoring, tables), _catalogue(listed, scoring, tables)),
     )
+
+
+def _readable(scoring: Scoring, erasures: Sequence[Erasure]) -> Scoring:
+    """With the versions in which the same rows can be read: since a household was forgotten, without that one's."""
+    versions = {
+        table: max([version, *(erasure.versions.get(table, 0) for erasure in erasures)])
+        for table, version in scoring.tables.items()
+    }
+    return replace(scoring, tables=versions)
 
 
 def _again(
