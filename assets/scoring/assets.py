@@ -189,13 +189,18 @@ def _score(
     )
 
 
-def features_of(day: dt.date, tables: TableStore, *, versions: Mapping[str, int]) -> "FeatureTables":
-    """The features of a business day's close, as of the `versions` of their tables."""
+def features_of(
+    day: dt.date, tables: TableStore, *, versions: Mapping[str, int], household: str | None = None
+) -> "FeatureTables":
+    """The features of a business day's close, as of the `versions` of their tables; of all households, or of one alone."""
     from assets.features.definitions import FeatureTables
 
-    return FeatureTables.of(
-        lambda name: tables.read(name, since=day, until=day, version=versions[name]).drop("business_date")
-    )
+    def read(name: str) -> "ir.Table":
+        rows = tables.read(name, since=day, until=day, version=versions[name]).drop("business_date")
+        is_of_all = household is None or "household_id" not in rows.columns
+        return rows if is_of_all else rows.filter(rows.household_id == household)
+
+    return FeatureTables.of(read)
 
 
 def placed(rows: "ir.Table", tables: TableStore, *, version: int | None = None) -> "ir.Table":

@@ -157,12 +157,12 @@ def _again(
 
     from assets.training.candidates import FEATURES, candidates
 
-    built = features_of(scoring.business_date, tables, versions=scoring.tables)
+    built = features_of(scoring.business_date, tables, versions=scoring.tables, household=household)
     sold = placed(built.product, tables, version=scoring.tables[PRODUCTS]).to_pandas()
     kept_back = allowed.denied(answer, sold) if answer else []
     denied = ibis.memtable(kept_back) if len(kept_back) else None
     found = candidates(built, own=settings.model.candidates, new=settings.model.new_candidates, denied=denied)
-    frame = found.filter(found.household_id == household).order_by("product_id").to_pandas()
+    frame = found.order_by("product_id").to_pandas()
     added = recommender.contributions(frame)
     tellings: list[list[Telling]] = [[] for _ in range(len(frame))]
     if added is not None:

@@ -529,8 +529,9 @@ def overrides(found: Sequence[Override]) -> None:
 def trail(entries: Sequence[audit.Entry]) -> None:
     """Entries of the audit trail, with the beginning of what each says."""
     table = Table(box=box.SIMPLE_HEAD, title="audit trail", title_justify="left")
-    for column in ("entry", "what", "digest", "says"):
-        table.add_column(column, justify="right" if column == "entry" else "left", no_wrap=column == "says")
+    for column in ("entry", "what", "digest"):
+        table.add_column(column, justify="right" if column == "entry" else "left", no_wrap=True)
+    table.add_column("says", no_wrap=True, overflow="ellipsis", ratio=1)
     for entry in entries:
         table.add_row(str(entry.id), f"{entry.kind} {entry.record_id}", entry.digest[:8], escape(entry.payload))
     console.print(table)
