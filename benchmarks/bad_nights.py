@@ -227,7 +227,10 @@ class Cron(Side):
     def lines(self, until: dt.date) -> Counter[Line]:
         with contextlib.closing(sqlite3.connect(self.folder / "shop.db")) as shop:
             query = "SELECT substr(bought_at, 1, 10), customer, receipt, article, items, paid FROM sales WHERE substr(bought_at, 1, 10) BETWEEN ? AND ?"
-            return Counter(line_of(*row) for row in shop.execute(query, [str(FIRST_NIGHT), str(until)]))
+            try:
+                return Counter(line_of(*row) for row in shop.execute(query, [str(FIRST_NIGHT), str(until)]))
+            except sqlite3.OperationalError:  # before the first night
+                return Counter()
 
     def is_at(self, step: str, log: Path, since: float) -> bool:
         return bool(STEPS[step][1]) and f"\n{STEPS[step][1]}\n" in log.read_text()

@@ -102,8 +102,9 @@ def _is_ours(alert: Alert, operations: OperationsDatabase) -> bool:
     same = [
         each
         for each in operations.records(Alert, key=alert.key, last=10)
-        if (each.kind, each.is_over) == (alert.kind, alert.is_over) and abs(each.told_at - alert.told_at) < RETRY_AFTER
+        if (each.kind, each.is_over) == (alert.kind, alert.is_over)
     ]
+    same = [each for each in same if each.told_at == alert.told_at or abs(each.told_at - alert.told_at) < RETRY_AFTER]
     if same[0].told_at == alert.told_at:
         return True
     if any(each.is_delivered for each in same):

@@ -20,8 +20,8 @@ def told() -> Told:
 
 
 @pytest.fixture
-def resources(settings, tables, operations, told) -> dict[str, Any]:
-    return {"settings": settings, "tables": tables, "operations": operations, "notifier": told}
+def resources(settings, feeds, tables, operations, told) -> dict[str, Any]:
+    return {"settings": settings, "feeds": feeds, "tables": tables, "operations": operations, "notifier": told}
 
 
 @dg.job(name="nightly")
