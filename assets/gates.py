@@ -108,7 +108,7 @@ def gate_checks(
 
             try:
                 found = {each.gate: each for each in look(context, **resources)}
-            except Exception as error:
+            except Exception as error:  # whatever it was, the gate stays shut, on record; the run still fails by it
                 why = f"{type(error).__name__}: {error}"
                 operations.record(*(verdict for gate in gates for verdict in crashed(gate, why)))
                 raise

@@ -86,7 +86,7 @@ def tell(alerts: Sequence[Alert], *, title: str, operations: OperationsDatabase,
         return True
     try:
         notifier.tell(subject(alerts, title=title), "\n\n".join(map(text, alerts)))
-    except Exception as error:
+    except Exception as error:  # of whatever service: it stays on record as not delivered, and is tried again
         log.warning("An alert could not be delivered, and is tried again: %s", error)
         return False
     operations.record(*(replace(alert, is_delivered=True) for alert in alerts))

@@ -167,7 +167,7 @@ def retraining_decision(
         for day in days_of(context):
             _decide_on_retraining(context, day, settings, tables, operations)
         entries = ledger.read(operations, now=dt.datetime.now(dt.UTC)).entries(rule=settings.retraining)
-    except Exception as error:
+    except Exception as error:  # not to decide costs a day; to fail would cost the night its lists
         context.log.exception(f"Whether to retrain stays undecided tonight: {type(error).__name__}: {error}")
         return
     own = [entry.decision for entry in entries if entry.decision.business_date == days_of(context)[-1]]

@@ -86,7 +86,7 @@ def watch(
                 night = Night(day=day, settings=settings, tables=tables, reference_of=reference_of)
                 try:
                     return _looked(look, night, version)
-                except Exception as error:
+                except Exception as error:  # a day that cannot be looked at hides no other, and stops no night
                     context.log.warning(f"The watch could not look at {day}", exc_info=True)
                     return Seen(says=_failed(error), has_failed=True)
 
@@ -109,7 +109,7 @@ def watch(
                     operations.record(new)
                     signals.append(new)
                 return _result(signals)
-            except Exception as error:
+            except Exception as error:  # a watch stops no night, not even by a mistake of its own
                 context.log.warning("The watch failed", exc_info=True)
                 return dg.AssetCheckResult(
                     passed=False,
