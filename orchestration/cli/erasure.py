@@ -107,7 +107,7 @@ def _show(seen: Seen, rows: dict[str, int], what: str) -> None:
 def _under_way(found: dg.DagsterInstance) -> str | None:
     import dagster as dg
 
-    from orchestration.cli.launch import UNDER_WAY
+    from orchestration.hold import UNDER_WAY
 
     waiting = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.CANCELING]
     runs = found.get_runs(dg.RunsFilter(statuses=[*UNDER_WAY, *waiting]), limit=1)
