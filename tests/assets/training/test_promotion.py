@@ -267,7 +267,7 @@ class TestQuestion:
     def test_version_is_described_by_its_record(self):
         made_on, close = DAY - dt.timedelta(days=2), DAY - dt.timedelta(days=2 + LABEL_DAYS)
         record = ModelVersion(
-            version=7, run_id="", tags={BUSINESS_DATE: str(made_on)}, metrics={}, aliases=[],
+            version=7, run_id="", source="", tags={BUSINESS_DATE: str(made_on)}, metrics={}, aliases=[],
             parameters={HOLDOUT: f"{close} {close - dt.timedelta(days=7)}"},
         )  # fmt: skip
         assert Candidate.of(record, was_champion=True) == Candidate(
