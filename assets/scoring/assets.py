@@ -134,7 +134,8 @@ def _score(
     with registry.files(registry.version(version)) as folder:
         recommender = Recommender.load(folder)
     built = FeatureTables.of(lambda name: tables.read(name, since=day, until=day).drop("business_date"))
-    found = candidates(built, own=model.candidates, new=model.new_candidates)
+    # Who bought a single product has a full list all the same: one that is short closes the night to everybody.
+    found = candidates(built, own=model.candidates, new=max(model.new_candidates, model.top_k))
     frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
     context.log.info(f"Scoring {len(frame):,} candidates with version {version}, {recommender.title}")
     personal = lists.personal(frame, recommender.score(frame), k=model.top_k, explore=model.explore_places)
