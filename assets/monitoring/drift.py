@@ -29,6 +29,8 @@ DAYS_NEEDED = 14
 WEEKDAYS_NEEDED = 3
 # Of fewer lines or baskets, shares of a tenth are noise.
 SAMPLE_NEEDED = 30
+# Known households or new ones are two values, of which one is rare: that all are new is no noise among a dozen.
+SAMPLE_NEEDED_OF: Mapping[str, int] = {"household": 12}
 # Of a column, so many values are told apart, those that are most frequent: a chain may have thousands of stores.
 VALUES_KEPT = 200
 # WARN is at the limit, ERROR where a day is twice as far from what is usual. On the demo's year the holidays reach that
@@ -227,7 +229,8 @@ class _Column:
     def of(cls, name: str, days: Sequence[DayProfile]) -> _Column:
         import numpy as np
 
-        there = [day for day in days if sum(day.values.get(name, {}).values()) >= SAMPLE_NEEDED]
+        needed = SAMPLE_NEEDED_OF.get(name, SAMPLE_NEEDED)
+        there = [day for day in days if sum(day.values.get(name, {}).values()) >= needed]
         totals: Counter[str] = Counter()
         for day in there:
             totals.update(day.values[name])
@@ -238,7 +241,8 @@ class _Column:
     def can_judge(self, day: DayProfile) -> bool:
         """Whether there is a sample on both sides, and another value than the one that all days have."""
         now = day.values.get(self.name, {})
-        is_known = len(self.counts) >= DAYS_NEEDED and sum(now.values()) >= SAMPLE_NEEDED
+        needed = SAMPLE_NEEDED_OF.get(self.name, SAMPLE_NEEDED)
+        is_known = len(self.counts) >= DAYS_NEEDED and sum(now.values()) >= needed
         return is_known and (len(self.values) > 1 or set(now) != set(self.values))
 
     def shares_of(self, day: DayProfile) -> np.ndarray:

@@ -21,11 +21,12 @@ from resources.model_registry import CHAMPION, ModelRegistry
 from resources.operations import OperationsDatabase
 from resources.policy import Policy
 from resources.records import PromotionRecord, Publication, Scoring
-from resources.settings import Settings
+from resources.settings import Model, Settings
 from resources.table_store import TableStore
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pandas as pd
 
     from assets.features.definitions import FeatureTables
 
@@ -133,7 +134,7 @@ def _score(
     import ibis
 
     from assets.scoring import allowed, lists, pictures
-    from assets.training.candidates import best_sellers, candidates
+    from assets.training.candidates import best_sellers
     from assets.training.models.interface import Recommender
 
     model, version = settings.model, decided.champion_after if decided else None
@@ -152,14 +153,14 @@ def _score(
         answer.on_record(subject=allowed.subject(day), run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
     )
     kept_back = allowed.denied(answer, sold)
-    denied = ibis.memtable(kept_back) if len(kept_back) else None
-    found = candidates(built, own=model.candidates, new=model.new_candidates, denied=denied)
+    found = candidates_of(built, model, kept_back)
     frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
     context.log.info(f"Scoring {len(frame):,} candidates with version {version}, {recommender.title}")
     personal = lists.personal(frame, recommender.score(frame), k=model.top_k, explore=model.explore_places)
 
     served = set(frame["household_id"].unique())
     listed = tables.read(HOUSEHOLDS, version=read[HOUSEHOLDS]).household_id.to_pyarrow().to_pylist()
+    denied = ibis.memtable(kept_back) if len(kept_back) else None
     popular = best_sellers(built, most=model.top_k, denied=denied).select("product_id", "buyers_month").to_pandas()
     others = lists.fallback(popular, [*sorted(set(listed) - served), None])
     rows = lists.joined(personal, others, business_date=day, model_version=version)
@@ -187,6 +188,18 @@ def _score(
             "scores": picture(pictures.scores(personal["score"].tolist(), k=model.top_k)),
         },
     )
+
+
+def candidates_of(built: "FeatureTables", model: Model, kept_back: "pd.DataFrame") -> "ir.Table":
+    """What is scored: candidates without those that the policy kept back (:func:`assets.scoring.allowed.denied`)."""
+    import ibis
+
+    from assets.training.candidates import candidates
+
+    denied = ibis.memtable(kept_back) if len(kept_back) else None
+    # Who bought a single product has a full list all the same: one that is short closes the night to everybody.
+    new = max(model.new_candidates, model.top_k)
+    return candidates(built, own=model.candidates, new=new, denied=denied)
 
 
 def features_of(

@@ -61,7 +61,8 @@ def recommendations_are_fit_to_use(
         rows = tables.read(RECOMMENDATIONS, since=day, until=day)
         wrong, without, lists = _lists(day, settings, tables)
         if wrong or without:
-            broken[FULL][day] = f"{wrong:,} of {lists:,} lists are not, and {without:,} households have none"
+            such = f" (such as that of household {wrong[0][0]}, with {wrong[0][1]:,} products)" if wrong else ""
+            broken[FULL][day] = f"{len(wrong):,} of {lists:,} lists are not{such}, and {without:,} households have none"
         ruled_out = rows.anti_join(recommendable, "product_id").product_id.topk(5).to_pandas().iloc[:, 0].tolist()
         if ruled_out:
             broken[RECOMMENDABLE][day] = f"products that may not be recommended stand in lists: {ruled_out}"
@@ -82,8 +83,8 @@ def champions_of(day: dt.date, operations: OperationsDatabase) -> list[int | Non
     return [record.champion_after for record in (before, *own) if record]
 
 
-def _lists(day: dt.date, settings: Settings, tables: TableStore) -> tuple[int, int, int]:
-    """Of a day: personal lists that are not as they should be, households that have none, and lists in all."""
+def _lists(day: dt.date, settings: Settings, tables: TableStore) -> tuple[list[tuple[str, int]], int, int]:
+    """Of a day: households whose lists are not as they should be with their products, those without one, lists in all."""
     rows = tables.read(RECOMMENDATIONS, since=day, until=day)
     known = tables.read("household_features", since=day, until=day).select("household_id")
     products = tables.read("product_features", since=day, until=day)
@@ -97,7 +98,9 @@ def _lists(day: dt.date, settings: Settings, tables: TableStore) -> tuple[int, i
     )
     bad = (lists.rows != length) | (lists.products != length) | (lists["last"] != length) | (lists.disorder > 0)
     without = known.anti_join(lists, "household_id")
-    return tuple(int(found.count().execute()) for found in (lists.filter(bad), without, lists))  # pyright: ignore[reportReturnType]
+    wrong = lists.filter(bad).order_by("household_id").select("household_id", "products").to_pyarrow().to_pylist()
+    counts = [int(found.count().execute()) for found in (without, lists)]  # pyright: ignore[reportArgumentType]
+    return [(row["household_id"], row["products"]) for row in wrong], counts[0], counts[1]
 
 
 def _not_allowed(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.ingestion.assets import PRODUCTS, TRANSACTIONS
 from assets.scoring import allowed
-from assets.scoring.assets import RECOMMENDATIONS, features_of, placed
+from assets.scoring.assets import RECOMMENDATIONS, candidates_of, features_of, placed
 from assets.training.versions import load
 from resources.errors import Refused
 from resources.model_registry import BUSINESS_DATE, DIGEST
@@ -153,15 +153,14 @@ def _again(
     tables: TableStore,
 ) -> pd.DataFrame:
     """The household's candidates by product: features, `score_again`, and `contributions` as lists of :class:`Telling`."""
-    import ibis
+    import pandas as pd
 
-    from assets.training.candidates import FEATURES, candidates
+    from assets.training.candidates import FEATURES
 
     built = features_of(scoring.business_date, tables, versions=scoring.tables, household=household)
     sold = placed(built.product, tables, version=scoring.tables[PRODUCTS]).to_pandas()
-    kept_back = allowed.denied(answer, sold) if answer else []
-    denied = ibis.memtable(kept_back) if len(kept_back) else None
-    found = candidates(built, own=settings.model.candidates, new=settings.model.new_candidates, denied=denied)
+    kept_back = allowed.denied(answer, sold) if answer else pd.DataFrame()
+    found = candidates_of(built, settings.model, kept_back)
     frame = found.order_by("product_id").to_pandas()
     added = recommender.contributions(frame)
     tellings: list[list[Telling]] = [[] for _ in range(len(frame))]

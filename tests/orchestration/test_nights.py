@@ -662,6 +662,27 @@ def test_a_watch_that_fails_loses_no_night_and_says_so(after_a_night: Shop, monk
     assert (last.level, last.says) == ("unknown", "It could not look: ZeroDivisionError: of all things")
 
 
+def test_a_household_of_a_single_purchase_has_a_full_list_and_costs_nobody_theirs(after_a_night: Shop) -> None:
+    shop, day = after_a_night, NIGHT + dt.timedelta(days=5)
+    line = f"H-9999,R-9999,P-001,{day} 12:00:00,1,1.00\n"
+    shop.write(day, lambda text: text + line)
+    assert shop.take_in(TOMORROW, day - dt.timedelta(days=1)).success
+    result = shop.night(day)
+    shop.write(day, lambda text: text.removesuffix(line))
+    assert result.success, failed_checks(result)
+    mine = [row for row in shop.rows("recommendations", day) if row["household_id"] == "H-9999"]
+    assert len(mine) == load_settings().model.top_k
+
+
+def test_a_week_that_ends_on_a_closed_day_is_over_by_its_close(shop: Shop) -> None:
+    closed = dt.date(2024, 3, 31)
+    assert shop.take_in(dt.date(2024, 1, 1), closed).success
+    learnt = [dg.AssetKey(name) for name in ("products", "offers", "training_examples")]
+    result = shop.run("backfill", closed, asset_selection=learnt)
+    assert result.success, failed_checks(result)
+    assert max(filter(None, shop.tables.rows_by_day("training_examples"))) == closed - dt.timedelta(days=7)
+
+
 # Last, for it spoils the lines
 
 

@@ -152,6 +152,8 @@ def test_a_small_shop_does_not_cry_wolf_and_still_misses_a_department():
     ]
     assert sum(level != "ok" for level in alarms) <= 2  # of 140 nights
     assert small.against(day(MONDAY, seed=1, lines=160, change=gone("PRODUCE"))).level != "ok"
+    anew = small.against(day(MONDAY, seed=1, lines=160, change=lambda shares: shares.update(household={"new": 1.0})))
+    assert (anew.level, anew.worst and anew.worst.column) == ("error", "household")
 
 
 def test_a_shop_without_stores_prices_or_hours_is_watched_by_what_it_has():
