@@ -39,6 +39,21 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("same_every_time")
 
+# Files that take minutes begin first, so that no worker is left alone with one at the end.
+LONG = (
+    "test_nights.py",
+    "test_cli.py",
+    "test_erasure.py",
+    "test_interruptions.py",
+    "test_own_model.py",
+    "test_retraining.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 if TYPE_CHECKING:
     import dagster as dg
     from ibis.backends.duckdb import Backend

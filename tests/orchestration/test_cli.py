@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import signal
-import subprocess
-import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -15,36 +11,9 @@ import pytest
 import tomlkit
 
 from orchestration.cli.launch import undone
-from resources import home
-from resources.table_store import TableStore
+from tests.typed import Nightcart
 
 FIRST, LAST = dt.date(2024, 1, 1), dt.date(2024, 1, 31)
-
-
-class Nightcart:
-    """`nightcart` with a state folder of its own."""
-
-    def __init__(self, state: Path, config: Path | None = None) -> None:
-        names = set(home.environment())
-        config = config or Path(os.environ["NIGHTCART_CONFIG"])
-        self.environment = {name: value for name, value in os.environ.items() if name not in names}
-        self.environment |= {"NIGHTCART_HOME": str(state), "NIGHTCART_CONFIG": str(config)}
-        self.environment |= {"COLUMNS": "200", "PYTHONWARNINGS": "ignore"}
-        self.state = state / config.stem
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", "from orchestration.cli import main; main()", *arguments]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, env=self.environment, text=True, stdout=pipe, stderr=pipe)
-
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=250)
-        return process.returncode, out, err
-
-    def rows(self, table: str) -> list[dict[str, object]]:
-        found = TableStore(root=str(self.state / "tables")).read(table)
-        return sorted(found.to_pyarrow().to_pylist(), key=repr)
 
 
 @pytest.fixture
@@ -197,46 +166,6 @@ def test_a_retailer_with_nothing_but_household_product_and_date_gets_its_lists(t
     for line in ("no [products]", "no transactions.columns.sales_value", "no transactions.columns.basket_id"):
         assert line in out
 
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, object]], float]:
-    """The table of a backfill that nobody killed, and the seconds that it took."""
-    whole = Nightcart(tmp_path_factory.mktemp("whole"))
-    began = time.monotonic()
-    assert whole("backfill", "--from", str(FIRST), "--to", str(LAST))[0] == 0
-    return whole.rows("transactions"), time.monotonic() - began
-
-
-@pytest.mark.parametrize("moment", [0.45, 0.6, 0.8])
-def test_a_killed_backfill_run_again_leaves_the_same_tables(nightcart: Nightcart, undisturbed, moment: float) -> None:
-    rows, seconds = undisturbed
-    command = ("backfill", "--from", str(FIRST), "--to", str(LAST))
-    process = nightcart.start(*command)
-    time.sleep(moment * seconds)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    if (nightcart.state / "tables" / "transactions" / "_delta_log").exists():
-        assert nightcart.rows("transactions") in ([], rows)  # never half
-
-    code, _out, err = nightcart(*command)
-    assert code == 0, err
-    assert nightcart.rows("transactions") == rows
-
-
-def test_two_at_a_time_are_refused(nightcart: Nightcart) -> None:
-    first = nightcart.start("backfill", "--from", str(FIRST), "--to", str(LAST))
-    lock = nightcart.state / "nightcart.lock"
-    while not (lock.exists() and lock.read_text()):
-        time.sleep(0.05)
-    code, _, err = nightcart("backfill", "--from", str(FIRST), "--to", str(LAST))
-    assert code == 1
-    assert "Another nightcart is running" in err
-    assert str(first.pid) in err
-    first.communicate(timeout=200)
-    assert first.returncode == 0
-
-
-# What a night that failed goes on with
 
 CHILDREN = {"a": ["b", "c"], "b": ["d"], "c": ["d"], "d": []}
 CHECKS = {"a": ["fit"], "b": [], "c": [], "d": []}

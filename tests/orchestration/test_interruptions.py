@@ -1,0 +1,61 @@
+"""Commands that are killed and typed again, and commands that are typed at the same time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.typed import Nightcart
+
+FIRST, LAST = dt.date(2024, 1, 1), dt.date(2024, 1, 31)
+
+
+@pytest.fixture
+def nightcart(tmp_path: Path) -> Nightcart:
+    return Nightcart(tmp_path / "state")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, object]], float]:
+    """The table of a backfill that nobody killed, and the seconds that it took."""
+    whole = Nightcart(tmp_path_factory.mktemp("whole"))
+    began = time.monotonic()
+    assert whole("backfill", "--from", str(FIRST), "--to", str(LAST))[0] == 0
+    return whole.rows("transactions"), time.monotonic() - began
+
+
+@pytest.mark.parametrize("moment", [0.45, 0.6, 0.8])
+def test_a_killed_backfill_run_again_leaves_the_same_tables(nightcart: Nightcart, undisturbed, moment: float) -> None:
+    rows, seconds = undisturbed
+    command = ("backfill", "--from", str(FIRST), "--to", str(LAST))
+    process = nightcart.start(*command)
+    time.sleep(moment * seconds)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    if (nightcart.state / "tables" / "transactions" / "_delta_log").exists():
+        assert nightcart.rows("transactions") in ([], rows)  # never half
+
+    code, _out, err = nightcart(*command)
+    assert code == 0, err
+    assert nightcart.rows("transactions") == rows
+
+
+def test_two_at_a_time_are_refused(nightcart: Nightcart) -> None:
+    first = nightcart.start("backfill", "--from", str(FIRST), "--to", str(LAST))
+    lock = nightcart.state / "nightcart.lock"
+    while not (lock.exists() and lock.read_text()):
+        time.sleep(0.05)
+    code, _, err = nightcart("backfill", "--from", str(FIRST), "--to", str(LAST))
+    assert code == 1
+    assert "Another nightcart is running" in err
+    assert str(first.pid) in err
+    first.communicate(timeout=200)
+    assert first.returncode == 0
+
+
+# What a night that failed goes on with
