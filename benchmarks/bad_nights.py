@@ -174,8 +174,8 @@ class Nightcart(Side):
             served = served_now(self.tables)
         except Exception:
             return "unreadable"
-        if served is None or served.published_for != day + ONE_DAY:
-            return "old" if served is None or served.made_on != day else "fresh"
+        if served is None or served.published_for <= day:
+            return "old"
         return "marked" if served.is_carried_over else "fresh"
 
     @property

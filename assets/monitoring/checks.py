@@ -19,7 +19,7 @@ from assets.monitoring.drift import Seen
 from assets.monitoring.signals import BAD, NIGHTS_KEPT, newest, signal
 from assets.partitions import ONE_DAY, days_of
 from assets.profiles.days import WEEKS_BEFORE
-from assets.profiles.reference import REFERENCE, Reference
+from assets.profiles.reference import REFERENCE, Reference, days_of_ages
 from assets.reporting import picture
 from assets.scoring.assets import RECOMMENDATIONS
 from assets.training.champions import serving
@@ -31,10 +31,6 @@ from resources.table_store import TableStore
 
 INPUTS, LOOKED_AT, PREDICTIONS, OUTCOMES = "inputs", "features", "predictions", "outcomes"
 WATCHES = (INPUTS, LOOKED_AT, PREDICTIONS, OUTCOMES)
-
-
-# Nights on which a closed day shows in ages: later, few households were last there on the day that is missing.
-AGES_MOVED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,8 +177,7 @@ def features(night: Night, reference: Reference) -> Seen:
     if not reference.has_a_past(first_day=night.settings.first_business_day):
         return Seen(says="The champion was made of fewer than twelve weeks: what looks back as far changes by itself.")
     was = reference.features.like(night.day)
-    ages = [night.day - n * ONE_DAY for n in range(AGES_MOVED)]
-    if closed := [day for day in ages if night.settings.is_closed(day)]:
+    if closed := [day for day in days_of_ages(night.day) if night.settings.is_closed(day)]:
         return Seen(says=f"The stores were closed on {closed[0]}: nothing is as many days ago as usual.")
     if was is None or not features_are_there(night.tables, night.day):
         return Seen(says="There are no features of the night, or none were kept with the champion.")

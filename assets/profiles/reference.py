@@ -19,6 +19,9 @@ PAST_NEEDED = 28
 # whatever households do. On a shop of eleven weeks it was an alarm every night from the twelfth on.
 LOOK_BACK = dt.timedelta(days=84)
 
+# Nights on which a closed day shows in ages: later, few households were last there on the day that is missing.
+AGES_MOVED = 3
+
 # Under which name it is kept on a version's record.
 REFERENCE = "reference.json"
 
@@ -81,6 +84,11 @@ def reference_days(until: dt.date, *, first_day: dt.date) -> list[dt.date]:
     """The days that a reference made at `until`'s close has a profile of, in order."""
     days = (until - dt.timedelta(days=back) for back in reversed(range(REFERENCE_DAYS)))
     return [day for day in days if day >= first_day + dt.timedelta(days=PAST_NEEDED)]
+
+
+def days_of_ages(night: dt.date) -> list[dt.date]:
+    """The days that must have been open for ages at the close of `night` to be as usual."""
+    return [night - dt.timedelta(days=n) for n in range(AGES_MOVED)]
 
 
 def _as_json(numbers: Numbers) -> dict[str, object]:

@@ -10,7 +10,7 @@ from assets.features.definitions import FeatureTables
 from assets.ingestion.assets import PRODUCTS, TRANSACTIONS
 from assets.profiles import numbers
 from assets.profiles.days import WEEKS_BEFORE, profiles
-from assets.profiles.reference import Numbers, Reference, reference_days
+from assets.profiles.reference import Numbers, Reference, days_of_ages, reference_days
 from assets.training.candidates import candidates, reasons
 from assets.training.metrics import top
 
@@ -44,13 +44,15 @@ def reference(
     seen = profiles(lines, tables.read(PRODUCTS), days=days, timezone=settings.timezone) if days else []
     last_week = [day - dt.timedelta(days=back) for back in range(FEATURE_NIGHTS)]
     nights = [night for night in last_week if features_are_there(tables, night) and may_be_used(night)]
+    # As a night after a closed day is not compared, none is compared with it.
+    usual = [night for night in nights if not any(map(settings.is_closed, days_of_ages(night)))]
     features = lists = Numbers(cuts={}, nights={})
-    if nights:
-        newest = features_of(tables, nights[0])
+    if usual:
+        newest = features_of(tables, usual[0])
         cuts = numbers.feature_cuts(newest)
         features = Numbers(
             cuts=cuts,
-            nights={night: numbers.feature_counts(features_of(tables, night), cuts) for night in nights},
+            nights={night: numbers.feature_counts(features_of(tables, night), cuts) for night in usual},
         )
     if day in nights:
         lists = _lists(day, features_of(tables, day), recommender, settings=settings)

@@ -23,6 +23,8 @@ from assets.scoring.checks import champions_of
 from assets.scoring.explanation import explain
 from assets.training import card
 from assets.training.champions import serving
+from assets.training.models.interface import Recommender
+from assets.training.reference import reference
 from assets.training.stewardship import Person, promote, roll_back
 from orchestration.cli import launch
 from orchestration.cli.gates import override
@@ -681,6 +683,25 @@ def test_a_week_that_ends_on_a_closed_day_is_over_by_its_close(shop: Shop) -> No
     result = shop.run("backfill", closed, asset_selection=learnt)
     assert result.success, failed_checks(result)
     assert max(filter(None, shop.tables.rows_by_day("training_examples"))) == closed - dt.timedelta(days=7)
+
+
+def test_a_night_after_a_closed_day_is_no_reference_for_others(shop: Shop) -> None:
+    first, closed = dt.date(2024, 3, 29), dt.date(2024, 3, 31)
+    last = closed + dt.timedelta(days=3)
+    assert shop.take_in(dt.date(2024, 1, 1), last).success
+    for day in (first, closed, last - ONE_DAY, last):
+        made = [dg.AssetKey(name) for name in ("products", "offers", *FEATURES)]
+        assert shop.run("backfill", day, asset_selection=made).success
+    kept = reference(
+        last,
+        Recommender.create("assets.training.models.baselines:GlobalTop"),
+        tables=shop.tables,
+        settings=load_settings(),
+        promised={},
+        may_be_used=lambda night: True,
+    )
+    assert set(kept.features.nights) == {first, last}
+    assert set(kept.lists.nights) == {last}
 
 
 # Last, for it spoils the lines

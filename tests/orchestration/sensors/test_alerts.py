@@ -20,8 +20,15 @@ def told() -> Told:
 
 
 @pytest.fixture
-def resources(settings, feeds, tables, operations, told) -> dict[str, Any]:
-    return {"settings": settings, "feeds": feeds, "tables": tables, "operations": operations, "notifier": told}
+def resources(settings, feeds, tables, registry, operations, told) -> dict[str, Any]:
+    return {
+        "settings": settings,
+        "feeds": feeds,
+        "tables": tables,
+        "registry": registry,
+        "operations": operations,
+        "notifier": told,
+    }
 
 
 @dg.job(name="nightly")
