@@ -69,7 +69,7 @@ def test_before_anything_ran_every_view_says_what_to_do(nightcart: Nightcart) ->
         ("explain", "H-0001", "2024-05-06"),
         ("card",),
         ("rollback", "--reason", "why not"),
-        ("forget", "H-0001", "--reason", "why not"),
+        ("forget", "nobody", "--reason", "why not"),
         ("decisions",),
         ("retrain", "--reason", "why not"),
         ("nightly", "--date", "2023-12-31"),
