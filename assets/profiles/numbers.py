@@ -26,6 +26,16 @@ FEATURES: Mapping[str, Mapping[str, str]] = {
     "subcategory_affinity": definitions.SUBCATEGORY_AFFINITY,
 }
 
+# What is counted over all of the past grows with every night: in a shop of fifteen weeks, by a class a week. A champion
+# that defends itself for a month would be told of as drift, for nothing but its age.
+GROWING = frozenset(
+    {
+        *(f"household_product_features.{name}" for name in ("purchases", "days_since_first", "trips_since_first")),
+        *(f"household_features.{name}" for name in ("trips", "products", "product_days", "repeat_share")),
+        *(f"product_features.{name}" for name in ("buyers", "repeat_rate", "purchases_per_buyer")),
+    }
+)
+
 REASONS = ("due", "regular", "again", "new")  # of what personal lists hold, see assets.training.candidates.reasons
 
 # `table.column`: where a column is cut into classes, in order.
@@ -55,11 +65,13 @@ def drawn(tables: Mapping[str, ibis.Table]) -> dict[str, ibis.Table]:
 
 
 def feature_cuts(tables: Mapping[str, ibis.Table]) -> dict[str, list[float]]:
-    """The deciles of every feature; a feature with few values has fewer cuts, one that is null everywhere has none."""
+    """The deciles of every feature but :data:`GROWING` ones; one with few values has fewer, null everywhere none."""
     cuts = {}
     for name, table in tables.items():
         deciles = {
-            feature: table[feature].quantile(list(DECILES)) for feature in FEATURES[name] if feature in table.columns
+            feature: table[feature].quantile(list(DECILES))
+            for feature in FEATURES[name]
+            if feature in table.columns and f"{name}.{feature}" not in GROWING
         }
         for feature, found in table.agg(**deciles).to_pyarrow().to_pylist()[0].items():
             cuts[f"{name}.{feature}"] = sorted({float(value) for value in found or [] if value is not None})

@@ -42,15 +42,23 @@ def test_a_feature_that_the_reference_does_not_know_is_left_out():
 
 def test_what_is_of_a_category_is_known_from_categories():
     rows = [
-        {"product_id": f"P{n}", "category": f"C{n % 3}", "subcategory": None, "buyers": 1.0, "category_pace_14": 1.0}
+        {
+            "product_id": f"P{n}",
+            "category": f"C{n % 3}",
+            "subcategory": None,
+            "buyers_month": 1.0,
+            "category_pace_14": 1.0,
+        }
         for n in range(12)
     ]
     schema = {"product_id": "string", "category": "string", "subcategory": "string"}
     tables = {
-        "product_features": ibis.memtable(rows, schema=schema | {"buyers": "float32", "category_pace_14": "float32"})
+        "product_features": ibis.memtable(
+            rows, schema=schema | {"buyers_month": "float32", "category_pace_14": "float32"}
+        )
     }
     units = numbers.feature_counts(tables, numbers.feature_cuts(tables)).units
-    assert units == {"product_features.buyers": 12, "product_features.category_pace_14": 3}
+    assert units == {"product_features.buyers_month": 12, "product_features.category_pace_14": 3}
 
 
 def test_large_retailers_are_looked_at_by_some_of_their_households(monkeypatch):
@@ -80,3 +88,11 @@ def test_lists_are_counted_by_score_and_reason():
     assert counts.of == {"score": [2, 1, 1, 0], "reason": [2, 0, 1, 0, 1]}  # a score on a cut is below it
     assert counts.units == {"score": 2, "reason": 2}
     assert len(numbers.list_cuts(lists)["score"]) == 9
+
+
+def test_what_grows_with_every_night_is_not_compared():
+    rows = [{"household_id": f"H{n}", "trips": float(n), "trips_month": float(n)} for n in range(12)]
+    cuts = numbers.feature_cuts({"household_features": ibis.memtable(rows)})
+    assert set(cuts) == {"household_features.trips_month"}
+    known = {f"{table}.{column}" for table, of in numbers.FEATURES.items() for column in of}
+    assert known >= numbers.GROWING
