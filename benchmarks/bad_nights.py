@@ -51,7 +51,7 @@ COMMAND = re.compile(r"`((?:nightcart|rm) [^`]+)`")
 STEPS = {
     "ingest": ("transactions", "ingest"),
     "the checks of the ingest": ("transactions_are_fit_to_use", None),
-    "features": ("household_product_features", "features"),
+    "features": ("features", "features"),
     "scoring": ("recommendations", "scoring"),
     "publication": ("published_recommendations", "publication"),
     "training": ("challenger", "training"),
