@@ -37,7 +37,7 @@ def explained(body: Callable[P, R]) -> Callable[P, R]:
                 raise dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=False) from error
             raise dg.Failure(
                 description=str(told),
-                # `orchestration.outcomes` tells by it whether the run was refused, or something outside is down.
+                # `orchestration.runs.outcomes` tells by it whether the run was refused, or something outside is down.
                 metadata={"remedy": told.remedy, "is_refusal": isinstance(told, Refused)},
                 allow_retries=told.is_worth_retrying,
             ) from error

@@ -10,7 +10,7 @@ import warnings
 
 import dagster as dg
 
-from resources.settings import Settings, load_settings
+from resources.config.settings import Settings, load_settings
 
 # Beta features of Dagster that are used knowingly; any other is still announced.
 for accepted in ("`backfill_policy`", "`pool`", "`freshness_policy`", "`allow_nonexistent_upstream_partitions`"):

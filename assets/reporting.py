@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from resources.table_store import Commit, TableStore
+from resources.tables.store import Commit, TableStore
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from measure import arguments, run
 from states import FIRST_DAY, ingestion_of, with_keep
 
-from assets.training.candidates import FEATURES
-from assets.training.label_weeks import make_missing, read_examples
-from assets.training.metrics import by_list, estimate
-from assets.training.models.two_stage import TwoStageRanker
+from assets.grocery.candidates.candidates import FEATURES
+from assets.grocery.training.label_weeks import make_missing, read_examples
+from assets.grocery.training.metrics import by_list, estimate
+from assets.grocery.training.models.two_stage import TwoStageRanker
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,8 +87,8 @@ def main() -> None:
 
 def compare(names: Sequence[str], root: Path) -> None:
     """Fit and judge the variants, a line each."""
-    from resources.settings import load_settings
-    from resources.table_store import TableStore
+    from resources.config.settings import load_settings
+    from resources.tables.store import TableStore
 
     tables, model = TableStore(root=str(root)), load_settings().model
     train = [FIRST - dt.timedelta(days=7 * n) for n in range(1, WEEKS + 1)]

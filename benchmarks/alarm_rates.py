@@ -2,7 +2,7 @@
 
 Every night is compared with the eight weeks up to the Sunday before, as if a champion had been made at its close. Then
 each fault is planted on every third day, one day at a time: the day alone is broken, its past and its reference are not.
-Beside the watch stand the gates that would have refused the day (`assets.ingestion.checks`).
+Beside the watch stand the gates that would have refused the day (`assets.grocery.ingestion.checks`).
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from typing import TYPE_CHECKING
 import ibis
 from bare_night import take_in
 
-from assets.ingestion import profile as volume
-from assets.ingestion.cleaning import TYPES
-from assets.monitoring.drift import Seen, Usual
-from assets.profiles.days import DayProfile, profiles
-from assets.profiles.reference import PAST_NEEDED, REFERENCE_DAYS, reference_days
+from assets.grocery.ingestion import profile as volume
+from assets.grocery.ingestion.cleaning import TYPES
+from assets.grocery.monitoring.drift import Seen, Usual
+from assets.grocery.profiles.days import DayProfile, profiles
+from assets.grocery.profiles.reference import PAST_NEEDED, REFERENCE_DAYS, reference_days
 from resources import home
-from resources.engine import in_zone, to_utc
-from resources.feeds import FeedReader
-from resources.records import Signal
-from resources.settings import Settings, load_settings
-from resources.table_store import TableStore
+from resources.config.settings import Settings, load_settings
+from resources.feeds.reader import FeedReader
+from resources.records.lifecycle import Signal
+from resources.tables.engine import in_zone, to_utc
+from resources.tables.store import TableStore
 from resources.validation import validate
 
 if TYPE_CHECKING:

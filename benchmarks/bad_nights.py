@@ -168,7 +168,7 @@ class Nightcart(Side):
         return ["nightcart", "nightly", "--date", str(day)]
 
     def state_of_lists(self, day: dt.date) -> str:
-        from assets.scoring.assets import served_now
+        from assets.grocery.scoring.assets import served_now
 
         try:
             served = served_now(self.tables)
@@ -180,7 +180,7 @@ class Nightcart(Side):
 
     @property
     def tables(self):
-        from resources.table_store import TableStore
+        from resources.tables.store import TableStore
 
         return TableStore(root=str(self.state / "tables"))
 

@@ -20,28 +20,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.features import definitions
-from assets.features.purchases import baskets_after, purchases
-from assets.ingestion import catalogue, cleaning
-from assets.ingestion.profile import expectations, profile
-from assets.monitoring import realised
-from assets.scoring import allowed, lists
-from assets.scoring.assets import placed
-from assets.training.candidates import best_sellers, candidates
-from assets.training.examples import LabelWeeks, label_weeks
-from assets.training.judging import evaluated, judge
-from assets.training.label_weeks import inputs_on_record, make_missing, read_examples, read_truth
-from assets.training.models.interface import Recommender
-from assets.training.promotion import HOLDOUT, NIGHT, PACKAGE, Candidate, Inputs, question, reasons
+from assets.grocery.candidates.candidates import best_sellers, candidates
+from assets.grocery.features import definitions
+from assets.grocery.features.purchases import baskets_after, purchases
+from assets.grocery.ingestion import catalogue, cleaning
+from assets.grocery.ingestion.profile import expectations, profile
+from assets.grocery.monitoring import realised
+from assets.grocery.scoring import allowed, lists
+from assets.grocery.scoring.assets import placed
+from assets.grocery.training.examples import LabelWeeks, label_weeks
+from assets.grocery.training.label_weeks import inputs_on_record, make_missing, read_examples, read_truth
+from assets.lifecycle.evaluation import evaluated, judge
+from assets.lifecycle.model import Recommender
+from assets.lifecycle.promotion import HOLDOUT, NIGHT, PACKAGE, Candidate, Inputs, question, reasons
 from resources import home
-from resources.feeds import FeedReader
-from resources.model_registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion, digest
-from resources.operations import OperationsDatabase
-from resources.policy import Policy
+from resources.config.settings import Settings, load_settings
+from resources.feeds.reader import FeedReader
+from resources.models.registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion, digest
+from resources.policy.client import Policy
 from resources.provenance import code_version
-from resources.records import PromotionRecord
-from resources.settings import Settings, load_settings
-from resources.table_store import TableStore
+from resources.records.lifecycle import PromotionRecord
+from resources.records.store import OperationsDatabase
+from resources.tables.store import TableStore
 from resources.validation import Expectation, validate
 
 if TYPE_CHECKING:

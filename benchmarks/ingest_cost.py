@@ -85,9 +85,9 @@ def functions() -> None:
     from bare_night import take_in
 
     from resources import home
-    from resources.feeds import FeedReader
-    from resources.settings import load_settings
-    from resources.table_store import TableStore
+    from resources.config.settings import load_settings
+    from resources.feeds.reader import FeedReader
+    from resources.tables.store import TableStore
 
     feeds, tables = FeedReader(raw=home.state() / "raw"), TableStore(root=str(home.state() / "tables"))
     with work():
@@ -106,7 +106,7 @@ def package_data(package: str) -> Path:
 
 def rows_in(tables: Path) -> int:
     """The rows of the delivered tables."""
-    from resources.table_store import TableStore
+    from resources.tables.store import TableStore
 
     store = TableStore(root=str(tables))
     return sum(sum(store.rows_by_day(table).values()) for table in ("transactions", "products", "households"))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from assets.training.models.two_stage import TwoStageRanker
-    from resources.table_store import TableStore
+    from assets.grocery.training.models.two_stage import TwoStageRanker
+    from resources.tables.store import TableStore
 
 GOAL = 1.5
 PREDICT, SCORE = "predict on a matrix", "score from features"
@@ -64,7 +64,7 @@ def predict(files: Path) -> None:
     import lightgbm as lgb
     import numpy as np
 
-    from assets.training.models.two_stage import _threads
+    from assets.grocery.training.models.two_stage import _threads
 
     matrix, booster = np.load(files / MATRIX), lgb.Booster(model_file=files / MODEL)
     with work():
@@ -85,9 +85,9 @@ def score(files: Path) -> None:
 
 def candidates_of(day: dt.date, tables: TableStore) -> pd.DataFrame:
     """What `recommendations` scores for `day`."""
-    from assets.features.definitions import FeatureTables
-    from assets.training.candidates import candidates
-    from resources.settings import load_settings
+    from assets.grocery.candidates.candidates import candidates
+    from assets.grocery.features.definitions import FeatureTables
+    from resources.config.settings import load_settings
 
     given = load_settings().model
     built = FeatureTables.of(lambda name: tables.read(name, since=day, until=day).drop("business_date"))
@@ -98,7 +98,7 @@ def candidates_of(day: dt.date, tables: TableStore) -> pd.DataFrame:
 def stored_tables() -> TableStore:
     """The tables of the state, with their engine started."""
     from resources import home
-    from resources.table_store import TableStore
+    from resources.tables.store import TableStore
 
     tables = TableStore(root=str(home.state() / "tables"))
     tables.engine.list_tables()
@@ -107,7 +107,7 @@ def stored_tables() -> TableStore:
 
 def fitted_model() -> TwoStageRanker:
     """The model of the prepared state, from the one folder that MLflow keeps its files in."""
-    from assets.training.models.two_stage import TwoStageRanker
+    from assets.grocery.training.models.two_stage import TwoStageRanker
     from resources import home
 
     found = TwoStageRanker.load(next((home.state() / "mlflow").rglob("model.json")).parent)

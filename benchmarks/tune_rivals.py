@@ -2,7 +2,7 @@
 
 For an as-of date D a rival knows what was bought before D. Its ten products are compared with what the household buys
 in the week from D (week) and on its first shopping day of that week (next). No line after the last of these weeks is
-read. Put the best value of a parameter into assets/evaluation/rivals.py and run again until none is better; leave
+read. Put the best value of a parameter into assets/grocery/evaluation/rivals.py and run again until none is better; leave
 alone what differs by less than .7 %, which is noise on so few dates.
 
     python benchmarks/tune_rivals.py [--only EASE UPCF] [--keep FOLDER]
@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING, Any
 
 from bare_night import take_in
 
-from assets.evaluation.history import History
-from assets.evaluation.protocol import TRUTHS, WEEK, judged, truths
-from assets.evaluation.rivals import RIVALS, Rival
-from assets.features.purchases import purchases, shopping_days
+from assets.grocery.evaluation.history import History
+from assets.grocery.evaluation.protocol import TRUTHS, WEEK, judged, truths
+from assets.grocery.evaluation.rivals import RIVALS, Rival
+from assets.grocery.features.purchases import purchases, shopping_days
 from resources import home
-from resources.feeds import FeedReader
-from resources.settings import load_settings
-from resources.table_store import TableStore
+from resources.config.settings import load_settings
+from resources.feeds.reader import FeedReader
+from resources.tables.store import TableStore
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +82,7 @@ GRID: Mapping[str, Mapping[str, Sequence[Any]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Date:
-    """What was known at a close, and what was bought after it (:func:`assets.evaluation.protocol.truths`)."""
+    """What was known at a close, and what was bought after it (:func:`assets.grocery.evaluation.protocol.truths`)."""
 
     as_of: dt.date
     history: History

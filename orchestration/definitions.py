@@ -11,16 +11,16 @@ from typing import Any
 
 import dagster as dg
 
-import assets.features.assets
-import assets.features.checks
-import assets.ingestion.assets
-import assets.ingestion.checks
-import assets.monitoring.assets
-import assets.monitoring.checks
-import assets.scoring.assets
-import assets.scoring.checks
-import assets.training.assets
-import assets.training.checks
+import assets.grocery.features.assets
+import assets.grocery.features.checks
+import assets.grocery.ingestion.assets
+import assets.grocery.ingestion.checks
+import assets.grocery.monitoring.assets
+import assets.grocery.monitoring.checks
+import assets.grocery.scoring.assets
+import assets.grocery.scoring.checks
+import assets.grocery.training.assets
+import assets.grocery.training.checks
 from assets.partitions import settings
 from orchestration.jobs import backfill, ingestion, nightly, retraining
 from orchestration.schedules import nightly_schedule
@@ -28,27 +28,27 @@ from orchestration.sensors.alerts import tell_on_failure, watch_on_the_clock
 from orchestration.sensors.arrival import ingest_on_arrival
 from orchestration.sensors.retraining import retrain_on_decision
 from resources import home
-from resources.feeds import FeedReader
-from resources.model_registry import ModelRegistry
+from resources.feeds.reader import FeedReader
+from resources.models.registry import ModelRegistry
 from resources.notifier import Notifier
-from resources.operations import OperationsDatabase
-from resources.policy import Policy
-from resources.table_store import TableStore
+from resources.policy.client import Policy
+from resources.records.store import OperationsDatabase
+from resources.tables.store import TableStore
 
 # A stage is a folder of assets/ and a group of the graph, under the same name.
 STAGES = {
-    "ingestion": assets.ingestion.assets,
-    "features": assets.features.assets,
-    "training": assets.training.assets,
-    "scoring": assets.scoring.assets,
-    "monitoring": assets.monitoring.assets,
+    "ingestion": assets.grocery.ingestion.assets,
+    "features": assets.grocery.features.assets,
+    "training": assets.grocery.training.assets,
+    "scoring": assets.grocery.scoring.assets,
+    "monitoring": assets.grocery.monitoring.assets,
 }
 CHECKS = [
-    assets.ingestion.checks,
-    assets.features.checks,
-    assets.training.checks,
-    assets.scoring.checks,
-    assets.monitoring.checks,
+    assets.grocery.ingestion.checks,
+    assets.grocery.features.checks,
+    assets.grocery.training.checks,
+    assets.grocery.scoring.checks,
+    assets.grocery.monitoring.checks,
 ]
 
 

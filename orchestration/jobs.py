@@ -21,7 +21,7 @@ retraining = dg.define_asset_job(
     selection=TRAINING,
     description="A challenger trained on what is known at a business day's close, and the decision on the champion. A "
     "run of its own, so that one that fails costs no lists: the champion before serves on.",
-    # Attempts have a budget and pauses of their own (orchestration/attempts.py): Dagster must not add to them.
+    # Attempts have a budget and pauses of their own (orchestration/runs/attempts.py): Dagster must not add to them.
     tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS), "dagster/max_retries": "0"},
 )
 

@@ -7,14 +7,14 @@ import dagster as dg
 
 from assets.partitions import ONE_DAY, business_days
 from assets.partitions import settings as configured
-from orchestration.heartbeat import beating
+from orchestration.alerting.heartbeat import beating
 from orchestration.jobs import nightly
-from orchestration.nights import is_left_to_arrival, night_request, night_so_far
+from orchestration.runs.nights import is_left_to_arrival, night_request, night_so_far
+from resources.config.settings import Settings
 from resources.errors import NightcartError
-from resources.feeds import FeedReader
-from resources.operations import OperationsDatabase
-from resources.settings import Settings
-from resources.table_store import TableStore
+from resources.feeds.reader import FeedReader
+from resources.records.store import OperationsDatabase
+from resources.tables.store import TableStore
 
 
 @dg.schedule(
@@ -64,7 +64,7 @@ def nightly_schedule(
 
 def feed_is_missing(day: dt.date, *, settings: Settings, feeds: FeedReader, tables: TableStore) -> str | None:
     """Why the night of `day` cannot run yet, or None: a file of the day, or a line of it in the files, is there."""
-    from assets.ingestion.cleaning import has_lines, source_columns
+    from assets.grocery.ingestion.cleaning import has_lines, source_columns
 
     if settings.is_closed(day):
         return None

@@ -58,11 +58,11 @@ if TYPE_CHECKING:
     import dagster as dg
     from ibis.backends.duckdb import Backend
 
-    from resources.feeds import FeedReader
-    from resources.model_registry import ModelRegistry
-    from resources.operations import OperationsDatabase
-    from resources.settings import Settings
-    from resources.table_store import TableStore
+    from resources.config.settings import Settings
+    from resources.feeds.reader import FeedReader
+    from resources.models.registry import ModelRegistry
+    from resources.records.store import OperationsDatabase
+    from resources.tables.store import TableStore
 
 
 @pytest.fixture(scope="session")
@@ -76,28 +76,28 @@ def settings() -> Settings:
 @pytest.fixture(scope="session")
 def engine() -> Backend:
     """One engine for the tiny frames of pure functions."""
-    from resources.engine import connect
+    from resources.tables.engine import connect
 
     return connect()
 
 
 @pytest.fixture
 def tables(tmp_path: Path) -> TableStore:
-    from resources.table_store import TableStore
+    from resources.tables.store import TableStore
 
     return TableStore(root=str(tmp_path / "tables"))
 
 
 @pytest.fixture
 def feeds(tmp_path: Path) -> FeedReader:
-    from resources.feeds import FeedReader
+    from resources.feeds.reader import FeedReader
 
     return FeedReader(raw=tmp_path / "raw")
 
 
 @pytest.fixture
 def operations(tmp_path: Path) -> OperationsDatabase:
-    from resources.operations import OperationsDatabase
+    from resources.records.store import OperationsDatabase
 
     return OperationsDatabase(url=f"sqlite:///{tmp_path / 'operations.db'}")
 
@@ -114,7 +114,7 @@ def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def registry(tmp_path: Path, empty_mlflow: Path) -> ModelRegistry:
-    from resources.model_registry import ModelRegistry
+    from resources.models.registry import ModelRegistry
 
     shutil.copy(empty_mlflow, tmp_path / "mlflow.db")
     return ModelRegistry(

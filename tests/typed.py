@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from resources import home
-from resources.table_store import TableStore
+from resources.tables.store import TableStore
 
 
 class Nightcart:

@@ -10,7 +10,7 @@ from resources import home
 if TYPE_CHECKING:
     import dagster as dg
 
-    from orchestration.night_watch import Watchman
+    from orchestration.alerting.night_watch import Watchman
 
 
 @cache
@@ -25,8 +25,8 @@ def watchman(found: dg.DagsterInstance) -> Watchman:
     """The night watch, from outside of Dagster, now."""
     import datetime as dt
 
+    from orchestration.alerting.night_watch import Watchman
     from orchestration.definitions import defs
-    from orchestration.night_watch import Watchman
 
     return Watchman(
         instance=found,

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from assets.evaluation.contest import Entry
-    from assets.evaluation.protocol import Comparison
+    from assets.grocery.evaluation.contest import Entry
+    from assets.grocery.evaluation.protocol import Comparison
 
 benchmark = typer.Typer(help="Measure, on the data of the retailer in use.", no_args_is_help=True)
 
@@ -47,11 +47,11 @@ def quality(
 
     Examples: `nightcart benchmark quality`, `nightcart benchmark quality --weeks 4 --rivals TIFUKNN,PersonalTopFrequency`
     """
-    from assets.evaluation import protocol
-    from assets.evaluation.contest import enter_model, enter_rival, truths_of
+    from assets.grocery.evaluation import protocol
+    from assets.grocery.evaluation.contest import enter_model, enter_rival, truths_of
     from orchestration.cli.launch import console
-    from resources.settings import load_settings
-    from resources.table_store import TableStore
+    from resources.config.settings import load_settings
+    from resources.tables.store import TableStore
 
     settings = load_settings()
     last_day = _last_day_taken_in(to.date() if to else None)
@@ -78,7 +78,7 @@ def _rivals(wanted: str) -> list[str]:
     """The names of the classes that are wanted."""
     if wanted == "none":
         return []
-    from assets.evaluation.rivals import RIVALS
+    from assets.grocery.evaluation.rivals import RIVALS
 
     known = [rival.__name__ for rival in RIVALS]
     chosen = known if wanted == "all" else [name.strip() for name in wanted.split(",")]
@@ -116,8 +116,8 @@ def _in_its_own_process(enter: Callable[..., Entry], *arguments: Any) -> Entry:
 
 
 def _compare(entries: Sequence[Entry], truth: pd.DataFrame) -> list[Comparison]:
-    from assets.evaluation.protocol import TRUTHS, compared, judged
-    from resources.settings import load_settings
+    from assets.grocery.evaluation.protocol import TRUTHS, compared, judged
+    from resources.config.settings import load_settings
 
     model, rule = load_settings().model, load_settings().promotion
     found: list[Comparison] = []
@@ -137,9 +137,9 @@ def _compare(entries: Sequence[Entry], truth: pd.DataFrame) -> list[Comparison]:
 
 def _discoveries(entry: Entry, truth: pd.DataFrame) -> Mapping[str, float]:
     """The metrics of the places that are kept for discoveries, against what was new to the household in the week."""
-    from assets.evaluation.protocol import judged
-    from assets.training.metrics import METRICS
-    from resources.settings import load_settings
+    from assets.grocery.evaluation.protocol import judged
+    from assets.grocery.training.metrics import METRICS
+    from resources.config.settings import load_settings
 
     model = load_settings().model
     if not model.explore_places:
@@ -154,8 +154,8 @@ def _discoveries(entry: Entry, truth: pd.DataFrame) -> Mapping[str, float]:
 def _write(folder: Path, entries: Sequence[Entry], truth: pd.DataFrame, found: Sequence[Comparison]) -> None:
     import pandas as pd
 
-    from assets.evaluation.pictures import leads
-    from resources.settings import load_settings
+    from assets.grocery.evaluation.pictures import leads
+    from resources.config.settings import load_settings
 
     costs = {entry.title: entry for entry in entries}
     rows = [
@@ -180,10 +180,10 @@ def _write(folder: Path, entries: Sequence[Entry], truth: pd.DataFrame, found: S
 
 
 def _show(entries: Sequence[Entry], truth: pd.DataFrame, found: Sequence[Comparison], folder: Path) -> None:
-    from assets.evaluation.protocol import TRUTHS
-    from assets.training.metrics import METRICS
+    from assets.grocery.evaluation.protocol import TRUTHS
+    from assets.grocery.training.metrics import METRICS
     from orchestration.cli.launch import console
-    from resources.settings import load_settings
+    from resources.config.settings import load_settings
 
     k, dates = load_settings().model.ranked_places, truth["as_of_date"].nunique()
     for name in TRUTHS:

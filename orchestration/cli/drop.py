@@ -14,7 +14,7 @@ import typer
 from resources.errors import Refused
 
 if TYPE_CHECKING:
-    from resources.settings import Settings
+    from resources.config.settings import Settings
 
 ONE_DAY = dt.timedelta(days=1)
 
@@ -34,13 +34,13 @@ def drop(
 
     Examples: `nightcart drop --days 3`, `nightcart drop --from 2017-11-20`, `nightcart drop --days 7 --every 120`
     """
-    from assets.ingestion.assets import TRANSACTIONS
+    from assets.grocery.ingestion.assets import TRANSACTIONS
     from assets.partitions import settings
     from orchestration.cli import runs
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console
     from resources import home
-    from resources.landing import look
+    from resources.feeds.landing import look
 
     if settings.name != "complete_journey" or settings.landing is None:
         raise Refused(
@@ -71,10 +71,10 @@ def write(day: dt.date, settings: Settings) -> tuple[Path, int]:
     """
     import pyarrow.parquet as pq
 
-    from resources import events
-    from resources.feeds import FeedReader
+    from resources.feeds import events
+    from resources.feeds.landing import EVENT, path_of
+    from resources.feeds.reader import FeedReader
     from resources.home import state
-    from resources.landing import EVENT, path_of
 
     feed, landing = settings.transactions, settings.landing
     assert landing

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     import dagster as dg
 
-    from assets.erasure import Forgotten, Reached, Seen
+    from assets.privacy.erasure import Forgotten, Reached, Seen
 
 SHOWN = 10  # files of others; the rest is counted
 
@@ -28,7 +28,7 @@ def forget(
 
     Examples: `nightcart forget 1510 --dry-run`, `nightcart forget 1510 --reason "asked by letter, case 88"`
     """
-    from assets import erasure
+    from assets.privacy import erasure
     from orchestration import definitions  # noqa: F401  # where it is imported, the gates are known
     from orchestration.cli.launch import console, instance
 
@@ -107,7 +107,7 @@ def _show(seen: Seen, rows: dict[str, int], what: str) -> None:
 def _under_way(found: dg.DagsterInstance) -> str | None:
     import dagster as dg
 
-    from orchestration.hold import UNDER_WAY
+    from orchestration.runs.hold import UNDER_WAY
 
     waiting = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.CANCELING]
     runs = found.get_runs(dg.RunsFilter(statuses=[*UNDER_WAY, *waiting]), limit=1)
@@ -115,10 +115,10 @@ def _under_way(found: dg.DagsterInstance) -> str | None:
 
 
 def _reached() -> Reached:
-    from assets.erasure import Reached
+    from assets.privacy.erasure import Reached
     from orchestration.cli.adapters import adapters
     from resources import home
-    from resources.table_store import TableStore
+    from resources.tables.store import TableStore
 
     state = home.state()
     kept = state / "benchmark" / "tables"  # label weeks that `nightcart benchmark quality` has made

@@ -12,8 +12,8 @@ import typer
 from resources.errors import Refused
 
 if TYPE_CHECKING:
-    from assets.gates import Gate
-    from resources.records import Verdict
+    from assets.quality.gates import Gate
+    from resources.records.quality import Verdict
 
 ONE_DAY = dt.timedelta(days=1)
 HOURS = 24  # long enough for the night and the morning after it; whoever needs longer says so
@@ -95,7 +95,7 @@ def override(
     from orchestration.cli import screens
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console
-    from resources.records import Override
+    from resources.records.quality import Override
 
     operations, settings = adapters()["operations"], adapters()["settings"]
     now = dt.datetime.now(dt.UTC)
@@ -137,7 +137,7 @@ def override(
 
 def _gate(subject: str, check_name: str) -> Gate:
     import orchestration.definitions  # noqa: F401  # where it is imported, the gates are known
-    from assets.gates import GATES
+    from assets.quality.gates import GATES
 
     if subject not in GATES:
         raise Refused(f"Nothing called {subject} is checked.", remedy=f"it is one of {', '.join(sorted(GATES))}.")
@@ -152,9 +152,9 @@ def _to_override(gate: Gate, day: dt.date | None) -> Verdict:
 
     Raises :class:`Refused` when there is none, or when what it judged has changed since.
     """
-    from assets import gates
+    from assets.quality import gates
     from orchestration.cli.adapters import adapters
-    from resources.records import Verdict
+    from resources.records.quality import Verdict
 
     operations = adapters()["operations"]
     if day and not gate.has_days:

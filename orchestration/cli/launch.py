@@ -1,6 +1,6 @@
 """Running a job from the command line: in this process, in the real instance, with progress, and resumable.
 
-One `nightcart` runs at a time (`orchestration.hold`); what one that was killed had not finished is done by the next.
+One `nightcart` runs at a time (`orchestration.runs.hold`); what one that was killed had not finished is done by the next.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from assets.gates import GATES, Gate, closed, present
-from orchestration import attempts as retraining_attempts
-from orchestration import definitions, hold
+from assets.quality.gates import GATES, Gate, closed, present
+from orchestration import definitions
 from orchestration.cli.adapters import adapters
-from orchestration.hold import LAUNCH_TAG
 from orchestration.jobs import night_selection
-from orchestration.outcomes import PARTITION_TAG, RANGE_TAGS, broken_gates, failures
+from orchestration.runs import attempts as retraining_attempts
+from orchestration.runs import hold
+from orchestration.runs.hold import LAUNCH_TAG
+from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS, broken_gates, failures
 from resources import home
-from resources.records import Attempt
+from resources.records.lifecycle import Attempt
 
 if TYPE_CHECKING:
     from dagster import AssetKey

@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from resources.policy import Policy
-    from resources.records import PolicyDecision
+    from resources.policy.client import Policy
+    from resources.records.lifecycle import PolicyDecision
 
 SHOWN = 3  # sentences of one rule
 
@@ -26,7 +26,7 @@ def show() -> None:
 
     Example: `nightcart policy show`
     """
-    from resources.policy import TESTS
+    from resources.policy.client import TESTS
 
     asked = _policy()
     for file, text in asked.sources():
@@ -76,7 +76,7 @@ def decisions(
 
     from orchestration.cli.adapters import adapters
     from resources.errors import Refused
-    from resources.records import PolicyDecision
+    from resources.records.lifecycle import PolicyDecision
 
     equal = {"package": package} if package else {}
     found = adapters()["operations"].records(PolicyDecision, last=last, **equal)

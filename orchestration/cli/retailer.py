@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo
 import typer
 
 from resources import home
+from resources.config.settings import Settings, TransactionColumns, load_settings
 from resources.errors import NightcartError, Refused
-from resources.settings import Settings, TransactionColumns, load_settings
 
 if TYPE_CHECKING:
-    from assets.ingestion.cleaning import Cleaned
-    from orchestration.cli.look import Finding, Understood
+    from assets.grocery.ingestion.cleaning import Cleaned
+    from assets.grocery.onboarding.look import Finding, Understood
 
 ONE_DAY = dt.timedelta(days=1)
 GENERIC_NAMES = {
@@ -86,9 +86,9 @@ def init(
     Examples: `nightcart init sales.csv --timezone Europe/Berlin`,
     `nightcart init exports/ --products articles.csv --column household_id=CARD`
     """
-    from orchestration.cli import files, look
-    from resources.engine import connect
-    from resources.feeds import FeedReader
+    from assets.grocery.onboarding import files, look
+    from resources.feeds.reader import FeedReader
+    from resources.tables.engine import connect
 
     short = name or (output.stem if output else name_for(transactions))
     if not re.fullmatch(r"[a-z][a-z0-9_]*", short):
@@ -204,7 +204,7 @@ def as_toml(findings: Sequence[Finding]) -> str:
     document.add(
         tomlkit.comment(f"{title}, as `nightcart init` understood its files. Look through it, above all where it")
     )
-    document.add(tomlkit.comment('says "guess". Every setting is described in resources/settings.py.'))
+    document.add(tomlkit.comment('says "guess". Every setting is described in resources/config/settings.py.'))
     document.add(tomlkit.nl())
     for finding in by_section.pop(""):
         _add(document, finding)
@@ -244,7 +244,7 @@ def _add(table: Any, finding: Finding) -> None:
 
 
 def _of_the_retailer(name: str, timezone: str | None) -> list[Finding]:
-    from orchestration.cli.look import Finding
+    from assets.grocery.onboarding.look import Finding
 
     return [
         Finding(setting="name", value=name),
@@ -261,8 +261,8 @@ def _of_the_retailer(name: str, timezone: str | None) -> list[Finding]:
 
 def _defaults() -> list[Finding]:
     """Settings that no look at the data tells, written out because they are the next ones to be changed."""
-    from orchestration.cli.look import Finding
-    from resources.settings import Model, Schedule
+    from assets.grocery.onboarding.look import Finding
+    from resources.config.settings import Model, Schedule
 
     schedule, model = Schedule(), Model()  # pyright: ignore[reportCallIssue]
     tries = "hourly after midnight, in the retailer's time zone, until the day's feed is there"
@@ -317,8 +317,8 @@ def _write(target: Path, text: str) -> None:
 
 def _read_a_day(settings: Settings, seen: Understood, reader: Any) -> Cleaned:
     """A typical day through the new settings, exactly as a night reads it."""
-    from assets.ingestion import cleaning
-    from resources.engine import connect
+    from assets.grocery.ingestion import cleaning
+    from resources.tables.engine import connect
 
     feed, day = settings.transactions, seen.typical_day
     delivered, _ = reader.read(

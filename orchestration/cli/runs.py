@@ -81,11 +81,11 @@ def retrain(
 
     import dagster as dg
 
-    from assets.monitoring.assets import retraining_decision
+    from assets.grocery.monitoring.assets import retraining_decision
     from orchestration.cli import screens
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console, has_sensors, instance, run_range
-    from resources.records import RetrainingDecision, Wish
+    from resources.records.lifecycle import RetrainingDecision, Wish
 
     operations = adapters()["operations"]
     with instance() as found:
@@ -190,12 +190,12 @@ def rebuild(
 
     Examples: `nightcart rebuild 1`, `nightcart rebuild 1 --from-lines`
     """
-    from assets.training import rebuilding
+    from assets.lifecycle import reproduce as rebuilding
     from orchestration.cli.launch import console
     from orchestration.definitions import build_resources
     from resources import home
-    from resources.records import Erasure
-    from resources.settings import load_settings
+    from resources.config.settings import load_settings
+    from resources.records.privacy import Erasure
 
     adapters = build_resources(home.state())
     found = rebuilding.rebuild(
@@ -228,7 +228,7 @@ def take_in(found, first: dt.date, last: dt.date) -> None:
 def _night(found, day: dt.date, *, is_forced: bool) -> None:
     import dagster as dg
 
-    from assets.training.champions import serving
+    from assets.lifecycle.champions import serving
     from orchestration.cli import screens
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console, nightly_of, run_night
@@ -263,9 +263,9 @@ def _retrain_as_decided(found) -> bool:
     Whether the model was trained.
     """
     from assets.partitions import settings
-    from orchestration import attempts
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console, escape, run_retraining
+    from orchestration.runs import attempts
 
     operations, rule = adapters()["operations"], settings.retraining
     plan = attempts.ask(found, operations, rule=rule, now=dt.datetime.now(dt.UTC))

@@ -14,22 +14,24 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from assets.monitoring import ledger
+from assets.lifecycle import retraining_ledger as ledger
 from orchestration.cli.adapters import adapters, watchman
 from resources import home
+from resources.config.settings import load_settings
 from resources.errors import Refused
-from resources.feeds import listed
-from resources.records import RetrainingDecision
-from resources.settings import load_settings
+from resources.feeds.reader import listed
+from resources.records.lifecycle import RetrainingDecision
 
 if TYPE_CHECKING:
     import dagster as dg
     import ibis.expr.types as ir
     import pandas as pd
 
-    from assets.scoring.explanation import Explanation
-    from resources import audit
-    from resources.records import Alert, Override, PromotionRecord
+    from assets.grocery.scoring.explanation import Explanation
+    from resources.records import audit
+    from resources.records.alerts import Alert
+    from resources.records.lifecycle import PromotionRecord
+    from resources.records.quality import Override
 
 console = Console(highlight=False)
 
@@ -67,8 +69,8 @@ def night(day: dt.date) -> None:
 
 def recommendations(household: str, day: dt.date | None) -> None:
     """The list of `household` made at `day`'s close, or the one that is published."""
-    from assets.scoring.assets import served_now
-    from assets.scoring.publication import age
+    from assets.grocery.publication.publication import age
+    from assets.grocery.scoring.assets import served_now
 
     tables = adapters()["tables"]
     made = [found for found, rows in tables.rows_by_day("recommendations").items() if rows and found]
@@ -192,9 +194,9 @@ def models() -> None:
 
 def drift(days: int) -> None:
     """What the watches said of the latest nights: a mark a watch and night, then every sentence worth reading."""
-    from assets.monitoring.checks import WATCHES
-    from assets.monitoring.signals import BAD, newest
-    from resources.records import Signal
+    from assets.grocery.monitoring.checks import WATCHES
+    from assets.lifecycle.signals import BAD, newest
+    from resources.records.lifecycle import Signal
 
     operations = adapters()["operations"]
     by_watch = {
@@ -460,7 +462,7 @@ def _asset_row(found, graph, key, advice: list[str]) -> list[str]:
 
 
 def _champion(advice: list[str]) -> None:
-    from assets.training.stewardship import differences
+    from assets.lifecycle.manual import differences
 
     decided = adapters()["operations"].promotions()
     if not decided:
@@ -487,7 +489,7 @@ def _retraining(advice: list[str]) -> None:
 
 
 def _published() -> None:
-    from assets.scoring.assets import served_now
+    from assets.grocery.scoring.assets import served_now
 
     if (served := served_now(adapters()["tables"])) is None:
         return
@@ -497,9 +499,9 @@ def _published() -> None:
 
 def _on_watch(found: dg.DagsterInstance, advice: list[str]) -> None:
     """What was told and lasts, what is overridden, and what does not run by itself any more."""
-    from orchestration.alerts import open_now
-    from orchestration.night_watch import clockwork
-    from resources.records import Alert
+    from orchestration.alerting.incidents import open_now
+    from orchestration.alerting.night_watch import clockwork
+    from resources.records.alerts import Alert
 
     operations, now = adapters()["operations"], dt.datetime.now(dt.UTC)
     told = open_now(operations.records(Alert))
@@ -541,7 +543,7 @@ def watch() -> bool:
     """One look of the night watch; returns whether anything is wrong."""
     import dagster as dg
 
-    from orchestration.alerts import text
+    from orchestration.alerting.incidents import text
 
     with dg.DagsterInstance.get() as found:
         raised = watched(found)
@@ -555,7 +557,7 @@ def watch() -> bool:
 
 def watched(found: dg.DagsterInstance) -> list[Alert]:
     """Let the night watch look and tell; returns all that is wrong."""
-    from orchestration import night_watch
+    from orchestration.alerting import night_watch
 
     return night_watch.watch(watchman(found), notifier=adapters()["notifier"])
 
@@ -570,10 +572,10 @@ def meaning(alerts: Sequence[Alert], day: dt.date) -> None:
 def _runs(found, advice: list[str]) -> None:
     import dagster as dg
 
-    from orchestration.alerts import open_now
+    from orchestration.alerting.incidents import open_now
     from orchestration.cli.launch import PARTITION_TAG
-    from orchestration.hold import UNDER_WAY
-    from resources.records import Alert
+    from orchestration.runs.hold import UNDER_WAY
+    from resources.records.alerts import Alert
 
     for run in found.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=5):
         console.print(f"under way: {run.job_name} {run.tags.get(PARTITION_TAG, '')} (run {run.run_id[:8]})")
@@ -590,8 +592,8 @@ def _runs(found, advice: list[str]) -> None:
 
 def _arrivals(advice: list[str]) -> None:
     """Files that a person has to look at: those of a day whose newest record says so, and that was not taken in since."""
-    from resources.landing import SET_ASIDE
-    from resources.records import Arrival, Delivery
+    from resources.feeds.landing import SET_ASIDE
+    from resources.records.feeds import Arrival, Delivery
 
     operations = adapters()["operations"]
     newest = {record.business_date: record for record in operations.records(Arrival)}
@@ -605,7 +607,7 @@ def _arrivals(advice: list[str]) -> None:
 
 def _stale(advice: list[str]) -> None:
     """What was made before a day that it is made of was corrected."""
-    from assets import staleness
+    from assets.quality import staleness
 
     for found in staleness.on_record(adapters()["operations"]):
         first, last = min(found.days), max(found.days)
@@ -622,7 +624,7 @@ def _stale(advice: list[str]) -> None:
 
 def _erasures(advice: list[str]) -> None:
     """Households that are to be forgotten and are not: who they are is on no record."""
-    from assets.erasure import pending
+    from assets.privacy.erasure import pending
 
     for asked in pending(adapters()["operations"]):
         advice.append(

@@ -12,9 +12,9 @@ import typer
 from resources.errors import Refused
 
 if TYPE_CHECKING:
-    from assets.training.stewardship import Person
-    from resources.audit import Flaw
-    from resources.operations import OperationsDatabase
+    from assets.lifecycle.manual import Person
+    from resources.records.audit import Flaw
+    from resources.records.store import OperationsDatabase
 
 Reason = Annotated[str, typer.Option(help="Why; it stands in the ledger with your name.")]
 
@@ -31,7 +31,7 @@ def promote(
 
     Examples: `nightcart promote 7 --reason "measured in the shops"`, `nightcart promote 7 --override --reason "…"`
     """
-    from assets.training import stewardship
+    from assets.lifecycle import manual as stewardship
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console
 
@@ -55,7 +55,7 @@ def rollback(
 
     Examples: `nightcart rollback --reason "complaints about empty offers"`, `nightcart rollback --to 3 --reason "…"`
     """
-    from assets.training.stewardship import roll_back
+    from assets.lifecycle.manual import roll_back
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console
 
@@ -73,7 +73,7 @@ def reconcile() -> None:
 
     Example: `nightcart reconcile`
     """
-    from assets.training import stewardship
+    from assets.lifecycle import manual as stewardship
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console
 
@@ -97,10 +97,10 @@ def card(
     """
     from rich.markdown import Markdown
 
-    from assets.training import card as cards
+    from assets.lifecycle import card as cards
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console
-    from resources.model_registry import CHAMPION
+    from resources.models.registry import CHAMPION
 
     registry, operations = adapters()["registry"], adapters()["operations"]
     number = version if version is not None else registry.aliased(CHAMPION)
@@ -139,7 +139,7 @@ def verify(
     """
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console
-    from resources.operations import OperationsDatabase
+    from resources.records.store import OperationsDatabase
 
     if database and not database.is_file():
         raise Refused(f"There is no file {database}.", remedy="name a copy of operations.db.")
@@ -210,8 +210,8 @@ def show(
 
 def _person(reason: str) -> Person:
     """Whoever types, deciding for the newest night that there are lists of."""
-    from assets.scoring.assets import RECOMMENDATIONS
-    from assets.training.stewardship import Person
+    from assets.grocery.scoring.assets import RECOMMENDATIONS
+    from assets.lifecycle.manual import Person
     from orchestration.cli.adapters import adapters
 
     if not reason.strip():

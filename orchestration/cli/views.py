@@ -46,7 +46,7 @@ def explain(
 
     Examples: `nightcart explain 1510 2017-11-27`, `nightcart explain 1510 2017-11-27 --json`
     """
-    from assets.scoring.explanation import explain as explained
+    from assets.grocery.scoring.explanation import explain as explained
     from orchestration.cli import screens
     from orchestration.cli.adapters import adapters
 

@@ -1,6 +1,6 @@
 """The night watch from within Dagster: at once when a run fails, and on the clock for all that does not announce itself.
 
-Both take the same look (`orchestration.night_watch`), and so does `nightcart watch` from outside, which sees also when
+Both take the same look (`orchestration.alerting.night_watch`), and so does `nightcart watch` from outside, which sees also when
 Dagster's daemon has died.
 """
 
@@ -10,15 +10,16 @@ import datetime as dt
 
 import dagster as dg
 
-from orchestration import heartbeat, hold, night_watch
-from orchestration.night_watch import Watchman
-from resources.feeds import FeedReader
-from resources.model_registry import ModelRegistry
+from orchestration.alerting import heartbeat, night_watch
+from orchestration.alerting.night_watch import Watchman
+from orchestration.runs import hold
+from resources.config.settings import Settings
+from resources.feeds.reader import FeedReader
+from resources.models.registry import ModelRegistry
 from resources.notifier import Notifier
-from resources.operations import OperationsDatabase
-from resources.records import Alert
-from resources.settings import Settings
-from resources.table_store import TableStore
+from resources.records.alerts import Alert
+from resources.records.store import OperationsDatabase
+from resources.tables.store import TableStore
 
 # A missed night is told within minutes of its time. Each look is a dozen queries, and a tick on record.
 EVERY_SECONDS = 5 * 60

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import dagster as dg
 
-from assets.ingestion.assets import TRANSACTIONS
+from assets.grocery.ingestion.assets import TRANSACTIONS
+from assets.grocery.training.examples import first_night
 from assets.partitions import business_days, last_day
-from assets.training.examples import first_night
-from orchestration.arrivals import (
+from orchestration.alerting.heartbeat import beating
+from orchestration.arrival.arrivals import (
     ARRIVAL_TAG,
     Attempt,
     Cursor,
@@ -21,15 +22,14 @@ from orchestration.arrivals import (
     plan,
     with_closed_days,
 )
-from orchestration.heartbeat import beating
 from orchestration.jobs import ingestion, nightly
-from orchestration.nights import ARRIVAL_SENSOR, days_under_way, night_request, nights_done
-from orchestration.outcomes import PARTITION_TAG
-from resources.feeds import FeedReader, listed
-from resources.operations import OperationsDatabase
-from resources.records import Arrival, Delivery
-from resources.settings import Settings
-from resources.table_store import TableStore
+from orchestration.runs.nights import ARRIVAL_SENSOR, days_under_way, night_request, nights_done
+from orchestration.runs.outcomes import PARTITION_TAG
+from resources.config.settings import Settings
+from resources.feeds.reader import FeedReader, listed
+from resources.records.feeds import Arrival, Delivery
+from resources.records.store import OperationsDatabase
+from resources.tables.store import TableStore
 
 
 @dg.sensor(

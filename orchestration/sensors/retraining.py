@@ -4,11 +4,11 @@ import datetime as dt
 
 import dagster as dg
 
-from orchestration.attempts import ask, tags
-from orchestration.heartbeat import beating
+from orchestration.alerting.heartbeat import beating
 from orchestration.jobs import retraining
-from resources.operations import OperationsDatabase
-from resources.settings import Settings
+from orchestration.runs.attempts import ask, tags
+from resources.config.settings import Settings
+from resources.records.store import OperationsDatabase
 
 
 @dg.sensor(

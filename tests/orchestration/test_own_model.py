@@ -10,9 +10,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.training.rebuilding import rebuild
+from assets.lifecycle.reproduce import rebuild
 from orchestration.definitions import build_defs
-from resources.settings import load_settings
+from resources.config.settings import load_settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "a_model_of_your_own.md"
 NIGHT = dt.date(2024, 5, 6)

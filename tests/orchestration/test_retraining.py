@@ -17,15 +17,16 @@ from dagster._core.execution.plan.objects import StepFailureData, UserFailureDat
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
 
-from assets.monitoring import ledger
-from assets.training.checks import CHAMPION_GATE
-from orchestration.attempts import LAUNCH_GRACE
-from orchestration.nights import UNDER_WAY
+from assets.grocery.training.checks import CHAMPION_GATE
+from assets.lifecycle import retraining_ledger as ledger
+from orchestration.runs.attempts import LAUNCH_GRACE
+from orchestration.runs.nights import UNDER_WAY
 from orchestration.sensors import retraining as sensors
 from orchestration.sensors.retraining import retrain_on_decision
-from resources.operations import OperationsDatabase
-from resources.records import Attempt, PromotionRecord, RetrainingDecision, Verdict
-from resources.settings import Settings
+from resources.config.settings import Settings
+from resources.records.lifecycle import Attempt, PromotionRecord, RetrainingDecision
+from resources.records.quality import Verdict
+from resources.records.store import OperationsDatabase
 
 DAY = dt.date(2024, 5, 7)
 MINUTE = dt.timedelta(minutes=1)

@@ -11,12 +11,14 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from assets.training.checks import CHAMPION_GATE
+from assets.grocery.training.checks import CHAMPION_GATE
 from orchestration.definitions import defs
-from orchestration.nights import ARRIVAL_SENSOR, SILENCE
+from orchestration.runs.nights import ARRIVAL_SENSOR, SILENCE
 from orchestration.schedules import nightly_schedule
-from resources.records import Heartbeat, PromotionRecord, Verdict
-from resources.settings import Landing, Settings
+from resources.config.settings import Landing, Settings
+from resources.records.alerts import Heartbeat
+from resources.records.lifecycle import PromotionRecord
+from resources.records.quality import Verdict
 
 DAY = dt.date(2024, 5, 7)
 

@@ -8,8 +8,8 @@ import io
 import pytest
 from rich.console import Console
 
-from assets.monitoring.drift import Finding, Seen
-from assets.monitoring.signals import signal
+from assets.grocery.monitoring.drift import Finding, Seen
+from assets.lifecycle.signals import signal
 from orchestration.cli import screens
 from resources.errors import Refused
 

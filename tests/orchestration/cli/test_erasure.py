@@ -10,19 +10,22 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from tests.orchestration.test_nights import NIGHT, TOMORROW, Shop, failures, open_shop
 
-from assets import erasure, gates, staleness
-from assets.erasure import Reached
-from assets.ingestion.erased import hashed, the_key
-from assets.scoring.assets import served_now
-from assets.training.rebuilding import rebuild
+from assets.grocery.scoring.assets import served_now
+from assets.lifecycle.reproduce import rebuild
+from assets.privacy import erasure
+from assets.privacy.erasure import Reached
+from assets.privacy.suppression import hashed, the_key
+from assets.quality import gates, staleness
 from orchestration.cli import screens
 from orchestration.cli.erasure import _under_way, forget
-from resources import table_history
+from resources.config.settings import load_settings
 from resources.errors import Refused
-from resources.records import Erasure, Override, Publication, Verdict
-from resources.settings import load_settings
-from tests.orchestration.test_nights import NIGHT, TOMORROW, Shop, failures, open_shop
+from resources.records.privacy import Erasure
+from resources.records.publication import Publication
+from resources.records.quality import Override, Verdict
+from resources.tables import history as table_history
 
 WHO = "H-0007"
 DAY = dt.date(2024, 3, 6)  # on which it bought

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pytest
 
-from assets import gates
+from assets.quality import gates
 from orchestration.cli.gates import override
 from resources.errors import Refused
-from resources.records import Override, Verdict
+from resources.records.quality import Override, Verdict
 
 DAY, EARLIER = dt.date(2024, 2, 2), dt.date(2024, 2, 1)
 VOLUME = "volume_is_like_the_same_weekday"

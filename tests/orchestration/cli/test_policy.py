@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from orchestration.cli import app, screens
 from resources import home
 from resources.errors import Refused
-from resources.policy import Policy
-from resources.records import PolicyDecision
+from resources.policy.client import Policy
+from resources.records.lifecycle import PolicyDecision
 
 
 @pytest.fixture

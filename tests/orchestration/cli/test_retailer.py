@@ -14,8 +14,8 @@ import pytest
 
 from orchestration.cli import retailer
 from resources import home
+from resources.config.settings import Settings, load_settings
 from resources.errors import Refused
-from resources.settings import Settings, load_settings
 
 PRODUCTS = 60
 
@@ -170,7 +170,7 @@ class TestInit:
         assert "none quarantined" in said
 
         # Its own lines are its catalogue.
-        from assets.ingestion import catalogue
+        from assets.grocery.ingestion import catalogue
 
         assert settings.products is not None
         lines, _ = feeds.read(settings.products, engine=engine, columns=["StockCode", "Description"])

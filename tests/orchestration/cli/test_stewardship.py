@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from orchestration.cli import app, launch, screens
 from resources import home
 from resources.errors import Refused
-from resources.policy import Policy
-from resources.records import Wish
+from resources.policy.client import Policy
+from resources.records.lifecycle import Wish
 
 NOON = dt.datetime(2024, 3, 1, 12, tzinfo=dt.UTC)
 

@@ -8,9 +8,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from orchestration.heartbeat import WATCH
+from orchestration.alerting.heartbeat import WATCH
 from orchestration.sensors.alerts import tell_on_failure, watch_on_the_clock
-from resources.records import Heartbeat, Signal
+from resources.records.alerts import Heartbeat
+from resources.records.lifecycle import Signal
 from tests.telling import Told
 
 
@@ -84,7 +85,7 @@ def test_an_alert_that_slack_did_not_take_fails_no_tick_and_is_told_on_a_later_o
     fail(instance, resources)
     tick(instance, resources)
     told.is_down = False
-    monkeypatch.setattr("orchestration.alerts.RETRY_AFTER", dt.timedelta(0))
+    monkeypatch.setattr("orchestration.alerting.incidents.RETRY_AFTER", dt.timedelta(0))
     tick(instance, resources)
     assert "The feed is cut off" in "".join(text for _, text in told.take())
     tick(instance, resources)

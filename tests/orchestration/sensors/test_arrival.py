@@ -12,18 +12,18 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets import staleness
-from orchestration import arrivals
+from assets.quality import staleness
+from orchestration.arrival import arrivals
 from orchestration.definitions import build_defs
-from orchestration.nights import PARTITION_TAG
+from orchestration.runs.nights import PARTITION_TAG
 from orchestration.sensors.arrival import ingest_on_arrival
-from resources import events
-from resources.feeds import FeedReader
-from resources.landing import EVENT, SET_ASIDE
-from resources.operations import OperationsDatabase
-from resources.records import Arrival, Delivery
-from resources.settings import Landing, Settings
-from resources.table_store import TableStore
+from resources.config.settings import Landing, Settings
+from resources.feeds import events
+from resources.feeds.landing import EVENT, SET_ASIDE
+from resources.feeds.reader import FeedReader
+from resources.records.feeds import Arrival, Delivery
+from resources.records.store import OperationsDatabase
+from resources.tables.store import TableStore
 
 DAY = dt.date(2024, 1, 9)  # before nights are possible: only its baskets are taken in
 NIGHT = dt.date(2024, 3, 12)

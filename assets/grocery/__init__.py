@@ -1,0 +1,1 @@
+"""The first domain: nightly personalisation for grocery retailers."""

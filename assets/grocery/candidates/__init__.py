@@ -1,0 +1,1 @@
+"""Candidate generation: the products that are worth ranking for each household."""

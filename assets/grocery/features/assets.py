@@ -1,0 +1,123 @@
+"""The five feature tables, one partition a business day: what was known at its close.
+
+They are made together, in one step: they share the shopping days, which cost more than any of them.
+"""
+
+import datetime as dt
+
+import dagster as dg
+
+from assets.failures import explained
+from assets.grocery.features import definitions
+from assets.grocery.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
+from assets.partitions import business_days, days_back, days_of
+from assets.quality import gates, staleness
+from assets.reporting import OWNERS, columns, lineage, report_days, written
+from resources.records.store import OperationsDatabase
+from resources.tables.store import TableStore
+
+# A feature reaches as far back as the history does; the lineage shows the last year of it.
+HISTORY = days_back(364)
+
+KEYS = {
+    "business_date": "The day at whose close this was known; the partition.",
+    "household_id": "The household.",
+    "product_id": "The product.",
+    "category": "The catalogue's category of the product.",
+    "subcategory": "The catalogue's finer category of the product.",
+}
+TABLES = {
+    "household_product_features": (
+        ["household_id", "product_id"],
+        definitions.HOUSEHOLD_PRODUCT,
+        "History of each household with each product that it ever bought: how often, how lately, how regularly, "
+        "how overdue, at what price.",
+    ),
+    "household_features": (
+        ["household_id"],
+        definitions.HOUSEHOLD,
+        "Habits of each household that ever bought: how often it shops, how much, how much of it anew.",
+    ),
+    "product_features": (
+        ["product_id", "category", "subcategory"],
+        definitions.PRODUCT,
+        "How each recommendable product sells, and how it is repeated.",
+    ),
+    "category_affinity": (
+        ["household_id", "category"],
+        definitions.CATEGORY_AFFINITY,
+        "What each household needs of each category: it buys milk, not this milk. Empty without categories.",
+    ),
+    "subcategory_affinity": (
+        ["household_id", "subcategory"],
+        definitions.SUBCATEGORY_AFFINITY,
+        "The same for each subcategory. Empty without subcategories.",
+    ),
+}
+
+
+def _made_of(feature: str) -> tuple[str, list[str]]:
+    """The table and the columns of it that a feature is made of; those of the catalogue are the keys."""
+    if "offer" in feature:
+        return OFFERS, ["starts_on", "ends_on", "known_from", "reach"]
+    if feature.startswith(("price", "spend")):
+        return TRANSACTIONS, ["business_date", "sales_value", "quantity"]
+    return TRANSACTIONS, ["business_date", "quantity"]
+
+
+def _spec(name: str) -> dg.AssetSpec:
+    keys, features, description = TABLES[name]
+    key_columns = {key: ("date" if key == "business_date" else "string", KEYS[key]) for key in ["business_date", *keys]}
+    return dg.AssetSpec(
+        name,
+        description=f"{description}\n\nFrom the baskets up to the partition's close in the retailer's time zone, and the "
+        "catalogue; later lines change nothing. The same functions make the features that models are trained on.",
+        deps=[dg.AssetDep(TRANSACTIONS, partition_mapping=HISTORY), PRODUCTS, OFFERS],
+        kinds={"deltalake", "duckdb"},
+        owners=OWNERS,
+        code_version=definitions.VERSION,
+        metadata={
+            "dagster/column_schema": columns(key_columns | {n: ("float", text) for n, text in features.items()}),
+            "dagster/column_lineage": lineage(
+                **{key: (PRODUCTS if key.endswith("category") else TRANSACTIONS, [key]) for key in keys},
+                **{feature: _made_of(feature) for feature in features},
+            ),
+        },
+    )
+
+
+@dg.multi_asset(
+    specs=[_spec(name) for name in TABLES],
+    partitions_def=business_days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+@explained
+def features(  # Dagster takes no tuple[MaterializeResult, ...]
+    context: dg.AssetExecutionContext, tables: TableStore, operations: OperationsDatabase
+):
+    """Build the five tables of each day of the run, one day after the other."""
+    import ibis
+
+    days, commits, known = days_of(context), {}, staleness.so_far(operations)
+    gates.require(
+        operations,
+        {
+            TRANSACTIONS: gates.history(tables, TRANSACTIONS, until=days[-1]),
+            PRODUCTS: gates.whole(tables, PRODUCTS),
+            OFFERS: gates.whole(tables, OFFERS),
+        },
+        now=dt.datetime.now(dt.UTC),
+    )
+    catalogue, offers = tables.read(PRODUCTS), tables.read(OFFERS)
+    for day in days:
+        context.log.info(f"Features as of the close of {day}")
+        built = definitions.build(tables.read(TRANSACTIONS, until=day), catalogue, offers, as_of=day)
+        for name, table in built.by_name().items():
+            commits[name] = tables.replace_days(name, table.mutate(business_date=ibis.literal(day)), days=[day])
+    made = dict.fromkeys(days, known)
+    staleness.made(operations, staleness.FEATURES, made, run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
+    for name, commit in commits.items():
+        report_days(context, commit, days, asset=name)
+    return tuple(
+        dg.MaterializeResult(asset_key=name, metadata=written(commit, tables)) for name, commit in commits.items()
+    )

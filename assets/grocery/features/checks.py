@@ -1,0 +1,68 @@
+"""What must hold of features before a model sees them."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.grocery.features.assets import TABLES
+from assets.partitions import days_of
+from assets.quality.gates import Found, Gate, gate_checks
+from resources.records.store import OperationsDatabase
+from resources.tables.store import TableStore
+
+# Ages in days: below zero, something from after the close has reached the features.
+AGES = {
+    "household_product_features": "days_since_last",
+    "household_features": "days_since_trip",
+    "category_affinity": "category_days_since_last",
+    "subcategory_affinity": "subcategory_days_since_last",
+}
+
+
+UNIQUE = {
+    name: Gate(subject=name, check="row_is_unique", description=f"One row for each {' and '.join(keys)}.")
+    for name, (keys, _, _) in TABLES.items()
+}
+PAST = {
+    name: Gate(
+        subject=name,
+        check="nothing_is_from_after_the_close",
+        description=f"No {column} is below zero, and there are rows wherever there were purchases.",
+    )
+    for name, column in AGES.items()
+}
+
+
+@gate_checks([*UNIQUE.values(), *PAST.values()])
+def features_are_fit_to_use(
+    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+) -> Iterator[Found]:
+    """Count repeated rows and look for ages below zero, day by day."""
+    days = days_of(context)
+    for name, (keys, _, _) in TABLES.items():
+        rows = tables.read(name, since=days[0], until=days[-1])
+        # A product has one category: it is no part of what tells its rows apart.
+        identity = ["product_id"] if "product_id" in keys and "household_id" not in keys else keys
+        groups = rows.group_by("business_date", *identity).agg(rows=rows.count())
+        twice = groups.filter(groups.rows > 1)
+        repeated = twice.group_by("business_date").agg(rows=twice.count()).to_pyarrow().to_pylist()
+        yield Found(
+            gate=UNIQUE[name],
+            broken={
+                row["business_date"]: f"{row['rows']:,} {' and '.join(identity)} stand there twice" for row in repeated
+            },
+            metadata={"repeated": sum(row["rows"] for row in repeated)},
+        )
+    for name, column in AGES.items():
+        rows = tables.read(name, since=days[0], until=days[-1])
+        lowest = rows.group_by("business_date").agg(lowest=rows[column].min()).to_pyarrow().to_pylist()
+        broken = {
+            row["business_date"]: row["lowest"] for row in lowest if row["lowest"] is not None and row["lowest"] < 0
+        }
+        yield Found(
+            gate=PAST[name],
+            broken={day: f"{column} is {value:g}: something from after the close" for day, value in broken.items()},
+            metadata={
+                f"lowest_{column}": min((row["lowest"] for row in lowest if row["lowest"] is not None), default=0.0)
+            },
+        )

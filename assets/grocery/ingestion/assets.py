@@ -1,0 +1,398 @@
+"""The tables that a retailer delivers: `transactions` by business day; `products`, `households`, `offers` as snapshots."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from assets.failures import RETRY_OUTSIDE, explained
+from assets.grocery.ingestion import contract, deliveries
+from assets.grocery.ingestion.offers import VERSION as OFFERS_VERSION
+from assets.partitions import business_days, days_of, fresh_by, last_day, settings
+from assets.privacy import suppression as erased
+from assets.quality import gates
+from assets.reporting import OWNERS, columns, picture, report_days, written
+from resources.config.settings import Offers, Settings
+from resources.errors import FeedMissing, FeedRefused
+from resources.feeds import redaction as delivered_files
+from resources.feeds.reader import ColumnsMissing, FeedFile, FeedReader, listed
+from resources.records.feeds import Delivery
+from resources.records.store import OperationsDatabase
+from resources.tables.engine import content_digest, content_digests
+from resources.tables.store import TableStore
+
+if TYPE_CHECKING:
+    import ibis
+
+    from assets.grocery.ingestion.cleaning import Cleaned
+
+TRANSACTIONS, QUARANTINE, PRODUCTS, HOUSEHOLDS = "transactions", "transactions_quarantine", "products", "households"
+OFFERS = "offers"
+NO_LINES = "no lines"  # the content of a day without any
+
+TRANSACTION_COLUMNS = columns(
+    {
+        "business_date": ("date", "The retailer's local day of the purchase; the partition."),
+        "household_id": ("string", "Who bought."),
+        "basket_id": ("string", "The basket: one household, one visit."),
+        "product_id": ("string", "What was bought."),
+        "store_id": ("string", "Where; null when the feed has none."),
+        "occurred_at": ("timestamp", "When, in UTC."),
+        "quantity": ("double", "Items, or the unit of the feed; 0 is no purchase."),
+        "sales_value": ("double", "What was paid for the line, in the retailer's currency."),
+        "source_file": ("string", "The delivered file; its bytes are kept in the raw store."),
+        "source_row": ("long", "The row in that file, from 1."),
+    }
+)
+PRODUCT_COLUMNS = columns(
+    {
+        "product_id": ("string", "The product."),
+        "name": ("string", "What a shopper would call it; the identifier when the catalogue has no name."),
+        "category": ("string", "What a household needs rather than which product: milk."),
+        "subcategory": ("string", "Finer than the category: what replaces what."),
+        "department": ("string", "Where it stands."),
+        "brand": ("string", "Whose it is."),
+        "is_recommendable": ("boolean", "Whether it may be recommended: the catalogue's one rule."),
+    }
+)
+OFFER_COLUMNS = columns(
+    {
+        "product_id": ("string", "What is on offer."),
+        "starts_on": ("date", "The offer's first day."),
+        "ends_on": ("date", "Its last day."),
+        "known_from": ("date", "The day at whose close it is certain: earlier ones know nothing of it."),
+        "reach": ("float", "Share of that period's stores that have it: above 0, up to 1."),
+    }
+)
+
+
+@dg.asset(
+    partitions_def=business_days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRY_OUTSIDE,
+    code_version="1",
+    kinds={"deltalake", "duckdb"},
+    owners=OWNERS,
+    metadata={
+        "dagster/column_schema": TRANSACTION_COLUMNS,
+        "contract": dg.MetadataValue.md(contract.as_markdown(settings)),
+    },
+    freshness_policy=fresh_by(6),
+)
+@explained
+def transactions(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    feeds: dg.ResourceParam[FeedReader],
+    tables: TableStore,
+    operations: OperationsDatabase,
+) -> dg.MaterializeResult:
+    """Basket lines of a business day in the retailer's time zone, cleaned: the start of everything else.
+
+    From the feed of the configuration, or from the landing place if the day has files there. A line that breaks the
+    contract is not here but in the table `transactions_quarantine`, with the rule, the reason and the line as it came;
+    the delivered files themselves stay in the raw store. A day (or a range of days, in one run) is replaced in one
+    commit: made again, it is the same. A day without lines is refused unless the configuration declares it closed.
+    """
+    from assets.grocery.ingestion import cleaning, pictures
+
+    feed, days = settings.transactions, days_of(context)
+    open_days = [day for day in days if not settings.is_closed(day)]
+    if not open_days:
+        return _closed(context, days, tables, operations)
+
+    good = last_good_delivery(operations, before=days[0])
+    kept = feeds.keep(feed, days=open_days, landing_place=settings.landing)
+    context.log.info(f"Judging the lines of {listed([file.name for file in kept])}")
+    delivered, files = read_delivery(kept, settings, feeds, tables, good=good)
+    forgotten = erased.on_record(operations)
+    cleaned = cleaning.clean(
+        delivered,
+        feed,
+        timezone=settings.timezone,
+        first_day=settings.first_business_day,
+        last_day=last_day(settings, now=dt.datetime.now(dt.UTC)),
+        since=days[0],
+        until=days[-1],
+        landed=[file.day for file in files if file.day],
+    )
+    cleaned = erased.without(cleaned, feed, forgotten)
+    # The quarantine first: when a day is refused, its lines can be looked at there.
+    quarantine = tables.replace_days(QUARANTINE, cleaned.quarantine, days=days, undated=not feed.is_dated)
+    _refuse_days_without_lines(cleaned, open_days, feed_path=" or ".join(feed.path), good=good)
+    context.log.info(f"Writing {sum(cleaned.lines.values()):,} lines of {len(days)} days")
+    commit = tables.replace_days(TRANSACTIONS, cleaned.transactions, days=days)
+    lines = cleaned.transactions.drop("source_file", "source_row")
+    contents = content_digests(lines, by="business_date")
+    # After the commit: who reads the table and then this list never takes new lines for old ones.
+    operations.record(*_as_delivered(days, files, cleaned, contents, run_id=context.run.run_id))
+
+    report_days(
+        context,
+        commit,
+        days,
+        on_last={
+            "quarantined_by_rule": {f"{day or 'no day'}: {rule}": n for (day, rule), n in cleaned.broken.items()},
+            "source_files": {file.name: file.digest for file in files[:20]},
+            "closed_days": [day.isoformat() for day in days if day not in open_days],
+            "switched_off": settings.switched_off(),
+            "lines_a_day": picture(pictures.lines_a_day(commit.rows_by_day, until=days[-1])),
+        },
+    )
+    if forgotten:
+        delivered_files.blank([file.copy for file in kept], feed, feed.columns.household_id, forgotten.has)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(content_digest(lines)),
+        metadata={
+            **written(commit, tables),
+            "quarantined_rows": sum(cleaned.broken.values()),
+            "quarantine_version": quarantine.version,
+            **({"rows_of_forgotten_households": sum(cleaned.erased.values())} if forgotten else {}),
+        },
+    )
+
+
+def last_good_delivery(operations: OperationsDatabase, *, before: dt.date) -> Delivery | None:
+    """What came on the latest day before `before` that had lines and whose gates all passed."""
+    for day in gates.good_days(operations, TRANSACTIONS, before=before):
+        if (found := operations.records(Delivery, business_date=day, last=1)) and found[0].rows:
+            return found[0]
+    return None
+
+
+def read_delivery(
+    kept: Sequence[FeedFile], settings: Settings, feeds: FeedReader, tables: TableStore, *, good: Delivery | None
+) -> tuple["ibis.Table", list[FeedFile]]:
+    """The lines of files of the transactions, refused where their columns break the contract or the habit of `good`."""
+    from assets.grocery.ingestion.cleaning import source_columns
+
+    feed = settings.transactions
+    needed = dict.fromkeys([*source_columns(feed), *feed.contract.columns])
+    try:
+        lines, files = feeds.lines(feed, kept, engine=tables.engine, columns=list(needed))
+    except ColumnsMissing as error:
+        raise deliveries.lacking(error, good) from error
+    deliveries.refuse_other_types(files, feed, good)
+    return lines, files
+
+
+def _as_delivered(
+    days: Sequence[dt.date],
+    files: Sequence[FeedFile],
+    cleaned: "Cleaned | None",
+    contents: Mapping[object, str],
+    *,
+    run_id: str,
+) -> list[Delivery]:
+    """What came for each of the days, to go on record."""
+    now, found = dt.datetime.now(dt.UTC), []
+    for day in days:
+        own = [file for file in files if file.day == day] or [file for file in files if file.day is None]
+        found.append(
+            Delivery(
+                business_date=day,
+                files={file.name: file.digest for file in own},
+                columns={name: kind for file in own for name, kind in file.columns.items()},
+                rows=cleaned.lines.get(day, 0) if cleaned else 0,
+                broken={rule: n for (of, rule), n in cleaned.broken.items() if of == day} if cleaned else {},
+                content=contents.get(day, NO_LINES),
+                run_id=run_id,
+                taken_in_at=now,
+            )
+        )
+    return found
+
+
+def _closed(
+    context: dg.AssetExecutionContext, days: Sequence[dt.date], tables: TableStore, operations: OperationsDatabase
+) -> dg.MaterializeResult:
+    """Nothing is expected of days that were declared closed: an empty partition, and a note that says why."""
+    from assets.grocery.ingestion import cleaning
+
+    commit = tables.replace_days(TRANSACTIONS, cleaning.no_lines(tables.engine), days=days)
+    operations.record(*_as_delivered(days, [], None, {}, run_id=context.run.run_id))
+    report_days(context, commit, days)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion("closed"),
+        metadata={**written(commit, tables), "note": f"No lines expected: {listed(days)} declared closed."},
+    )
+
+
+def _refuse_days_without_lines(
+    cleaned: "Cleaned", days: Sequence[dt.date], *, feed_path: str, good: Delivery | None
+) -> None:
+    empty = cleaned.days_without_good_lines(days)
+    compared = deliveries.compared(None, good)
+    if missing := [day for day, rules in empty.items() if not rules]:
+        raise FeedMissing(
+            f"{feed_path} has no lines for {listed(missing)}; {compared}.",
+            remedy="have them delivered, or add the days to `closed_days` in the configuration if the stores were closed.",
+        )
+    if broken := [day for day, rules in empty.items() if rules]:
+        day = broken[0]
+        aside = deliveries.set_aside(cleaned.quarantine.filter(cleaned.quarantine.business_date == day))[day]
+        raise FeedRefused(
+            f"No line of {listed(broken)} is usable: of {cleaned.lines[day]:,} rows for {day} a rule was broken in "
+            f"{aside}; {compared}.",
+            remedy="correct the feed or its contract in the configuration; the lines wait in transactions_quarantine.",
+        )
+
+
+@dg.asset(
+    # Without a catalogue, what was ever sold is one.
+    deps=[] if settings.products else [TRANSACTIONS],
+    # Unpartitioned, but part of a range of days that is made in one run.
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRY_OUTSIDE,
+    code_version="1",
+    kinds={"deltalake", "duckdb"},
+    owners=OWNERS,
+    metadata={"dagster/column_schema": PRODUCT_COLUMNS},
+)
+@explained
+def products(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    feeds: dg.ResourceParam[FeedReader],
+    tables: TableStore,
+) -> dg.MaterializeResult:
+    """The catalogue as it is tonight, one row a product, and what of it is recommendable.
+
+    From the catalogue file of the configuration, every night. A retailer without a catalogue has every product that
+    was ever sold here, called by its identifier.
+    """
+    from assets.grocery.ingestion import catalogue
+
+    repeated = broken = 0
+    if settings.products:
+        wanted = settings.products.columns
+        optional = [getattr(wanted, name) for name in catalogue.OPTIONAL]
+        needed = [wanted.product_id, *wanted.name, *filter(None, optional)]
+        delivered, _ = feeds.read(settings.products, engine=tables.engine, columns=needed)
+        rows, repeated = (
+            catalogue.products(delivered, settings.products),
+            catalogue.repeated(delivered, wanted.product_id),
+        )
+        broken = catalogue.broken(delivered)
+    else:
+        rows = catalogue.products_of(tables.read(TRANSACTIONS))
+    rows = rows.cache()
+    commit = tables.replace(PRODUCTS, rows)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(content_digest(rows)),
+        metadata={
+            **written(commit, tables),
+            "recommendable": int(rows.is_recommendable.sum().execute() or 0),
+            "repeated_rows_left_out": repeated,
+            "broken_lines_left_out": broken,
+        },
+    )
+
+
+@dg.asset(
+    # Unpartitioned, but part of a range of days that is made in one run.
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRY_OUTSIDE,
+    code_version="1",
+    kinds={"deltalake", "duckdb"},
+    owners=OWNERS,
+)
+@explained
+def households(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    feeds: dg.ResourceParam[FeedReader],
+    tables: TableStore,
+    operations: OperationsDatabase,
+) -> dg.MaterializeResult:
+    """What is known of households beside their baskets, one row a household, as it is tonight.
+
+    From the household file of the configuration, every night; a household that stands here and never bought gets the
+    fallback list. A retailer without such a file has an empty table.
+    """
+    from assets.grocery.ingestion import catalogue
+
+    repeated = broken = 0
+    forgotten, kept = erased.on_record(operations), []
+    if settings.households:
+        key = settings.households.columns.household_id
+        delivered, kept = feeds.read(settings.households, engine=tables.engine, columns=[key])
+        rows, repeated = catalogue.households(delivered, settings.households), catalogue.repeated(delivered, key)
+        broken = catalogue.broken(delivered)
+    else:
+        rows = catalogue.no_households(tables.engine)
+    rows, left_out = erased.without_households(rows.cache(), forgotten)
+    commit = tables.replace(HOUSEHOLDS, rows)
+    if settings.households and forgotten:
+        copies = [file.copy for file in kept]
+        delivered_files.blank(copies, settings.households, settings.households.columns.household_id, forgotten.has)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(content_digest(rows)),
+        metadata={
+            **written(commit, tables),
+            "repeated_rows_left_out": repeated,
+            "broken_lines_left_out": broken,
+            **({"rows_of_forgotten_households": left_out} if forgotten else {}),
+            "dagster/column_schema": columns({name: (str(t), "") for name, t in rows.schema().items()}),
+        },
+    )
+
+
+@dg.asset(
+    # Unpartitioned, but part of a range of days that is made in one run.
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRY_OUTSIDE,
+    code_version=OFFERS_VERSION,
+    kinds={"deltalake", "duckdb"},
+    owners=OWNERS,
+    metadata={"dagster/column_schema": OFFER_COLUMNS},
+)
+@explained
+def offers(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    feeds: dg.ResourceParam[FeedReader],
+    tables: TableStore,
+) -> dg.MaterializeResult:
+    """Planned offers, past ones included: which product is on offer from when to when, and in what part of the stores.
+
+    From the offer file of the configuration, every night; while file and settings are the same, the table is left
+    alone. Lines without a product or without readable days are left out and counted. A retailer without such a file
+    has an empty table.
+    """
+    from assets.grocery.ingestion.offers import inputs_of
+
+    feed = settings.offers
+    files = feeds.keep(feed) if feed else []
+    note = tables.note(OFFERS)
+    is_made = note.get("inputs") == inputs_of(feed, [file.digest for file in files])
+    if not is_made:
+        context.log.info(f"Taking in {listed([file.name for file in files]) if files else 'no file of offers'}")
+        note = _take_in_offers(feed, feeds, tables)
+    commit = tables.newest(OFFERS)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(content_digest(tables.read(OFFERS))),
+        metadata={**written(commit, tables), "is_unchanged": is_made, **note},
+    )
+
+
+def _take_in_offers(feed: Offers | None, feeds: FeedReader, tables: TableStore) -> dict[str, Any]:
+    """Replace the table; what is told of it is kept with it, for the nights that leave it alone."""
+    from assets.grocery.ingestion import offers as planned
+
+    if feed is None:
+        rows, files, told = planned.no_offers(tables.engine), [], {}
+    else:
+        delivered, files = feeds.read(feed, engine=tables.engine, columns=planned.source_columns(feed))
+        tally = planned.tally(delivered, feed)
+        if tally.lines and tally.lines == sum(tally.broken.values()):
+            raise FeedRefused(
+                f"No line of {' or '.join(feed.path)} is a usable offer: {dict(tally.broken)}.",
+                remedy="correct the feed, or [offers] in the configuration.",
+            )
+        rows = planned.offers(delivered, feed).order_by("product_id", "starts_on", "ends_on")
+        told = {"lines": tally.lines, "lines_left_out": dict(tally.broken), "lines_that_do_not_count": tally.beside}
+    note = {"inputs": planned.inputs_of(feed, [file.digest for file in files]), **told}
+    tables.replace(OFFERS, rows, note=note)
+    return note

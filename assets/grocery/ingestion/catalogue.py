@@ -1,0 +1,105 @@
+"""The catalogue and the households as snapshots: our names and types, one row a key, and what is recommendable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resources.tables.engine import as_text, temporary_name
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.types as ir
+    from ibis.backends.duckdb import Backend
+
+    from resources.config.settings import Households, Products
+
+OPTIONAL = ("category", "subcategory", "department", "brand")
+PRODUCT_COLUMNS = ("product_id", "name", "category", "subcategory", "department", "brand", "is_recommendable")
+
+
+def products(lines: ibis.Table, feed: Products) -> ibis.Table:
+    """One row a product: the first of each `product_id`; a product without a name is called by its identifier.
+
+    `is_recommendable` is the catalogue's one rule of what may be recommended: no value of the product stands in
+    `not_recommendable` of the configuration.
+    """
+    import ibis
+
+    columns, lines = feed.columns, _whole(lines)
+    optional = {name: getattr(columns, name) for name in OPTIONAL}
+    named = lines.select(
+        "source_file",
+        "source_row",
+        product_id=_text(lines, columns.product_id),
+        **{name: _text(lines, column) if column else ibis.null("string") for name, column in optional.items()},
+        given_name=_text(lines, *columns.name) if columns.name else ibis.null("string"),
+    ).filter(ibis._.product_id.notnull())
+    ruled_out = [named[column].isin(values).fill_null(False) for column, values in feed.not_recommendable.items()]
+    named = named.mutate(
+        name=named.given_name.fill_null(named.product_id),
+        is_recommendable=~ibis.or_(*ruled_out) if ruled_out else ibis.literal(True),
+    )
+    return _first_of(named, "product_id").select(*PRODUCT_COLUMNS)
+
+
+def households(lines: ibis.Table, feed: Households) -> ibis.Table:
+    """One row a household: the first of each `household_id`, with the file's other columns as text attributes."""
+    key, lines = feed.columns.household_id, _whole(lines)
+    given = ("source_file", "source_row", "file_date", "defect", key)
+    attributes = [name for name in lines.columns if name not in given]
+    known = lines.select(
+        "source_file",
+        "source_row",
+        household_id=_text(lines, key),
+        **{name: lines[name].cast("string") for name in attributes},
+    )
+    return _first_of(known.filter(known.household_id.notnull()), "household_id").select("household_id", *attributes)
+
+
+def repeated(lines: ibis.Table, column: str) -> int:
+    """How many lines name a key that an earlier line has."""
+    key = _text(_whole(lines), column)
+    return int((key.count() - key.nunique()).execute())
+
+
+def broken(lines: ibis.Table) -> int:
+    """How many lines of a text file do not fit its header: what stands where is not known."""
+    return int(lines.defect.count().execute())
+
+
+def _whole(lines: ibis.Table) -> ibis.Table:
+    return lines.filter(lines.defect.isnull())
+
+
+def _first_of(lines: ibis.Table, key: str) -> ibis.Table:
+    import ibis
+
+    first = ibis.row_number().over(ibis.window(group_by=key, order_by=["source_file", "source_row"]))
+    return lines.mutate(place=first).filter(ibis._.place == 0)
+
+
+def _text(lines: ibis.Table, *columns: str) -> ir.StringValue:
+    import ibis
+
+    return ibis.literal(" ").join([as_text(lines[name]).fill_null("") for name in columns]).strip().nullif("")
+
+
+def products_of(transactions: ibis.Table) -> ibis.Table:
+    """A catalogue of what was ever sold, for a retailer without one: everything is recommendable."""
+    import ibis
+
+    return (
+        transactions.select("product_id")
+        .distinct()
+        .select(
+            "product_id",
+            name="product_id",
+            **{name: ibis.null("string") for name in OPTIONAL},
+            is_recommendable=ibis.literal(True),
+        )
+    )
+
+
+def no_households(engine: Backend) -> ibis.Table:
+    """The households of a retailer that has no file of them."""
+    return engine.create_table(temporary_name("households"), schema={"household_id": "string"}, temp=True)

@@ -1,0 +1,204 @@
+"""What must hold of the delivered tables before anything is built on them: every check is a gate."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import dagster as dg
+
+from assets.grocery.ingestion import deliveries
+from assets.grocery.ingestion.assets import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TRANSACTIONS, last_good_delivery
+from assets.grocery.ingestion.profile import expectations, profile
+from assets.partitions import ONE_DAY, days_of
+from assets.partitions import settings as configured
+from assets.quality.gates import Found, Gate, gate_checks
+from resources.config.settings import Settings
+from resources.records.feeds import Delivery
+from resources.records.store import OperationsDatabase
+from resources.tables.store import TableStore
+from resources.validation import Expectation, Outcome, validate
+
+DESCRIPTIONS = {
+    "day_has_lines_unless_closed": "A business day that was not declared closed has lines.",
+    "columns_have_their_types": "The table has its columns, with their types.",
+    "keys_are_complete": "Every line names its product, and its household and basket unless anonymous ones are allowed.",
+    "values_are_allowed": "A column whose values the contract lists has no others.",
+    "product_is_once_a_basket": "A product is one line of a basket.",
+    "basket_has_one_household": "All lines of a basket are of one household.",
+    "timestamps_are_inside_the_day": "Every purchase happened on the partition's local day.",
+    "amounts_are_in_range": "Quantities and values are within the contract's ranges.",
+    "quarantined_share_is_small": "No more lines were quarantined than the contract allows: else the feed is to be mended.",
+    "volume_is_like_the_same_weekday": "The day has about as many lines as the same weekday of the eight weeks before: "
+    "far fewer is a feed that broke off, far more one that was sent twice.",
+}
+
+
+DAY_GATES = {
+    name: Gate(subject=TRANSACTIONS, check=name, description=DESCRIPTIONS[name])
+    for name in expectations(configured.transactions)
+}
+
+
+@gate_checks(list(DAY_GATES.values()))
+def transactions_are_fit_to_use(
+    context: dg.AssetCheckExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    tables: TableStore,
+    operations: OperationsDatabase,
+) -> Iterator[Found]:
+    """Profile the run's days once, and let Great Expectations judge the profile."""
+    feed, days = settings.transactions, days_of(context)
+    frame = profile(
+        tables.read(TRANSACTIONS, since=days[0], until=days[-1]),
+        tables.read(QUARANTINE, since=days[0], until=days[-1]),
+        days=days,
+        closed=[day for day in days if settings.is_closed(day)],
+        lines_by_day=tables.rows_by_day(TRANSACTIONS),
+        feed=feed,
+        timezone=settings.timezone,
+    )
+    expected = expectations(feed)
+    outcomes = iter(validate(frame, [each for group in expected.values() for each in group]))
+    by_check = {check: [next(outcomes) for _ in group] for check, group in expected.items()}
+    bad = sorted({day for group in by_check.values() for outcome in group for day in outcome.offenders})
+    changes = {day: _changes(day, bad, days, settings, tables, operations) for day in bad}
+    asides = deliveries.set_aside(tables.read(QUARANTINE, since=bad[0], until=bad[-1])) if bad else {}
+    for check, group in by_check.items():
+        found = _found(DAY_GATES[check], group)
+        faults: dict[dt.date | None, dict[str, None]] = {}
+        for outcome in group:
+            for day in outcome.offenders:
+                column = outcome.expectation.kwargs["column"]
+                said = deliveries.fault(column, frame.loc[day].to_dict(), feed, aside=asides.get(day))
+                faults.setdefault(day, {})[said] = None  # both ends of a range say the same
+        yield replace(found, broken={day: f"{', '.join(said)}; {changes[day]}" for day, said in faults.items()})
+
+
+def _changes(
+    day: dt.date,
+    bad: Sequence[dt.date],
+    days: Sequence[dt.date],
+    settings: Settings,
+    tables: TableStore,
+    operations: OperationsDatabase,
+) -> str:
+    """What changed on `day` since the last good day: one of the same run, or one on record."""
+    of_run = [other for other in days if other < day and other not in bad and not settings.is_closed(other)]
+    newest = operations.records(Delivery, business_date=of_run[-1], last=1) if of_run else []
+    good = newest[0] if newest else last_good_delivery(operations, before=days[0])
+    now = operations.records(Delivery, business_date=day, last=1)
+    lines, before = tables.read(TRANSACTIONS, since=day, until=day), tables.read(TRANSACTIONS, until=day - ONE_DAY)
+    unseen = lines.filter(lines.store_id.notnull()).anti_join(before, "store_id") if good else None
+    counted = (
+        unseen.group_by("store_id").agg(rows=unseen.count()).to_pyarrow().to_pylist() if unseen is not None else []
+    )
+    return deliveries.compared(
+        now[0] if now else None, good, unseen_stores={row["store_id"]: row["rows"] for row in counted}
+    )
+
+
+PRODUCT_GATE = Gate(
+    subject=PRODUCTS,
+    check="product_is_known_once",
+    description="A product stands once in the catalogue, with a name.",
+    has_days=False,
+)
+RECOMMENDABLE_GATE = Gate(
+    subject=PRODUCTS,
+    check="something_is_recommendable",
+    description="There is something to recommend.",
+    has_days=False,
+)
+HOUSEHOLD_GATE = Gate(
+    subject=HOUSEHOLDS,
+    check="household_is_known_once",
+    description="A household stands once in the household file.",
+    has_days=False,
+)
+OFFER_GATE = Gate(
+    subject=OFFERS, check="offer_is_known_once", description="A product has one offer for a period.", has_days=False
+)
+REACH_GATE = Gate(
+    subject=OFFERS,
+    check="offer_has_days_and_reach",
+    description="An offer ends on or after its first day, was known by then, and holds for some stores, at most all.",
+    has_days=False,
+)
+
+
+def _unique_and_given(key: str) -> list[Expectation]:
+    return [
+        Expectation(type="expect_column_values_to_not_be_null", kwargs={"column": key}),
+        Expectation(type="expect_column_values_to_be_unique", kwargs={"column": key}),
+    ]
+
+
+@gate_checks([PRODUCT_GATE, RECOMMENDABLE_GATE])
+def products_are_fit_to_use(
+    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+) -> Iterator[Found]:
+    """Let Great Expectations judge the catalogue."""
+    rows = tables.read(PRODUCTS)
+    named = Expectation(type="expect_column_values_to_not_be_null", kwargs={"column": "name"})
+    frame = rows.select("product_id", "name").to_pandas()
+    yield _found(PRODUCT_GATE, validate(frame, [*_unique_and_given("product_id"), named]))
+    counted = rows.agg(recommendable=rows.is_recommendable.sum().fill_null(0)).to_pandas()
+    some = Expectation(type="expect_column_values_to_be_between", kwargs={"column": "recommendable", "min_value": 10})
+    yield _found(RECOMMENDABLE_GATE, validate(counted, [some]))
+
+
+@gate_checks([HOUSEHOLD_GATE])
+def households_are_fit_to_use(
+    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+) -> Iterator[Found]:
+    """Let Great Expectations judge the household file."""
+    rows = tables.read(HOUSEHOLDS).select("household_id").to_pandas()
+    yield _found(HOUSEHOLD_GATE, validate(rows, _unique_and_given("household_id")))
+
+
+@gate_checks([OFFER_GATE, REACH_GATE])
+def offers_are_fit_to_use(
+    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+) -> Iterator[Found]:
+    """Count what is wrong with the offers, and let Great Expectations judge the counts."""
+    rows = tables.read(OFFERS)
+    keys = rows.select("product_id", "starts_on", "ends_on").distinct()
+    frame = keys.agg(repeated=rows.count().as_scalar() - keys.count()).to_pandas()
+    yield _found(OFFER_GATE, validate(frame, [_none("repeated")]))
+    is_incomplete = rows.product_id.isnull()
+    for column in (rows.starts_on, rows.ends_on, rows.known_from, rows.reach):
+        is_incomplete |= column.isnull()
+    wrong = {
+        "ends_before_it_starts": rows.ends_on < rows.starts_on,
+        "known_too_late": rows.known_from > rows.starts_on,
+        "reach_is_no_share": ~((rows.reach > 0) & (rows.reach <= 1)),
+        "incomplete": is_incomplete,
+    }
+    frame = rows.agg(**{name: is_wrong.sum().fill_null(0) for name, is_wrong in wrong.items()}).to_pandas()
+    yield _found(REACH_GATE, validate(frame, [_none(name) for name in wrong]))
+
+
+def _none(column: str) -> Expectation:
+    return Expectation(
+        type="expect_column_values_to_be_between", kwargs={"column": column, "min_value": 0, "max_value": 0}
+    )
+
+
+def _found(gate: Gate, outcomes: list[Outcome]) -> Found:
+    """What was expected, and for each day, or of the whole table, what was seen where it was not met."""
+    broken: dict[dt.date | None, list[str]] = {}
+    seen = {}
+    for outcome in (outcome for outcome in outcomes if not outcome.is_met):
+        column = outcome.expectation.kwargs.get("column", "table")
+        for where, value in list(zip(outcome.offenders, outcome.observed, strict=True)) or [(None, "not as expected")]:
+            partition = where if gate.has_days else None
+            broken.setdefault(partition, []).append(
+                f"{column} is {value}" if gate.has_days or where is None else f"{column} of {where} is {value}"
+            )
+            seen[f"{column} of {where}"] = str(value)
+    expected = [{"type": o.expectation.type, **o.expectation.kwargs} for o in outcomes]
+    return Found(
+        gate=gate,
+        broken={day: f"{'; '.join(said[:5])}. Expected: {expected}" for day, said in broken.items()},
+        metadata={"expected": expected, "seen": dict(list(seen.items())[:20])},
+    )

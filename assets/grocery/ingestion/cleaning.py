@@ -1,0 +1,349 @@
+"""From a feed's own lines to the cleaned table and the quarantine: one pass of set-based rules.
+
+Each line gets the first rule that it breaks, or none. Good lines become `transactions`, the others
+`transactions_quarantine`, with the rule, the reason and the line as it was delivered: together they are the feed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from resources.tables.engine import as_text, in_zone, line_as_json, temporary_name, to_utc, try_strptime
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.types as ir
+    from ibis.backends.duckdb import Backend
+
+    from resources.config.settings import Range, Transactions
+
+ONE_DAY = dt.timedelta(days=1)
+
+# The table `transactions`: our names, with their types as Ibis writes them.
+TYPES: Mapping[str, str] = {
+    "business_date": "date",
+    "household_id": "string",
+    "basket_id": "string",
+    "product_id": "string",
+    "store_id": "string",
+    "occurred_at": "timestamp(6)",
+    "quantity": "float64",
+    "sales_value": "float64",
+    "source_file": "string",
+    "source_row": "int64",
+}
+QUARANTINE_COLUMNS = ("business_date", "rule", "reason", "line", "source_file", "source_row")
+
+# What each rule asks of a line, in the order in which they are tried: a line is told the first that it breaks.
+RULES: Mapping[str, str] = {
+    "line_fits_the_header": "a text line has as many columns as its header, in the declared encoding",
+    "occurred_at_is_a_time": "the time of the purchase can be read",
+    "occurred_at_is_within_the_history": "the purchase lies between the first business day and tomorrow",
+    "line_is_of_the_files_day": "a file of one business day holds that day's purchases alone",
+    "household_id_is_given": "the household is named (unless the contract allows anonymous baskets)",
+    "product_id_is_given": "the product is named",
+    "basket_id_is_given": "the basket is named",
+    "value_is_allowed": "a column whose values the contract lists has one of them",
+    "quantity_is_a_number": "the quantity is a number",
+    "quantity_is_in_range": "the quantity is within the contract's range",
+    "sales_value_is_a_number": "the value is a number",
+    "sales_value_is_in_range": "the value is within the contract's range",
+    "basket_has_one_household": "all lines of a basket are of one household",
+    "product_is_once_a_basket": "a product is once in a basket; the first line of it is kept",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleaned:
+    """What became of the lines of some business days.
+
+    `transactions` and `quarantine` are tables with the columns :data:`TYPES` and :data:`QUARANTINE_COLUMNS`; `lines` counts all
+    delivered lines by day (None: of no day), `broken` the quarantined ones by day and rule. `erased` are the lines by
+    day of households that were forgotten (`assets.privacy.suppression`): they count nowhere else.
+    """
+
+    transactions: ibis.Table
+    quarantine: ibis.Table
+    lines: Mapping[dt.date | None, int]
+    broken: Mapping[tuple[dt.date | None, str], int]
+    erased: Mapping[dt.date | None, int] = field(default_factory=dict)
+
+    def days_without_good_lines(self, days: Sequence[dt.date]) -> dict[dt.date, dict[str, int]]:
+        """Those of `days` that have no good line, with the lines that each rule took; none for a day without lines.
+
+        A day whose lines were all of households that were forgotten has had its lines.
+        """
+        held_back = {day: {rule: n for (of, rule), n in self.broken.items() if of == day} for day in days}
+        return {
+            day: rules
+            for day, rules in held_back.items()
+            if self.lines.get(day, 0) == sum(rules.values()) and not self.erased.get(day)
+        }
+
+
+def source_columns(feed: Transactions) -> list[str]:
+    """The columns that the feed's files must have."""
+    columns = feed.columns
+    optional = (columns.basket_id, columns.quantity, columns.sales_value, columns.store_id)
+    return [columns.household_id, columns.product_id, *columns.occurred_at, *(name for name in optional if name)]
+
+
+def clean(
+    delivered: ibis.Table,
+    feed: Transactions,
+    *,
+    timezone: str,
+    first_day: dt.date,
+    last_day: dt.date,
+    since: dt.date,
+    until: dt.date,
+    landed: Collection[dt.date] = (),
+) -> Cleaned:
+    """Clean the lines of the business days `since` … `until` of a retailer whose history is `first_day` … `last_day`.
+
+    The days `landed` have files of their own: what a file of many days has of them does not count.
+    """
+    standard = standardise(delivered, feed, timezone=timezone)
+    if landed:
+        is_of_others = standard.file_date.notnull() | standard.local_date.isnull() | standard.local_date.notin(landed)
+        standard = standard.filter(is_of_others)
+    judged = judge(of_days(standard, first_day=first_day, last_day=last_day, since=since, until=until), feed)
+    counts = judged.group_by("business_date", "rule").agg(lines=judged.count()).to_pyarrow().to_pylist()
+    lines: dict[dt.date | None, int] = {}
+    for row in counts:
+        lines[row["business_date"]] = lines.get(row["business_date"], 0) + row["lines"]
+    return Cleaned(
+        transactions=judged.filter(judged.rule.isnull()).select(*TYPES),
+        quarantine=quarantined(judged, delivered, feed),
+        lines=lines,
+        broken={(row["business_date"], row["rule"]): row["lines"] for row in counts if row["rule"]},
+    )
+
+
+def standardise(lines: ibis.Table, feed: Transactions, *, timezone: str) -> ibis.Table:
+    """The feed's lines under our names and types; nothing is judged yet.
+
+    Identifiers are text. `occurred_at` is an instant in UTC, without zone. Amounts are float64. What cannot be read is
+    null. `business_date` is the day of the file, if it has one, else the local day of the purchase.
+    """
+    import ibis
+
+    columns = feed.columns
+    standard = lines.select(
+        "source_file",
+        "source_row",
+        "file_date",
+        "defect",
+        household_id=_identifier(lines, columns.household_id),
+        basket_id=_identifier(lines, columns.basket_id),
+        product_id=_identifier(lines, columns.product_id),
+        store_id=_identifier(lines, columns.store_id),
+        occurred_at=_instant(lines, feed, timezone=timezone),
+        quantity=_number(lines, columns.quantity, feed.decimal) if columns.quantity else ibis.literal(1.0),
+        sales_value=_number(lines, columns.sales_value, feed.decimal),
+    )
+    if columns.basket_id is None:
+        # A household's purchases of one instant are one basket; with dates alone, of one day.
+        standard = standard.mutate(basket_id=standard.household_id + "@" + standard.occurred_at.cast("string"))
+    standard = standard.mutate(local_date=in_zone(standard.occurred_at, timezone).date())
+    return standard.mutate(business_date=standard.file_date.fill_null(standard.local_date))
+
+
+def of_days(lines: ibis.Table, *, first_day: dt.date, last_day: dt.date, since: dt.date, until: dt.date) -> ibis.Table:
+    """The lines of the business days `since` … `until`, and those of no day: without a time, or outside the history.
+
+    The latter lose their `business_date`: they belong to the feed, and no day can be blamed for them. The retailer's
+    history is `first_day` … `last_day`.
+    """
+    import ibis
+
+    # No zone is further than a day from UTC, so most lines are told apart by their instant alone, which a Parquet
+    # file answers from its statistics; the local day is worked out only for the rest.
+    near = ibis.or_(
+        lines.file_date.notnull(),
+        lines.occurred_at.isnull(),
+        lines.occurred_at.between(since - ONE_DAY, until + 2 * ONE_DAY),
+        lines.occurred_at < first_day + ONE_DAY,
+        lines.occurred_at > last_day - ONE_DAY,
+    )
+    dated = lines.filter(near).cache()  # else the engine works the local day out anew wherever it is mentioned: 8 s
+    is_in_history = dated.business_date.between(first_day, last_day)
+    dated = dated.mutate(business_date=is_in_history.ifelse(dated.business_date, ibis.null("date")))
+    return dated.filter(dated.business_date.isnull() | dated.business_date.between(since, until))
+
+
+def has_lines(delivered: ibis.Table, feed: Transactions, day: dt.date, *, timezone: str) -> bool:
+    """Whether the feed has any line of a business day."""
+    standard = standardise(delivered, feed, timezone=timezone)
+    near = standard.filter(standard.occurred_at.between(day - ONE_DAY, day + 2 * ONE_DAY))
+    return bool(near.filter(near.business_date == day).limit(1).count().execute())
+
+
+def judge(lines: ibis.Table, feed: Transactions) -> ibis.Table:
+    """`lines` (of :func:`of_days`) with `rule`: the first of :data:`RULES` that each breaks, or null."""
+    import ibis
+
+    contract = feed.contract
+    is_anonymous_allowed = ibis.literal(not contract.is_household_required)
+    is_broken: dict[str, ir.BooleanValue] = {
+        "line_fits_the_header": lines.defect.notnull(),
+        "occurred_at_is_a_time": lines.occurred_at.isnull(),
+        "occurred_at_is_within_the_history": lines.business_date.isnull(),
+        "line_is_of_the_files_day": lines.local_date != lines.file_date,
+        "household_id_is_given": lines.household_id.isnull() & ~is_anonymous_allowed,
+        "product_id_is_given": lines.product_id.isnull(),
+        "basket_id_is_given": lines.basket_id.isnull() & (lines.household_id.notnull() | ~is_anonymous_allowed),
+    }
+    if contract.allowed:
+        is_broken["value_is_allowed"] = ~ibis.and_(*_are_allowed(lines, feed).values())
+    for name, bounds in _ranges(feed).items():
+        is_broken[f"{name}_is_a_number"] = lines[name].isnull()
+        is_broken[f"{name}_is_in_range"] = ~lines[name].between(*bounds)
+    judged = lines.mutate(rule=ibis.cases(*((is_so, rule) for rule, is_so in is_broken.items())))
+    judged = _judge_groups(
+        judged,
+        rule="basket_has_one_household",
+        key=["business_date", "basket_id"],
+        is_bad=lambda group: group.household_id.min() != group.household_id.max(),
+    )
+    if contract.is_product_once_a_basket:
+        judged = _judge_groups(
+            judged,
+            rule="product_is_once_a_basket",
+            key=["business_date", "basket_id", "product_id"],
+            is_bad=lambda group: group.count() > 1,
+            keep_first=True,
+        )
+    return judged.cache()
+
+
+def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: Transactions) -> ibis.Table:
+    """The broken lines of :func:`judge` with their reason, and the whole line as it was `delivered`, as JSON."""
+    import ibis
+
+    columns = feed.columns
+    texts = {
+        "occurred_at_is_a_time": _says("occurred_at", _text(delivered, *columns.occurred_at)),
+        "occurred_at_is_within_the_history": _says("occurred_at", _text(delivered, *columns.occurred_at)),
+        "line_is_of_the_files_day": _says("occurred_at", _text(delivered, *columns.occurred_at)),
+        # Not the household: a reason is quoted in verdicts, which stay on record when a household is forgotten.
+        "basket_has_one_household": _says("basket_id", _identifier(delivered, columns.basket_id)),
+        "product_is_once_a_basket": _says("product_id", _identifier(delivered, columns.product_id)),
+    }
+    for name, (low, high) in _ranges(feed).items():
+        text = _says(name, _identifier(delivered, getattr(columns, name)))
+        texts[f"{name}_is_a_number"] = text
+        texts[f"{name}_is_in_range"] = text + f", not in {low:,g} … {high:,g}"
+    own = [name for name in delivered.columns if name not in ("source_file", "source_row", "file_date", "defect")]
+    bad = judged.filter(judged.rule.notnull())
+    if feed.contract.allowed:
+        strange = ((~is_so, _says(name, bad[name])) for name, is_so in _are_allowed(bad, feed).items())
+        bad = bad.mutate(strange=ibis.cases(*strange))
+    else:
+        bad = bad.mutate(strange=ibis.null("string"))
+    bad = bad.select("business_date", "rule", "defect", "strange", "source_file", "source_row")
+    as_delivered = delivered.select("source_file", "source_row", line=line_as_json(delivered, own), **texts)
+    found = bad.join(as_delivered, ["source_file", "source_row"])
+    reason = ibis.cases(
+        (found.rule == "line_fits_the_header", found.defect),
+        (found.rule == "value_is_allowed", found.strange),
+        *((found.rule == rule, found[rule]) for rule in texts),
+        else_=found.rule.replace("_is_given", " is empty"),
+    )
+    return found.mutate(reason=reason).select(*QUARANTINE_COLUMNS)
+
+
+def _ranges(feed: Transactions) -> dict[str, Range]:
+    """The contract's ranges of the amounts that the feed has."""
+    has = {"quantity": feed.columns.quantity, "sales_value": feed.columns.sales_value}
+    return {name: getattr(feed.contract, name) for name, column in has.items() if column}
+
+
+def _are_allowed(lines: ibis.Table, feed: Transactions) -> dict[str, ir.BooleanValue]:
+    """Whether each line has an allowed value, by column; an empty one is none of them."""
+    return {name: lines[name].isin(values).fill_null(False) for name, values in feed.contract.allowed.items()}
+
+
+def _judge_groups(
+    judged: ibis.Table,
+    *,
+    rule: str,
+    key: list[str],
+    is_bad: Callable[[ibis.Table], ir.BooleanScalar],
+    keep_first: bool = False,
+) -> ibis.Table:
+    """Give `rule` to the so far good lines whose group by `key` is bad: all of the group, or all but its first line.
+
+    The bad groups are found by an aggregate and joined back: they are few, and a window would sort every line.
+    """
+    import ibis
+
+    good = judged.filter(judged.rule.isnull())
+    groups = good.group_by(key).agg(is_bad=is_bad(good))
+    broken = good.semi_join(groups.filter(groups.is_bad), key)
+    if keep_first:
+        first = ibis.window(group_by=key, order_by=["source_file", "source_row"])
+        broken = broken.mutate(place=ibis.row_number().over(first)).filter(ibis._.place > 0)
+    broken = broken.select("source_file", "source_row", broken_rule=ibis.literal(rule))
+    joined = judged.left_join(broken, ["source_file", "source_row"])
+    return joined.mutate(rule=joined.rule.coalesce(joined.broken_rule)).select(*judged.columns)
+
+
+def _says(name: str, text: ir.StringValue) -> ir.StringValue:
+    return name + " is '" + text.fill_null("").substr(0, 60) + "'"
+
+
+def _text(lines: ibis.Table, *columns: str) -> ir.StringValue:
+    """The columns as text, trimmed, joined by a blank; null when all are empty."""
+    import ibis
+
+    if len(columns) == 1 and lines[columns[0]].type().is_integer():
+        return lines[columns[0]].cast("string")
+    return ibis.literal(" ").join([as_text(lines[name]) for name in columns]).strip().nullif("")
+
+
+def _identifier(lines: ibis.Table, column: str | None) -> ir.StringValue:
+    import ibis
+
+    return _text(lines, column) if column else ibis.null("string")
+
+
+def _number(lines: ibis.Table, column: str | None, decimal: str) -> ir.FloatingValue:
+    import ibis
+
+    if column is None:
+        return ibis.null("float64")
+    value = lines[column]
+    if value.type().is_string() and decimal != ".":
+        value = value.replace(decimal, ".")
+    return value.try_cast("float64")
+
+
+def _instant(lines: ibis.Table, feed: Transactions, *, timezone: str) -> ir.TimestampValue:
+    """When each line was bought, in UTC; null where it cannot be read.
+
+    A time with an offset is an instant; one without is a wall-clock time of `timestamps_in`.
+    """
+    zone = timezone if feed.timestamps_in == "local" else feed.timestamps_in
+    columns = feed.columns.occurred_at
+    type_ = lines[columns[0]].type()
+    if len(columns) == 1 and type_.is_timestamp() and type_.timezone is not None:
+        return lines[columns[0]].cast("timestamp")
+    if len(columns) == 1 and (type_.is_timestamp() or type_.is_date()):
+        return to_utc(lines[columns[0]].cast("timestamp"), zone)
+    text = _text(lines, *columns)
+    if feed.timestamp_format:
+        time = try_strptime(text, feed.timestamp_format)
+        return time.cast("timestamp") if time.type().timezone else to_utc(time, zone)
+    # An instant needs a type with zone: cast to one without, DuckDB drops the offset and keeps the wall clock.
+    has_offset = text.re_search(r":\d\d(\.\d+)?\s?(Z|UTC|[+-]\d\d(:?\d\d)?)$")
+    instant = text.try_cast("timestamp('UTC')").cast("timestamp")
+    return has_offset.ifelse(instant, to_utc(text.try_cast("timestamp"), zone))
+
+
+def no_lines(engine: Backend) -> ibis.Table:
+    """An empty `transactions`, for a closed day."""
+    return engine.create_table(temporary_name("closed"), schema=TYPES, temp=True)

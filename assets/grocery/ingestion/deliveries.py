@@ -1,0 +1,177 @@
+"""What changed between two deliveries of the transactions, in one sentence."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from resources.config.settings import Transactions
+from resources.errors import FeedRefused
+from resources.feeds.reader import ColumnsMissing, FeedFile, listed
+from resources.records.feeds import Delivery
+
+if TYPE_CHECKING:
+    import ibis
+
+ALIKE = 0.6  # difflib's own measure of a close match, from which a new name is taken for the old one
+# Types that read as the same identifier or amount: a program that meets a gap in whole numbers writes decimals.
+SAME = {"integer": "number"}
+
+
+def columns_changed(now: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
+    """What is different in a file's columns (types by name, in the file's order), a phrase a change.
+
+    A column that is gone was renamed when a new one stands in its place, or has a name like it, and the same type.
+    """
+    gone, new = [name for name in before if name not in now], [name for name in now if name not in before]
+    places = {name: place for place, name in enumerate(before)}, {name: place for place, name in enumerate(now)}
+    phrases = []
+    for name in gone:
+        alike = [other for other in new if now[other] == before[name]]
+        in_its_place = [other for other in alike if places[1][other] == places[0][name] and len(now) == len(before)]
+        renamed = in_its_place or difflib.get_close_matches(name, alike, n=1, cutoff=ALIKE)
+        if renamed:
+            new.remove(renamed[0])
+            phrases.append(f"{name} is called {renamed[0]}")
+        else:
+            phrases.append(f"{name} is gone")
+    phrases += [f"{name} is new" for name in new]
+    phrases += [
+        f"{name} is {kind} and was {before[name]}" for name, kind in now.items() if before.get(name, kind) != kind
+    ]
+    return phrases
+
+
+def since(good: Delivery) -> str:
+    """The day that others are compared with, in words."""
+    return f"since {good.business_date}, the last good day"
+
+
+def lacking(error: ColumnsMissing, good: Delivery | None) -> FeedRefused:
+    """The refusal of a file without a needed column, with what changed since the last good day and in how many rows."""
+    changes = columns_changed(error.file.columns, good.columns) if good else []
+    if not good or not changes:
+        return error
+    return FeedRefused(
+        f"{error.message.split('; it has')[0]}: {since(good)}, {listed(changes)}, in all {error.rows:,} rows.",
+        remedy=error.remedy,
+    )
+
+
+def refuse_other_types(files: Sequence[FeedFile], feed: Transactions, good: Delivery | None) -> None:
+    """Raise :class:`FeedRefused` for a file whose columns have other types than the contract says.
+
+    Where it says nothing, columns that tell who, what or when must have the type of the last good day: as another one
+    they would be read as other identifiers, or other times.
+    """
+    told, before = feed.contract.columns, good.columns if good else {}
+    columns = feed.columns
+    telling = [columns.household_id, columns.product_id, *columns.occurred_at]
+    telling += [name for name in (columns.basket_id, columns.store_id) if name]
+    expected = {name: before[name] for name in telling if name in before} | told
+    for file in files:
+        wrong = [
+            name for name, kind in expected.items()
+            if name in file.columns and not _is_read_alike(file.columns[name], kind)
+        ]  # fmt: skip
+        if wrong:
+            name = wrong[0]
+            by = "the contract" if name in told else f"{good.business_date}, the last good day" if good else ""
+            changed = [f"{name} is {file.columns[name]} and was {expected[name]}" for name in wrong]
+            raise FeedRefused(
+                f"{file.name} has columns of other types than {by}: {listed(changed)}, in all its rows.",
+                remedy="have it delivered as before, or say in [transactions.contract.columns] what their types are now.",
+            )
+
+
+def _is_read_alike(kind: str, expected: str) -> bool:
+    return SAME.get(kind, kind) == SAME.get(expected, expected)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetAside:
+    """The lines of a day that broke a rule: how many by rule, and one that broke the commonest."""
+
+    by_rule: Mapping[str, int]
+    reason: str
+    source_file: str
+    source_row: int
+
+    def __str__(self) -> str:
+        """Most by which rule, and where to look."""
+        rule, rows = max(self.by_rule.items(), key=lambda item: item[1])
+        most = "all" if len(self.by_rule) == 1 else f"most ({rows:,})"
+        return f"{most} by {rule}, such as {self.source_file}, row {self.source_row}: {self.reason}"
+
+
+def set_aside(quarantine: ibis.Table) -> dict[dt.date | None, SetAside]:
+    """What `transactions_quarantine` holds, by day."""
+    import ibis
+
+    first = ibis.window(group_by=["business_date", "rule"], order_by=["source_file", "source_row"])
+    every = ibis.window(group_by=["business_date", "rule"])
+    examples = quarantine.mutate(place=ibis.row_number().over(first), rows=quarantine.count().over(every))
+    found: dict[dt.date | None, list[dict[str, Any]]] = {}
+    for row in examples.filter(examples.place == 0).drop("line").to_pyarrow().to_pylist():
+        found.setdefault(row["business_date"], []).append(row)
+    result = {}
+    for day, rows in found.items():
+        rows.sort(key=lambda row: (-row["rows"], row["rule"]))
+        example = {name: rows[0][name] for name in ("reason", "source_file", "source_row")}
+        result[day] = SetAside(by_rule={row["rule"]: row["rows"] for row in rows}, **example)
+    return result
+
+
+def compared(now: Delivery | None, good: Delivery | None, *, unseen_stores: Mapping[str, int] | None = None) -> str:
+    """What changed since the last good day: its columns, rows, rows set aside, and stores never seen before."""
+    if good is None:
+        return "there is no good day before it to compare with"
+    if now is None:
+        return f"{good.business_date}, the last good day, had {good.rows:,} rows"
+    changes = columns_changed(now.columns, good.columns)
+    changes += [f"{now.rows:,} rows came instead of {good.rows:,}"]
+    if now.broken or good.broken:
+        changes += [f"{sum(now.broken.values()):,} were set aside instead of {sum(good.broken.values()):,}"]
+    if stores := unseen_stores:
+        rows = sum(stores.values())
+        changes += [f"{rows:,} rows are of stores never seen before ({listed(sorted(stores), 3)})"]
+    return f"{since(good)}, {', '.join(changes)}"
+
+
+# What is wrong with a day by the column of its profile that is not as expected; a number that says it, in words.
+FAULTS: Mapping[str, str] = {
+    "is_empty": "there are no rows",
+    "wrong_types": "{wrong_types:,.0f} columns of the table have another type",
+    "missing_keys": "{missing_keys:,.0f} keys are missing in {lines:,.0f} rows",
+    "repeated_keys": "{repeated_keys:,.0f} rows repeat a product of their basket",
+    "strange_values": "{strange_values:,.0f} values are none of those allowed",
+    "baskets_of_several_households": "{baskets_of_several_households:,.0f} baskets are of several households",
+    "lines_of_another_day": "{lines_of_another_day:,.0f} rows are of another day",
+    "quarantined_share": "{quarantined:,.0f} of {delivered:,.0f} rows broke a rule ({quarantined_share:.1%}, "
+    "{max_quarantined_share:.1%} may), {aside}",
+    "volume_against_weekday": "{lines:,.0f} rows came where {usual_lines:,.0f} are usual on this weekday "
+    "({volume_against_weekday:.2f} times as many; {volume[0]:g} … {volume[1]:g} times may be)",
+    **{
+        f"{end}_{name}": f"{{outside_{name}:,.0f}} rows have a {name} outside {{{name}[0]:,g}} … {{{name}[1]:,g}}: "
+        f"{{lowest_{name}:,g}} … {{highest_{name}:,g}}"
+        for name in ("quantity", "sales_value")
+        for end in ("lowest", "highest")
+    },
+}
+
+
+def fault(column: str, day: Mapping[str, float], feed: Transactions, *, aside: SetAside | None) -> str:
+    """What is wrong with a day whose profile (a row of `profile`) has an unexpected `column`."""
+    contract = feed.contract
+    return FAULTS[column].format(
+        **day,
+        delivered=day["lines"] + day["quarantined"],
+        max_quarantined_share=contract.max_quarantined_share,
+        volume=contract.volume_against_weekday,
+        quantity=contract.quantity,
+        sales_value=contract.sales_value,
+        aside=aside or "which are not on record",
+    )

@@ -1,0 +1,142 @@
+"""A business day in numbers: what the checks look at, one row a day, and the expectations of each check.
+
+The numbers are aggregates of the stored table, worked out by the engine in one pass over a day or a year; Great
+Expectations then judges a frame of one row a day. Handing it the lines themselves took the year 40 times as long.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from assets.grocery.ingestion.cleaning import TYPES
+from resources.config.settings import Transactions
+from resources.tables.engine import in_zone
+from resources.validation import Expectation
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+
+WEEKS_COMPARED = 8
+WEEKS_NEEDED = 3  # with fewer earlier weekdays than this, a day has nothing to be compared with
+
+
+def profile(
+    transactions: ibis.Table,
+    quarantine: ibis.Table,
+    *,
+    days: Sequence[dt.date],
+    closed: Sequence[dt.date],
+    lines_by_day: Mapping[dt.date | None, int],
+    feed: Transactions,
+    timezone: str,
+) -> pd.DataFrame:
+    """One row for each of `days`, indexed by `business_date`; `lines_by_day` are the table's rows of all days so far.
+
+    Columns: `lines`, `quarantined`, `quarantined_share`, `missing_keys`, `repeated_keys`, `strange_values`,
+    `baskets_of_several_households`, `lines_of_another_day`, `lowest_…` and `highest_…` of the amounts and how many lines
+    are `outside_…` their ranges, `wrong_types` (columns of the table), `usual_lines` and `volume_against_weekday` (a
+    ratio; both NaN on closed days and without enough earlier weekdays).
+    """
+    import pandas as pd
+
+    lines = transactions.mutate(local_date=in_zone(transactions.occurred_at, timezone).date())
+    allowed = feed.contract.allowed.items()
+    ranges = {name: getattr(feed.contract, name) for name in ("quantity", "sales_value")}
+    keys = ["product_id", *(["household_id", "basket_id"] if feed.contract.is_household_required else [])]
+    by_day = lines.group_by("business_date").agg(
+        lines=lines.count(),
+        missing_keys=sum(lines[key].isnull().cast("int64") for key in keys).sum(),
+        strange_values=sum([(~lines[name].isin(values).fill_null(False)).sum() for name, values in allowed], start=0),
+        lines_of_another_day=(lines.local_date != lines.business_date).sum(),
+        **{f"lowest_{name}": lines[name].min() for name in ranges},
+        **{f"highest_{name}": lines[name].max() for name in ranges},
+        **{f"outside_{name}": (~lines[name].between(*bounds)).sum() for name, bounds in ranges.items()},
+    )
+    in_baskets = lines.filter(lines.basket_id.notnull())  # an anonymous line may be of none
+    baskets = in_baskets.group_by("business_date", "basket_id").agg(
+        lines=in_baskets.count(),
+        is_of_several=in_baskets.household_id.min() != in_baskets.household_id.max(),
+        products=in_baskets.product_id.nunique(),
+    )
+    by_basket = baskets.group_by("business_date").agg(
+        baskets_of_several_households=baskets.is_of_several.sum(),
+        repeated_keys=(baskets.lines - baskets.products).sum(),
+    )
+    held_back = quarantine.group_by("business_date").agg(quarantined=quarantine.count())
+    frame = pd.DataFrame(index=pd.Index(list(days), name="business_date"))
+    for part in (by_day, by_basket, held_back):
+        frame = frame.join(
+            part.to_pandas().assign(business_date=lambda f: f.business_date.dt.date).set_index("business_date")
+        )
+    counts = [
+        "lines",
+        "quarantined",
+        "missing_keys",
+        "repeated_keys",
+        "strange_values",
+        "baskets_of_several_households",
+        "lines_of_another_day",
+    ]
+    frame[counts] = frame[counts].astype("float64").fillna(0)
+    delivered = frame.lines + frame.quarantined
+    return frame.assign(
+        quarantined_share=(frame.quarantined / delivered).where(delivered > 0),
+        is_empty=((frame.lines == 0) & ~frame.index.isin(list(closed))).astype("int64"),
+        wrong_types=sum(str(transactions.schema().get(name)) != type_ for name, type_ in TYPES.items()),
+        usual_lines=[usual_lines(day, lines_by_day) for day in days],
+        volume_against_weekday=[volume_against_weekday(day, lines_by_day) for day in days],
+    )
+
+
+def usual_lines(day: dt.date, lines_by_day: Mapping[dt.date | None, int]) -> float:
+    """The median of the same weekday in the eight weeks before `day`; NaN without three of them."""
+    before = [lines_by_day.get(day - dt.timedelta(weeks=week), 0) for week in range(1, WEEKS_COMPARED + 1)]
+    before = [lines for lines in before if lines]
+    return statistics.median(before) if len(before) >= WEEKS_NEEDED else float("nan")
+
+
+def volume_against_weekday(day: dt.date, lines_by_day: Mapping[dt.date | None, int]) -> float:
+    """Lines of `day` over :func:`usual_lines`; NaN for a day without lines."""
+    return lines_by_day[day] / usual_lines(day, lines_by_day) if lines_by_day.get(day) else float("nan")
+
+
+def expectations(feed: Transactions) -> dict[str, list[Expectation]]:
+    """What each check expects of the columns of :func:`profile`."""
+    contract = feed.contract
+
+    def none(column: str) -> Expectation:
+        return _between(column, 0, 0)
+
+    checks = {
+        "day_has_lines_unless_closed": [_between("is_empty", 0, 0)],
+        "columns_have_their_types": [none("wrong_types")],
+        "keys_are_complete": [none("missing_keys")],
+        "basket_has_one_household": [none("baskets_of_several_households")],
+        "timestamps_are_inside_the_day": [none("lines_of_another_day")],
+        "amounts_are_in_range": [
+            expectation
+            for name, column in (("quantity", feed.columns.quantity), ("sales_value", feed.columns.sales_value))
+            if column
+            for expectation in (
+                _between(f"lowest_{name}", getattr(contract, name)[0], None),
+                _between(f"highest_{name}", None, getattr(contract, name)[1]),
+            )
+        ],
+        "quarantined_share_is_small": [_between("quarantined_share", 0, contract.max_quarantined_share)],
+        "volume_is_like_the_same_weekday": [_between("volume_against_weekday", *contract.volume_against_weekday)],
+    }
+    if contract.allowed:
+        checks["values_are_allowed"] = [none("strange_values")]
+    if contract.is_product_once_a_basket:
+        checks["product_is_once_a_basket"] = [none("repeated_keys")]
+    return {check: expected for check, expected in checks.items() if expected}
+
+
+def _between(column: str, low: float | None, high: float | None) -> Expectation:
+    return Expectation(
+        type="expect_column_values_to_be_between", kwargs={"column": column, "min_value": low, "max_value": high}
+    )

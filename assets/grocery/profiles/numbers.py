@@ -1,0 +1,132 @@
+"""Columns of numbers in classes: the features by the deciles that they had, and the scores and reasons of lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from assets.grocery.features import definitions
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+
+DECILES = tuple(tenth / 10 for tenth in range(1, 10))
+# Households whose features are looked at, drawn by a hash. Of 500, the stability index of deciles is .15 by chance once a
+# year in a hundred columns: below what matters. The pairs of a household with products may be a hundred million.
+HOUSEHOLDS_LOOKED_AT = 500
+
+FEATURES: Mapping[str, Mapping[str, str]] = {
+    "household_product_features": definitions.HOUSEHOLD_PRODUCT,
+    "household_features": definitions.HOUSEHOLD,
+    "product_features": definitions.PRODUCT,
+    "category_affinity": definitions.CATEGORY_AFFINITY,
+    "subcategory_affinity": definitions.SUBCATEGORY_AFFINITY,
+}
+
+# What is counted over all of the past grows with every night: in a shop of fifteen weeks, by a class a week. A champion
+# that defends itself for a month would be told of as drift, for nothing but its age.
+GROWING = frozenset(
+    {
+        *(f"household_product_features.{name}" for name in ("purchases", "days_since_first", "trips_since_first")),
+        *(f"household_features.{name}" for name in ("trips", "products", "product_days", "repeat_share")),
+        *(f"product_features.{name}" for name in ("buyers", "repeat_rate", "purchases_per_buyer")),
+    }
+)
+
+REASONS = (
+    "due",
+    "regular",
+    "again",
+    "new",
+)  # of what personal lists hold, see assets.grocery.candidates.candidates.reasons
+
+# `table.column`: where a column is cut into classes, in order.
+Cuts = Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How often each class of each column is there; the last class is that of nulls.
+
+    `units` is how many independent things each column is known from: the rows of one household are one of them.
+    """
+
+    of: Mapping[str, Sequence[int]]
+    units: Mapping[str, int]
+
+
+def drawn(tables: Mapping[str, ibis.Table]) -> dict[str, ibis.Table]:
+    """The feature tables, with the rows of :data:`HOUSEHOLDS_LOOKED_AT` households at most (about, they are drawn)."""
+    households = tables["household_features"].select("household_id")
+    parts = max(1, round(int(households.count().execute()) / HOUSEHOLDS_LOOKED_AT))
+    some = households.filter((households.household_id.hash() % parts) == 0).cache()
+    return {
+        name: table.semi_join(some, "household_id") if "household_id" in table.columns else table
+        for name, table in tables.items()
+    }
+
+
+def feature_cuts(tables: Mapping[str, ibis.Table]) -> dict[str, list[float]]:
+    """The deciles of every feature but :data:`GROWING` ones; one with few values has fewer, null everywhere none."""
+    cuts = {}
+    for name, table in tables.items():
+        deciles = {
+            feature: table[feature].quantile(list(DECILES))
+            for feature in FEATURES[name]
+            if feature in table.columns and f"{name}.{feature}" not in GROWING
+        }
+        for feature, found in table.agg(**deciles).to_pyarrow().to_pylist()[0].items():
+            cuts[f"{name}.{feature}"] = sorted({float(value) for value in found or [] if value is not None})
+    return cuts
+
+
+def feature_counts(tables: Mapping[str, ibis.Table], cuts: Cuts) -> Counts:
+    """How every feature of one night is spread over the classes that `cuts` make; one that has no cuts is left out."""
+    of, units = {}, {}
+    for name, table in tables.items():
+        known_from = {
+            feature: _known_from(table, feature)
+            for feature in FEATURES[name]
+            if feature in table.columns and f"{name}.{feature}" in cuts
+        }
+        sums = {f"units {key}": table[key].nunique() for key in set(known_from.values())}
+        for feature in known_from:
+            sums[f"{feature} known"] = table[feature].count()
+            for number, cut in enumerate(cuts[f"{name}.{feature}"]):
+                sums[f"{feature} {number}"] = (table[feature] > cut).sum().fill_null(0)
+        row = table.agg(rows=table.count(), **sums).to_pyarrow().to_pylist()[0]
+        for feature, key in known_from.items():
+            known, places = row[f"{feature} known"], range(len(cuts[f"{name}.{feature}"]))
+            above = [known, *(row[f"{feature} {place}"] for place in places), 0]
+            of[f"{name}.{feature}"] = [*(more - less for more, less in pairwise(above)), row["rows"] - known]
+            units[f"{name}.{feature}"] = row[f"units {key}"]
+    return Counts(of=of, units=units)
+
+
+def _known_from(table: ibis.Table, feature: str) -> str:
+    """The key of the independent things behind a feature: a category's pace is the same for all of its products."""
+    if "household_id" in table.columns:
+        return "household_id"
+    return next((level for level in ("subcategory", "category") if feature.startswith(f"{level}_")), "product_id")
+
+
+def list_cuts(lists: pd.DataFrame) -> dict[str, list[float]]:
+    """The deciles of the scores of lists with the columns `household_id`, `score` and `reason`."""
+    return {"score": sorted({float(value) for value in lists["score"].quantile(list(DECILES))})}
+
+
+def list_counts(lists: pd.DataFrame, cuts: Cuts) -> Counts:
+    """How scores are spread over the classes that `cuts` make, and how often each of :data:`REASONS` is given."""
+    import numpy as np
+
+    classes = np.searchsorted(cuts["score"], lists["score"].to_numpy(dtype=float), side="left")
+    scores = np.bincount(classes, minlength=len(cuts["score"]) + 1)
+    reasons = [int((lists["reason"] == reason).sum()) for reason in REASONS]
+    households = int(lists["household_id"].nunique())
+    return Counts(
+        of={"score": [*scores.tolist(), 0], "reason": [*reasons, len(lists) - sum(reasons)]},
+        units={"score": households, "reason": households},
+    )

@@ -1,0 +1,361 @@
+"""`recommendations`, what each household is offered after a business day's close; `published_recommendations`, what is served."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from assets.failures import RETRY_OUTSIDE, explained
+from assets.grocery.features.assets import TABLES as FEATURES
+from assets.grocery.ingestion.assets import HOUSEHOLDS, PRODUCTS, TRANSACTIONS
+from assets.grocery.publication import publication
+from assets.grocery.publication.publication import Published
+from assets.lifecycle.champions import serving
+from assets.partitions import business_days, days_back, days_of, fresh_by
+from assets.quality import gates, staleness
+from assets.reporting import OWNERS, columns, lineage, picture, report_days, written
+from resources.config.settings import Model, Settings
+from resources.errors import Damaged, Refused
+from resources.models.registry import CHAMPION, ModelRegistry
+from resources.policy.client import Policy
+from resources.records.lifecycle import PromotionRecord, Scoring
+from resources.records.publication import Publication
+from resources.records.store import OperationsDatabase
+from resources.tables.store import TableStore
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+    from assets.grocery.features.definitions import FeatureTables
+
+RECOMMENDATIONS, PUBLISHED = "recommendations", "published_recommendations"
+
+LIST_COLUMNS = {
+    "household_id": ("string", "For whom; null is the list for anybody who is not known yet."),
+    "rank": ("long", "Place in the list, from 1."),
+    "product_id": ("string", "What is recommended."),
+    "score": (
+        "double",
+        "The probability that the household buys it in the seven days after, or what else the model's family says: "
+        "higher is better; null in a fallback list.",
+    ),
+    "is_repeat": ("boolean", "Whether the household ever bought it."),
+    "is_explore": ("boolean", "Whether it stands in a place that is kept for what the household never bought."),
+    "is_fallback": ("boolean", "Whether nothing was known of the household."),
+    "reason": ("string", "due, regular, again, new or fallback."),
+    "explanation": ("string", "The reason for people."),
+    "model_version": ("long", "The version of the champion that made the list."),
+}
+RECOMMENDATION_COLUMNS = columns(
+    {"business_date": ("date", "The day at whose close the list was made, for the days after it; the partition.")}
+    | LIST_COLUMNS
+)
+PUBLISHED_COLUMNS = columns(
+    {
+        "made_on": ("date", "The business day at whose close the list was made."),
+        "published_for": ("date", "The day that it is served on."),
+        "is_carried_over": ("boolean", "Whether it is of an earlier night than it should be."),
+        "carried_over_because": ("string", "Why, in words; empty for lists of the last night."),
+    }
+    | LIST_COLUMNS
+)
+
+
+@dg.asset(
+    partitions_def=business_days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    # A champion serves until another one is decided on: most nights have none of their own.
+    deps=[*FEATURES, dg.AssetDep(CHAMPION, partition_mapping=days_back(364)), PRODUCTS, HOUSEHOLDS],
+    retry_policy=RETRY_OUTSIDE,
+    code_version="1",
+    kinds={"deltalake", "lightgbm"},
+    owners=OWNERS,
+    metadata={
+        "dagster/column_schema": RECOMMENDATION_COLUMNS,
+        "dagster/column_lineage": lineage(
+            household_id=("household_product_features", ["household_id"]),
+            product_id=("household_product_features", ["product_id"]),
+            is_repeat=("household_product_features", ["purchases"]),
+            reason=("household_product_features", ["overdue", "purchases"]),
+        ),
+    },
+    freshness_policy=fresh_by(7),
+)
+@explained
+def recommendations(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    tables: TableStore,
+    registry: ModelRegistry,
+    operations: OperationsDatabase,
+    policy: Policy,
+) -> dg.MaterializeResult:
+    """The top products of every household as of a business day's close, each with its reason and the model's version.
+
+    Scored by the champion of the latest night up to then that decided on one and passed its check; a training that is
+    still under way, or died, changes nothing. A household without any purchase, and anybody who is not known yet, gets
+    the month's best sellers, marked as a fallback. What the policy denies a household is not among them
+    (`nightcart policy show`).
+    """
+    days, now = days_of(context), dt.datetime.now(dt.UTC)
+    # With none that passed its check, the gate says why not.
+    decided = {day: serving(operations, day, now=now) or operations.promotion_as_of(day) for day in days}
+    gates.require(operations, _scored_from(decided, tables), now=now)
+    known = staleness.known_to(operations, staleness.FEATURES, days)
+    results = [
+        _score(context, day, record, settings, tables, registry, operations, policy) for day, record in decided.items()
+    ]
+    staleness.made(operations, staleness.LISTS, known, run_id=context.run.run_id, now=now)
+    return results[-1]
+
+
+def _scored_from(decided: Mapping[dt.date, PromotionRecord | None], tables: TableStore) -> dict[str, gates.Versions]:
+    """What lists are made of: the days' features, the catalogue, the household file, and the champion as it was decided."""
+    return {
+        **{name: gates.of_days(tables, name, list(decided)) for name in FEATURES},
+        PRODUCTS: gates.whole(tables, PRODUCTS),
+        HOUSEHOLDS: gates.whole(tables, HOUSEHOLDS),
+        CHAMPION: {record.business_date: str(record.champion_after) for record in decided.values() if record},
+    }
+
+
+def _score(
+    context: dg.AssetExecutionContext,
+    day: dt.date,
+    decided: PromotionRecord | None,
+    settings: Settings,
+    tables: TableStore,
+    registry: ModelRegistry,
+    operations: OperationsDatabase,
+    policy: Policy,
+) -> dg.MaterializeResult:
+    import ibis
+
+    from assets.grocery.candidates.candidates import best_sellers
+    from assets.grocery.scoring import allowed, lists, pictures
+    from assets.lifecycle.model import Recommender
+
+    model, version = settings.model, decided.champion_after if decided else None
+    if version is None:
+        raise Refused(
+            f"No champion has been decided for {day} or before.",
+            remedy=f"`nightcart nightly --date {day}` trains and decides one.",
+        )
+    with registry.files(registry.version(version)) as folder:
+        recommender = Recommender.load(folder)
+    read = {name: tables.version(name) for name in (*FEATURES, HOUSEHOLDS, TRANSACTIONS, PRODUCTS)}
+    built = features_of(day, tables, versions=read)
+    sold = placed(built.product, tables, version=read[PRODUCTS]).to_pandas()
+    answer = policy.ask(allowed.PACKAGE, allowed.question(day, sold))
+    operations.record(
+        answer.on_record(subject=allowed.subject(day), run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
+    )
+    kept_back = allowed.denied(answer, sold)
+    found = candidates_of(built, model, kept_back)
+    frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
+    context.log.info(f"Scoring {len(frame):,} candidates with version {version}, {recommender.title}")
+    personal = lists.personal(frame, recommender.score(frame), k=model.top_k, explore=model.explore_places)
+
+    served = set(frame["household_id"].unique())
+    listed = tables.read(HOUSEHOLDS, version=read[HOUSEHOLDS]).household_id.to_pyarrow().to_pylist()
+    denied = ibis.memtable(kept_back) if len(kept_back) else None
+    popular = best_sellers(built, most=model.top_k, denied=denied).select("product_id", "buyers_month").to_pandas()
+    others = lists.fallback(popular, [*sorted(set(listed) - served), None])
+    rows = lists.joined(personal, others, business_date=day, model_version=version)
+    commit = tables.replace_days(RECOMMENDATIONS, rows, days=[day])
+    operations.record(
+        Scoring(
+            business_date=day,
+            model_version=version,
+            tables={**read, RECOMMENDATIONS: commit.version},
+            run_id=context.run.run_id,
+            scored_at=dt.datetime.now(dt.UTC),
+        )
+    )
+    report_days(context, commit, [day])
+    return dg.MaterializeResult(
+        metadata={
+            **written(commit, tables),
+            "model_version": version,
+            "households": len(served),
+            "households_with_fallback": int(others["household_id"].nunique()),
+            "products_kept_back_by_the_policy": int(kept_back["product_id"].nunique()),
+            "policy_digest": answer.digest,
+            "share_of_repeats": float(personal["is_repeat"].mean()),
+            "reasons": {reason: int(n) for reason, n in personal["reason"].value_counts().items()},
+            "scores": picture(pictures.scores(personal["score"].tolist(), k=model.top_k)),
+        },
+    )
+
+
+def candidates_of(built: "FeatureTables", model: Model, kept_back: "pd.DataFrame") -> "ir.Table":
+    """What is scored: candidates without those that the policy kept back (:func:`assets.grocery.scoring.allowed.denied`)."""
+    import ibis
+
+    from assets.grocery.candidates.candidates import candidates
+
+    denied = ibis.memtable(kept_back) if len(kept_back) else None
+    # Who bought a single product has a full list all the same: one that is short closes the night to everybody.
+    new = max(model.new_candidates, model.top_k)
+    return candidates(built, own=model.candidates, new=new, denied=denied)
+
+
+def features_of(
+    day: dt.date, tables: TableStore, *, versions: Mapping[str, int], household: str | None = None
+) -> "FeatureTables":
+    """The features of a business day's close, as of the `versions` of their tables; of all households, or of one alone."""
+    from assets.grocery.features.definitions import FeatureTables
+
+    def read(name: str) -> "ir.Table":
+        rows = tables.read(name, since=day, until=day, version=versions[name]).drop("business_date")
+        is_of_all = household is None or "household_id" not in rows.columns
+        return rows if is_of_all else rows.filter(rows.household_id == household)
+
+    return FeatureTables.of(read)
+
+
+def placed(rows: "ir.Table", tables: TableStore, *, version: int | None = None) -> "ir.Table":
+    """The products of `rows` with their places in the catalogue, which are empty where it has none; one row a product."""
+    from assets.grocery.scoring.allowed import PLACE
+
+    catalogue = tables.read(PRODUCTS, version=version).select("product_id", *PLACE)
+    found = rows.select("product_id").distinct().left_join(catalogue, "product_id").drop("product_id_right")
+    return found.mutate(**{name: found[name].fill_null("") for name in PLACE})
+
+
+@dg.asset(
+    partitions_def=business_days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[RECOMMENDATIONS],
+    code_version="1",
+    kinds={"deltalake"},
+    owners=OWNERS,
+    metadata={"dagster/column_schema": PUBLISHED_COLUMNS},
+    freshness_policy=fresh_by(7),
+)
+@explained
+def published_recommendations(
+    context: dg.AssetExecutionContext, tables: TableStore, operations: OperationsDatabase
+) -> dg.MaterializeResult:
+    """What is served now: the lists of the newest good night, whole, and whether they are carried over from an earlier one.
+
+    Replaced in one commit once the night's lists have passed their gates; a reader sees the lists of one night. A night
+    that cannot be made good leaves the last good ones here, marked as such, with the reason (`carry_over`); an older
+    night that is made again does not replace a newer one's. A commit of this table is a publication: its version tells
+    one from the next.
+    """
+    days = days_of(context)
+    gates.require(
+        operations, {RECOMMENDATIONS: gates.of_days(tables, RECOMMENDATIONS, days)}, now=dt.datetime.now(dt.UTC)
+    )
+    version, served = _replaced(context, tables)
+    published = publication.after_a_good_night(served, night=days[-1])
+    if published:
+        lists = tables.read(RECOMMENDATIONS, since=days[-1], until=days[-1]).drop("business_date")
+        # Its own gate comes too late for those who have read it by then.
+        if without := households_without_list(lists, tables, made_on=days[-1]):
+            raise Refused(
+                f"{without:,} households would have no list if those of {days[-1]} were published.",
+                remedy=f"`nightcart nightly --date {days[-1]} --force` makes them again.",
+            )
+        _publish(lists, published, tables, onto=version)
+    # Also when nothing was published: what a run that died after it did not put on record is made good here.
+    record_publication(tables, operations, run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
+    commit, now_served = tables.newest(PUBLISHED), published or served
+    assert now_served
+    report_days(context, commit, [days[-1]])
+    return dg.MaterializeResult(
+        metadata={
+            **written(commit, tables),
+            "is_published": published is not None,
+            # In Dagster's own database: with the head of a night kept there, nobody cuts off the end of the trail unseen.
+            "audit_head": operations.audit_head(),
+            **{name: str(value) for name, value in vars(now_served).items()},
+        }
+    )
+
+
+def served_now(tables: TableStore) -> Published | None:
+    """What is served; None before the first good night."""
+    return _publication(tables)[1]
+
+
+def carry_over(
+    tables: TableStore, operations: OperationsDatabase, *, night: dt.date, because: str, now: dt.datetime
+) -> Published | None:
+    """Leave what is served where it is, marked with why `night` brought nothing newer; returns what is served.
+
+    To be called wherever a night turns out to be lost, as often as one likes. Raises :class:`Unavailable` when
+    something else was published at the same moment.
+    """
+    version, served = _publication(tables)
+    marked = publication.after_a_lost_night(served, night=night, because=because)
+    if served is None or marked is None:
+        return served
+    before = gates.whole(tables, PUBLISHED)[None]
+    lists = tables.read(PUBLISHED, version=version)
+    _publish(lists.drop(*vars(served)), marked, tables, onto=version)
+    after = gates.whole(tables, PUBLISHED)[None]
+    # The rows are those that were judged: what was said of them holds of them.
+    said = [verdict for verdict in operations.verdicts(PUBLISHED).values() if verdict.data_version == before]
+    operations.record(*(dataclasses.replace(verdict, data_version=after, decided_at=now) for verdict in said))
+    record_publication(tables, operations, run_id="", now=now)
+    return marked
+
+
+def record_publication(tables: TableStore, operations: OperationsDatabase, *, run_id: str, now: dt.datetime) -> None:
+    """Put what is served on record, unless it is."""
+    commit, (version, served) = tables.newest(PUBLISHED), _publication(tables)
+    if version is None or served is None or operations.records(Publication, table_version=version, last=1):
+        return
+    models = tables.read(PUBLISHED, version=version).model_version.max().execute()
+    operations.record(
+        Publication(
+            made_on=served.made_on,
+            published_for=served.published_for,
+            is_carried_over=served.is_carried_over,
+            because=served.carried_over_because,
+            table_version=version,
+            model_version=int(models) if models is not None else None,
+            rows=commit.rows,
+            run_id=run_id,
+            published_at=now,
+        )
+    )
+
+
+def _replaced(context: dg.AssetExecutionContext, tables: TableStore) -> tuple[int | None, Published | None]:
+    """What is served until now; lists that nobody can read any more make way for any that are good."""
+    try:
+        return _publication(tables)
+    except Damaged as error:
+        context.log.warning(f"What is served cannot be read, and is replaced: {error.message}")
+        return tables.version(PUBLISHED), None
+
+
+def _publication(tables: TableStore) -> tuple[int | None, Published | None]:
+    """The version of the table and what it says of itself."""
+    if not tables.exists(PUBLISHED):
+        return None, None
+    version = tables.version(PUBLISHED)
+    said = [each.name for each in dataclasses.fields(Published)]
+    rows = tables.read(PUBLISHED, version=version).select(*said).distinct().to_pyarrow().to_pylist()
+    return version, Published(**rows[0])
+
+
+def _publish(lists: "ir.Table", published: Published, tables: TableStore, *, onto: int | None) -> None:
+    import ibis
+
+    said = {name: ibis.literal(value) for name, value in vars(published).items()}
+    tables.replace(PUBLISHED, lists.mutate(**said).select(*said, *lists.columns), onto=onto)
+
+
+def households_without_list(lists: "ir.Table", tables: TableStore, *, made_on: dt.date) -> int:
+    """How many households known at the close of `made_on` have no list, counting anybody who is not known as one."""
+    known = tables.read("household_features", since=made_on, until=made_on)
+    nobody_in_particular = lists.filter(lists.household_id.isnull()).limit(1).count()
+    without = known.anti_join(lists, "household_id").count()
+    return int(without.execute()) + (not int(nobody_in_particular.execute()))

@@ -1,0 +1,144 @@
+"""What must hold of lists before anybody sees them."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.grocery.ingestion.assets import PRODUCTS
+from assets.grocery.scoring.assets import PUBLISHED, RECOMMENDATIONS, households_without_list, placed, served_now
+from assets.lifecycle.champions import serving
+from assets.partitions import ONE_DAY, days_of
+from assets.quality.gates import Found, Gate, gate_checks
+from resources.config.settings import Settings
+from resources.policy.client import Policy
+from resources.records.lifecycle import PromotionRecord
+from resources.records.store import OperationsDatabase
+from resources.tables.store import TableStore
+
+FULL = Gate(
+    subject=RECOMMENDATIONS,
+    check="list_is_full_and_in_order",
+    description="Every household that ever bought has one full list, without repetition, in the order of its scores.",
+)
+RECOMMENDABLE = Gate(
+    subject=RECOMMENDATIONS,
+    check="product_is_recommendable",
+    description="Nothing is recommended that is not recommendable.",
+)
+ALLOWED = Gate(
+    subject=RECOMMENDATIONS,
+    check="product_is_allowed",
+    description="The policy allows what is listed: nothing age-restricted for a household that never bought it.",
+)
+THE_CHAMPIONS = Gate(
+    subject=RECOMMENDATIONS,
+    check="list_is_the_champions",
+    description="Every list was made by that night's champion: the one that it began with, or one that it decided on.",
+)
+EVERYBODY = Gate(
+    subject=PUBLISHED,
+    check="every_household_has_a_list",
+    description="Every household that ever bought has a published list, and so has anybody who is not known.",
+    has_days=False,
+)
+
+
+@gate_checks([FULL, RECOMMENDABLE, ALLOWED, THE_CHAMPIONS])
+def recommendations_are_fit_to_use(
+    context: dg.AssetCheckExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    tables: TableStore,
+    operations: OperationsDatabase,
+    policy: Policy,
+) -> Iterator[Found]:
+    """Look at the lists of each day of the run."""
+    broken: dict[Gate, dict[dt.date | None, str]] = {FULL: {}, RECOMMENDABLE: {}, ALLOWED: {}, THE_CHAMPIONS: {}}
+    catalogue = tables.read(PRODUCTS)
+    recommendable = catalogue.filter(catalogue.is_recommendable)
+    lists = 0
+    for day in days_of(context):
+        rows = tables.read(RECOMMENDATIONS, since=day, until=day)
+        wrong, without, lists = _lists(day, settings, tables)
+        if wrong or without:
+            such = f" (such as that of household {wrong[0][0]}, with {wrong[0][1]:,} products)" if wrong else ""
+            broken[FULL][day] = f"{len(wrong):,} of {lists:,} lists are not{such}, and {without:,} households have none"
+        ruled_out = rows.anti_join(recommendable, "product_id").product_id.topk(5).to_pandas().iloc[:, 0].tolist()
+        if ruled_out:
+            broken[RECOMMENDABLE][day] = f"products that may not be recommended stand in lists: {ruled_out}"
+        if kept_back := _not_allowed(day, tables, operations, policy, run_id=context.run.run_id):
+            broken[ALLOWED][day] = kept_back
+        versions = rows.model_version.as_table().distinct().to_pyarrow()["model_version"].to_pylist()
+        champions = champions_of(day, operations)
+        if len(versions) != 1 or versions[0] not in champions:
+            broken[THE_CHAMPIONS][day] = f"they were made by version {versions}, the champion is {champions}"
+    for gate, found in broken.items():
+        yield Found(gate=gate, broken=found, metadata={"lists": lists})
+
+
+def champions_of(day: dt.date, operations: OperationsDatabase) -> list[int | None]:
+    """Who may have made the lists of `day`: a training that it decided on ends after they are made, or before."""
+    before = serving(operations, day - ONE_DAY, now=dt.datetime.now(dt.UTC))
+    own = operations.records(PromotionRecord, business_date=day)
+    return [record.champion_after for record in (before, *own) if record]
+
+
+def _lists(day: dt.date, settings: Settings, tables: TableStore) -> tuple[list[tuple[str, int]], int, int]:
+    """Of a day: households whose lists are not as they should be with their products, those without one, lists in all."""
+    rows = tables.read(RECOMMENDATIONS, since=day, until=day)
+    known = tables.read("household_features", since=day, until=day).select("household_id")
+    products = tables.read("product_features", since=day, until=day)
+    length = min(settings.model.top_k, int(products.product_id.nunique().execute()))
+    personal = rows.filter(~rows.is_fallback)
+    lists = personal.group_by("household_id").agg(
+        rows=personal.count(),
+        products=personal.product_id.nunique(),
+        last=personal["rank"].max(),
+        disorder=personal.score.corr(personal["rank"].cast("float64"), how="pop"),
+    )
+    bad = (lists.rows != length) | (lists.products != length) | (lists["last"] != length) | (lists.disorder > 0)
+    without = known.anti_join(lists, "household_id")
+    wrong = lists.filter(bad).order_by("household_id").select("household_id", "products").to_pyarrow().to_pylist()
+    counts = [int(found.count().execute()) for found in (without, lists)]  # pyright: ignore[reportArgumentType]
+    return [(row["household_id"], row["products"]) for row in wrong], counts[0], counts[1]
+
+
+def _not_allowed(
+    day: dt.date, tables: TableStore, operations: OperationsDatabase, policy: Policy, *, run_id: str
+) -> str:
+    """What stands in the lists of a day against the policy, in words; empty when nothing does.
+
+    Whether a household bought a product is looked up in its history: the lists' own word is not taken for it.
+    """
+    from assets.grocery.scoring import allowed
+
+    rows = tables.read(RECOMMENDATIONS, since=day, until=day).select("household_id", "product_id")
+    products = placed(rows, tables).to_pandas()
+    answer = policy.ask(allowed.PACKAGE, allowed.question(day, products))
+    now = dt.datetime.now(dt.UTC)
+    operations.record(answer.on_record(subject=f"what is listed in {RECOMMENDATIONS} of {day}", run_id=run_id, now=now))
+    history = tables.read("household_product_features", since=day, until=day)
+    bought = history.select("household_id", "product_id", "purchases")
+    listed = rows.left_join(bought, ["household_id", "product_id"])
+    listed = listed.group_by("product_id", is_repeat=listed.purchases.notnull()).agg(lists=listed.count())
+    against = listed.to_pandas().merge(allowed.denied(answer, products), on=["product_id", "is_repeat"])
+    if against.empty:
+        return ""
+    return f"{against['lists'].sum():,} rows hold what the policy denies, among them: {against['says'].iloc[0]}"
+
+
+@gate_checks([EVERYBODY])
+def published_recommendations_are_fit_to_use(
+    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+) -> Iterator[Found]:
+    """Look for households without a list among those known when the lists were made."""
+    served = served_now(tables)
+    if served is None:
+        yield Found(gate=EVERYBODY, broken={None: "nothing is published"})
+        return
+    without = households_without_list(tables.read(PUBLISHED), tables, made_on=served.made_on)
+    yield Found(
+        gate=EVERYBODY,
+        broken={None: f"{without:,} households known at the close of {served.made_on} have none"} if without else {},
+        metadata={"made_on": str(served.made_on), "is_carried_over": served.is_carried_over},
+    )

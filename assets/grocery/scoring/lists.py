@@ -1,0 +1,113 @@
+"""From scored candidates to lists that a person can read: the best of each household, with the reason for each."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from assets.grocery.candidates.candidates import reasons
+from assets.grocery.training.metrics import top
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+REASONS = {
+    "due": "bought often enough to have a rhythm, and its time has come",
+    "regular": "bought more than once",
+    "again": "bought once before",
+    "new": "never bought; it sells well where the household's needs are",
+    "fallback": "nothing is known of the household: a best seller",
+}
+COLUMNS = (
+    "household_id",
+    "rank",
+    "product_id",
+    "score",
+    "is_repeat",
+    "is_explore",
+    "is_fallback",
+    "reason",
+    "explanation",
+)
+
+
+def personal(candidates: pd.DataFrame, scores: np.ndarray, *, k: int, explore: int = 0) -> pd.DataFrame:
+    """The `k` best candidates of every household, with :data:`COLUMNS`; ranks from 1, scores float64.
+
+    The last `explore` of the places are for products that the household never bought.
+    """
+    import numpy as np
+
+    best = top(candidates, scores, k=k, by=["household_id"], explore=explore)
+    reason = reasons(best)
+
+    def count(column: str) -> pd.Series:
+        return best[column].round().fillna(0).astype("int64").astype("str")
+
+    last = "last " + count("days_since_last") + " days ago"
+    explanation = np.select(
+        [reason == "due", reason == "regular", reason == "again"],
+        [
+            "every " + count("gap") + " days, " + last + " (" + count("purchases") + " times)",
+            count("purchases") + " times, " + last,
+            "once, " + count("days_since_last") + " days ago",
+        ],
+        default=count("buyers_month") + " households this month",
+    )
+    return best.assign(is_fallback=False, reason=reason, explanation=explanation)[list(COLUMNS)]
+
+
+def fallback(best_sellers: pd.DataFrame, households: list[str | None]) -> pd.DataFrame:
+    """One list of best sellers for households without history, marked as such; None stands for anybody else.
+
+    `best_sellers` has `product_id` and `buyers_month`, best first.
+    """
+    import pandas as pd
+
+    ranked = best_sellers.reset_index(drop=True)
+    ranked = ranked.assign(rank=ranked.index + 1)
+    rows = pd.DataFrame({"household_id": pd.Series(households, dtype="str")}).merge(ranked, how="cross")
+    bought_by = rows["buyers_month"].fillna(0).round().astype("int64").astype("str")
+    return rows.assign(
+        score=float("nan"),
+        is_repeat=False,
+        is_explore=False,
+        is_fallback=True,
+        reason="fallback",
+        explanation=bought_by + " households this month",
+    )[list(COLUMNS)]
+
+
+def joined(personal: pd.DataFrame, others: pd.DataFrame, *, business_date: dt.date, model_version: int) -> pa.Table:
+    """Both kinds of lists as the rows of one partition."""
+    import pandas as pd
+    import pyarrow as pa
+
+    rows = pd.concat([personal, others], ignore_index=True)
+    rows = rows.assign(business_date=business_date, model_version=model_version)
+    return pa.Table.from_pandas(
+        rows[["business_date", *COLUMNS, "model_version"]], schema=schema(), preserve_index=False
+    )
+
+
+def schema() -> pa.Schema:
+    """The columns of a partition of recommendations."""
+    import pyarrow as pa
+
+    return pa.schema(
+        {
+            "business_date": pa.date32(),
+            "household_id": pa.string(),
+            "rank": pa.int64(),
+            "product_id": pa.string(),
+            "score": pa.float64(),
+            "is_repeat": pa.bool_(),
+            "is_explore": pa.bool_(),
+            "is_fallback": pa.bool_(),
+            "reason": pa.string(),
+            "explanation": pa.string(),
+            "model_version": pa.int64(),
+        }
+    )

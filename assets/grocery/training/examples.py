@@ -1,0 +1,143 @@
+"""Labelled weeks: candidates as they were known at a day's close, and what was bought in the seven days after."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assets.grocery.candidates.candidates import candidates, labelled
+from assets.grocery.features import definitions
+from assets.grocery.features.purchases import baskets_after, purchases
+from resources.errors import Refused
+
+if TYPE_CHECKING:
+    import ibis
+
+    from resources.config.settings import Model
+
+VERSION = "4"
+LABEL_DAYS = 7
+# Households that did not shop tell only that: one in so many is enough to learn it from.
+IDLE_SHARE = 5
+FOLDS = 10
+# How long a household is known: the most shopping days of each kind.
+HISTORIES = (("new: up to 5 trips", 5), ("light: up to 40 trips", 40), ("heavy: more trips", None))
+HISTORY_NEEDED = 27  # days before the first close that is worth learning from: four weeks
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelWeeks:
+    """The closes that a night's label weeks begin after, newest first: those to train on, and the holdout's."""
+
+    train: tuple[dt.date, ...]
+    holdout: tuple[dt.date, ...]
+
+    @property
+    def all(self) -> tuple[dt.date, ...]:
+        """Both, newest first."""
+        return (*self.holdout, *self.train)
+
+
+def as_of_dates(day: dt.date, *, weeks: int, first_day: dt.date) -> list[dt.date]:
+    """The closes whose label weeks are over by `day`'s own close, newest first: a week, two weeks … before `day`.
+
+    At most `weeks` of them, and none before there are four weeks of history.
+    """
+    dates = [day - dt.timedelta(days=LABEL_DAYS * back) for back in range(1, weeks + 1)]
+    return [date for date in dates if date >= first_day + dt.timedelta(days=HISTORY_NEEDED)]
+
+
+def first_night(first_day: dt.date, *, holdout: int) -> dt.date:
+    """The first day whose night has enough history, begun on `first_day`, to learn from and to judge by."""
+    return first_day + dt.timedelta(days=HISTORY_NEEDED + LABEL_DAYS * (holdout + 1))
+
+
+def label_weeks(day: dt.date, *, train: int, holdout: int, first_day: dt.date) -> LabelWeeks:
+    """The label weeks of the night of `day`: the newest `holdout` of them judge, the `train` before teach.
+
+    Raises :class:`Refused` when the history that begins on `first_day` is too short to do both.
+    """
+    weeks = as_of_dates(day, weeks=holdout + train, first_day=first_day)
+    if len(weeks) <= holdout:
+        raise Refused(
+            f"There is too little history before {day} to train on and to judge by: four weeks of it, a week to learn "
+            f"from and {holdout} to judge by are the least.",
+            remedy=f"begin the nights on {first_night(first_day, holdout=holdout)}; take in the days before as one range with `nightcart backfill`.",
+        )
+    return LabelWeeks(train=tuple(weeks[holdout:]), holdout=tuple(weeks[:holdout]))
+
+
+def examples(
+    transactions: ibis.Table, products: ibis.Table, offers: ibis.Table, *, as_of: dt.date, model: Model
+) -> ibis.Table:
+    """The candidates as of `as_of`'s close, labelled with what was bought in the seven days after.
+
+    Of every household that bought in them, and of one in :data:`IDLE_SHARE` of those that did not, drawn by a hash;
+    at most `model.households_a_week` of both. Columns: those of :func:`assets.grocery.candidates.candidates.labelled`,
+    `stands_for`: how many households the household stands for, and `fold`: 0 … 9, the same for a household in every
+    week, for what must not be fitted on the households that it is judged on.
+    """
+    truth = baskets_after(purchases(transactions, products), as_of=as_of, days=LABEL_DAYS).cache()
+    drawn = _drawn(transactions, truth, as_of=as_of, most=model.households_a_week).cache()
+    tables = definitions.build(transactions, products, offers, as_of=as_of, only=drawn)
+    found = candidates(tables, own=model.candidates, new=model.new_candidates)
+    return labelled(found.join(drawn, "household_id"), _with_news(truth, tables.household_product))
+
+
+def _with_news(truth: ibis.Table, history: ibis.Table) -> ibis.Table:
+    """`truth` with `is_new`: whether the household had never bought the product before."""
+    known = history.select("household_id", "product_id", "purchases")
+    joined = truth.left_join(known, ["household_id", "product_id"])
+    return joined.select("household_id", "product_id", "is_next", is_new=joined.purchases.isnull())
+
+
+def truth_with_slices(transactions: ibis.Table, products: ibis.Table, *, as_of: dt.date) -> ibis.Table:
+    """What each household bought in the seven days after `as_of`'s close, with what quality is told apart by.
+
+    `household_id`, `product_id`, `department`, `weekday` (of the first time in the week, 0 is Monday) and `history`:
+    how long the household is known, see :data:`HISTORIES`.
+    """
+    import ibis
+
+    bought = purchases(transactions, products)
+    known = bought.filter(bought.business_date <= as_of)
+    trips = known.group_by("household_id").agg(trips=known.business_date.nunique())
+    end = as_of + dt.timedelta(days=LABEL_DAYS)
+    after = bought.filter((bought.business_date > as_of) & (bought.business_date <= end))
+    truth = after.group_by("household_id", "product_id").agg(weekday=after.business_date.min().day_of_week.index())
+    joined = truth.join(trips, "household_id").join(products.select("product_id", "department"), "product_id")
+    (new, up_to), (light, at_most), (heavy, _) = HISTORIES
+    history = ibis.cases((joined.trips <= up_to, new), (joined.trips <= at_most, light), else_=heavy)
+    return joined.select("household_id", "product_id", "department", "weekday", history=history)
+
+
+def _drawn(transactions: ibis.Table, truth: ibis.Table, *, as_of: dt.date, most: int) -> ibis.Table:
+    """The households to learn from: `household_id`, `stands_for` and `fold`."""
+    import ibis
+
+    known = transactions.filter((transactions.business_date <= as_of) & transactions.household_id.notnull())
+    known = known.select("household_id").distinct()
+    shopped = truth.select("household_id", has_shopped=ibis.literal(True)).distinct()
+    both = known.left_join(shopped, "household_id").drop("household_id_right")
+    lot = (both.household_id + as_of.isoformat()).hash()
+    both = both.mutate(lot=lot, is_idle=both.has_shopped.isnull())
+    # The lot's remainder draws the idle ones, its order the rest: next to independent of each other.
+    kept = both.filter(~both.is_idle | (both.lot % IDLE_SHARE == 0))
+    kept = kept.mutate(place=ibis.row_number().over(ibis.window(order_by="lot")), all=kept.count())
+    share = ibis.least(ibis.literal(1.0), most / kept.all)
+    stands_for = kept.is_idle.ifelse(float(IDLE_SHARE), 1.0) / share
+    fold = (kept.household_id.hash() % FOLDS).abs().cast("int8")
+    return kept.filter(kept.place < most).select("household_id", stands_for=stands_for.cast("float32"), fold=fold)
+
+
+def inputs_of(*, transactions: str, products: str, offers: str, model: Model) -> str:
+    """A digest of all that a labelled week is made from: the same inputs, the same examples.
+
+    `transactions`, `products` and `offers` are digests of the lines up to the end of the week, of the catalogue and of
+    the offers known at its beginning.
+    """
+    limits = (model.candidates, model.new_candidates, model.households_a_week)
+    parts = (VERSION, definitions.VERSION, transactions, products, offers, *limits)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""The model lifecycle, of any domain: evaluate, promote, serve, watch, train again. Imports no domain."""

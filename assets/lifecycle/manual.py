@@ -1,0 +1,235 @@
+"""What a person decides on the champion: another version, the one before, or that the registry agrees with the ledger again.
+
+Everything is under the same rules as a night's decision: a version is loaded and scores its frozen sample first, the
+policy is asked, the decision is compare-and-set, it stands in the ledger with who and why, and the aliases follow it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from assets.grocery.training.checks import CHAMPION_GATE
+from assets.lifecycle import card
+from assets.lifecycle.champion_state import SAME_AS, Divergence, divergences, follow, standing
+from assets.lifecycle.decision import weigh
+from assets.lifecycle.promotion import PACKAGE, PROMOTE, ROLLBACK, Candidate, Said, question
+from assets.lifecycle.versions import registration, sound
+from resources.errors import Refused
+from resources.models.registry import ModelRegistry
+from resources.records.lifecycle import PromotionRecord, Registration
+from resources.records.quality import Verdict
+from resources.records.store import OperationsDatabase
+
+if TYPE_CHECKING:
+    from resources.config.settings import Settings
+    from resources.policy.client import Policy
+    from resources.tables.store import TableStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Who decides, why, and when; `day` is the night whose lists are the first that may follow it."""
+
+    name: str
+    reason: str
+    day: dt.date
+    now: dt.datetime
+
+
+def promote(
+    version: int,
+    person: Person,
+    *,
+    is_overriding: bool,
+    settings: Settings,
+    tables: TableStore,
+    registry: ModelRegistry,
+    operations: OperationsDatabase,
+    policy: Policy,
+    say: Callable[[str], object],
+) -> PromotionRecord:
+    """Make a version champion, judged as a night's challenger is, by the holdout of the last night that trained.
+
+    With `is_overriding` the policy is told of the person and the reason, and says whether that lets it through; what
+    speaks against it is on record all the same. Raises :class:`Refused` when it does not allow it (which is on record,
+    too), and :class:`resources.errors.Overtaken` when somebody decides at the same moment.
+    """
+    onto, ledger = operations.last_decision(), operations.promotions()
+    before = standing(ledger).champion
+    nights = [record.business_date for record in ledger if record.kind == PromotionRecord.NIGHT]
+    if not nights:
+        raise Refused("No night has trained yet.", remedy="`nightcart nightly --date YYYY-MM-DD` does.")
+    if version == before:
+        raise Refused(f"Version {version} is champion.", remedy="`nightcart models` lists the others.")
+    candidate = registry.version(version)
+    weighed = weigh(
+        PROMOTE,
+        candidate,
+        day=person.day,
+        judged_by=max(nights),
+        before=before,
+        settings=settings,
+        tables=tables,
+        registry=registry,
+        operations=operations,
+        policy=policy,
+        run_id="",
+        now=person.now,
+        by=person.name,
+        override=Said(by=person.name, reason=person.reason) if is_overriding else None,
+        say=say,
+    )
+    record = replace(weighed.record, reasons=[f"wanted: {person.reason}", *weighed.record.reasons])
+    if not record.is_promoted:
+        operations.record(weighed.answered)
+        against = "; ".join(f"{each['rule']}: {each['says']}" for each in weighed.answered.fired)
+        raise Refused(
+            f"The policy does not allow version {version} to be champion: {against}.",
+            remedy=f'mend that, or `nightcart promote {version} --override --reason "…"`, which goes on record.',
+        )
+    operations.decide(record, weighed.answered, _let_out(record), onto=onto)
+    card.attach(registry, candidate, weighed.card)
+    _carry_out(registry, operations, record)
+    return record
+
+
+def _carry_out(registry: ModelRegistry, operations: OperationsDatabase, record: PromotionRecord) -> None:
+    follow(registry, operations)
+    card.bring_up_to_date(registry, operations, record)
+
+
+def roll_back(
+    registry: ModelRegistry,
+    operations: OperationsDatabase,
+    policy: Policy,
+    person: Person,
+    *,
+    to: int | None = None,
+) -> PromotionRecord:
+    """Make the version champion again that was before, or an earlier one (`to`).
+
+    Raises :class:`Refused` when there is none, when it was never champion, is not what it was, or the policy does not
+    allow it, and :class:`resources.errors.Overtaken` when somebody decides at the same moment.
+    """
+    onto, ledger = operations.last_decision(), operations.promotions()
+    now = standing(ledger)
+    target = to if to is not None else now.previous
+    if target is None:
+        raise Refused(
+            "There is no champion before this one to go back to.",
+            remedy="`nightcart models` lists the versions; `nightcart promote VERSION` makes another one champion.",
+        )
+    if target == now.champion:
+        raise Refused(f"Version {target} is champion.", remedy="name another one, or leave `--to` out.")
+    was_champion = target in {record.champion_after for record in ledger}
+    present = {version.version for version in registry.versions()}
+    if not was_champion and target not in present:
+        registry.version(target)  # refuses what never was
+    number = target if target in present else _registered_again(registry, operations, target, person)
+    version = registry.version(number)
+    sound(registry, version)
+    answer = policy.ask(PACKAGE, question(ROLLBACK, person.day, Candidate.of(version, was_champion=was_champion)))
+    answered = answer.on_record(subject=card.subject(number), run_id="", now=person.now)
+    if not answer.is_allowed:
+        operations.record(answered)
+        raise Refused(
+            f"The policy does not allow to go back to version {target}: {'; '.join(each.says for each in answer.fired)}.",
+            remedy=f'`nightcart promote {target} --reason "…"` judges it as a new one.',
+        )
+    deleted = [] if number == target else [f"version {target} was deleted; its files are version {number} now"]
+    record = _decided(
+        person,
+        PromotionRecord.ROLLBACK,
+        number,
+        before=now.champion,
+        reasons=[f"rolled back: {person.reason}", *deleted],
+        **({SAME_AS: target} if deleted else {}),
+    )
+    operations.decide(record, answered, _let_out(record), onto=onto)
+    _carry_out(registry, operations, record)
+    return record
+
+
+def differences(registry: ModelRegistry, operations: OperationsDatabase) -> list[Divergence]:
+    """In what the registry is not what the ledger says."""
+    versions = {version.version for version in registry.versions()}
+    return divergences(operations.promotions(), aliases=registry.aliases(), versions=versions)
+
+
+def reconcile(registry: ModelRegistry, operations: OperationsDatabase, person: Person) -> Sequence[str]:
+    """Make the registry what the ledger says; returns what was done, in sentences.
+
+    A version that was deleted is registered again, under a new number, from its files, which MLflow keeps until they
+    are collected. Raises :class:`Refused` when the champion's are gone too.
+    """
+    done = []
+    present = {version.version for version in registry.versions()}
+    onto, now = operations.last_decision(), standing(operations.promotions())
+    if now.champion is not None and now.champion not in present:
+        again = _registered_again(registry, operations, now.champion, person)
+        record = _decided(
+            person,
+            PromotionRecord.RESTORE,
+            again,
+            before=now.champion,
+            reasons=[f"version {now.champion} was deleted from the registry; its files are version {again} now"],
+            **{SAME_AS: now.champion},
+        )
+        operations.decide(record, _let_out(record), onto=onto)
+        card.bring_up_to_date(registry, operations, record)
+        done.append(f"version {now.champion}, the champion, was deleted: its files are version {again} now")
+    before = registry.aliases()
+    follow(registry, operations)
+    for alias, version in registry.aliases().items():
+        if before.get(alias) != version:
+            done.append(f"alias `{alias}` points to version {version} again")
+    return done
+
+
+def _registered_again(registry: ModelRegistry, operations: OperationsDatabase, version: int, person: Person) -> int:
+    """The number under which a deleted version is in the registry again."""
+    known = operations.records(Registration, version=version, last=1)
+    if not known:
+        raise Refused(
+            f"Version {version} is gone, and nothing is on record of where its files are.",
+            remedy="`nightcart rollback --to VERSION` makes an earlier champion serve.",
+        )
+    found = registry.register_again(source=known[0].source, run_id=known[0].mlflow_run_id, tags=known[0].tags)
+    operations.record(registration(found, run_id="", now=person.now))
+    sound(registry, found)
+    return found.version
+
+
+def _decided(
+    person: Person, kind: str, version: int, *, before: int | None, reasons: Sequence[str], **numbers: object
+) -> PromotionRecord:
+    return PromotionRecord(
+        business_date=person.day,
+        challenger=version,
+        champion_before=before,
+        champion_after=version,
+        is_promoted=version != before,
+        reasons=list(reasons),
+        numbers=numbers,
+        kind=kind,
+        by=person.name,
+        decided_at=person.now,
+        run_id="",
+    )
+
+
+def _let_out(record: PromotionRecord) -> Verdict:
+    """What the champion's gate would say of the decision: the version has just been loaded, and scores as it did."""
+    return Verdict(
+        subject=CHAMPION_GATE.subject,
+        partition=record.business_date,
+        data_version=str(record.champion_after),
+        check=CHAMPION_GATE.check,
+        outcome=Verdict.PASSED,
+        reason=f"{record.kind} by {record.by}",
+        run_id="",
+        decided_at=record.decided_at,
+    )

@@ -1,0 +1,198 @@
+"""Whether to train anew: one decision a night from all that speaks for it. Pure, so that it can be read and tested.
+
+Which watches count. `outcomes` is the harm itself: lists are bought from less than was promised. `features` and
+`predictions` say that the champion is fed, or says, something else than what it was judged on: it may be the next harm,
+and the newest label weeks know more of it. `inputs` never counts: what moves in the delivered lines alone is a feed that
+broke or changed its meaning (lines sent twice, a department gone, prices in cents), and to train on that is to learn the
+fault. Since such a feed moves features, predictions and outcomes too, a night on which `inputs` is in error is no bad
+window of any other watch. What has truly changed for good is learnt with the next training, by age at the latest.
+
+Only the level `error` makes a window bad. A warning is meant to come now and then on good nights; enough of them in a row
+would be a retraining by chance.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from resources.records.lifecycle import RetrainingDecision, Signal, Wish
+
+if TYPE_CHECKING:
+    from resources.config.settings import Retraining
+
+INPUTS, OUTCOMES = "inputs", "outcomes"
+COUNTED = ("features", "predictions", OUTCOMES)
+OUTCOMES_LAG = dt.timedelta(days=7)  # they judge the lists of a week before: by then, perhaps, of another version
+ONE_DAY, LABEL_WEEK = dt.timedelta(days=1), 7  # days
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known at a business day's close.
+
+    `signals` and `decisions` may reach past it; `trained_on` is the day that the last model was trained for, by then,
+    `serving` the version that serves, and `serving_since` the day whose training it won; `days_with_baskets` are those of
+    the transactions; wishes and promotions have their numbers in the ledger.
+    """
+
+    signals: Sequence[Signal] = ()
+    decisions: Sequence[RetrainingDecision] = ()
+    wishes: Sequence[tuple[int, Wish]] = ()
+    trained_on: dt.date | None = None
+    serving: int | None = None
+    serving_since: dt.date | None = None
+    newest_promotion: int = 0
+    days_with_baskets: Collection[dt.date] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Whether to train anew, why or why not, and the numbers behind it."""
+
+    is_retraining: bool
+    reasons: tuple[str, ...]
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+    def is_that_of(self, record: RetrainingDecision) -> bool:
+        """Whether this is on record already."""
+        return (self.is_retraining, list(self.reasons), self.numbers) == (
+            record.is_retraining,
+            list(record.reasons),
+            record.numbers,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Argument:
+    """One thing that may speak for a training."""
+
+    cause: str
+    speaks: bool
+    says: str
+
+
+def choose(day: dt.date, known: Known, *, rule: Retraining) -> Choice | None:
+    """The decision at `day`'s close; None when what was decided for the day, if anything, stays as it is.
+
+    It stays once a later day was decided, whose model would be the newer one, and once it was carried out, unless a
+    person wishes more. At most one training is in flight: nights of the cool-down decide none, and a wish that comes
+    meanwhile is a decision that takes the older one's place when the run under way has ended.
+    """
+    own = [decision for decision in known.decisions if decision.business_date == day]
+    is_carried_out = bool(own) and own[-1].is_retraining and known.trained_on == day
+    # The wishes that other decisions answered; this day's own decision is made anew from the same ones.
+    others = [d for d in known.decisions if d.business_date != day or is_carried_out]
+    answered = {number for decision in others for number in decision.numbers.get("wishes", ())}
+    wishes = [(number, wish) for number, wish in known.wishes if number not in answered]
+    if any(decision.business_date > day for decision in known.decisions) or (is_carried_out and not wishes):
+        return None
+
+    arguments = [
+        *(_of_watch(watch, day, known, rule=rule) for watch in COUNTED),
+        *_of_time(day, known, rule=rule),
+        _of_wishes(wishes),
+    ]
+    speaking = [argument for argument in arguments if argument.speaks]
+    held_back = None if wishes else _held_back(day, known, rule=rule)
+    numbers = {
+        "causes": [argument.cause for argument in speaking],
+        "bad_nights": {watch: [night.isoformat() for night in _bad(watch, day, known, rule=rule)] for watch in COUNTED},
+        "trained_on": known.trained_on.isoformat() if known.trained_on else None,
+    }
+    if held_back or not speaking:
+        # Held back: what would have spoken is told all the same.
+        told = [argument.says for argument in (speaking if held_back else arguments)]
+        return Choice(
+            is_retraining=False, reasons=tuple([held_back, *told] if held_back else filter(None, told)), numbers=numbers
+        )
+    return Choice(
+        is_retraining=True,
+        reasons=tuple(argument.says for argument in speaking),
+        numbers=numbers | {"wishes": [number for number, _ in wishes], "newest_promotion": known.newest_promotion},
+    )
+
+
+def _held_back(day: dt.date, known: Known, *, rule: Retraining) -> str | None:
+    if known.trained_on is None:
+        return "Nobody is champion yet: the nightly trains by itself until somebody is."
+    if known.trained_on == day:
+        return "The model was trained tonight already."
+    decided = max((d.business_date for d in known.decisions if d.is_retraining and d.business_date < day), default=None)
+    last = max(filter(None, (decided, known.trained_on)))
+    if (day - last).days >= rule.cool_down_days:
+        return None
+    what = "the model was trained" if last == known.trained_on else "a training was decided on"
+    free = last + rule.cool_down_days * ONE_DAY
+    return f"Not before {free}: {what} in the night of {last}, and {rule.cool_down_days} days are to pass."
+
+
+def _of_watch(watch: str, day: dt.date, known: Known, *, rule: Retraining) -> _Argument:
+    seen, bad = _seen(watch, day, known), _bad(watch, day, known, rule=rule)
+    tonight = seen.get(day)
+    is_bad = len(bad) >= rule.bad_windows and day in bad
+    counted = f"{len(bad)} of the last {rule.windows} nights bad"
+    if is_bad and tonight:
+        return _Argument(cause=watch, speaks=True, says=f"{watch}: {counted}, and tonight: {tonight.says}")
+    told = [f"tonight {tonight.level}" if tonight else "nothing was seen tonight"]
+    if tonight and tonight.level == Signal.ERROR and day not in bad:
+        told[0] += f", which does not count while {INPUTS} is in error too"
+    if bad:
+        told.append(counted + f" ({rule.bad_windows} are asked for)" * (len(bad) < rule.bad_windows))
+    return _Argument(cause=watch, speaks=False, says=f"{watch}: {', '.join(told)}")
+
+
+def _seen(watch: str, day: dt.date, known: Known) -> dict[dt.date, Signal]:
+    """The newest signal of each night since the last training, of what the version that serves did.
+
+    What came before was answered by that training.
+    """
+    answered = [known.trained_on] if known.trained_on else []
+    if watch == OUTCOMES and known.serving_since:
+        answered.append(known.serving_since + OUTCOMES_LAG)
+    return {
+        signal.business_date: signal
+        for signal in known.signals
+        if signal.watch == watch
+        and max(answered, default=dt.date.min) < signal.business_date <= day
+        and signal.model_version in (None, known.serving)
+    }
+
+
+def _bad(watch: str, day: dt.date, known: Known, *, rule: Retraining) -> list[dt.date]:
+    """The bad ones among the latest windows of a watch; one without a signal, or an `unknown` one, is not."""
+    seen, inputs = _seen(watch, day, known), _seen(INPUTS, day, known)
+    nights = [day - n * ONE_DAY for n in reversed(range(rule.windows))]
+
+    def is_error(found: Signal | None) -> bool:
+        return found is not None and found.level == Signal.ERROR
+
+    return [night for night in nights if is_error(seen.get(night)) and not is_error(inputs.get(night))]
+
+
+def _of_time(day: dt.date, known: Known, *, rule: Retraining) -> list[_Argument]:
+    if known.trained_on is None:
+        return []
+    age = (day - known.trained_on).days
+    weeks = sum(known.trained_on < delivered <= day for delivered in known.days_with_baskets) // LABEL_WEEK
+    return [
+        _Argument(
+            cause="new labels",
+            speaks=weeks >= rule.new_label_weeks,
+            says=f"new labels: {weeks} {'week' if weeks == 1 else 'weeks'} of baskets since the last training, "
+            f"{rule.new_label_weeks} are worth a new one",
+        ),
+        _Argument(
+            cause="age",
+            speaks=age >= rule.max_age_days,
+            says=f"age: last trained on {known.trained_on}, {age} {'day' if age == 1 else 'days'} ago, at most "
+            f"{rule.max_age_days} are allowed",
+        ),
+    ]
+
+
+def _of_wishes(wishes: Sequence[tuple[int, Wish]]) -> _Argument:
+    said = "; ".join(f"{wish.by}: {wish.reason}" for _, wish in wishes)
+    return _Argument(cause="wish", speaks=bool(wishes), says=f"wished by {said}" if said else "")

@@ -1,0 +1,118 @@
+"""The ledger of retraining: what was decided, which runs were asked for, and what became of them.
+
+All state is in the operations database; nothing is remembered anywhere else, so that whoever comes to look (the sensor,
+the command line, a page of the UI) sees the same, after any restart.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assets.lifecycle.champions import let_out
+from resources.config.settings import Retraining
+from resources.records.lifecycle import Attempt, PromotionRecord, RetrainingDecision
+from resources.records.store import OperationsDatabase
+
+WAITING = "waiting"
+UNDER_WAY = "under way"
+FAILED = "failed, tried again"
+CARRIED_OUT = "carried out"
+SUPERSEDED = "superseded"
+CANCELLED = "cancelled by a person"
+USED_UP = "attempts used up"
+UNFINISHED = (WAITING, UNDER_WAY, FAILED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A decision with its attempts, each as its last record has it; `state` is None where nothing was to be done."""
+
+    number: int
+    decision: RetrainingDecision
+    attempts: Sequence[Attempt]
+    state: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """The records that say how things stand: decisions and let-out promotions with their numbers, all in their order."""
+
+    decisions: Sequence[tuple[int, RetrainingDecision]] = ()
+    attempts: Sequence[Attempt] = ()
+    promotions: Sequence[tuple[int, PromotionRecord]] = ()
+
+    def entries(self, *, rule: Retraining) -> list[Entry]:
+        """All decisions by business day, then in the order in which they were taken."""
+        ordered = sorted(self.decisions, key=lambda found: (found[1].business_date, found[0]))
+        return [
+            Entry(
+                number=number,
+                decision=decision,
+                attempts=(attempts := self.attempts_of(number)),
+                state=self._state(decision, attempts, ordered[place + 1 :], rule=rule),
+            )
+            for place, (number, decision) in enumerate(ordered)
+        ]
+
+    def current(self, *, rule: Retraining) -> Entry | None:
+        """The newest decision to train, if there is one that counts: the one that may be worked on."""
+        wanted = [entry for entry in self.entries(rule=rule) if entry.state not in (None, SUPERSEDED)]
+        return wanted[-1] if wanted else None
+
+    def attempts_of(self, number: int) -> list[Attempt]:
+        """The last record of every attempt of a decision, by its number."""
+        found = {attempt.number: attempt for attempt in self.attempts if attempt.decision_id == number}
+        return [found[each] for each in sorted(found)]
+
+    def open_attempts(self) -> list[Attempt]:
+        """The attempts that were asked for and whose end nobody has seen."""
+        newest = {attempt.run_key: attempt for attempt in self.attempts}
+        return [attempt for attempt in newest.values() if attempt.outcome == Attempt.ASKED]
+
+    def _state(
+        self,
+        decision: RetrainingDecision,
+        attempts: Sequence[Attempt],
+        later: Sequence[tuple[int, RetrainingDecision]],
+        *,
+        rule: Retraining,
+    ) -> str | None:
+        if not decision.is_retraining:
+            return None
+        # A training for the day, or for a later one, that was decided upon since, by whatever run.
+        known = decision.numbers.get("newest_promotion", 0)
+        trained = {
+            record.business_date
+            for number, record in self.promotions
+            if record.business_date > decision.business_date
+            or (record.business_date == decision.business_date and number > known)
+        }
+        if decision.business_date in trained or any(each.outcome == Attempt.SUCCEEDED for each in attempts):
+            return CARRIED_OUT
+        if trained or any(each.is_retraining or each.business_date == decision.business_date for _, each in later):
+            return SUPERSEDED
+        if not attempts:
+            return WAITING
+        last = attempts[-1]
+        if last.outcome == Attempt.ASKED:
+            return UNDER_WAY
+        if last.outcome == Attempt.CANCELLED:
+            return CANCELLED
+        return USED_UP if len(attempts) >= rule.attempts else FAILED
+
+
+def read(operations: OperationsDatabase, *, now: dt.datetime) -> Ledger:
+    """The ledger as it is on record."""
+    return Ledger(
+        decisions=operations.numbered(RetrainingDecision),
+        attempts=operations.records(Attempt),
+        promotions=let_out(operations, now=now),
+    )
+
+
+def exhausted(operations: OperationsDatabase, *, rule: Retraining, now: dt.datetime) -> Entry | None:
+    """The decision whose attempts are used up without a training, if that is how things stand: a person is needed."""
+    current = read(operations, now=now).current(rule=rule)
+    return current if current and current.state == USED_UP else None

@@ -1,0 +1,1 @@
+"""Gates: what must hold of a table before anybody reads it, in every run."""

@@ -1,0 +1,1 @@
+"""Incidents: what is wrong now, and who is told."""

@@ -1,0 +1,1 @@
+"""What has landed, and what each day needs because of it."""

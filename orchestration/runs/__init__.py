@@ -1,0 +1,1 @@
+"""Every question about runs: nights, attempts, outcomes, locks."""

@@ -1,0 +1,144 @@
+"""Carrying a decision to retrain out: which run is asked for next, and what became of those before.
+
+The ledger is the only state. Whoever carries a decision out, the sensor or the command line, puts an attempt on record
+*before* it asks for the run, and finds the run again by its tag: one that dies in between has made an attempt that
+vanished, which is seen, and is tried again under another key. A run is asked for only while none that trains is under
+way, so there is never a second, whoever launched the first.
+
+The clock decides waits alone, never whether a run is there. A time on record that lies in the future is one of a clock
+that was set back since: no wait is measured by it, or a decision would wait for years. The budget bounds the attempts
+whatever the clock does.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import dagster as dg
+
+from assets.grocery.training.assets import challenger, champion, training_examples
+from assets.lifecycle import retraining_ledger as ledger
+from assets.lifecycle.retraining_ledger import Entry, Ledger
+from orchestration.jobs import backfill, nightly, retraining
+from orchestration.runs.nights import UNDER_WAY
+from orchestration.runs.outcomes import failures
+from resources.config.settings import Retraining
+from resources.records.lifecycle import Attempt
+from resources.records.store import OperationsDatabase
+
+ATTEMPT_TAG = "nightcart/attempt"  # its value is the attempt's key
+TRAINING = frozenset(asset.key for asset in (training_examples, challenger, champion))
+TRAINING_JOBS = frozenset(job.name for job in (nightly, backfill, retraining))  # with all of their assets, they train
+
+# What a person who runs a night by hand is told of a training that is not asked for now.
+WORTH_TELLING = (*ledger.UNFINISHED, ledger.USED_UP)
+
+# A run is there within seconds of being asked for, and a daemon that died in between goes on with its interrupted tick
+# before it begins another. What has no run after this long never had one, or it was deleted.
+LAUNCH_GRACE = dt.timedelta(minutes=5)
+
+ENDS = {
+    dg.DagsterRunStatus.SUCCESS: Attempt.SUCCEEDED,
+    dg.DagsterRunStatus.FAILURE: Attempt.FAILED,
+    # A killed worker and a run that took too long are failures to Dagster; only a person's request is this.
+    dg.DagsterRunStatus.CANCELED: Attempt.CANCELLED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The attempt to ask for, with its decision, or None and why not; a sentence either way."""
+
+    attempt: Attempt | None
+    entry: Entry | None
+    why: str
+
+
+def plan(found: Ledger, *, busy: str | None, rule: Retraining, now: dt.datetime) -> Plan:
+    """What to do for the newest decision to train; `busy` names a run that trains and is under way, whoever launched it.
+
+    The ends of attempts that can be seen are to be on record before (:func:`settle`).
+    """
+    entry = found.current(rule=rule)
+    if entry is None:
+        return Plan(attempt=None, entry=None, why="No training is decided on.")
+    day, made = entry.decision.business_date, len(entry.attempts)
+    of_how_many = f"the training decided on {day}, attempt {made} of {rule.attempts}"
+
+    def wait(why: str) -> Plan:
+        return Plan(attempt=None, entry=entry, why=why)
+
+    if entry.state == ledger.USED_UP:
+        return wait(f"All {made} attempts at the training decided on {day} failed; `nightcart decisions` says how.")
+    if entry.state not in ledger.UNFINISHED:
+        return wait(f"The training decided on {day}: {entry.state}.")
+    if busy:
+        return wait(f"A run that trains is under way: {busy}.")
+    if entry.state == ledger.UNDER_WAY:
+        return wait(f"Asked for, but no run is there yet: {of_how_many}.")
+    if entry.state == ledger.FAILED:
+        last, pause = entry.attempts[-1], rule.backoff(made)
+        if last.ended_at and not _is_over(pause, since=last.ended_at, now=now):
+            return wait(
+                f"Failed: {of_how_many}. The next one not before {last.ended_at + pause:%Y-%m-%d %H:%M} UTC: {last.reason}"
+            )
+    number = made + 1
+    attempt = Attempt(
+        decision_id=entry.number,
+        number=number,
+        # The day too: the numbers of a ledger that was lost begin again, and the runs of the old one may be there still.
+        run_key=f"{retraining.name}:{day}:{entry.number}:{number}",
+        asked_at=now,
+    )
+    return Plan(attempt=attempt, entry=entry, why=f"Attempt {number} of {rule.attempts} at the training of {day}.")
+
+
+def ask(instance: dg.DagsterInstance, operations: OperationsDatabase, *, rule: Retraining, now: dt.datetime) -> Plan:
+    """See what became of earlier attempts, and put the next one on record, if it is time for one: whoever asks so runs it."""
+    settle(instance, operations, now=now)
+    found = plan(ledger.read(operations, now=now), busy=_busy(instance), rule=rule, now=now)
+    if found.attempt and not operations.claim(found.attempt):
+        return replace(found, attempt=None, why="Another process has just asked for it.")
+    return found
+
+
+def settle(instance: dg.DagsterInstance, operations: OperationsDatabase, *, now: dt.datetime) -> None:
+    """Put on record how the attempts ended whose end can be seen."""
+    for attempt in Ledger(attempts=operations.records(Attempt)).open_attempts():
+        if end := _end(instance, attempt, now=now):
+            operations.claim(end)
+
+
+def tags(attempt: Attempt) -> Mapping[str, str]:
+    """By which the attempt's run is found again."""
+    return {ATTEMPT_TAG: attempt.run_key}
+
+
+def _end(instance: dg.DagsterInstance, attempt: Attempt, *, now: dt.datetime) -> Attempt | None:
+    """The attempt with its end, or None while it has none."""
+    runs = instance.get_runs(dg.RunsFilter(tags=dict(tags(attempt))))
+    if not runs:
+        if not _is_over(LAUNCH_GRACE, since=attempt.asked_at, now=now):
+            return None
+        return replace(attempt, outcome=Attempt.VANISHED, reason="there is no run of it", ended_at=now)
+    if any(not run.is_finished for run in runs):
+        return None
+    # More than one, when a person has executed it again; the newest is the first.
+    run = next((run for run in runs if run.is_success), runs[0])
+    told = [failed.says for failed in failures(instance, run.run_id)] if run.is_failure else []
+    return replace(attempt, outcome=ENDS[run.status], reason=" | ".join(told), run_id=run.run_id, ended_at=now)
+
+
+def _busy(instance: dg.DagsterInstance) -> str | None:
+    """A run under way that trains, whoever launched it: by its assets, or all of its job's."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
+        if run.asset_selection & TRAINING if run.asset_selection else run.job_name in TRAINING_JOBS:
+            return f"{run.job_name}, run {run.run_id[:8]}"
+    return None
+
+
+def _is_over(pause: dt.timedelta, *, since: dt.datetime, now: dt.datetime) -> bool:
+    """Whether `pause` has passed; a `since` in the future is of a clock that was set back since."""
+    return not since <= now < since + pause

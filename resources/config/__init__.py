@@ -1,0 +1,1 @@
+"""Typed configuration: a file of config/, with environment variables on top."""

@@ -1,0 +1,195 @@
+"""The landing place: a folder or object-store prefix in which files of single days arrive at any time.
+
+A file may be half-written, delivered twice, or corrected later. This module says what is there and whether it is
+complete; what to do about it is decided in `orchestration.sensors.arrival`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import fnmatch
+import posixpath
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resources import home
+from resources.config.settings import DATE_IN_PATH, Landing
+from resources.errors import FeedRefused, Unavailable
+
+EVENT = ".event.json"  # ending of the CloudEvent that a deliverer may put beside a file
+DIGITS = {"Y": 4, "m": 2, "d": 2, "j": 3}  # of the directives that tell a day
+SET_ASIDE = "set_aside"  # folder, beside the files, of those that cannot be used
+
+
+@dataclass(frozen=True, kw_only=True)
+class LandedFile:
+    """A file that is there now. `stamp` changes when the file does; `is_marked` is whether its marker is there."""
+
+    path: str
+    day: dt.date
+    stamp: str
+    is_marked: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """A file's stamp, and since when it has been the same."""
+
+    stamp: str
+    since: dt.datetime
+
+
+@contextlib.contextmanager
+def reached(path: str) -> Iterator[None]:
+    """Turn what fsspec raises into errors of ours that name `path`."""
+    try:
+        yield
+    except ImportError as error:
+        raise FeedRefused(f"{path} needs a package that is missing: {error}.", remedy="install it.") from error
+    except ValueError as error:
+        raise FeedRefused(f"{path} is no address: {error}.", remedy="correct `path` in the configuration.") from error
+    except OSError as error:
+        raise Unavailable(
+            f"{path} cannot be listed: {error}.", remedy="check the address and the credentials."
+        ) from error
+
+
+def pattern_of(landing: Landing) -> str:
+    """The landing place's path with `{date}` alone left in it: absolute, or a URL."""
+    path = landing.path.replace("{state}", str(home.state()))
+    return path if "://" in path else str(home.PROJECT / path)
+
+
+def path_of(landing: Landing, day: dt.date) -> str:
+    """The file of `day`, for a place whose pattern has no globs."""
+    return pattern_of(landing).format(date=day)
+
+
+def day_in(path: str, pattern: str) -> dt.date | None:
+    """The day that `path` names by `pattern`; None when it does not match or names none."""
+    # Every directive is read where it stands first; where it stands again it must say the same.
+    seen: set[str] = set()
+
+    def directive(found: re.Match[str]) -> str:
+        name = found[1]
+        if name in seen:
+            return f"(?P={name})"
+        seen.add(name)
+        return rf"(?P<{name}>\d{{{DIGITS[name]}}})"
+
+    parts = DATE_IN_PATH.split(pattern)  # text, format, text, format, … text
+    expression = "".join(
+        _glob(part) if place % 2 == 0 else re.sub("%([Ymdj])", directive, re.escape(part or "%Y-%m-%d"))
+        for place, part in enumerate(parts)
+    )
+    found = re.fullmatch(expression, path)
+    if not found:
+        return None
+    told = found.groupdict()
+    try:
+        if "m" in told:
+            return dt.date(int(told["Y"]), int(told["m"]), int(told["d"]))
+        return dt.datetime.strptime(f"{told['Y']} {told['j']}", "%Y %j").date()  # noqa: DTZ007
+    except ValueError:
+        return None
+
+
+def _glob(text: str) -> str:
+    """A piece of a glob as a regular expression; a star does not cross folders, two do."""
+    pieces = re.split(r"(\*\*|\*|\?|\[[^\]]+\])", text)
+    signs = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return "".join(
+        signs.get(piece) or (fnmatch.translate(piece)[4:-3] if piece.startswith("[") else re.escape(piece))
+        for piece in pieces
+    )
+
+
+def look(landing: Landing) -> list[LandedFile]:
+    """The files of all days that are in the landing place now, complete or not, by path. Raises as :func:`reached`."""
+    import fsspec
+
+    pattern = pattern_of(landing)
+    # A star beside a day is one star: two are folders, alone between slashes.
+    every_day = re.sub(r"(?<!/)\*{2,}|\*{2,}(?!/)", "*", DATE_IN_PATH.sub("*", pattern))
+    with reached(landing.path):
+        filesystem, inside = fsspec.core.url_to_fs(every_day)
+        filesystem.invalidate_cache()
+        found: Mapping[str, Mapping[str, Any]] = filesystem.glob(inside, detail=True)  # pyright: ignore
+        markers = set(filesystem.glob(inside + landing.marker)) if landing.marker else set()
+    files = []
+    for name, about in found.items():
+        path = filesystem.unstrip_protocol(name) if "://" in pattern else name
+        day = day_in(path, pattern)
+        is_ours = name.endswith(EVENT) or bool(landing.marker and name.endswith(landing.marker))
+        if day is None or is_ours or about["type"] != "file" or f"/{SET_ASIDE}/" in path:
+            continue
+        # What tells a file from an earlier one of its name: the bytes' own tag, or time and place of the writing.
+        tag = about.get("ETag") or about.get("etag") or about.get("ino", "")
+        when = about.get("mtime") or about.get("LastModified") or about.get("updated") or ""
+        files.append(
+            LandedFile(
+                path=path,
+                day=day,
+                stamp=f"{about['size']} {when} {tag}",
+                is_marked=landing.marker is not None and name + landing.marker in markers,
+            )
+        )
+    return sorted(files, key=lambda file: file.path)
+
+
+def complete(
+    files: Sequence[LandedFile], landing: Landing, *, before: Mapping[str, Look], now: dt.datetime
+) -> tuple[list[LandedFile], dict[str, Look]]:
+    """Those of `files` that are complete at `now`, and what to remember for the next look, by path.
+
+    With a marker it alone decides. Without one, a file is complete that has stayed the same from one look (`before`) to
+    another, at least `settle_seconds` later: with nothing to remember, that takes two looks more.
+    """
+    if landing.marker:
+        return [file for file in files if file.is_marked], {}
+    looks = {file.path: Look(stamp=file.stamp, since=now) for file in files}
+    for path, seen in before.items():
+        # A clock that was put back makes a file wait anew, not for ever.
+        if path in looks and looks[path].stamp == seen.stamp and seen.since <= now:
+            looks[path] = seen
+    settled = dt.timedelta(seconds=landing.settle_seconds)
+    done = [f for f in files if looks[f.path] is before.get(f.path) and now - looks[f.path].since >= settled]
+    return done, looks
+
+
+def of_days(landing: Landing, days: Collection[dt.date]) -> list[LandedFile]:
+    """The files to read `days` from: with their marker, where there is such a thing, and as many as a day has."""
+    by_day: dict[dt.date, list[LandedFile]] = {}
+    for file in look(landing):
+        if file.day in set(days) and (file.is_marked or not landing.marker):
+            by_day.setdefault(file.day, []).append(file)
+    return [file for files in by_day.values() if len(files) >= landing.files_a_day for file in files]
+
+
+def event_beside(path: str) -> str | None:
+    """The text of the event that was put beside a file, if there is one."""
+    import fsspec
+
+    with reached(path):
+        filesystem, inside = fsspec.core.url_to_fs(path + EVENT)
+        return filesystem.cat_file(inside).decode("utf-8", errors="replace") if filesystem.exists(inside) else None
+
+
+def set_aside(path: str, landing: Landing, *, digest: str) -> str:
+    """Move a file, with its event and marker, to where nothing reads it; returns where. The same again is the same."""
+    import fsspec
+
+    with reached(path):
+        filesystem, inside = fsspec.core.url_to_fs(path)
+        folder, name = posixpath.split(inside)
+        target = f"{folder}/{SET_ASIDE}/{digest[:12]}-{name}"
+        filesystem.makedirs(posixpath.dirname(target), exist_ok=True)
+        if landing.marker and filesystem.exists(inside + landing.marker):
+            filesystem.rm_file(inside + landing.marker)  # first: a file that is left half-way is not complete
+        for ending in (EVENT, ""):
+            if filesystem.exists(inside + ending):
+                filesystem.mv(inside + ending, target + ending)
+        return target

@@ -1,0 +1,1 @@
+"""The policy that is asked what is allowed (Rego)."""

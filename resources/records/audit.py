@@ -1,0 +1,126 @@
+"""The audit trail: every record, in the order in which it was added, each entry sealed with the digest of the one before.
+
+Pure: `resources.records.store` adds an entry with every record, in the same transaction. Whoever changes, removes or
+reorders an entry, or a record behind one, would have to make all later digests anew; and the last digest can be kept
+elsewhere (`nightcart audit head`), which also tells whether the end was cut off.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+START = "0" * 64  # what the first entry is sealed with
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One link: the record with the number `record_id` of the table `kind`, as `payload` (JSON, keys in order).
+
+    `id` counts from 1 without a gap, `previous` is the digest of the entry before, and `digest` (SHA-256, hexadecimal)
+    is of everything else here.
+    """
+
+    id: int
+    kind: str
+    record_id: int
+    payload: str
+    previous: str
+    digest: str
+
+
+def sealed(*, id: int, kind: str, record_id: int, payload: str, previous: str) -> Entry:
+    """The entry with its digest."""
+    # As a JSON list, so that no two different entries read the same.
+    text = json.dumps([id, kind, record_id, payload, previous], ensure_ascii=False)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Entry(id=id, kind=kind, record_id=record_id, payload=payload, previous=previous, digest=digest)
+
+
+def payload(row: Mapping[str, Any]) -> str:
+    """A record's fields as JSON that is the same for the same record, whatever database it was read from."""
+    return json.dumps({name: _plain(value) for name, value in row.items()}, sort_keys=True, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        # SQLite forgets the zone, which is always UTC.
+        return (value if value.tzinfo else value.replace(tzinfo=dt.UTC)).astimezone(dt.UTC).isoformat()
+    return value.isoformat() if isinstance(value, dt.date) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flaw:
+    """Something that is not as it was recorded: which entry, and what is wrong with it."""
+
+    entry: int
+    says: str
+
+    def __str__(self) -> str:
+        return f"entry {self.entry}: {self.says}"
+
+
+def broken_links(entries: Iterable[Entry]) -> Iterator[Flaw]:
+    """Where the chain does not hold, in the order of the entries; a flaw is told once, not for all that follows it."""
+    expected, previous = 1, START
+    for entry in entries:
+        if entry.id != expected:
+            what = f"entry {expected} is" if entry.id == expected + 1 else f"entries {expected} to {entry.id - 1} are"
+            yield Flaw(entry=expected, says=f"{what} missing before it is followed by entry {entry.id}")
+        elif entry.previous != previous:
+            yield Flaw(
+                entry=entry.id, says="it does not follow the entry before it: one of them was put here or changed"
+            )
+        again = sealed(
+            id=entry.id, kind=entry.kind, record_id=entry.record_id, payload=entry.payload, previous=entry.previous
+        )
+        if again.digest != entry.digest:
+            yield Flaw(entry=entry.id, says=f"its digest is not that of what it says ({entry.kind} {entry.record_id})")
+        expected, previous = entry.id + 1, entry.digest
+
+
+def broken_ends(entries: Iterable[Entry], head: str) -> Iterator[Flaw]:
+    """Whether the entry that was once the last is still there: `head` is its number and digest, as `5:ab12…`."""
+    number, _, digest = head.partition(":")
+    found = next((entry for entry in entries if entry.id == int(number)), None)
+    if int(number) and found is None:
+        yield Flaw(entry=int(number), says="it was the last one once, and is gone: the end was cut off")
+    elif found and found.digest != digest:
+        yield Flaw(entry=found.id, says="it was the last one once, with another digest: everything was made anew")
+
+
+def changed_records(entries: Iterable[Entry], rows: Mapping[tuple[str, int], str]) -> Iterator[Flaw]:
+    """Records that are not what the trail says: changed, gone, or never recorded; `rows` are payloads by table and number."""
+    told = set()
+    last = 0
+    for entry in entries:
+        last = entry.id
+        key = (entry.kind, entry.record_id)
+        if key in told:
+            yield Flaw(entry=entry.id, says=f"{entry.kind} {entry.record_id} is recorded twice")
+        told.add(key)
+        if (found := rows.get(key)) is None:
+            yield Flaw(entry=entry.id, says=f"{entry.kind} {entry.record_id} is gone from its table")
+        elif found != entry.payload and (names := _differences(entry.payload, found)):
+            yield Flaw(entry=entry.id, says=f"{entry.kind} {entry.record_id} was changed: {', '.join(names)}")
+    for kind, number in sorted(rows.keys() - told):
+        yield Flaw(
+            entry=last + 1, says=f"{kind} {number} has no entry: it was put there by hand, or its entry was removed"
+        )
+
+
+def _differences(recorded: str, found: str) -> list[str]:
+    """The fields that differ, each with both values."""
+    try:
+        before, after = json.loads(recorded), json.loads(found)
+    except ValueError:
+        return ["what was recorded cannot be read"]
+    return [
+        f"{name} was {before[name]!r} and is {after.get(name)!r}"
+        for name in before  # a field that came later says nothing of a record that is older
+        if before[name] != after.get(name)
+    ]

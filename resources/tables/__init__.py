@@ -1,0 +1,1 @@
+"""Tables on disk or in a bucket (Delta), and the engine that reads them (DuckDB by Ibis)."""

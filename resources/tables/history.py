@@ -1,0 +1,129 @@
+"""What lies below a table, whatever its log says of it: the files of all versions, and the texts of the log itself.
+
+For the one who has to know that something is nowhere any more (`assets.privacy.erasure`). Everything else reads tables through
+`resources.tables.store`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from resources.tables.store import TableStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LOG = "_delta_log"
+VERSION = re.compile(r"(\d{20})\.(json|crc|checkpoint\..*)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFile:
+    """A file below a table; `day` is the partition of one that is of the newest version (`is_live`)."""
+
+    path: str
+    is_live: bool
+    day: dt.date | None = None
+
+
+def names(tables: TableStore) -> list[str]:
+    """All tables below the store's root."""
+    filesystem, root = _at(tables.root)
+    if not filesystem.exists(root):
+        return []
+    folders = (path.rstrip("/") for path in filesystem.ls(root, detail=False))
+    return sorted(folder.rpartition("/")[2] for folder in folders if filesystem.exists(f"{folder}/{LOG}"))
+
+
+def data_files(tables: TableStore, table: str) -> list[DataFile]:
+    """Every file that is there, of the newest version, of an older one, or of a write that was never committed."""
+    filesystem, root = _at(tables.uri(table))
+    live = {unquote(path): day for path, day in tables.live(table).items()}
+    found = []
+    for path in sorted(filesystem.find(root)):
+        below = path.removeprefix(root).lstrip("/")
+        if not below.startswith(LOG):
+            found.append(DataFile(path=path, is_live=unquote(below) in live, day=live.get(unquote(below))))
+    return found
+
+
+def columns_of(tables: TableStore, file: DataFile, wanted: Sequence[str]) -> pa.Table | None:
+    """Those of `wanted` that a file has; None for one that cannot be read: a write that was cut off."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    filesystem, _ = _at(tables.root)
+    try:
+        with filesystem.open(file.path, "rb") as content, pq.ParquetFile(content) as opened:
+            there = [name for name in wanted if name in opened.schema_arrow.names]
+            return opened.read(columns=there) if there else pa.table({})
+    except (pa.ArrowInvalid, OSError):
+        return None
+
+
+def log_texts(tables: TableStore, table: str) -> Iterator[tuple[str, str]]:
+    """Every text in the table's log with the name of its field; those of JSON within JSON too, such as statistics."""
+    import pyarrow.parquet as pq
+
+    filesystem, folder = _at(f"{tables.uri(table)}/{LOG}")
+    for path in filesystem.find(folder):
+        content = filesystem.cat_file(path)
+        if path.endswith(".parquet"):
+            with filesystem.open(path, "rb") as opened:
+                yield from _texts("", pq.read_table(opened).to_pylist())
+        else:
+            for line in content.decode("utf-8", errors="replace").splitlines():
+                yield from _texts("", line)
+
+
+def _texts(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _texts(str(key), each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(name, each)
+    elif isinstance(value, str):
+        if value[:1] in ("{", "["):
+            with contextlib.suppress(ValueError):
+                yield from _texts(name, json.loads(value))
+                return
+        yield name, value
+
+
+def cut_off(tables: TableStore, table: str) -> None:
+    """Leave nothing but the newest version: no older one can be read again, and the numbers go on.
+
+    For whoever has the store alone (:meth:`TableStore.alone`). The files first, then the log, of which the newest
+    commit and a checkpoint of it stay: half done, it is done again. Delta's own vacuum would add two commits, and its
+    own cleaning of the log keeps a month.
+    """
+    from deltalake import DeltaTable
+
+    filesystem, root = _at(tables.uri(table))
+    for file in data_files(tables, table):
+        if not file.is_live:
+            filesystem.rm_file(file.path)
+    opened = DeltaTable(tables.uri(table))
+    opened.create_checkpoint()
+    for path in filesystem.find(f"{root}/{LOG}"):
+        name = path.rpartition("/")[2]
+        of_version = VERSION.fullmatch(name)
+        is_old = of_version is None or int(of_version[1]) < opened.version()
+        if is_old and name != "_last_checkpoint":
+            filesystem.rm_file(path)
+
+
+def _at(url: str) -> tuple[Any, str]:
+    import fsspec
+
+    filesystem, path = fsspec.core.url_to_fs(url)
+    filesystem.invalidate_cache()
+    return filesystem, path.rstrip("/")

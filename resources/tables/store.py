@@ -1,0 +1,380 @@
+"""Tables: Delta tables below one folder, read as Ibis expressions and replaced atomically.
+
+A table is replaced whole, or by days (`business_date`, or another date column that it is partitioned by), in one
+commit: a reader sees it before or after. A commit has a version, and every version can be read again. The content
+of a set of days has a fingerprint that changes when, and only when, one of their files changes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import fcntl
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import dagster as dg
+from pydantic import Field
+
+from resources.errors import Damaged, Refused, Unavailable
+from resources.tables import engine
+
+if TYPE_CHECKING:
+    import ibis
+    import pyarrow as pa
+    from deltalake import DeltaTable
+    from ibis.backends.duckdb import Backend
+
+BUSINESS_DATE = "business_date"
+NOTE = "nightcart.note"  # under which a commit's note stands among what Delta keeps with it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commit:
+    """What a write left behind: the table's version, its rows in all, and its rows by day (of a table with days)."""
+
+    table: str
+    version: int
+    rows: int
+    rows_by_day: Mapping[dt.date | None, int]
+
+
+class TableStore(dg.ConfigurableResource):
+    """All tables of one retailer, below `root`."""
+
+    root: str = Field(description="Folder or object-store URL of the tables.")
+
+    @cached_property
+    def engine(self) -> Backend:
+        """The process's query engine; every table that is read belongs to it, so that they can be joined."""
+        return engine.connect()
+
+    def uri(self, table: str) -> str:
+        """Where a table is."""
+        return f"{self.root}/{table}"
+
+    def exists(self, table: str) -> bool:
+        """Whether the table has been written at least once."""
+        from deltalake import DeltaTable
+
+        return DeltaTable.is_deltatable(self.uri(table))
+
+    def version(self, table: str) -> int:
+        """The table's newest version."""
+        return self._open(table).version()
+
+    def read(
+        self, table: str, *, since: dt.date | None = None, until: dt.date | None = None, version: int | None = None
+    ) -> ibis.Table:
+        """The rows of a table, of the days `since` … `until` (both included), as of `version` (default: the newest).
+
+        Raises :class:`Refused` when the table does not exist, :class:`Damaged` when one of its files is not whole.
+        """
+        opened = self._open(table, version)
+        schema, parts = _schema(opened), _parts(opened, since=since, until=until)
+        self._require_whole(table, parts)
+        files = [f"{self.uri(table)}/{part.path}" for part in parts]
+        empty = self.engine.create_table(engine.temporary_name(table), schema=schema, temp=True)
+        if not files:
+            return empty
+        day = _day_column(opened)
+        columns = ", ".join(map(engine.quoted_name, schema.names))  # pyright: ignore[reportArgumentType]
+        paths = ", ".join(map(engine.quoted_text, files))
+        # Joined to no rows of the whole schema: a column that is younger than all of these files is null in them.
+        # Not Ibis's read_parquet: it cannot pass the type of the partition column on.
+        return self.engine.sql(
+            f"SELECT {columns} FROM (FROM {empty.get_name()} UNION ALL BY NAME FROM read_parquet([{paths}], "
+            "union_by_name = true, " + (f"hive_types = {{{day}: DATE}}))" if day else "hive_partitioning = false))")
+        )
+
+    def newest(self, table: str) -> Commit:
+        """The table's newest commit."""
+        opened = self._open(table)
+        by_day = _rows_by_day(opened)
+        return Commit(table=table, version=opened.version(), rows=sum(by_day.values()), rows_by_day=by_day)
+
+    def note(self, table: str) -> dict[str, Any]:
+        """The note that the newest commit was written with; empty without one, or without a table."""
+        history = self._open(table).history(1) if self.exists(table) else []
+        return json.loads(history[0].get(NOTE, "{}")) if history else {}
+
+    def notes(self, table: str) -> list[tuple[int, dict[str, Any]]]:
+        """The versions of all commits that the table's log still has, each with its note, the oldest first."""
+        history = self._open(table).history() if self.exists(table) else []
+        return [(commit["version"], json.loads(commit.get(NOTE, "{}"))) for commit in reversed(history)]
+
+    def rows_by_day(self, table: str) -> dict[dt.date | None, int]:
+        """How many rows each day has, from the table's log alone; no table, no days."""
+        return _rows_by_day(self._open(table)) if self.exists(table) else {}
+
+    def day_column(self, table: str) -> str | None:
+        """The column of days that a table is partitioned by."""
+        return _day_column(self._open(table))
+
+    def live(self, table: str) -> dict[str, dt.date | None]:
+        """The files of the newest version, as its log names them, each with its day."""
+        return {part.path: part.day for part in _parts(self._open(table))}
+
+    def fingerprint(self, table: str, *, since: dt.date | None = None, until: dt.date | None = None) -> str:
+        """A digest of the files that hold the days `since` … `until`: the same files, the same rows."""
+        return _digest(_parts(self._open(table), since=since, until=until))
+
+    def fingerprints(self, table: str, *, version: int | None = None) -> dict[dt.date | None, str]:
+        """The fingerprint of each day that has rows, from one look at the table's log; no table, no days."""
+        by_day: dict[dt.date | None, list[_Part]] = {}
+        for part in _parts(self._open(table, version)) if self.exists(table) else []:
+            by_day.setdefault(part.day, []).append(part)
+        return {day: _digest(parts) for day, parts in by_day.items()}
+
+    def replace(
+        self,
+        table: str,
+        rows: ibis.Table | pa.Table,
+        *,
+        note: Mapping[str, Any] | None = None,
+        onto: int | None = None,
+    ) -> Commit:
+        """Replace the whole table in one commit, which keeps `note` (of what JSON has): see :meth:`note`.
+
+        `onto` is the version that the rows were made in view of. Raises :class:`Unavailable` when somebody has replaced
+        it meanwhile.
+        """
+        return self._write(table, rows, day=None, predicate=None, note=note, onto=onto)
+
+    def replace_days(
+        self,
+        table: str,
+        rows: ibis.Table | pa.Table,
+        *,
+        days: Sequence[dt.date],
+        undated: bool = False,
+        by: str = BUSINESS_DATE,
+    ) -> Commit:
+        """Replace the days `days` (and, if `undated`, the rows without a day) in one commit; `rows` has no others.
+
+        `by` is the column of days that the table is partitioned by.
+        """
+        return self._write(table, rows, day=by, predicate=_condition(by, days, undated=undated))
+
+    def rewrite(
+        self, table: str, rows: ibis.Table | pa.Table, *, days: Collection[dt.date | None], note: Mapping[str, Any]
+    ) -> Commit:
+        """Replace those of `days` (None: the rows without one) or all of a table that has no days, in one commit.
+
+        For whoever has the store :meth:`alone`. `note` is added to that of the commit before.
+        """
+        opened = self._open(table)
+        day = _day_column(opened)
+        dated = [each for each in days if each]
+        return self._commit(
+            table,
+            rows,
+            day=day,
+            predicate=_condition(day, dated, undated=None in days) if day else None,
+            note={**self.note(table), **note},
+            onto=opened.version(),
+        )
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else writes any table meanwhile: who begins to waits. On this machine: an object store has no locks.
+
+        Raises :class:`Unavailable` when somebody is writing.
+        """
+        with self._held(fcntl.LOCK_EX | fcntl.LOCK_NB):
+            yield
+
+    @contextlib.contextmanager
+    def _held(self, how: int) -> Iterator[None]:
+        if "://" in self.root:
+            yield
+            return
+        Path(self.root).mkdir(parents=True, exist_ok=True)
+        with open(Path(self.root) / ".writers", "a") as lock:
+            try:
+                fcntl.flock(lock, how)
+            except BlockingIOError as error:
+                raise Unavailable(
+                    f"Somebody is writing a table below {self.root}.", remedy="run it again when that is over."
+                ) from error
+            yield
+
+    def _write(self, table: str, rows: ibis.Table | pa.Table, **how: Any) -> Commit:
+        with self._held(fcntl.LOCK_SH):
+            return self._commit(table, rows, **how)
+
+    def _commit(
+        self,
+        table: str,
+        rows: ibis.Table | pa.Table,
+        *,
+        day: str | None,
+        predicate: str | None,
+        note: Mapping[str, Any] | None = None,
+        onto: int | None = None,
+    ) -> Commit:
+        import pyarrow as pa
+        from deltalake import CommitProperties, DeltaTable, write_deltalake
+        from deltalake.exceptions import CommitFailedError
+
+        data = rows if isinstance(rows, pa.Table) else _as_announced(rows.to_pyarrow_batches(chunk_size=200_000))
+        try:
+            if day and not self.exists(table):
+                # Only a predicate makes two writers of a day conflict, and there is none without a table: the first two
+                # would both have their rows in it.
+                DeltaTable.create(self.uri(table), schema=data.schema, mode="ignore", partition_by=[day])  # pyright: ignore[reportArgumentType]
+            write_deltalake(
+                # From an older version, Delta itself finds out that what is to be replaced is no longer there.
+                self.uri(table) if onto is None else self._open(table, onto),
+                data,
+                mode="overwrite",
+                partition_by=[day] if day else None,
+                predicate=predicate,
+                schema_mode="merge" if day else "overwrite",
+                commit_properties=CommitProperties(custom_metadata={NOTE: json.dumps(note)}) if note else None,
+            )
+        except CommitFailedError as error:
+            raise Unavailable(
+                f"Another run was writing {table} at the same moment: {error}.",
+                remedy="run it again when that is over.",
+            ) from error
+        return self.newest(table)
+
+    def _open(self, table: str, version: int | None = None) -> DeltaTable:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+
+        try:
+            opened = DeltaTable(self.uri(table), version=version)
+        except TableNotFoundError as error:
+            if version is not None and self.exists(table):
+                raise Refused(
+                    f"Version {version} of {table} cannot be read any more: its history was cut off, as the erasure of a "
+                    "household does.",
+                    remedy=f"read version {self.version(table)}, which is there.",
+                ) from error
+            raise Refused(
+                f"The table {table} does not exist yet.",
+                remedy=f"materialise {table.removesuffix('_quarantine')} first: `nightcart status` says what is missing.",
+            ) from error
+        except DeltaError as error:
+            if (cut := self._cut_commit(table)) is None:
+                raise
+            raise _was_cut(table, cut) from error
+        # Delta takes a commit without a line for one that changed nothing.
+        if version is None and (cut := self._cut_commit(table)):
+            raise _was_cut(table, cut)
+        return opened
+
+    def _cut_commit(self, table: str) -> Path | None:
+        """The file of the newest commit, if it is not whole; of a table on this machine."""
+        if "://" in self.root:
+            return None
+        newest = max(Path(self.uri(table), "_delta_log").glob("*.json"), default=None)
+        try:
+            lines = newest.read_text(encoding="utf-8").splitlines() if newest else ["{}"]
+            for line in lines:
+                json.loads(line)
+            return None if lines else newest
+        except ValueError:
+            return newest
+
+    def _require_whole(self, table: str, parts: Sequence[_Part]) -> None:
+        """Raise :class:`Damaged` for a file that is gone or cut off, which an engine finds out midway and in its own words.
+
+        An object store keeps an object whole or not at all, and would be asked a thousand times.
+        """
+        for part in parts if "://" not in self.root else ():
+            file = Path(self.uri(table), part.path)
+            size = file.stat().st_size if file.exists() else None
+            if size != part.size:
+                asset, day = table.removesuffix("_quarantine"), part.day
+                again = (
+                    f"`nightcart backfill --from {day} --to {day} --assets {asset} --force`"
+                    if day
+                    else "the next night"
+                )
+                raise Damaged(
+                    f"{file}, a file of {table}{f' of {day}' if day else ''}, is {'gone' if size is None else 'cut off'}.",
+                    remedy=f"{again} makes it again, or bring the file back from a backup.",
+                )
+
+
+def _was_cut(table: str, commit: Path) -> Damaged:
+    return Damaged(
+        f"The last commit of {table}, {commit}, was cut off.",
+        remedy=f"`rm {commit}` takes the table back to the commit before; what it lacks then is named, and can be made again.",
+    )
+
+
+def _as_announced(batches: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    """The batches in the types that their reader announces: DuckDB sums integers in 128 bits, which Ibis calls 64."""
+    import pyarrow as pa
+
+    return pa.RecordBatchReader.from_batches(batches.schema, (batch.cast(batches.schema) for batch in batches))
+
+
+class _Part(NamedTuple):
+    """A live file of a table."""
+
+    path: str
+    day: dt.date | None
+    rows: int
+    size: int  # bytes
+
+
+def _digest(parts: Iterable[_Part]) -> str:
+    return hashlib.sha256("\n".join(sorted(part.path for part in parts)).encode()).hexdigest()[:16]
+
+
+def _day_column(opened: DeltaTable) -> str | None:
+    columns = opened.metadata().partition_columns
+    return columns[0] if columns else None
+
+
+def _parts(opened: DeltaTable, *, since: dt.date | None = None, until: dt.date | None = None) -> list[_Part]:
+    """The live files of the days `since` … `until`; rows without a day are there only when no day is asked for."""
+    import pyarrow as pa
+
+    adds = pa.table(opened.get_add_actions(flatten=True))
+    day = f"partition.{_day_column(opened)}"
+    days = adds[day].to_pylist() if day in adds.column_names else [None] * adds.num_rows
+    parts = map(_Part, adds["path"].to_pylist(), days, adds["num_records"].to_pylist(), adds["size_bytes"].to_pylist())
+    if since is None and until is None:
+        return list(parts)
+    return [part for part in parts if part.day and (since or part.day) <= part.day <= (until or part.day)]
+
+
+def _rows_by_day(opened: DeltaTable) -> dict[dt.date | None, int]:
+    rows: dict[dt.date | None, int] = {}
+    for part in sorted(_parts(opened), key=lambda part: str(part.day)):
+        rows[part.day] = rows.get(part.day, 0) + part.rows
+    return rows
+
+
+def _schema(opened: DeltaTable) -> ibis.Schema:
+    import ibis
+    import pyarrow as pa
+
+    return ibis.Schema.from_pyarrow(pa.schema(opened.schema().to_arrow()))
+
+
+def _condition(by: str, days: Sequence[dt.date], *, undated: bool) -> str:
+    conditions = [f"({by} >= '{first}' AND {by} <= '{last}')" for first, last in _runs(days)]
+    return " OR ".join([*conditions, *([f"{by} IS NULL"] if undated else [])])
+
+
+def _runs(days: Sequence[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    """Days as runs of consecutive days: a range is one condition, however long it is."""
+    runs: list[tuple[dt.date, dt.date]] = []
+    for day in sorted(set(days)):
+        if runs and day - runs[-1][1] == dt.timedelta(days=1):
+            runs[-1] = (runs[-1][0], day)
+        else:
+            runs.append((day, day))
+    return runs

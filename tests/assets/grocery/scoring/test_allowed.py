@@ -1,0 +1,216 @@
+"""What the policy denies never stands in a list, and the lists are as long as before."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import dagster as dg
+import ibis
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from assets.grocery.candidates.candidates import best_sellers, candidates
+from assets.grocery.features.definitions import FeatureTables, build
+from assets.grocery.scoring import allowed, lists
+from assets.grocery.scoring.assets import RECOMMENDATIONS, placed
+from assets.grocery.scoring.checks import ALLOWED, recommendations_are_fit_to_use
+from assets.partitions import business_days
+from resources import home
+from resources.errors import Refused
+from resources.policy.client import Answer, Denial, Policy
+from resources.records.lifecycle import PolicyDecision
+from resources.records.quality import Verdict
+from tests.tiny import CLOSE, Line, offers, products, transactions
+
+POLICY = Policy(folder=str(home.PROJECT / "config" / "policy"))
+BEER = {"department": "GROCERY", "category": "BEERS/ALES", "subcategory": "LAGER"}
+MILK = {"department": "FRESH", "category": "MILK", "subcategory": "OAT MILK"}
+CATALOGUE = [
+    {"product_id": "B1"} | BEER,
+    {"product_id": "B2"} | BEER,
+    {"product_id": "M1"} | MILK,
+    {"product_id": "M2"} | MILK,
+    {"product_id": "X"},  # the catalogue says nothing of it
+]
+# Beer sells best. H1 bought the one, H2 none.
+HISTORY: list[Line] = [
+    *(("H1", "B1", age, 1, 1.0) for age in (0, 5, 10, 15)),
+    *(("H3", "B2", age, 1, 1.0) for age in (0, 4, 8)),
+    ("H2", "M1", 5, 1, 1.0),
+    ("H2", "M1", 9, 1, 1.0),
+    ("H3", "M2", 6, 1, 1.0),
+    ("H3", "X", 30, 1, 1.0),
+]
+
+
+def places(*rows: dict[str, str | None]) -> pd.DataFrame:
+    return pd.DataFrame([dict.fromkeys(allowed.PLACE, "") | row for row in rows])
+
+
+class TestQuestion:
+    def test_each_place_is_asked_about_once_by_name(self):
+        found = allowed.question(CLOSE, places(*CATALOGUE))
+        assert found == {
+            "business_date": "2024-03-31",
+            "places": {
+                "": {"": [""]},
+                "FRESH": {"MILK": ["OAT MILK"]},
+                "GROCERY": {"BEERS/ALES": ["LAGER"]},
+            },
+        }
+
+    def test_without_products_there_is_nothing_to_deny(self):
+        answer = POLICY.ask(allowed.PACKAGE, allowed.question(CLOSE, places(*CATALOGUE)[:0]))
+        assert answer.is_allowed
+        assert allowed.denied(answer, places(*CATALOGUE)).empty
+
+
+class TestDenied:
+    def test_beer_is_denied_to_those_who_never_bought_it(self):
+        products = places(*CATALOGUE)
+        answer = POLICY.ask(allowed.PACKAGE, allowed.question(CLOSE, products))
+        assert not answer.is_allowed
+        assert answer.fired[0].says == (
+            "GROCERY / BEERS/ALES / LAGER is age-restricted, and recommended only to households that bought it before"
+        )
+        found = allowed.denied(answer, products)
+        assert found[["product_id", "is_repeat"]].to_numpy().tolist() == [["B1", False], ["B2", False]]
+
+    def test_two_rules_deny_a_product_once(self):
+        kind = BEER | {"is_bought_before": True}
+        denials = (
+            Denial(rule="a", says="first", about={"kind": kind}),
+            Denial(rule="b", says="second", about={"kind": kind}),
+        )
+        answer = Answer(package="p", question={}, is_allowed=False, fired=denials, digest="")
+        assert allowed.denied(answer, places(CATALOGUE[0])).to_numpy().tolist() == [["B1", True, "first"]]
+
+    @pytest.mark.parametrize("about", [{}, {"kind": {}}, {"kind": BEER}, {"kind": "BEER"}])
+    def test_denial_of_nothing_in_particular_is_refused(self, about):
+        answer = Answer(
+            package="p", question={}, is_allowed=False, fired=(Denial(rule="a", says="no", about=about),), digest=""
+        )
+        with pytest.raises(Refused, match="does not say what: no"):
+            allowed.denied(answer, places(*CATALOGUE))
+
+    def test_question_without_places_is_denied_and_so_refused(self):
+        with pytest.raises(Refused, match="the question has no places"):
+            allowed.denied(POLICY.ask(allowed.PACKAGE, {}), places(*CATALOGUE))
+
+
+@pytest.fixture(scope="module")
+def built(engine) -> FeatureTables:
+    return build(transactions(engine, HISTORY), products(CATALOGUE), offers(), as_of=CLOSE)
+
+
+@pytest.fixture(scope="module")
+def denied() -> ibis.Table:
+    answer = POLICY.ask(allowed.PACKAGE, allowed.question(CLOSE, places(*CATALOGUE)))
+    return ibis.memtable(allowed.denied(answer, places(*CATALOGUE)))
+
+
+def found(built: FeatureTables, *, own: int, new: int, denied: ibis.Table | None) -> dict[str, set[str]]:
+    rows = candidates(built, own=own, new=new, denied=denied).to_pandas()
+    return {str(who): set(of_one) for who, of_one in rows.groupby("household_id")["product_id"]}
+
+
+class TestCandidates:
+    def test_who_bought_it_keeps_it_and_nobody_else_is_proposed_it(self, built, denied):
+        assert found(built, own=9, new=9, denied=denied) == {
+            "H1": {"B1", "M1", "M2", "X"},
+            "H2": {"M1", "M2", "X"},
+            "H3": {"B2", "M2", "X", "M1"},
+        }
+        assert "B2" in found(built, own=9, new=9, denied=None)["H1"]
+
+    def test_next_best_takes_the_place(self, built, denied):
+        assert found(built, own=9, new=1, denied=None)["H2"] == {"M1", "B1"}
+        assert found(built, own=9, new=1, denied=denied)["H2"] == {"M1", "M2"}
+
+    def test_what_is_denied_to_those_who_bought_it_is_left_out_too(self, built):
+        repeats = ibis.memtable(pd.DataFrame({"product_id": ["B1"], "is_repeat": [True]}))
+        assert found(built, own=9, new=0, denied=repeats).get("H1") is None
+        assert "B1" in found(built, own=9, new=9, denied=repeats)["H2"]
+
+    def test_best_sellers_for_anybody_hold_none_and_are_as_many(self, built, denied):
+        assert best_sellers(built, most=2).product_id.to_pyarrow().to_pylist() == ["B1", "B2"]
+        kept = best_sellers(built, most=2, denied=denied).product_id.to_pyarrow().to_pylist()
+        assert kept == ["M1", "M2"]
+
+
+DAY = dt.date(2024, 5, 6)
+
+
+def listed(tables, rows: list[tuple[str | None, str]], *, bought: Sequence[tuple[str, str]]) -> None:
+    """The lists of a night as pairs of household and product, and what the households bought before."""
+    made = [
+        {
+            "business_date": DAY, "household_id": household, "rank": 1, "product_id": product, "score": 0.5,
+            "is_repeat": True, "is_explore": False, "is_fallback": household is None, "reason": "due",
+            "explanation": "", "model_version": 1,
+        }
+        for household, product in rows
+    ]  # fmt: skip
+    tables.replace_days(RECOMMENDATIONS, pa.Table.from_pylist(made, schema=lists.schema()), days=[DAY])
+    history = {"household_id": [who for who, _ in bought], "product_id": [what for _, what in bought]}
+    day = pa.array([DAY] * len(bought), pa.date32())
+    tables.replace_days(
+        "household_product_features",
+        pa.table({"business_date": day, **history, "purchases": [1.0] * len(bought)}),
+        days=[DAY],
+    )
+    for name, key in (("household_features", "household_id"), ("product_features", "product_id")):
+        values = sorted(set(history[key]))
+        of_day = pa.array([DAY] * len(values), pa.date32())
+        tables.replace_days(name, pa.table({"business_date": of_day, key: values}), days=[DAY])
+    tables.replace("products", products(CATALOGUE))
+
+
+def verdict(tables, operations, settings, policy: Policy = POLICY) -> Verdict:
+    """What the gate says of the lists."""
+
+    @dg.asset(name=RECOMMENDATIONS, partitions_def=business_days)
+    def as_they_are() -> None: ...
+
+    dg.materialize(
+        [as_they_are, recommendations_are_fit_to_use],
+        partition_key=DAY.isoformat(),
+        resources={"settings": settings, "tables": tables, "operations": operations, "policy": policy},
+        raise_on_error=False,
+    )
+    return operations.verdicts(RECOMMENDATIONS, since=DAY, until=DAY)[(DAY, ALLOWED.check)]
+
+
+class TestGate:
+    BOUGHT = (("H1", "B1"), ("H2", "M1"))
+
+    def test_it_passes_what_the_policy_allows(self, tables, operations, settings):
+        listed(tables, [("H1", "B1"), ("H1", "M1"), ("H2", "M1"), (None, "X")], bought=self.BOUGHT)
+        assert verdict(tables, operations, settings).outcome == Verdict.PASSED
+        (record,) = operations.records(PolicyDecision)
+        assert (record.package, record.subject) == (allowed.PACKAGE, "what is listed in recommendations of 2024-05-06")
+        assert set(record.question["places"]) == {"", "FRESH", "GROCERY"}
+
+    @pytest.mark.parametrize("row", [("H2", "B1"), (None, "B2"), ("H1", "B2")])
+    def test_it_fails_what_the_policy_denies_whatever_the_list_says_of_it(self, tables, operations, settings, row):
+        listed(tables, [("H1", "B1"), row], bought=self.BOUGHT)
+        found = verdict(tables, operations, settings)
+        assert found.outcome == Verdict.FAILED
+        assert found.reason.startswith("1 rows hold what the policy denies, among them: GROCERY / BEERS/ALES / LAGER")
+
+    def test_it_stays_shut_when_the_policy_cannot_be_asked(self, tables, operations, settings):
+        listed(tables, [("H1", "B1")], bought=self.BOUGHT)
+        nobody = Policy(folder="", server="http://127.0.0.1:9")
+        assert verdict(tables, operations, settings, nobody).outcome == Verdict.CRASHED
+
+
+def test_product_without_a_catalogue_has_an_empty_place(tables):
+    listed(tables, [("H1", "B1"), ("H1", "unknown")], bought=[("H1", "B1")])
+    rows = tables.read(RECOMMENDATIONS)
+    found = placed(rows, tables).order_by("product_id").to_pyarrow().to_pylist()
+    assert found == [
+        {"product_id": "B1"} | BEER,
+        {"product_id": "unknown", "department": "", "category": "", "subcategory": ""},
+    ]

@@ -1,0 +1,229 @@
+"""The table of labelled weeks on real tables: made once, kept, and made again when what a week is made from changes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pandas as pd
+import pytest
+
+from assets.grocery.candidates.candidates import FEATURES
+from assets.grocery.training.examples import examples
+from assets.grocery.training.label_weeks import (
+    EXAMPLES,
+    LABELS,
+    Made,
+    in_order,
+    inputs_on_record,
+    make_missing,
+    read_examples,
+    read_truth,
+)
+from assets.grocery.training.slices import recalls
+from resources.config.settings import Model
+from resources.errors import Refused
+from resources.tables.store import TableStore
+from tests import tiny
+from tests.tiny import CLOSE, Line, Offer
+
+# The weeks after these closes: the newer one is over on CLOSE.
+NEWER, OLDER = CLOSE - dt.timedelta(days=7), CLOSE - dt.timedelta(days=14)
+MODEL = Model(candidates=10, new_candidates=10)
+LINES: list[Line] = [
+    ("H1", "P1", 30, 1, 1.0),
+    ("H1", "P2", 20, 1, 1.0),
+    ("H2", "P3", 16, 1, 1.0),
+    ("H1", "P3", 9, 1, 1.0),  # the older week
+    ("H1", "P1", 3, 1, 1.0),  # the newer one
+    ("H2", "P3", 0, 1, 1.0),
+    ("H2", "P2", -1, 1, 1.0),  # after both
+]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Tables of which no week was made yet, and the same with both: to copy them takes no time, to make them does."""
+    bare, made = tmp_path_factory.mktemp("label_weeks") / "bare", tmp_path_factory.mktemp("label_weeks") / "made"
+    tables = TableStore(root=str(bare))
+    deliver(tables, LINES)
+    tables.replace("products", tiny.products().to_pyarrow())
+    plan(tables)
+    shutil.copytree(bare, made)
+    make(TableStore(root=str(made)))
+    return bare, made
+
+
+@pytest.fixture
+def bare(folders: tuple[Path, Path], tmp_path: Path) -> TableStore:
+    return TableStore(root=str(shutil.copytree(folders[0], tmp_path / "tables")))
+
+
+@pytest.fixture
+def tables(folders: tuple[Path, Path], tmp_path: Path) -> TableStore:
+    return TableStore(root=str(shutil.copytree(folders[1], tmp_path / "tables")))
+
+
+def deliver(tables: TableStore, lines: Sequence[Line]) -> None:
+    """Replace the days that `lines` are of."""
+    rows = tiny.transactions(tables.engine, lines)
+    tables.replace_days("transactions", rows.to_pyarrow(), days=[CLOSE - dt.timedelta(days=line[2]) for line in lines])
+
+
+def plan(tables: TableStore, *more: Offer | None) -> None:
+    """One offer near the newer close, and `more`; None withdraws them all."""
+    planned = [] if None in more else [("P1", 6, 3, 7, 0.5), *more]
+    tables.replace("offers", tiny.offers(planned).to_pyarrow())
+
+
+def make(tables: TableStore, *weeks: dt.date, model: Model = MODEL) -> Made:
+    return make_missing(weeks or (NEWER, OLDER), sources=tables, kept_in=tables, model=model, say=lambda text: None)
+
+
+def made_again(tables: TableStore, *, model: Model = MODEL) -> set[dt.date]:
+    """Which of the two weeks are made when it is asked for both."""
+    said: list[str] = []
+    done = make_missing((NEWER, OLDER), sources=tables, kept_in=tables, model=model, say=said.append)
+    assert (done.made, done.kept, done.commit is None) == (len(said), 2 - len(said), not said)
+    return {dt.date.fromisoformat(text.removeprefix("Labelling the week to ")) - dt.timedelta(days=7) for text in said}
+
+
+def test_week_is_made_once_and_kept(bare):
+    assert made_again(bare) == {NEWER, OLDER}
+    version = bare.version(EXAMPLES)
+    assert made_again(bare) == set()
+    assert bare.version(EXAMPLES) == version
+
+
+def test_only_what_is_missing_is_made(bare):
+    assert (make(bare, OLDER).made, make(bare, NEWER, OLDER).made) == (1, 1)
+
+
+def test_stored_week_is_that_of_its_close(tables):
+    lines, planned = tables.read("transactions", until=CLOSE), tables.read("offers")
+    made = in_order(examples(lines, tables.read("products"), planned, as_of=NEWER, model=MODEL)).to_pandas()
+    stored = read_examples(tables, [NEWER])
+    assert len(stored) == 6  # H1 and H2, each with the three products that somebody had bought by then
+    pd.testing.assert_frame_equal(stored.drop(columns="as_of_date"), made[stored.columns.drop("as_of_date")])
+    assert sorted(stored["offered_next"].unique()) == pytest.approx([0, 0.5 * 4 / 7])
+
+
+def test_stored_week_has_the_sizes_of_every_households_truth(tables):
+    # Sums are where a table can differ from what was asked for: DuckDB's have 128 bits.
+    stored = read_examples(tables, [NEWER, OLDER])
+    sizes = stored[["as_of_date", "household_id", "truth_size", "next_size", "new_size"]].drop_duplicates()
+    assert sorted(sizes.itertuples(index=False, name=None)) == [
+        (OLDER, "H1", 1, 1, 1),
+        (NEWER, "H1", 1, 1, 0),
+        (NEWER, "H2", 1, 1, 0),
+    ]
+
+
+CHANGES: dict[str, tuple[Callable[[TableStore], object], set[dt.date]]] = {
+    "line of the newer week": (lambda tables: deliver(tables, [("H1", "P2", 3, 1, 1.0)]), {NEWER}),
+    "line of its last day": (lambda tables: deliver(tables, [("H2", "P2", 0, 1, 1.0)]), {NEWER}),
+    "line of the older week": (lambda tables: deliver(tables, [("H1", "P1", 9, 1, 1.0)]), {NEWER, OLDER}),
+    "line of the history": (lambda tables: deliver(tables, [("H1", "P1", 200, 1, 1.0)]), {NEWER, OLDER}),
+    "line after both weeks": (lambda tables: deliver(tables, [("H2", "P2", -1, 9, 1.0)]), set()),
+    "catalogue": (
+        lambda tables: tables.replace(
+            "products", tiny.products([*tiny.PRODUCTS[:3], {"product_id": "P4", "category": "TEA"}]).to_pyarrow()
+        ),
+        {NEWER, OLDER},
+    ),
+    "order of the catalogue": (
+        lambda tables: tables.replace("products", tiny.products(tiny.PRODUCTS[::-1]).to_pyarrow()),
+        set(),
+    ),
+    "offer near the newer close withdrawn": (lambda tables: plan(tables, None), {NEWER}),
+    "catalogue, offers and lines written again as they are": (
+        lambda tables: (tables.replace("products", tiny.products().to_pyarrow()), plan(tables)),
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES)
+def test_week_is_made_again_when_what_it_is_made_from_changes(tables, change, expected):
+    change(tables)
+    assert made_again(tables) == expected
+    assert made_again(tables) == set()
+
+
+# The newer close is 7 days before CLOSE, its week the days 6 … 0; what the older one looks at ends 7 days before CLOSE.
+OFFERS: dict[str, tuple[Offer, bool]] = {
+    "on its first day": (("P3", 13, 13, 13, 1.0), True),
+    "over before": (("P3", 20, 14, 20, 1.0), True),
+    "over half a year ago": (("P3", 220, 200, 220, 1.0), True),  # of what was bought then it is known
+    "on its last day": (("P3", 0, -5, 7, 1.0), True),
+    "begins after": (("P3", -1, -5, 7, 1.0), False),
+    "announced at the close": (("P3", 4, 2, 7, 1.0), True),
+    "announced a day too late": (("P3", 4, 2, 6, 1.0), False),
+}
+
+
+@pytest.mark.parametrize(("offer", "is_seen"), OFFERS.values(), ids=OFFERS)
+def test_week_is_made_again_for_the_offers_that_its_features_see_and_no_others(tables, offer, is_seen):
+    plan(tables, offer)
+    assert make(tables, NEWER).made == is_seen
+
+
+def test_week_is_made_again_with_other_limits(tables):
+    assert made_again(tables, model=MODEL.model_copy(update={"households_a_week": 1_000})) == {NEWER, OLDER}
+
+
+def test_week_without_inputs_on_record_is_made_again(tables):
+    stored = tables.read(EXAMPLES, since=OLDER, until=OLDER).mutate(inputs=ibis.null("string")).to_pyarrow()
+    tables.replace_days(EXAMPLES, stored, days=[OLDER], by="as_of_date")
+    assert inputs_on_record(tables, OLDER) is None
+    assert made_again(tables) == {OLDER}
+
+
+class TestReading:
+    def test_examples_are_of_the_weeks_asked_for_in_a_fixed_order(self, tables):
+        both = read_examples(tables, [NEWER, OLDER])
+        keys = ["as_of_date", "household_id", "product_id"]
+        assert list(both.columns) == [*keys, *LABELS, *FEATURES]
+        assert both.equals(both.sort_values(keys))
+        older = read_examples(tables, [OLDER])
+        assert set(older["as_of_date"]) == {OLDER}
+        assert len(older) < len(both)
+
+    def test_identifiers_can_be_left_out_of_the_same_rows(self, tables):
+        known = read_examples(tables, [NEWER, OLDER])
+        unknown = read_examples(tables, [OLDER, NEWER], is_identified=False)
+        pd.testing.assert_frame_equal(unknown, known[[*LABELS, *FEATURES]])
+
+    def test_missing_week_is_refused(self, tables):
+        before = OLDER - dt.timedelta(days=7)
+        with pytest.raises(Refused, match="training_examples has 2 of the 3 label weeks 2024-03-10 … 2024-03-24"):
+            read_examples(tables, [NEWER, OLDER, before])
+
+    def test_earlier_version_can_be_read(self, tables):
+        version, before = tables.version(EXAMPLES), read_examples(tables, [NEWER])
+        deliver(tables, [("H1", "P2", 3, 1, 1.0)])
+        make(tables, NEWER)
+        assert not read_examples(tables, [NEWER]).equals(before)
+        assert read_examples(tables, [NEWER], version=version).equals(before)
+
+    def test_truth_is_each_weeks_own(self, tables):
+        found = read_truth(tables, [NEWER, OLDER])
+        columns = ["as_of_date", "household_id", "product_id", "department", "weekday", "history"]
+        assert set(found.columns) == set(columns)
+        rows: list[tuple[Any, ...]] = list(found[columns].itertuples(index=False, name=None))
+        assert sorted(rows, key=str) == [
+            (OLDER, "H1", "P3", "BAKERY", 4, "new: up to 5 trips"),  # a Friday
+            (NEWER, "H1", "P1", "FRESH", 3, "new: up to 5 trips"),
+            (NEWER, "H2", "P3", "BAKERY", 6, "new: up to 5 trips"),
+        ]
+
+    def test_truth_and_examples_are_of_the_same_lists(self, tables):
+        examples, truth = read_examples(tables, [NEWER, OLDER]), read_truth(tables, [NEWER, OLDER])
+        found = recalls(examples, examples["days_since_last"].fillna(0).to_numpy(), truth, k=1)
+        # What H1 bought longest ago is P1: it bought P3 in the older week, P1 in the newer. H2 only ever bought P3.
+        by_history = found[found["slice"] == "history"]["recall"]
+        assert by_history.to_dict() == {(OLDER, "H1"): 0, (NEWER, "H1"): 1, (NEWER, "H2"): 1}

@@ -1,0 +1,227 @@
+"""A person goes back to an earlier champion, and the registry is made to agree again, on a real MLflow and ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from assets.grocery.training.models.baselines import PersonalTopFrequency
+from assets.lifecycle.champion_state import follow
+from assets.lifecycle.champions import serving
+from assets.lifecycle.manual import Person, differences, reconcile, roll_back
+from assets.lifecycle.versions import SAMPLE, frozen, registration, sound
+from resources import home
+from resources.errors import Overtaken, Refused
+from resources.models.registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion
+from resources.policy.client import Policy
+from resources.records.lifecycle import PolicyDecision, PromotionRecord
+from resources.records.quality import Verdict
+from resources.records.store import OperationsDatabase
+
+MONDAY = dt.date(2024, 3, 4)
+NOW = dt.datetime(2024, 3, 6, 2, tzinfo=dt.UTC)
+ANN = Person(name="ann", reason="empty offers", day=MONDAY + dt.timedelta(days=1), now=NOW)
+POLICY = Policy(folder=str(home.PROJECT / "config" / "policy"))
+ROWS = pd.DataFrame(
+    {
+        "household_id": ["h1", "h1", "h2"],
+        "product_id": ["a", "b", "a"],
+        "purchases": [3.0, 1.0, 2.0],
+        "popularity": [0.3, 0.1, 0.3],
+        "label": [True, False, False],
+    }
+)
+
+
+class Bakery:
+    """A registry with versions of one family, each of them decided on in a night of its own."""
+
+    def __init__(self, registry: ModelRegistry, operations: OperationsDatabase, folder) -> None:
+        self.registry, self.operations, self.folder = registry, operations, folder
+
+    def register(self, n: int, *, sample: str | None = None) -> ModelVersion:
+        model = PersonalTopFrequency()
+        model.save(self.folder / str(n))
+        day = self.day(n)
+        record = ModelRecord(
+            business_date=day.isoformat(),
+            identity=f"night {n}",
+            inputs=["purchases"],
+            parameters={},
+            tables={"transactions": n},
+            documents={SAMPLE: sample or frozen(model, ROWS)},
+        )
+        version = self.registry.register(self.folder / str(n), record)
+        self.operations.record(registration(version, run_id="run", now=NOW))
+        return version
+
+    def day(self, n: int) -> dt.date:
+        return MONDAY + dt.timedelta(days=n - 2)
+
+    def night(self, n: int, *, sample: str | None = None) -> int:
+        version, day = self.register(n, sample=sample), self.day(n)
+        ledger = self.operations.promotions()
+        decided = PromotionRecord(
+            business_date=day,
+            challenger=version.version,
+            champion_before=ledger[-1].champion_after if ledger else None,
+            champion_after=version.version,
+            is_promoted=True,
+            reasons=["better"],
+            decided_at=NOW,
+            run_id="run",
+        )
+        verdict = Verdict(
+            subject="champion",
+            partition=day,
+            data_version=str(version.version),
+            check="alias_is_what_was_decided",
+            outcome=Verdict.PASSED,
+            run_id="run",
+            decided_at=NOW,
+        )
+        self.operations.decide(decided, verdict, onto=self.operations.last_decision())
+        follow(self.registry, self.operations)
+        return version.version
+
+    def serves(self, day: dt.date = ANN.day) -> int | None:
+        found = serving(self.operations, day, now=NOW)
+        return found.champion_after if found else None
+
+
+@pytest.fixture
+def bakery(registry, operations, tmp_path) -> Bakery:
+    made = Bakery(registry, operations, tmp_path / "versions")
+    assert [made.night(1), made.night(2)] == [1, 2]
+    return made
+
+
+def test_rollback_makes_the_one_before_serve_at_once(bakery) -> None:
+    assert bakery.serves() == 2
+    record = roll_back(bakery.registry, bakery.operations, POLICY, ANN)
+    assert (record.kind, record.by, record.reasons) == ("rollback", "ann", ["rolled back: empty offers"])
+    assert (record.champion_before, record.champion_after) == (2, 1)
+    assert bakery.serves() == 1
+    assert bakery.serves(MONDAY - dt.timedelta(days=1)) == 1
+    assert bakery.registry.aliases() == {CHAMPION: 1}
+    with pytest.raises(Refused, match="There is no champion before this one"):
+        roll_back(bakery.registry, bakery.operations, POLICY, ANN)
+    assert bakery.night(3) == 3  # the next night's challenger has to beat version 1
+    assert bakery.registry.aliases() == {CHAMPION: 3, PREVIOUS: 1}
+    assert bakery.operations.flaws() == []
+
+
+def test_rollback_goes_only_to_what_has_served_and_is_what_it_was(bakery) -> None:
+    bakery.night(3)
+    with pytest.raises(Refused, match="Version 3 is champion"):
+        roll_back(bakery.registry, bakery.operations, POLICY, ANN, to=3)
+    with pytest.raises(Refused, match="Version 9 of recommender is not in the registry"):
+        roll_back(bakery.registry, bakery.operations, POLICY, ANN, to=9)
+    never = bakery.register(5)
+    with pytest.raises(Refused, match=rf"does not allow to go back to version {never.version}: it was never champion"):
+        roll_back(bakery.registry, bakery.operations, POLICY, ANN, to=never.version)
+    bakery.registry._client.delete_model_version("recommender", "2")
+    record = roll_back(bakery.registry, bakery.operations, POLICY, ANN)
+    assert record.champion_after == 5
+    assert record.reasons[1] == "version 2 was deleted; its files are version 5 now"
+    assert bakery.registry.aliases() == {CHAMPION: 5, PREVIOUS: 1}
+    assert roll_back(bakery.registry, bakery.operations, POLICY, ANN).champion_after == 1
+
+
+def test_version_that_scores_otherwise_than_it_did_is_refused(bakery) -> None:
+    sample = json.loads(frozen(PersonalTopFrequency(), ROWS))
+    sample["scores"][7] += 0.001
+    bakery.night(3, sample=json.dumps(sample))
+    bakery.night(4)
+    with pytest.raises(Refused, match="Version 3 does not score its frozen sample as it did"):
+        roll_back(bakery.registry, bakery.operations, POLICY, ANN)
+    assert bakery.serves(MONDAY + dt.timedelta(days=2)) == 4
+
+
+def test_sample_names_no_household(bakery) -> None:
+    version = bakery.registry.version(1)
+    sample = json.loads(bakery.registry.document(version, SAMPLE))
+    assert set(sample["columns"]) == {"purchases", "popularity"}
+    pairs = set(zip(sample["columns"]["purchases"], sample["columns"]["popularity"], strict=True))
+    assert pairs > set(zip(ROWS["purchases"], ROWS["popularity"], strict=True))  # rows that nobody is
+    assert isinstance(sound(bakery.registry, version), PersonalTopFrequency)
+
+
+def test_rollback_that_the_policy_denies_changes_nothing_and_is_on_record(bakery, tmp_path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "promotion.rego").write_text(
+        "package nightcart.promotion\nimport rego.v1\nallow := false\n"
+        'deny contains {"rule": "frozen", "says": "no changes before Christmas"}\n'
+    )
+    with pytest.raises(Refused, match="does not allow to go back to version 1: no changes before Christmas"):
+        roll_back(bakery.registry, bakery.operations, Policy(folder=str(tmp_path / "p")), ANN)
+    assert bakery.serves() == 2
+    (asked,) = bakery.operations.records(PolicyDecision)
+    assert (asked.subject, asked.is_allowed) == ("version 1", False)
+    (tmp_path / "p" / "promotion.rego").write_text("package nightcart.promotion\nallow :=")
+    with pytest.raises(Refused, match="policy"):
+        roll_back(bakery.registry, bakery.operations, Policy(folder=str(tmp_path / "p")), ANN)
+    assert bakery.serves() == 2
+
+
+def test_of_two_rollbacks_at_the_same_time_one_is_told(bakery, monkeypatch) -> None:
+    import assets.lifecycle.manual as module
+
+    def meanwhile(registry, version):
+        monkeypatch.undo()
+        roll_back(bakery.registry, bakery.operations, POLICY, replace(ANN, name="bob"))
+        return sound(registry, version)
+
+    monkeypatch.setattr(module, "sound", meanwhile)
+    with pytest.raises(Overtaken, match=r"rollback by bob .*the champion is version 1 now"):
+        roll_back(bakery.registry, bakery.operations, POLICY, ANN)
+    assert [record.by for record in bakery.operations.promotions()] == ["", "", "bob"]
+
+
+@pytest.mark.parametrize("after", ["ledger", "previous"])
+def test_what_died_between_two_writes_is_made_good(bakery, monkeypatch, after) -> None:
+    point = ModelRegistry.point
+
+    def die(self, alias, version):
+        if after == "previous" and alias == PREVIOUS:
+            return point(self, alias, version)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ModelRegistry, "point", die)
+    with pytest.raises(KeyboardInterrupt):
+        bakery.night(3)
+    monkeypatch.undo()
+    assert bakery.serves() == 3  # the ledger is first
+    found = differences(bakery.registry, bakery.operations)
+    assert found
+    assert all(each.is_unfinished for each in found)
+    follow(bakery.registry, bakery.operations)
+    assert bakery.registry.aliases() == {CHAMPION: 3, PREVIOUS: 2}
+    assert differences(bakery.registry, bakery.operations) == []
+
+
+def test_alias_that_a_hand_moved_is_moved_back(bakery) -> None:
+    bakery.night(3)
+    bakery.registry.point(CHAMPION, 1)
+    assert bakery.serves() == 3
+    (found,) = differences(bakery.registry, bakery.operations)
+    assert found.says == "alias `champion` points to version 1, the ledger, which lists are made by, says version 3"
+    assert reconcile(bakery.registry, bakery.operations, ANN) == ["alias `champion` points to version 3 again"]
+    assert reconcile(bakery.registry, bakery.operations, ANN) == []
+
+
+def test_deleted_champion_is_registered_again_from_its_files(bakery) -> None:
+    bakery.registry._client.delete_model_version("recommender", "2")
+    (found,) = differences(bakery.registry, bakery.operations)
+    assert found.says == "version 2, the champion one, was deleted: no lists can be made"
+    first, *_ = reconcile(bakery.registry, bakery.operations, ANN)
+    assert first == "version 2, the champion, was deleted: its files are version 3 now"
+    assert bakery.serves() == 3
+    assert bakery.registry.aliases() == {CHAMPION: 3, PREVIOUS: 1}
+    assert bakery.operations.promotions()[-1].kind == "restore"
+    assert differences(bakery.registry, bakery.operations) == []
+    assert roll_back(bakery.registry, bakery.operations, POLICY, ANN).champion_after == 1

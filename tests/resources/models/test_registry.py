@@ -1,0 +1,169 @@
+"""The registry on a real MLflow with a SQLite database: versions, aliases, and files that are what they were."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from assets.grocery.training.models.baselines import GlobalTop, PersonalTopFrequency
+from assets.lifecycle.model import Recommender
+from resources.errors import Damaged, Refused
+from resources.models.registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, digest
+
+RECORD = ModelRecord(
+    business_date="2024-03-01",
+    identity="made of this",
+    inputs=["popularity"],
+    parameters={"family": "global top", "trees": 3},
+    tables={"transactions": 7},
+    metrics={"recall_at_10": 0.25},
+    tags={"nightcart.title": "global top"},
+    description="For a test.",
+)
+LATER = replace(
+    RECORD,
+    business_date="2024-03-02",
+    identity="made of that",
+    inputs=["purchases", "popularity"],
+    documents={"reference.json": '{"é": 1}'},
+)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The files of two models."""
+    folder = tmp_path_factory.mktemp("models")
+    GlobalTop().save(folder / "first")
+    PersonalTopFrequency().save(folder / "second")
+    return folder / "first", folder / "second"
+
+
+@pytest.fixture(scope="module")
+def with_two(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path, folders: tuple[Path, Path]) -> ModelRegistry:
+    """A registry with two versions."""
+    folder = tmp_path_factory.mktemp("registry")
+    shutil.copy(empty_mlflow, folder / "mlflow.db")
+    registry = ModelRegistry(
+        tracking_uri=f"sqlite:///{folder}/mlflow.db", artifacts=(folder / "models").as_uri(), name="recommender"
+    )
+    for number, (files, record) in enumerate(zip(folders, (RECORD, LATER), strict=True), start=1):
+        assert registry.register(files, record).version == number
+    return registry
+
+
+def test_empty_registry_has_no_versions_and_no_champion(registry):
+    assert registry.versions() == []
+    assert registry.aliased(CHAMPION) is None
+    with pytest.raises(Refused, match=r"No version of recommender was trained for 2024-03-01.*--partition 2024-03-01"):
+        registry.challenger_of("2024-03-01")
+    with pytest.raises(Refused, match="Version 1 of recommender is not in the registry"):
+        registry.version(1)
+
+
+def test_version_has_all_that_was_recorded(with_two, folders):
+    version = with_two.version(1)
+    assert version.parameters == {"family": "global top", "trees": "3"}
+    assert version.metrics == {"recall_at_10": 0.25}
+    assert {name: version.tags[name] for name in version.tags if name.startswith("nightcart.")} == {
+        "nightcart.title": "global top",
+        "nightcart.business_date": "2024-03-01",
+        "nightcart.identity": "made of this",
+        "nightcart.digest": digest(folders[0]),
+        "nightcart.table.transactions": "7",
+    }
+
+
+def test_same_identity_is_registered_once(with_two, folders):
+    again = with_two.register(folders[0], replace(RECORD, metrics={"recall_at_10": 0.99}))
+    assert (again.version, again.metrics["recall_at_10"]) == (1, 0.25)
+    assert [version.version for version in with_two.versions()] == [2, 1]  # newest first
+
+
+def test_challenger_is_the_version_of_its_day(with_two):
+    assert with_two.challenger_of("2024-03-01").version == 1
+    assert with_two.challenger_of("2024-03-02").version == 2
+
+
+def test_unknown_version_is_refused(with_two):
+    with pytest.raises(Refused, match=r"Version 99 of recommender is not in the registry.*nightcart retrain --reason"):
+        with_two.version(99)
+
+
+def test_alias_moves(with_two):
+    with_two.point(CHAMPION, 1)
+    assert (with_two.aliased(CHAMPION), with_two.version(1).aliases) == (1, [CHAMPION])
+    with_two.point(CHAMPION, 2)
+    with_two.point(PREVIOUS, 1)
+    assert [(version.version, version.aliases) for version in with_two.versions()] == [(2, [CHAMPION]), (1, [PREVIOUS])]
+
+
+def test_files_come_back_as_the_model_that_was_saved(with_two):
+    with with_two.files(with_two.version(2)) as folder:
+        assert isinstance(Recommender.load(folder), PersonalTopFrequency)
+    assert not folder.exists()
+
+
+def test_changed_byte_is_refused(with_two):
+    version = with_two.version(1)
+    stored = next(
+        file
+        for file in Path(with_two.artifacts.removeprefix("file://")).rglob("model.json")
+        if "GlobalTop" in file.read_text()
+    )
+    before = stored.read_bytes()
+    stored.write_bytes(before.replace(b'"popularity"', b'"Popularity"'))
+    try:
+        with pytest.raises(Refused, match="files of version 1 of recommender are not those that were registered"):
+            with with_two.files(version):
+                pass
+    finally:
+        stored.write_bytes(before)
+    with with_two.files(version):
+        pass
+
+
+def test_nothing_is_pickled(with_two):
+    files = [file for file in Path(with_two.artifacts.removeprefix("file://")).rglob("*") if file.is_file()]
+    assert files
+    assert [file.name for file in files if file.suffix in (".pkl", ".pickle", ".joblib")] == []
+
+
+def test_version_can_be_served_by_mlflow(with_two):
+    import mlflow
+
+    served = mlflow.pyfunc.load_model("models:/recommender/2")
+    candidates = pd.DataFrame({"purchases": [0.0, 2.0], "popularity": [5.0, 1.0]}, dtype="float32")
+    assert served.predict(candidates).tolist() == pytest.approx([5e-9, 2 + 1e-9])
+
+
+def test_digest_is_of_names_and_bytes(tmp_path):
+    for folder, name, content in (("a", "x", "1"), ("b", "x", "1"), ("c", "y", "1"), ("d", "x", "2")):
+        (tmp_path / folder / "deeper").mkdir(parents=True)
+        (tmp_path / folder / "deeper" / name).write_text(content)
+    a, b, c, d = (digest(tmp_path / folder) for folder in "abcd")
+    assert a == b
+    assert len({a, c, d}) == 3
+
+
+def test_documents_are_kept_with_the_version_that_they_were_registered_with(with_two):
+    assert with_two.document(with_two.version(2), "reference.json") == '{"é": 1}'
+    assert with_two.document(with_two.version(2), "another.json") is None
+    assert with_two.document(with_two.version(1), "reference.json") is None
+
+
+def test_a_version_whose_files_are_lost_says_so_and_is_registered_again(
+    tmp_path: Path, empty_mlflow: Path, folders: tuple[Path, Path]
+) -> None:
+    shutil.copy(empty_mlflow, tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    registry = ModelRegistry(tracking_uri=uri, artifacts=(tmp_path / "models").as_uri(), name="recommender")
+    lost = registry.register(folders[0], RECORD)
+    shutil.rmtree(tmp_path / "models")
+    with pytest.raises(Damaged, match=r"files of version 1 .* are gone.*nightcart retrain"), registry.files(lost):
+        pass
+    assert registry.register(folders[0], RECORD).version == 2
+    assert registry.register(folders[0], RECORD).version == 2

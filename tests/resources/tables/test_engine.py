@@ -1,0 +1,88 @@
+"""The query engine's own additions: zones, digests, quoting."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import ibis
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resources.tables.engine import content_digest, in_zone, quoted_name, quoted_text, to_utc, try_strptime
+
+MOMENT = "%Y-%m-%d %H:%M"
+
+# (zone, UTC, local), on both sides of a change of the clocks
+MOMENTS = [
+    ("America/New_York", "2017-03-12 06:59", "2017-03-12 01:59"),
+    ("America/New_York", "2017-03-12 07:00", "2017-03-12 03:00"),  # 02:00 … 02:59 does not exist
+    ("America/New_York", "2017-03-13 03:59", "2017-03-12 23:59"),  # that day ends an hour sooner in UTC
+    ("America/New_York", "2017-11-06 04:59", "2017-11-05 23:59"),
+    ("Europe/Berlin", "2024-03-31 00:59", "2024-03-31 01:59"),
+    ("Europe/Berlin", "2024-03-31 01:00", "2024-03-31 03:00"),
+    ("Europe/Berlin", "2024-03-31 21:59", "2024-03-31 23:59"),
+    ("Europe/Berlin", "2024-03-31 22:00", "2024-04-01 00:00"),
+    ("Europe/Berlin", "2024-10-27 23:00", "2024-10-28 00:00"),
+    ("UTC", "2024-03-31 01:30", "2024-03-31 01:30"),
+]
+
+
+def evaluated(engine, expression):
+    return engine.execute(expression).to_pydatetime()
+
+
+def moment(text: str) -> ibis.Value:
+    return ibis.literal(dt.datetime.strptime(text, MOMENT)).cast("timestamp")
+
+
+@pytest.mark.parametrize(("zone", "utc", "local"), MOMENTS)
+def test_instants_and_wall_clocks_agree_around_the_change_of_clocks(engine, zone, utc, local):
+    assert f"{evaluated(engine, in_zone(moment(utc), zone)):{MOMENT}}" == local
+    assert f"{evaluated(engine, to_utc(moment(local), zone)):{MOMENT}}" == utc
+
+
+def test_strptime_gives_null_for_what_does_not_fit(engine):
+    lines = ibis.memtable({"text": ["31.12.2024 23:05", "12/31/2024", None]})
+    read = engine.execute(try_strptime(lines.text, "%d.%m.%Y %H:%M"))
+    assert read[0] == dt.datetime(2024, 12, 31, 23, 5)
+    assert read[1:].isna().all()
+
+
+SCHEMA = {"id": "string", "n": "int64", "x": "float64"}
+ROWS = [{"id": "a", "n": 1, "x": 0.5}, {"id": "b", "n": 2, "x": None}, {"id": None, "n": 3, "x": -0.5}]
+
+
+def digest_of(engine, rows) -> str:
+    import pyarrow as pa
+
+    table = pa.Table.from_pylist(rows, schema=ibis.schema(SCHEMA).to_pyarrow())
+    engine.create_table("digested", table, overwrite=True, temp=True)
+    return content_digest(engine.table("digested"))
+
+
+@given(st.permutations(ROWS))
+def test_digest_does_not_depend_on_the_order_of_rows(engine, rows):
+    assert digest_of(engine, rows) == digest_of(engine, ROWS)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ROWS[:2],
+        [*ROWS, ROWS[0]],
+        [ROWS[0] | {"id": "A"}, *ROWS[1:]],
+        [ROWS[0] | {"n": 2}, ROWS[1] | {"n": 1}, ROWS[2]],  # the same values, in other rows
+        [ROWS[0], ROWS[1] | {"x": 0.0}, ROWS[2]],  # zero is not null
+        [],
+    ],
+    ids=["row less", "row twice", "a letter", "swapped", "null", "empty"],
+)
+def test_digest_changes_with_any_row(engine, rows):
+    assert digest_of(engine, rows) != digest_of(engine, ROWS)
+
+
+@pytest.mark.parametrize("text", ["Kaiser's", 'say "cheese"', "a;b", "ü"])
+def test_quoting_survives_every_letter(engine, text):
+    row = engine.raw_sql(f"SELECT {quoted_text(text)} AS {quoted_name(text)}")
+    assert (row.description[0][0], row.fetchone()[0]) == (text, text)
