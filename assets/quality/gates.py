@@ -18,10 +18,10 @@ import dagster as dg
 
 from assets.partitions import days_of
 from resources.errors import GateClosed
-from resources.feeds.reader import listed
 from resources.records.quality import Override, Verdict
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
+from resources.text import listed
 
 # Without rows there are no files: the version of a closed day's partition, or of a feed that a retailer does not have.
 NO_ROWS = "no rows"

@@ -37,7 +37,7 @@ from orchestration.runs.outcomes import PARTITION_TAG
 from resources import home
 from resources.config.settings import Settings
 from resources.feeds import landing
-from resources.feeds.reader import FeedReader, listed
+from resources.feeds.reader import FeedReader
 from resources.models.registry import ModelRegistry
 from resources.notifier import Notifier
 from resources.records.alerts import Alert, Heartbeat
@@ -45,6 +45,7 @@ from resources.records.feeds import Arrival, Delivery
 from resources.records.lifecycle import Attempt, Signal
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
+from resources.text import listed
 
 log = logging.getLogger("nightcart.alerts")
 

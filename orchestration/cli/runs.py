@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from resources.errors import Refused
+from resources.text import plural
 
 Force = Annotated[bool, typer.Option("--force", help="Do again what is done.")]
 
@@ -317,11 +318,7 @@ def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: b
     names = ", ".join(sorted(key.to_user_string() for key in chosen))
     console.print(
         f"[bold]Backfill[/] of {names}: {len(wanted)} days, {len(wanted) - len(todo)} done, {len(todo)} to make"
-        + (
-            f" in {len(gaps)} run{'s' * (len(gaps) > 1)}: {', '.join(f'{a} … {b}' for a, b in gaps[:5])}"
-            if gaps
-            else "."
-        )
+        + (f" in {plural(len(gaps), 'run')}: {', '.join(f'{a} … {b}' for a, b in gaps[:5])}" if gaps else ".")
         + (" …" if len(gaps) > 5 else "")
     )
     for start, end in [] if is_dry else gaps:

@@ -19,8 +19,8 @@ from orchestration.cli.adapters import adapters, watchman
 from resources import home
 from resources.config.settings import load_settings
 from resources.errors import Refused
-from resources.feeds.reader import listed
 from resources.records.lifecycle import RetrainingDecision
+from resources.text import listed
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -26,10 +26,11 @@ from orchestration.jobs import ingestion, nightly
 from orchestration.runs.nights import ARRIVAL_SENSOR, days_under_way, night_request, nights_done
 from orchestration.runs.outcomes import PARTITION_TAG
 from resources.config.settings import Settings
-from resources.feeds.reader import FeedReader, listed
+from resources.feeds.reader import FeedReader
 from resources.records.feeds import Arrival, Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
+from resources.text import listed
 
 
 @dg.sensor(

@@ -32,6 +32,7 @@ from resources.config.settings import FeedFiles, Landing
 from resources.errors import FeedMissing, FeedRefused, Unavailable
 from resources.feeds import landing
 from resources.tables.engine import quoted_name, quoted_text, temporary_name
+from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis
@@ -185,12 +186,6 @@ class FeedReader:
             finally:
                 Path(part.name).unlink(missing_ok=True)
         return FeedFile(path=path, copy=copy, digest=digest.hexdigest(), day=day)
-
-
-def listed(items: Sequence[object], most: int = 5) -> str:
-    """`a, b, c and 7 more`."""
-    shown = ", ".join(str(item) for item in items[:most])
-    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
 
 
 def expand(path: str) -> list[str]:

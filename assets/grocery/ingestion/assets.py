@@ -16,11 +16,12 @@ from assets.reporting import OWNERS, columns, picture, report_days, written
 from resources.config.settings import Offers, Settings
 from resources.errors import FeedMissing, FeedRefused
 from resources.feeds import redaction as delivered_files
-from resources.feeds.reader import ColumnsMissing, FeedFile, FeedReader, listed
+from resources.feeds.reader import ColumnsMissing, FeedFile, FeedReader
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.engine import content_digest, content_digests
 from resources.tables.store import TableStore
+from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from zoneinfo import ZoneInfo
 
 from resources.config.settings import Settings
-from resources.feeds.reader import listed
+from resources.text import listed
 
 ONE_DAY = dt.timedelta(days=1)
 VALUES_SHOWN = 20

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from resources.config.settings import Transactions
 from resources.errors import FeedRefused
-from resources.feeds.reader import ColumnsMissing, FeedFile, listed
+from resources.feeds.reader import ColumnsMissing, FeedFile
 from resources.records.feeds import Delivery
+from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis

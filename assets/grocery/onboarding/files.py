@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from resources import home
 from resources.config.settings import FeedFiles
 from resources.errors import Refused
-from resources.feeds.reader import OUR_COLUMNS, FeedReader, listed, open_file
+from resources.feeds.reader import OUR_COLUMNS, FeedReader, open_file
+from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis

@@ -19,7 +19,8 @@ from assets.grocery.onboarding import times, words
 from assets.grocery.onboarding.files import Found
 from resources.config.settings import FeedFiles, TransactionColumns, TransactionContract, Transactions
 from resources.errors import Refused
-from resources.feeds.reader import OUR_COLUMNS, listed
+from resources.feeds.reader import OUR_COLUMNS
+from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.onboarding import words
 from resources.errors import Refused
-from resources.feeds.reader import listed
 from resources.tables.engine import try_strptime
+from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis

@@ -15,7 +15,7 @@ import pytest
 
 from resources.config.settings import FeedFiles
 from resources.errors import FeedMissing, FeedRefused
-from resources.feeds.reader import FeedReader, listed
+from resources.feeds.reader import FeedReader
 
 MONDAY, TUESDAY = dt.date(2024, 1, 1), dt.date(2024, 1, 2)
 HEADER = "who,what,paid\n"
@@ -345,8 +345,3 @@ class TestRawStore:
         with pytest.raises(IsADirectoryError):
             feeds.read(FeedFiles(path=[str(tmp_path / "folder.csv")]), engine=engine, columns=["who"])
         assert list(feeds.raw.iterdir()) == []
-
-
-def test_long_lists_are_shortened():
-    assert listed([1, 2]) == "1, 2"
-    assert listed(range(7)) == "0, 1, 2, 3, 4 and 2 more"
