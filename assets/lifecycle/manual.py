@@ -57,7 +57,7 @@ def promote(
     speaks against it is on record all the same. Raises :class:`Refused` when it does not allow it (which is on record,
     too), and :class:`resources.errors.Overtaken` when somebody decides at the same moment.
     """
-    onto, ledger = operations.last_decision(), operations.promotions()
+    expected_version, ledger = operations.last_decision(), operations.promotions()
     before = standing(ledger).champion
     nights = [record.business_date for record in ledger if record.kind == PromotionRecord.NIGHT]
     if not nights:
@@ -90,7 +90,7 @@ def promote(
             f"The policy does not allow version {version} to be champion: {against}.",
             remedy=f'mend that, or `nightcart promote {version} --override --reason "…"`, which goes on record.',
         )
-    operations.decide(record, weighed.answered, _let_out(record), onto=onto)
+    operations.decide(record, weighed.answered, _let_out(record), expected_version=expected_version)
     card.attach(registry, candidate, weighed.card)
     _carry_out(registry, operations, record)
     return record
@@ -114,7 +114,7 @@ def roll_back(
     Raises :class:`Refused` when there is none, when it was never champion, is not what it was, or the policy does not
     allow it, and :class:`resources.errors.Overtaken` when somebody decides at the same moment.
     """
-    onto, ledger = operations.last_decision(), operations.promotions()
+    expected_version, ledger = operations.last_decision(), operations.promotions()
     now = standing(ledger)
     target = to if to is not None else now.previous
     if target is None:
@@ -148,7 +148,7 @@ def roll_back(
         reasons=[f"rolled back: {person.reason}", *deleted],
         **({SAME_AS: target} if deleted else {}),
     )
-    operations.decide(record, answered, _let_out(record), onto=onto)
+    operations.decide(record, answered, _let_out(record), expected_version=expected_version)
     _carry_out(registry, operations, record)
     return record
 
@@ -167,7 +167,7 @@ def reconcile(registry: ModelRegistry, operations: OperationsDatabase, person: P
     """
     done = []
     present = {version.version for version in registry.versions()}
-    onto, now = operations.last_decision(), standing(operations.promotions())
+    expected_version, now = operations.last_decision(), standing(operations.promotions())
     if now.champion is not None and now.champion not in present:
         again = _registered_again(registry, operations, now.champion, person)
         record = _decided(
@@ -178,7 +178,7 @@ def reconcile(registry: ModelRegistry, operations: OperationsDatabase, person: P
             reasons=[f"version {now.champion} was deleted from the registry; its files are version {again} now"],
             **{SAME_AS: now.champion},
         )
-        operations.decide(record, _let_out(record), onto=onto)
+        operations.decide(record, _let_out(record), expected_version=expected_version)
         card.bring_up_to_date(registry, operations, record)
         done.append(f"version {now.champion}, the champion, was deleted: its files are version {again} now")
     before = registry.aliases()

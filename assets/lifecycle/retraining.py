@@ -18,7 +18,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resources.records.lifecycle import RetrainingDecision, Signal, Wish
+from resources.records.lifecycle import RetrainingDecision, RetrainingRequest, Signal
 
 if TYPE_CHECKING:
     from resources.config.settings import Retraining
@@ -40,7 +40,7 @@ class Known:
 
     signals: Sequence[Signal] = ()
     decisions: Sequence[RetrainingDecision] = ()
-    wishes: Sequence[tuple[int, Wish]] = ()
+    wishes: Sequence[tuple[int, RetrainingRequest]] = ()
     trained_on: dt.date | None = None
     serving: int | None = None
     serving_since: dt.date | None = None
@@ -193,6 +193,6 @@ def _of_time(day: dt.date, known: Known, *, rule: Retraining) -> list[_Argument]
     ]
 
 
-def _of_wishes(wishes: Sequence[tuple[int, Wish]]) -> _Argument:
+def _of_wishes(wishes: Sequence[tuple[int, RetrainingRequest]]) -> _Argument:
     said = "; ".join(f"{wish.by}: {wish.reason}" for _, wish in wishes)
     return _Argument(cause="wish", speaks=bool(wishes), says=f"wished by {said}" if said else "")

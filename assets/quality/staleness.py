@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from resources.records.feeds import Delivery
 from resources.records.lifecycle import PromotionRecord
-from resources.records.quality import Made
+from resources.records.quality import DerivedFrom
 from resources.records.store import OperationsDatabase
 
 FEATURES, LISTS, PERFORMANCE, CHAMPION = "features", "recommendations", "realised_performance", "champion"
@@ -33,7 +33,7 @@ def made(
     """Put on record that `subject` was made for `days`, each from the deliveries up to a number."""
     operations.record(
         *(
-            Made(subject=subject, business_date=day, deliveries=number, run_id=run_id, made_at=now)
+            DerivedFrom(subject=subject, business_date=day, deliveries=number, run_id=run_id, made_at=now)
             for day, number in days.items()
         )
     )
@@ -41,7 +41,7 @@ def made(
 
 def known_to(operations: OperationsDatabase, subject: str, days: Sequence[dt.date]) -> dict[dt.date, int]:
     """The deliveries up to which each day of `subject` was made: what is made of it knows no more."""
-    found = {day: operations.records(Made, subject=subject, business_date=day, last=1) for day in days}
+    found = {day: operations.records(DerivedFrom, subject=subject, business_date=day, last=1) for day in days}
     return {day: records[0].deliveries for day, records in found.items() if records}
 
 
@@ -54,7 +54,7 @@ class Stale:
     corrected: Sequence[dt.date]
 
 
-def stale(made: Iterable[Made], deliveries: Sequence[tuple[int, Delivery]]) -> list[Stale]:
+def stale(made: Iterable[DerivedFrom], deliveries: Sequence[tuple[int, Delivery]]) -> list[Stale]:
     """What was made from lines that are others now, by subject; `deliveries` are numbered, in order."""
     by_day: dict[dt.date, list[tuple[int, str]]] = {}
     for number, delivery in deliveries:
@@ -81,12 +81,12 @@ def _known(contents: Sequence[tuple[int, str]], until: int) -> str | None:
     return next((content for number, content in reversed(contents) if number <= until), None)
 
 
-def of_champion(promotions: Sequence[PromotionRecord], deliveries: Sequence[tuple[int, Delivery]]) -> list[Made]:
+def of_champion(promotions: Sequence[PromotionRecord], deliveries: Sequence[tuple[int, Delivery]]) -> list[DerivedFrom]:
     """What today's champion was trained on, as if it were on record: all that had come when it was promoted."""
     newest = promotions[-1].champion_after if promotions else None
     of = [record for record in promotions if record.champion_after == newest][:1]
     return [
-        Made(
+        DerivedFrom(
             subject=CHAMPION,
             business_date=record.business_date,
             deliveries=max((n for n, delivery in deliveries if delivery.taken_in_at <= record.decided_at), default=0),
@@ -100,5 +100,5 @@ def of_champion(promotions: Sequence[PromotionRecord], deliveries: Sequence[tupl
 def on_record(operations: OperationsDatabase) -> list[Stale]:
     """What is stale now."""
     deliveries = operations.numbered(Delivery)
-    records = [*operations.records(Made), *of_champion(operations.promotions(), deliveries)]
+    records = [*operations.records(DerivedFrom), *of_champion(operations.promotions(), deliveries)]
     return stale(records, deliveries)

@@ -86,7 +86,7 @@ def retrain(
     from orchestration.cli import screens
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console, has_sensors, instance, run_range
-    from resources.records.lifecycle import RetrainingDecision, Wish
+    from resources.records.lifecycle import RetrainingDecision, RetrainingRequest
 
     operations = adapters()["operations"]
     with instance() as found:
@@ -98,7 +98,7 @@ def retrain(
                 remedy="`nightcart backfill --from YYYY-MM-DD --to YYYY-MM-DD` takes in the history.",
             )
         day = dt.date.fromisoformat(max(days))
-        operations.record(Wish(reason=reason, by=getpass.getuser(), made_at=dt.datetime.now(dt.UTC)))
+        operations.record(RetrainingRequest(reason=reason, by=getpass.getuser(), made_at=dt.datetime.now(dt.UTC)))
         outcome = run_range(found, {retraining_decision.key}, day, day)
         tell_of(outcome, f"the decision of {day}", again=f"nightcart retrain --reason {reason!r}")
         decided = operations.records(RetrainingDecision, last=1)

@@ -258,7 +258,7 @@ def decisions(days: int) -> None:
                 entry.decision.business_date.isoformat(),
                 "[bold]train[/]" if entry.decision.is_retraining else "no",
                 escape(("\n" if entry.decision.is_retraining else "; ").join(entry.decision.reasons)),
-                escape("\n".join(attempt.told() for attempt in entry.attempts)),
+                escape("\n".join(attempt.summary() for attempt in entry.attempts)),
                 f"[red]{entry.state}[/]" if entry.state == ledger.USED_UP else entry.state,
             )
     console.print(table)

@@ -58,10 +58,10 @@ class Flaw:
     """Something that is not as it was recorded: which entry, and what is wrong with it."""
 
     entry: int
-    says: str
+    message: str
 
     def __str__(self) -> str:
-        return f"entry {self.entry}: {self.says}"
+        return f"entry {self.entry}: {self.message}"
 
 
 def broken_links(entries: Iterable[Entry]) -> Iterator[Flaw]:
@@ -70,16 +70,18 @@ def broken_links(entries: Iterable[Entry]) -> Iterator[Flaw]:
     for entry in entries:
         if entry.id != expected:
             what = f"entry {expected} is" if entry.id == expected + 1 else f"entries {expected} to {entry.id - 1} are"
-            yield Flaw(entry=expected, says=f"{what} missing before it is followed by entry {entry.id}")
+            yield Flaw(entry=expected, message=f"{what} missing before it is followed by entry {entry.id}")
         elif entry.previous != previous:
             yield Flaw(
-                entry=entry.id, says="it does not follow the entry before it: one of them was put here or changed"
+                entry=entry.id, message="it does not follow the entry before it: one of them was put here or changed"
             )
         again = sealed(
             id=entry.id, kind=entry.kind, record_id=entry.record_id, payload=entry.payload, previous=entry.previous
         )
         if again.digest != entry.digest:
-            yield Flaw(entry=entry.id, says=f"its digest is not that of what it says ({entry.kind} {entry.record_id})")
+            yield Flaw(
+                entry=entry.id, message=f"its digest is not that of what it says ({entry.kind} {entry.record_id})"
+            )
         expected, previous = entry.id + 1, entry.digest
 
 
@@ -88,9 +90,9 @@ def broken_ends(entries: Iterable[Entry], head: str) -> Iterator[Flaw]:
     number, _, digest = head.partition(":")
     found = next((entry for entry in entries if entry.id == int(number)), None)
     if int(number) and found is None:
-        yield Flaw(entry=int(number), says="it was the last one once, and is gone: the end was cut off")
+        yield Flaw(entry=int(number), message="it was the last one once, and is gone: the end was cut off")
     elif found and found.digest != digest:
-        yield Flaw(entry=found.id, says="it was the last one once, with another digest: everything was made anew")
+        yield Flaw(entry=found.id, message="it was the last one once, with another digest: everything was made anew")
 
 
 def changed_records(entries: Iterable[Entry], rows: Mapping[tuple[str, int], str]) -> Iterator[Flaw]:
@@ -101,15 +103,15 @@ def changed_records(entries: Iterable[Entry], rows: Mapping[tuple[str, int], str
         last = entry.id
         key = (entry.kind, entry.record_id)
         if key in told:
-            yield Flaw(entry=entry.id, says=f"{entry.kind} {entry.record_id} is recorded twice")
+            yield Flaw(entry=entry.id, message=f"{entry.kind} {entry.record_id} is recorded twice")
         told.add(key)
         if (found := rows.get(key)) is None:
-            yield Flaw(entry=entry.id, says=f"{entry.kind} {entry.record_id} is gone from its table")
+            yield Flaw(entry=entry.id, message=f"{entry.kind} {entry.record_id} is gone from its table")
         elif found != entry.payload and (names := _differences(entry.payload, found)):
-            yield Flaw(entry=entry.id, says=f"{entry.kind} {entry.record_id} was changed: {', '.join(names)}")
+            yield Flaw(entry=entry.id, message=f"{entry.kind} {entry.record_id} was changed: {', '.join(names)}")
     for kind, number in sorted(rows.keys() - told):
         yield Flaw(
-            entry=last + 1, says=f"{kind} {number} has no entry: it was put there by hand, or its entry was removed"
+            entry=last + 1, message=f"{kind} {number} has no entry: it was put there by hand, or its entry was removed"
         )
 
 

@@ -10,13 +10,13 @@ from resources.records.lifecycle import (
     PromotionRecord,
     Registration,
     RetrainingDecision,
+    RetrainingRequest,
     Scoring,
     Signal,
-    Wish,
 )
 from resources.records.privacy import Erasure
 from resources.records.publication import Publication
-from resources.records.quality import Made, Override, Verdict
+from resources.records.quality import DerivedFrom, Override, Verdict
 
 KINDS: tuple[type, ...] = (
     Registration,
@@ -27,12 +27,12 @@ KINDS: tuple[type, ...] = (
     Verdict,
     Override,
     Signal,
-    Wish,
+    RetrainingRequest,
     RetrainingDecision,
     Attempt,
     Arrival,
     Delivery,
-    Made,
+    DerivedFrom,
     Alert,
     Erasure,
     Heartbeat,

@@ -120,8 +120,8 @@ class Signal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
-    """A person wants the model to be trained anew."""
+class RetrainingRequest:
+    """A person's request to train the model anew."""
 
     TABLE: ClassVar = "wishes"
 
@@ -169,6 +169,6 @@ class Attempt:
     VANISHED: ClassVar = "vanished"  # no run of it is there: whoever asked died first, or the run was deleted
     CANCELLED: ClassVar = "cancelled"  # by a person
 
-    def told(self) -> str:
-        """The attempt in a few words."""
+    def summary(self) -> str:
+        """The attempt in a few words: its number, how it ended, why."""
         return f"{self.number}: {self.outcome}{f' ({self.reason})' if self.reason else ''}"

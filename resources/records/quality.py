@@ -50,7 +50,7 @@ class Override:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class DerivedFrom:
     """Something was made for a business day from all deliveries up to the one with the number `deliveries`."""
 
     TABLE: ClassVar = "made"

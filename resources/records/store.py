@@ -45,17 +45,16 @@ class OperationsDatabase(dg.ConfigurableResource):
         with self._writing() as connection:
             self._add(connection, records)
 
-    def decide(self, record: PromotionRecord, *others: Any, onto: int) -> None:
-        """Add a decision on the champion, and `others` with it, unless one was added since the one with the number `onto`.
+    def decide(self, record: PromotionRecord, *others: Any, expected_version: int) -> None:
+        """Add a decision on the champion, and `others` with it, all or none.
 
-        Compare-and-set: of two who decide at the same time, one is first, and the other is told so
-        (:class:`resources.errors.Overtaken`) and has changed nothing. `onto` is :meth:`last_decision`'s number, as it
-        was before anything was read that the decision stands on.
+        Optimistic lock: `expected_version` is :meth:`last_decision` as it was before the first read that the decision
+        depends on. Raises :class:`resources.errors.Overtaken`, with nothing changed, if a decision was added since.
         """
         with self._writing() as connection:
             table = self._table(PromotionRecord)
             newest = connection.execute(table.select().order_by(table.c.id.desc()).limit(1)).mappings().first()
-            if newest and newest["id"] != onto:
+            if newest and newest["id"] != expected_version:
                 first = _record(PromotionRecord, newest)
                 raise Overtaken(
                     f"Version {record.challenger} was judged while somebody else decided: version {first.challenger}, "

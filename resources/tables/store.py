@@ -137,14 +137,14 @@ class TableStore(dg.ConfigurableResource):
         rows: ibis.Table | pa.Table,
         *,
         note: Mapping[str, Any] | None = None,
-        onto: int | None = None,
+        expected_version: int | None = None,
     ) -> Commit:
         """Replace the whole table in one commit, which keeps `note` (of what JSON has): see :meth:`note`.
 
-        `onto` is the version that the rows were made in view of. Raises :class:`Unavailable` when somebody has replaced
-        it meanwhile.
+        Optimistic lock: `expected_version` is the version that the rows were computed from. Raises :class:`Unavailable`
+        if the table was replaced since.
         """
-        return self._write(table, rows, day=None, predicate=None, note=note, onto=onto)
+        return self._write(table, rows, day=None, predicate=None, note=note, expected_version=expected_version)
 
     def replace_days(
         self,
@@ -177,7 +177,7 @@ class TableStore(dg.ConfigurableResource):
             day=day,
             predicate=_condition(day, dated, undated=None in days) if day else None,
             note={**self.note(table), **note},
-            onto=opened.version(),
+            expected_version=opened.version(),
         )
 
     @contextlib.contextmanager
@@ -216,7 +216,7 @@ class TableStore(dg.ConfigurableResource):
         day: str | None,
         predicate: str | None,
         note: Mapping[str, Any] | None = None,
-        onto: int | None = None,
+        expected_version: int | None = None,
     ) -> Commit:
         import pyarrow as pa
         from deltalake import CommitProperties, DeltaTable, write_deltalake
@@ -230,7 +230,7 @@ class TableStore(dg.ConfigurableResource):
                 DeltaTable.create(self.uri(table), schema=data.schema, mode="ignore", partition_by=[day])  # pyright: ignore[reportArgumentType]
             write_deltalake(
                 # From an older version, Delta itself finds out that what is to be replaced is no longer there.
-                self.uri(table) if onto is None else self._open(table, onto),
+                self.uri(table) if expected_version is None else self._open(table, expected_version),
                 data,
                 mode="overwrite",
                 partition_by=[day] if day else None,

@@ -18,7 +18,7 @@ from assets.partitions import ONE_DAY, business_days, days_back, days_of
 from assets.quality import gates, staleness
 from assets.reporting import OWNERS, columns, picture, report_days, written
 from resources.config.settings import Settings
-from resources.records.lifecycle import PromotionRecord, RetrainingDecision, Signal, Wish
+from resources.records.lifecycle import PromotionRecord, RetrainingDecision, RetrainingRequest, Signal
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 
@@ -197,7 +197,7 @@ def _decide_on_retraining(
     known = Known(
         signals=operations.records(Signal, last=SIGNALS_READ),
         decisions=operations.records(RetrainingDecision),
-        wishes=operations.numbered(Wish),
+        wishes=operations.numbered(RetrainingRequest),
         trained_on=trained[-1].business_date if trained else None,
         serving=serving,
         serving_since=its_nights[-1].business_date if its_nights else None,
@@ -231,7 +231,7 @@ def _ledger_table(entries: Sequence[ledger.Entry]) -> dg.TableMetadataValue:
                     "business_date": entry.decision.business_date.isoformat(),
                     "is_retraining": entry.decision.is_retraining,
                     "reasons": "; ".join(entry.decision.reasons),
-                    "attempts": "; ".join(attempt.told() for attempt in entry.attempts),
+                    "attempts": "; ".join(attempt.summary() for attempt in entry.attempts),
                     "state": entry.state or "",
                 }
             )

@@ -261,7 +261,7 @@ def published_recommendations(
                 f"{without:,} households would have no list if those of {days[-1]} were published.",
                 remedy=f"`nightcart nightly --date {days[-1]} --force` makes them again.",
             )
-        _publish(lists, published, tables, onto=version)
+        _publish(lists, published, tables, expected_version=version)
     # Also when nothing was published: what a run that died after it did not put on record is made good here.
     record_publication(tables, operations, run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
     commit, now_served = tables.newest(PUBLISHED), published or served
@@ -297,7 +297,7 @@ def carry_over(
         return served
     before = gates.whole(tables, PUBLISHED)[None]
     lists = tables.read(PUBLISHED, version=version)
-    _publish(lists.drop(*vars(served)), marked, tables, onto=version)
+    _publish(lists.drop(*vars(served)), marked, tables, expected_version=version)
     after = gates.whole(tables, PUBLISHED)[None]
     # The rows are those that were judged: what was said of them holds of them.
     said = [verdict for verdict in operations.verdicts(PUBLISHED).values() if verdict.data_version == before]
@@ -346,11 +346,11 @@ def _publication(tables: TableStore) -> tuple[int | None, Published | None]:
     return version, Published(**rows[0])
 
 
-def _publish(lists: "ir.Table", published: Published, tables: TableStore, *, onto: int | None) -> None:
+def _publish(lists: "ir.Table", published: Published, tables: TableStore, *, expected_version: int | None) -> None:
     import ibis
 
     said = {name: ibis.literal(value) for name, value in vars(published).items()}
-    tables.replace(PUBLISHED, lists.mutate(**said).select(*said, *lists.columns), onto=onto)
+    tables.replace(PUBLISHED, lists.mutate(**said).select(*said, *lists.columns), expected_version=expected_version)
 
 
 def households_without_list(lists: "ir.Table", tables: TableStore, *, made_on: dt.date) -> int:

@@ -211,12 +211,12 @@ def champion(
     challengers = {day: registry.challenger_of(day.isoformat()) for day in days}
     gates.require(operations, stands_on(challengers, settings, tables), now=dt.datetime.now(dt.UTC))
     for day in days:
-        candidate, onto = challengers[day], operations.last_decision()
+        candidate, expected_version = challengers[day], operations.last_decision()
         record = _already_decided(operations, day, candidate)
         if record is None:
             weighed = _decide(context, day, candidate, settings, tables, registry, operations, policy)
             record = weighed.record
-            operations.decide(record, weighed.answered, onto=onto)
+            operations.decide(record, weighed.answered, expected_version=expected_version)
             card.attach(registry, candidate, weighed.card)
         records.append(record)
     # Also when nothing was decided: what a run that died between the ledger and the registry left is made good here.

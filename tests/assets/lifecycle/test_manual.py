@@ -84,7 +84,7 @@ class Bakery:
             run_id="run",
             decided_at=NOW,
         )
-        self.operations.decide(decided, verdict, onto=self.operations.last_decision())
+        self.operations.decide(decided, verdict, expected_version=self.operations.last_decision())
         follow(self.registry, self.operations)
         return version.version
 

@@ -9,7 +9,7 @@ import pytest
 
 from assets.lifecycle.retraining import Choice, Known, choose
 from resources.config.settings import Retraining
-from resources.records.lifecycle import RetrainingDecision, Signal, Wish
+from resources.records.lifecycle import RetrainingDecision, RetrainingRequest, Signal
 
 RULE = Retraining()  # pyright: ignore[reportCallIssue]
 TRAINED = dt.date(2024, 3, 1)
@@ -56,8 +56,8 @@ def on_record(day: dt.date, choice: Choice | None) -> RetrainingDecision:
     return decision(day, is_retraining=choice.is_retraining, reasons=choice.reasons, **choice.numbers)
 
 
-def wish(number: int = 1) -> tuple[int, Wish]:
-    return number, Wish(reason="a new leaflet", by="ada", made_at=NOON)
+def wish(number: int = 1) -> tuple[int, RetrainingRequest]:
+    return number, RetrainingRequest(reason="a new leaflet", by="ada", made_at=NOON)
 
 
 KNOWN = Known(trained_on=TRAINED, serving=3, newest_promotion=1)

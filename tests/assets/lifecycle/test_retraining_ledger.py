@@ -115,7 +115,7 @@ def test_used_up_attempts_can_be_read_until_something_new_is_decided(operations)
     operations.record(attempt(2, Attempt.FAILED))
     found = exhausted(operations, rule=RULE, now=NOON)
     assert found
-    assert [each.told() for each in found.attempts] == ["1: failed", "2: failed"]
+    assert [each.summary() for each in found.attempts] == ["1: failed", "2: failed"]
     operations.record(decision())  # a person's wish
     assert exhausted(operations, rule=RULE, now=NOON) is None
 

@@ -28,7 +28,7 @@ from resources.errors import Refused, Unavailable
 from resources.feeds import redaction as delivered_files
 from resources.records.feeds import Delivery
 from resources.records.privacy import Erasure
-from resources.records.quality import Made, Verdict
+from resources.records.quality import DerivedFrom, Verdict
 from resources.tables import history as table_history
 from resources.tables.engine import content_digests, temporary_name
 from resources.tables.store import TableStore
@@ -99,7 +99,7 @@ def shop(tmp_path: Path, tables: TableStore, operations) -> Callable[..., Reache
                 for gate in gates.GATES[table]
                 for day, version in gates.of_days(tables, table, DAYS).items()
             ),
-            Made(subject=staleness.FEATURES, business_date=DAYS[2], deliveries=3, run_id="r", made_at=NOW),
+            DerivedFrom(subject=staleness.FEATURES, business_date=DAYS[2], deliveries=3, run_id="r", made_at=NOW),
         )  # fmt: skip
         return Reached(
             settings=settings.model_copy(update={"transactions": moved}),

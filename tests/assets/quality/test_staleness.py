@@ -7,7 +7,7 @@ import datetime as dt
 from assets.quality.staleness import CHAMPION, FEATURES, LISTS, PERFORMANCE, of_champion, stale
 from resources.records.feeds import Delivery
 from resources.records.lifecycle import PromotionRecord
-from resources.records.quality import Made
+from resources.records.quality import DerivedFrom
 
 DAY = dt.date(2024, 1, 9)
 AT = dt.datetime(2024, 1, 10, tzinfo=dt.UTC)
@@ -34,11 +34,11 @@ def deliveries(*told: tuple[dt.date, str]) -> list[tuple[int, Delivery]]:
     ]
 
 
-def made(subject: str, day: dt.date, of: int) -> Made:
-    return Made(subject=subject, business_date=day, deliveries=of, run_id="r", made_at=AT)
+def made(subject: str, day: dt.date, of: int) -> DerivedFrom:
+    return DerivedFrom(subject=subject, business_date=day, deliveries=of, run_id="r", made_at=AT)
 
 
-def told(records: list[Made], *of: tuple[dt.date, str]) -> dict[str, list[int]]:
+def told(records: list[DerivedFrom], *of: tuple[dt.date, str]) -> dict[str, list[int]]:
     """The stale days of each subject, as places in DAYS."""
     return {each.subject: [DAYS.index(day) for day in each.days] for each in stale(records, deliveries(*of))}
 

@@ -17,7 +17,7 @@ from orchestration.cli import app, launch, screens
 from resources import home
 from resources.errors import Refused
 from resources.policy.client import Policy
-from resources.records.lifecycle import Wish
+from resources.records.lifecycle import RetrainingRequest
 
 NOON = dt.datetime(2024, 3, 1, 12, tzinfo=dt.UTC)
 
@@ -45,7 +45,7 @@ def run(settings, operations, tables, registry, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def two_wishes(operations) -> None:
     for reason in ("first", "second"):
-        operations.record(Wish(reason=reason, by="ann", made_at=NOON))
+        operations.record(RetrainingRequest(reason=reason, by="ann", made_at=NOON))
 
 
 def test_trail_is_verified_and_its_head_told(run, operations, two_wishes) -> None:

@@ -38,7 +38,7 @@ from resources.errors import Damaged, Refused
 from resources.feeds.reader import FeedReader
 from resources.models.registry import CHAMPION, ModelRegistry
 from resources.policy.client import Policy
-from resources.records.lifecycle import Attempt, PolicyDecision, RetrainingDecision, Signal, Wish
+from resources.records.lifecycle import Attempt, PolicyDecision, RetrainingDecision, RetrainingRequest, Signal
 from resources.records.publication import Publication
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
@@ -315,7 +315,7 @@ def test_an_ordinary_night_trains_nothing_and_is_served_by_the_champion_of_an_ea
 def test_a_wish_becomes_a_decision_a_run_and_a_champion_for_the_next_lists(after_two_nights: Shop) -> None:
     shop = after_two_nights
     lists, before = shop.rows("recommendations", TOMORROW), shop.operations.champion_as_of(TOMORROW)
-    shop.operations.record(Wish(reason="a new leaflet", by="ada", made_at=dt.datetime.now(dt.UTC)))
+    shop.operations.record(RetrainingRequest(reason="a new leaflet", by="ada", made_at=dt.datetime.now(dt.UTC)))
     decided = shop.decide(TOMORROW)
     event = decided.asset_materializations_for_node("retraining_decision")[0]
     newest = event.metadata["ledger"].records[0].data

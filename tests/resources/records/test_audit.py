@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from resources.errors import Overtaken
-from resources.records.lifecycle import PromotionRecord, Wish
+from resources.records.lifecycle import PromotionRecord, RetrainingRequest
 from resources.records.quality import Override
 from resources.records.store import OperationsDatabase
 
@@ -17,8 +17,8 @@ NOON = dt.datetime(2024, 3, 1, 12, tzinfo=dt.UTC)
 DAY = dt.date(2024, 3, 1)
 
 
-def wish(reason: str) -> Wish:
-    return Wish(reason=reason, by="ann", made_at=NOON)
+def wish(reason: str) -> RetrainingRequest:
+    return RetrainingRequest(reason=reason, by="ann", made_at=NOON)
 
 
 def promotion(version: int, *, before: int | None = None) -> PromotionRecord:
@@ -125,7 +125,7 @@ def test_entry_forged_with_a_digest_of_its_own_breaks_the_next_link(recorded):
 
 def test_nothing_is_recorded_when_a_part_of_it_cannot_be(recorded):
     with pytest.raises(Exception, match="NOT NULL"):
-        recorded.record(wish("fourth"), Wish(reason=None, by="eve", made_at=NOON))  # pyright: ignore[reportArgumentType]
+        recorded.record(wish("fourth"), RetrainingRequest(reason=None, by="eve", made_at=NOON))  # pyright: ignore[reportArgumentType]
     assert len(recorded.trail()) == 5
     assert recorded.flaws() == []
 
@@ -144,20 +144,20 @@ def test_processes_that_write_at_the_same_time_make_one_chain(operations):
 
 
 def test_decision_is_taken_when_nobody_was_faster(operations):
-    operations.decide(promotion(1), wish("with it"), onto=operations.last_decision())
-    operations.decide(promotion(2, before=1), onto=operations.last_decision())
+    operations.decide(promotion(1), wish("with it"), expected_version=operations.last_decision())
+    operations.decide(promotion(2, before=1), expected_version=operations.last_decision())
     assert [record.challenger for record in operations.promotions()] == [1, 2]
     assert [entry.kind for entry in operations.trail()] == ["promotions", "wishes", "promotions"]
 
 
-def test_of_two_decisions_onto_the_same_one_is_told_what_happened(operations):
+def test_second_of_two_decisions_with_the_same_expected_version_is_refused(operations):
     operations.record(promotion(1))
     seen = operations.last_decision()
-    operations.decide(promotion(2, before=1), onto=seen)
+    operations.decide(promotion(2, before=1), expected_version=seen)
     with pytest.raises(Overtaken, match="the champion is version 2 now, and nothing was changed here"):
-        operations.decide(promotion(3, before=1), wish("with it"), onto=seen)
+        operations.decide(promotion(3, before=1), wish("with it"), expected_version=seen)
     assert [record.challenger for record in operations.promotions()] == [1, 2]
-    assert operations.records(Wish) == []
+    assert operations.records(RetrainingRequest) == []
 
 
 def _promote(url: str, versions: range) -> list[bool]:
@@ -165,7 +165,7 @@ def _promote(url: str, versions: range) -> list[bool]:
     for version in versions:
         seen, before = operations.last_decision(), operations.champion_as_of(DAY)
         try:
-            operations.decide(promotion(version, before=before), onto=seen)
+            operations.decide(promotion(version, before=before), expected_version=seen)
             won.append(True)
         except Overtaken:
             won.append(False)
@@ -194,7 +194,7 @@ def test_database_of_an_earlier_version_gets_the_columns_that_came_since(tmp_pat
     operations = OperationsDatabase(url=f"sqlite:///{file}")
     (old,) = operations.promotions()
     assert (old.kind, old.by, old.numbers) == ("night", "", {})
-    operations.decide(promotion(2, before=1), onto=1)
+    operations.decide(promotion(2, before=1), expected_version=1)
     assert [str(flaw) for flaw in operations.flaws()] == [
         "entry 2: promotions 1 has no entry: it was put there by hand, or its entry was removed"
     ]
