@@ -274,3 +274,18 @@ def test_a_file_that_is_not_whole_is_named_with_its_day(two_days: TableStore, sh
     assert content(two_days, since=DAYS[1]) == [(DAYS[1], 2)]  # of the others nobody is kept
     two_days.replace_days("sales", rows((DAYS[0], 10)), days=[DAYS[0]])
     assert content(two_days) == [(DAYS[0], 10), (DAYS[1], 2)]
+
+
+def test_a_look_at_a_few_rows_finds_what_a_read_finds(tables):
+    tables.replace_days("sales", rows((DAYS[0], 1), (DAYS[0], 2), (None, 3), who=["ann", None, "o'neil"]), days=DAYS[:1], undated=True)  # fmt: skip
+    tables.replace_days("sales", rows((DAYS[1], 4), who=["ann"], mood=["good"]), days=[DAYS[1]])
+    columns = ["business_date", "value", "who", "mood"]
+    assert sorted(tables.rows("sales", columns), key=repr) == sorted(
+        tables.read("sales").select(*columns).to_pyarrow().to_pylist(), key=repr
+    )
+    assert [row["value"] for row in tables.rows("sales", ["value"], since=DAYS[1], until=DAYS[1])] == [4]
+    assert {row["value"] for row in tables.rows("sales", ["value"], who=["ann", None])} == {1, 2, 4}
+    assert tables.rows("sales", ["value", "mood"], since=DAYS[0], who=["o'neil"]) == []
+    assert tables.rows("sales", ["mood"], until=DAYS[0], who=["ann"]) == [{"mood": None}]  # a column of younger files
+    with pytest.raises(Refused, match="materialise sales first"):
+        tables.rows("sales_quarantine", ["value"])
