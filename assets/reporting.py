@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.tables import Table
 from resources.tables.store import Commit, TableStore
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 OWNERS = ["team:personalisation"]
 
 
-def columns(descriptions: Mapping[str, tuple[str, str]]) -> dg.TableSchema:
-    """A table's columns from `name: (type, description)`."""
+def columns(table: Table) -> dg.TableSchema:
+    """A table's columns as the UI shows them."""
     return dg.TableSchema(
-        columns=[dg.TableColumn(name, type_, description) for name, (type_, description) in descriptions.items()]
+        columns=[dg.TableColumn(name, type_, description) for name, (type_, description) in table.columns.items()]
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.grocery.training.label_weeks import EXAMPLES
+from assets.grocery.tables import EXAMPLES
 from assets.grocery.training.metrics import METRICS
 from resources.models.registry import BUSINESS_DATE, DIGEST, TABLE
 from resources.records.lifecycle import PolicyDecision, PromotionRecord

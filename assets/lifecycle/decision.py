@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assets.grocery.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
+from assets.grocery.tables import EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.examples import LabelWeeks, label_weeks
-from assets.grocery.training.label_weeks import EXAMPLES, read_examples, read_truth
+from assets.grocery.training.label_weeks import read_examples, read_truth
 from assets.lifecycle import card
 from assets.lifecycle.promotion import PACKAGE, Candidate, Inputs, Said, question, reasons
 from assets.lifecycle.versions import load, sound

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.grocery.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
+from assets.grocery.tables import AS_OF, EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.examples import LABEL_DAYS, examples
-from assets.grocery.training.label_weeks import AS_OF, EXAMPLES, in_order, read_examples
+from assets.grocery.training.label_weeks import in_order, read_examples
 from assets.lifecycle.model import Recommender
 from assets.lifecycle.promotion import HOLDOUT
 from resources.errors import Refused

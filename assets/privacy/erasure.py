@@ -22,8 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.grocery.ingestion.assets import NO_LINES, QUARANTINE, TRANSACTIONS
-from assets.grocery.scoring.assets import PUBLISHED, record_publication
+from assets.grocery.ingestion.assets import NO_LINES
+from assets.grocery.scoring.assets import record_publication
+from assets.grocery.tables import PUBLISHED, QUARANTINE, TRANSACTIONS
 from assets.privacy import suppression as erased
 from assets.quality import gates
 from resources.config.settings import DATE_IN_PATH, FeedFiles, Settings

@@ -18,10 +18,10 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from assets.grocery.ingestion import contract
-from assets.grocery.ingestion.assets import TRANSACTIONS
 from assets.grocery.publication import publication
 from assets.grocery.publication.publication import Published
 from assets.grocery.scoring.assets import carry_over, served_now
+from assets.grocery.tables import TRANSACTIONS
 from assets.lifecycle import retraining_ledger as ledger
 from assets.lifecycle.champion_state import follow
 from assets.lifecycle.manual import differences

@@ -210,7 +210,7 @@ def show(
 
 def _person(reason: str) -> Person:
     """Whoever types, deciding for the newest night that there are lists of."""
-    from assets.grocery.scoring.assets import RECOMMENDATIONS
+    from assets.grocery.tables import RECOMMENDATIONS
     from assets.lifecycle.manual import Person
     from orchestration.cli.adapters import adapters
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import dagster as dg
 
-from assets.grocery.ingestion.assets import TRANSACTIONS
+from assets.grocery.tables import TRANSACTIONS
 from assets.grocery.training.examples import first_night
 from assets.partitions import business_days, last_day
 from orchestration.alerting.heartbeat import beating

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.grocery.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
+from assets.grocery.tables import OFFERS, PRODUCTS, TRANSACTIONS
 
 if TYPE_CHECKING:
     import pandas as pd

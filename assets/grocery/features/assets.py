@@ -9,7 +9,18 @@ import dagster as dg
 
 from assets.failures import explained
 from assets.grocery.features import definitions
-from assets.grocery.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
+from assets.grocery.features.tables import FEATURES_OF, TABLES
+from assets.grocery.tables import (
+    BUSINESS_DATE,
+    CATEGORY_AFFINITY,
+    HOUSEHOLD,
+    HOUSEHOLD_PRODUCT,
+    OFFERS,
+    PRODUCT,
+    PRODUCTS,
+    SUBCATEGORY_AFFINITY,
+    TRANSACTIONS,
+)
 from assets.partitions import business_days, days_back, days_of
 from assets.quality import gates, staleness
 from assets.reporting import OWNERS, columns, lineage, report_days, written
@@ -19,40 +30,13 @@ from resources.tables.store import TableStore
 # A feature reaches as far back as the history does; the lineage shows the last year of it.
 HISTORY = days_back(364)
 
-KEYS = {
-    "business_date": "The day at whose close this was known; the partition.",
-    "household_id": "The household.",
-    "product_id": "The product.",
-    "category": "The catalogue's category of the product.",
-    "subcategory": "The catalogue's finer category of the product.",
-}
-TABLES = {
-    "household_product_features": (
-        ["household_id", "product_id"],
-        definitions.HOUSEHOLD_PRODUCT,
-        "History of each household with each product that it ever bought: how often, how lately, how regularly, "
-        "how overdue, at what price.",
-    ),
-    "household_features": (
-        ["household_id"],
-        definitions.HOUSEHOLD,
-        "Habits of each household that ever bought: how often it shops, how much, how much of it anew.",
-    ),
-    "product_features": (
-        ["product_id", "category", "subcategory"],
-        definitions.PRODUCT,
-        "How each recommendable product sells, and how it is repeated.",
-    ),
-    "category_affinity": (
-        ["household_id", "category"],
-        definitions.CATEGORY_AFFINITY,
-        "What each household needs of each category: it buys milk, not this milk. Empty without categories.",
-    ),
-    "subcategory_affinity": (
-        ["household_id", "subcategory"],
-        definitions.SUBCATEGORY_AFFINITY,
-        "The same for each subcategory. Empty without subcategories.",
-    ),
+DESCRIPTIONS = {
+    HOUSEHOLD_PRODUCT: "History of each household with each product that it ever bought: how often, how lately, how "
+    "regularly, how overdue, at what price.",
+    HOUSEHOLD: "Habits of each household that ever bought: how often it shops, how much, how much of it anew.",
+    PRODUCT: "How each recommendable product sells, and how it is repeated.",
+    CATEGORY_AFFINITY: "What each household needs of each category: it buys milk, not this milk. Empty without categories.",
+    SUBCATEGORY_AFFINITY: "The same for each subcategory. Empty without subcategories.",
 }
 
 
@@ -66,20 +50,23 @@ def _made_of(feature: str) -> tuple[str, list[str]]:
 
 
 def _spec(name: str) -> dg.AssetSpec:
-    keys, features, description = TABLES[name]
-    key_columns = {key: ("date" if key == "business_date" else "string", KEYS[key]) for key in ["business_date", *keys]}
+    table, features = TABLES[name], FEATURES_OF[name]
     return dg.AssetSpec(
         name,
-        description=f"{description}\n\nFrom the baskets up to the partition's close in the retailer's time zone, and the "
+        description=f"{DESCRIPTIONS[name]}\n\nFrom the baskets up to the partition's close in the retailer's time zone, and the "
         "catalogue; later lines change nothing. The same functions make the features that models are trained on.",
         deps=[dg.AssetDep(TRANSACTIONS, partition_mapping=HISTORY), PRODUCTS, OFFERS],
         kinds={"deltalake", "duckdb"},
         owners=OWNERS,
         code_version=definitions.VERSION,
         metadata={
-            "dagster/column_schema": columns(key_columns | {n: ("float", text) for n, text in features.items()}),
+            "dagster/column_schema": columns(table),
             "dagster/column_lineage": lineage(
-                **{key: (PRODUCTS if key.endswith("category") else TRANSACTIONS, [key]) for key in keys},
+                **{
+                    key: (PRODUCTS if key.endswith("category") else TRANSACTIONS, [key])
+                    for key in table.columns
+                    if key not in features and key != BUSINESS_DATE
+                },
                 **{feature: _made_of(feature) for feature in features},
             ),
         },

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.grocery.features.assets import TABLES
+from assets.grocery.features.tables import TABLES
+from assets.grocery.tables import CATEGORY_AFFINITY, HOUSEHOLD, HOUSEHOLD_PRODUCT, SUBCATEGORY_AFFINITY
 from assets.partitions import days_of
 from assets.quality.gates import Found, Gate, gate_checks
 from resources.records.store import OperationsDatabase
@@ -12,16 +13,16 @@ from resources.tables.store import TableStore
 
 # Ages in days: below zero, something from after the close has reached the features.
 AGES = {
-    "household_product_features": "days_since_last",
-    "household_features": "days_since_trip",
-    "category_affinity": "category_days_since_last",
-    "subcategory_affinity": "subcategory_days_since_last",
+    HOUSEHOLD_PRODUCT: "days_since_last",
+    HOUSEHOLD: "days_since_trip",
+    CATEGORY_AFFINITY: "category_days_since_last",
+    SUBCATEGORY_AFFINITY: "subcategory_days_since_last",
 }
 
 
 UNIQUE = {
-    name: Gate(subject=name, check="row_is_unique", description=f"One row for each {' and '.join(keys)}.")
-    for name, (keys, _, _) in TABLES.items()
+    name: Gate(subject=name, check="row_is_unique", description=f"One row for each {' and '.join(table.key)}.")
+    for name, table in TABLES.items()
 }
 PAST = {
     name: Gate(
@@ -39,17 +40,15 @@ def features_are_fit_to_use(
 ) -> Iterator[Found]:
     """Count repeated rows and look for ages below zero, day by day."""
     days = days_of(context)
-    for name, (keys, _, _) in TABLES.items():
+    for name, table in TABLES.items():
         rows = tables.read(name, since=days[0], until=days[-1])
-        # A product has one category: it is no part of what tells its rows apart.
-        identity = ["product_id"] if "product_id" in keys and "household_id" not in keys else keys
-        groups = rows.group_by("business_date", *identity).agg(rows=rows.count())
+        groups = rows.group_by("business_date", *table.key).agg(rows=rows.count())
         twice = groups.filter(groups.rows > 1)
         repeated = twice.group_by("business_date").agg(rows=twice.count()).to_pyarrow().to_pylist()
         yield Found(
             gate=UNIQUE[name],
             broken={
-                row["business_date"]: f"{row['rows']:,} {' and '.join(identity)} stand there twice" for row in repeated
+                row["business_date"]: f"{row['rows']:,} {' and '.join(table.key)} stand there twice" for row in repeated
             },
             metadata={"repeated": sum(row["rows"] for row in repeated)},
         )

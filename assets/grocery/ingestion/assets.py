@@ -9,6 +9,7 @@ import dagster as dg
 from assets.failures import RETRY_OUTSIDE, explained
 from assets.grocery.ingestion import contract, deliveries
 from assets.grocery.ingestion.offers import VERSION as OFFERS_VERSION
+from assets.grocery.tables import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TABLES, TRANSACTIONS
 from assets.partitions import business_days, days_of, fresh_by, last_day, settings
 from assets.privacy import suppression as erased
 from assets.quality import gates
@@ -28,44 +29,7 @@ if TYPE_CHECKING:
 
     from assets.grocery.ingestion.cleaning import Cleaned
 
-TRANSACTIONS, QUARANTINE, PRODUCTS, HOUSEHOLDS = "transactions", "transactions_quarantine", "products", "households"
-OFFERS = "offers"
 NO_LINES = "no lines"  # the content of a day without any
-
-TRANSACTION_COLUMNS = columns(
-    {
-        "business_date": ("date", "The retailer's local day of the purchase; the partition."),
-        "household_id": ("string", "Who bought."),
-        "basket_id": ("string", "The basket: one household, one visit."),
-        "product_id": ("string", "What was bought."),
-        "store_id": ("string", "Where; null when the feed has none."),
-        "occurred_at": ("timestamp", "When, in UTC."),
-        "quantity": ("double", "Items, or the unit of the feed; 0 is no purchase."),
-        "sales_value": ("double", "What was paid for the line, in the retailer's currency."),
-        "source_file": ("string", "The delivered file; its bytes are kept in the raw store."),
-        "source_row": ("long", "The row in that file, from 1."),
-    }
-)
-PRODUCT_COLUMNS = columns(
-    {
-        "product_id": ("string", "The product."),
-        "name": ("string", "What a shopper would call it; the identifier when the catalogue has no name."),
-        "category": ("string", "What a household needs rather than which product: milk."),
-        "subcategory": ("string", "Finer than the category: what replaces what."),
-        "department": ("string", "Where it stands."),
-        "brand": ("string", "Whose it is."),
-        "is_recommendable": ("boolean", "Whether it may be recommended: the catalogue's one rule."),
-    }
-)
-OFFER_COLUMNS = columns(
-    {
-        "product_id": ("string", "What is on offer."),
-        "starts_on": ("date", "The offer's first day."),
-        "ends_on": ("date", "Its last day."),
-        "known_from": ("date", "The day at whose close it is certain: earlier ones know nothing of it."),
-        "reach": ("float", "Share of that period's stores that have it: above 0, up to 1."),
-    }
-)
 
 
 @dg.asset(
@@ -76,7 +40,7 @@ OFFER_COLUMNS = columns(
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,
     metadata={
-        "dagster/column_schema": TRANSACTION_COLUMNS,
+        "dagster/column_schema": columns(TABLES[TRANSACTIONS]),
         "contract": dg.MetadataValue.md(contract.as_markdown(settings)),
     },
     freshness_policy=fresh_by(6),
@@ -249,7 +213,7 @@ def _refuse_days_without_lines(
     code_version="1",
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,
-    metadata={"dagster/column_schema": PRODUCT_COLUMNS},
+    metadata={"dagster/column_schema": columns(TABLES[PRODUCTS])},
 )
 @explained
 def products(
@@ -335,7 +299,9 @@ def households(
             "repeated_rows_left_out": repeated,
             "broken_lines_left_out": broken,
             **({"rows_of_forgotten_households": left_out} if forgotten else {}),
-            "dagster/column_schema": columns({name: (str(t), "") for name, t in rows.schema().items()}),
+            "dagster/column_schema": dg.TableSchema(
+                [dg.TableColumn(name, str(type_)) for name, type_ in rows.schema().items()]
+            ),
         },
     )
 
@@ -347,7 +313,7 @@ def households(
     code_version=OFFERS_VERSION,
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,
-    metadata={"dagster/column_schema": OFFER_COLUMNS},
+    metadata={"dagster/column_schema": columns(TABLES[OFFERS])},
 )
 @explained
 def offers(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assets.grocery.tables import HOUSEHOLDS, PRODUCTS, TABLES
 from resources.tables.engine import as_text, temporary_name
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from resources.config.settings import Households, Products
 
 OPTIONAL = ("category", "subcategory", "department", "brand")
-PRODUCT_COLUMNS = ("product_id", "name", "category", "subcategory", "department", "brand", "is_recommendable")
 
 
 def products(lines: ibis.Table, feed: Products) -> ibis.Table:
@@ -39,7 +39,7 @@ def products(lines: ibis.Table, feed: Products) -> ibis.Table:
         name=named.given_name.fill_null(named.product_id),
         is_recommendable=~ibis.or_(*ruled_out) if ruled_out else ibis.literal(True),
     )
-    return _first_of(named, "product_id").select(*PRODUCT_COLUMNS)
+    return _first_of(named, "product_id").select(*TABLES[PRODUCTS].columns)
 
 
 def households(lines: ibis.Table, feed: Households) -> ibis.Table:
@@ -102,4 +102,4 @@ def products_of(transactions: ibis.Table) -> ibis.Table:
 
 def no_households(engine: Backend) -> ibis.Table:
     """The households of a retailer that has no file of them."""
-    return engine.create_table(temporary_name("households"), schema={"household_id": "string"}, temp=True)
+    return engine.create_table(temporary_name("households"), schema=TABLES[HOUSEHOLDS].types, temp=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from assets.grocery.tables import QUARANTINE, TABLES, TRANSACTIONS
 from resources.tables.engine import as_text, in_zone, line_as_json, temporary_name, to_utc, try_strptime
 
 if TYPE_CHECKING:
@@ -22,20 +23,8 @@ if TYPE_CHECKING:
 
 ONE_DAY = dt.timedelta(days=1)
 
-# The table `transactions`: our names, with their types as Ibis writes them.
-TYPES: Mapping[str, str] = {
-    "business_date": "date",
-    "household_id": "string",
-    "basket_id": "string",
-    "product_id": "string",
-    "store_id": "string",
-    "occurred_at": "timestamp(6)",
-    "quantity": "float64",
-    "sales_value": "float64",
-    "source_file": "string",
-    "source_row": "int64",
-}
-QUARANTINE_COLUMNS = ("business_date", "rule", "reason", "line", "source_file", "source_row")
+TYPES = TABLES[TRANSACTIONS].types
+QUARANTINE_COLUMNS = tuple(TABLES[QUARANTINE].columns)
 
 # What each rule asks of a line, in the order in which they are tried: a line is told the first that it breaks.
 RULES: Mapping[str, str] = {

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assets.grocery.tables import OFFERS, TABLES
 from resources.tables.engine import temporary_name, try_strptime
 
 if TYPE_CHECKING:
@@ -21,14 +22,7 @@ if TYPE_CHECKING:
 
 VERSION = "1"
 
-# The table `offers`: our names, with their types as Ibis writes them.
-TYPES: Mapping[str, str] = {
-    "product_id": "string",
-    "starts_on": "date",
-    "ends_on": "date",
-    "known_from": "date",
-    "reach": "float32",
-}
+TYPES = TABLES[OFFERS].types
 # What each rule asks of a line, in the order in which they are tried: a line is told the first that it breaks.
 RULES: Mapping[str, str] = {
     "line_fits_the_header": "a text line has as many columns as its header",

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 import dagster as dg
 
 from assets.failures import explained
-from assets.grocery.features.assets import TABLES as FEATURES
-from assets.grocery.ingestion.assets import PRODUCTS, TRANSACTIONS
 from assets.grocery.monitoring.realised import table
-from assets.grocery.scoring.assets import RECOMMENDATIONS
+from assets.grocery.tables import FEATURES, PERFORMANCE, PRODUCTS, RECOMMENDATIONS, TABLES, TRANSACTIONS
 from assets.lifecycle import retraining_ledger as ledger
 from assets.lifecycle.champions import let_out
 from assets.lifecycle.retraining import Known, choose
@@ -22,23 +20,8 @@ from resources.records.lifecycle import PromotionRecord, RetrainingDecision, Ret
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 
-PERFORMANCE = "realised_performance"
 SIGNALS_READ = 500  # of the newest: four watches over the nights that are judged, looked at again many times
 LEDGER_ROWS = 60  # decisions that the asset's page shows: two months of nights
-
-PERFORMANCE_COLUMNS = columns(
-    {
-        "business_date": ("date", "The day at whose close this was known; the partition."),
-        "recommended_on": ("date", "The day at whose close the lists were made."),
-        "horizon": ("string", "day: against the day after; week: against the seven days after."),
-        "metric": ("string", "recall, ndcg or hit_rate of the places by score, explore_hit_rate of the others."),
-        "value": ("double", "Mean over the households that bought anything in that time."),
-        "low": ("double", "Lower end of its bootstrap interval."),
-        "high": ("double", "Upper end."),
-        "households": ("long", "How many households that is."),
-        "model_version": ("long", "The version that made the lists."),
-    }
-)
 
 
 @dg.asset(
@@ -57,7 +40,7 @@ PERFORMANCE_COLUMNS = columns(
     code_version="1",
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,
-    metadata={"dagster/column_schema": PERFORMANCE_COLUMNS},
+    metadata={"dagster/column_schema": columns(TABLES[PERFORMANCE])},
 )
 @explained
 def realised_performance(

@@ -12,13 +12,10 @@ from typing import Any
 
 import dagster as dg
 
-from assets.grocery.features.assets import TABLES as FEATURES
-from assets.grocery.ingestion.assets import PRODUCTS, TRANSACTIONS
-from assets.grocery.monitoring.assets import PERFORMANCE
 from assets.grocery.monitoring.drift import Seen
 from assets.grocery.profiles.days import WEEKS_BEFORE
 from assets.grocery.profiles.reference import REFERENCE, Reference, days_of_ages
-from assets.grocery.scoring.assets import RECOMMENDATIONS
+from assets.grocery.tables import FEATURES, HOUSEHOLD, PERFORMANCE, PRODUCTS, RECOMMENDATIONS, TRANSACTIONS
 from assets.lifecycle.champions import serving
 from assets.lifecycle.signals import BAD, NIGHTS_KEPT, newest, signal
 from assets.partitions import ONE_DAY, days_of
@@ -167,7 +164,7 @@ def inputs(night: Night, reference: Reference) -> Seen:
     return Usual(reference.days).against(found[0]) if found else Seen(says="The day has no lines.")
 
 
-@watch(LOOKED_AT, asset="household_features", check="features_are_like_the_champions", also_of=FEATURES)
+@watch(LOOKED_AT, asset=HOUSEHOLD, check="features_are_like_the_champions", also_of=FEATURES)
 def features(night: Night, reference: Reference) -> Seen:
     """Every feature is spread as it was when the champion was made, on the same weekday where that is known."""
     from assets.grocery.monitoring.drift import moved_columns

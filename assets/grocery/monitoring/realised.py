@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from assets.grocery.tables import PERFORMANCE, TABLES
 from assets.grocery.training.metrics import METRICS, estimate, of_hits
 
 if TYPE_CHECKING:
@@ -79,17 +80,4 @@ def table(rows: list[dict[str, object]]) -> pa.Table:
     """The rows of :func:`summary` as a partition of `realised_performance`; it may have none."""
     import pyarrow as pa
 
-    schema = pa.schema(
-        {
-            "business_date": pa.date32(),
-            "recommended_on": pa.date32(),
-            "horizon": pa.string(),
-            "metric": pa.string(),
-            "value": pa.float64(),
-            "low": pa.float64(),
-            "high": pa.float64(),
-            "households": pa.int64(),
-            "model_version": pa.int64(),
-        }
-    )
-    return pa.Table.from_pylist(rows, schema=schema)
+    return pa.Table.from_pylist(rows, schema=TABLES[PERFORMANCE].arrow_schema())

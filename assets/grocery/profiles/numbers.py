@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from assets.grocery.features import definitions
+from assets.grocery.features.tables import FEATURES_OF
+from assets.grocery.tables import HOUSEHOLD, HOUSEHOLD_PRODUCT, PRODUCT
 
 if TYPE_CHECKING:
     import ibis
@@ -18,21 +19,13 @@ DECILES = tuple(tenth / 10 for tenth in range(1, 10))
 # year in a hundred columns: below what matters. The pairs of a household with products may be a hundred million.
 HOUSEHOLDS_LOOKED_AT = 500
 
-FEATURES: Mapping[str, Mapping[str, str]] = {
-    "household_product_features": definitions.HOUSEHOLD_PRODUCT,
-    "household_features": definitions.HOUSEHOLD,
-    "product_features": definitions.PRODUCT,
-    "category_affinity": definitions.CATEGORY_AFFINITY,
-    "subcategory_affinity": definitions.SUBCATEGORY_AFFINITY,
-}
-
 # What is counted over all of the past grows with every night: in a shop of fifteen weeks, by a class a week. A champion
 # that defends itself for a month would be told of as drift, for nothing but its age.
 GROWING = frozenset(
     {
-        *(f"household_product_features.{name}" for name in ("purchases", "days_since_first", "trips_since_first")),
-        *(f"household_features.{name}" for name in ("trips", "products", "product_days", "repeat_share")),
-        *(f"product_features.{name}" for name in ("buyers", "repeat_rate", "purchases_per_buyer")),
+        *(f"{HOUSEHOLD_PRODUCT}.{name}" for name in ("purchases", "days_since_first", "trips_since_first")),
+        *(f"{HOUSEHOLD}.{name}" for name in ("trips", "products", "product_days", "repeat_share")),
+        *(f"{PRODUCT}.{name}" for name in ("buyers", "repeat_rate", "purchases_per_buyer")),
     }
 )
 
@@ -60,7 +53,7 @@ class Counts:
 
 def drawn(tables: Mapping[str, ibis.Table]) -> dict[str, ibis.Table]:
     """The feature tables, with the rows of :data:`HOUSEHOLDS_LOOKED_AT` households at most (about, they are drawn)."""
-    households = tables["household_features"].select("household_id")
+    households = tables[HOUSEHOLD].select("household_id")
     parts = max(1, round(int(households.count().execute()) / HOUSEHOLDS_LOOKED_AT))
     some = households.filter((households.household_id.hash() % parts) == 0).cache()
     return {
@@ -75,7 +68,7 @@ def feature_cuts(tables: Mapping[str, ibis.Table]) -> dict[str, list[float]]:
     for name, table in tables.items():
         deciles = {
             feature: table[feature].quantile(list(DECILES))
-            for feature in FEATURES[name]
+            for feature in FEATURES_OF[name]
             if feature in table.columns and f"{name}.{feature}" not in GROWING
         }
         for feature, found in table.agg(**deciles).to_pyarrow().to_pylist()[0].items():
@@ -89,7 +82,7 @@ def feature_counts(tables: Mapping[str, ibis.Table], cuts: Cuts) -> Counts:
     for name, table in tables.items():
         known_from = {
             feature: _known_from(table, feature)
-            for feature in FEATURES[name]
+            for feature in FEATURES_OF[name]
             if feature in table.columns and f"{name}.{feature}" in cuts
         }
         sums = {f"units {key}": table[key].nunique() for key in set(known_from.values())}

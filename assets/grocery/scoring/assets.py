@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.failures import RETRY_OUTSIDE, explained
-from assets.grocery.features.assets import TABLES as FEATURES
-from assets.grocery.ingestion.assets import HOUSEHOLDS, PRODUCTS, TRANSACTIONS
 from assets.grocery.publication import publication
 from assets.grocery.publication.publication import Published
+from assets.grocery.tables import (
+    FEATURES,
+    HOUSEHOLD,
+    HOUSEHOLD_PRODUCT,
+    HOUSEHOLDS,
+    PRODUCTS,
+    PUBLISHED,
+    RECOMMENDATIONS,
+    TABLES,
+    TRANSACTIONS,
+)
 from assets.lifecycle.champions import serving
 from assets.partitions import business_days, days_back, days_of, fresh_by
 from assets.quality import gates, staleness
@@ -31,38 +40,6 @@ if TYPE_CHECKING:
 
     from assets.grocery.features.definitions import FeatureTables
 
-RECOMMENDATIONS, PUBLISHED = "recommendations", "published_recommendations"
-
-LIST_COLUMNS = {
-    "household_id": ("string", "For whom; null is the list for anybody who is not known yet."),
-    "rank": ("long", "Place in the list, from 1."),
-    "product_id": ("string", "What is recommended."),
-    "score": (
-        "double",
-        "The probability that the household buys it in the seven days after, or what else the model's family says: "
-        "higher is better; null in a fallback list.",
-    ),
-    "is_repeat": ("boolean", "Whether the household ever bought it."),
-    "is_explore": ("boolean", "Whether it stands in a place that is kept for what the household never bought."),
-    "is_fallback": ("boolean", "Whether nothing was known of the household."),
-    "reason": ("string", "due, regular, again, new or fallback."),
-    "explanation": ("string", "The reason for people."),
-    "model_version": ("long", "The version of the champion that made the list."),
-}
-RECOMMENDATION_COLUMNS = columns(
-    {"business_date": ("date", "The day at whose close the list was made, for the days after it; the partition.")}
-    | LIST_COLUMNS
-)
-PUBLISHED_COLUMNS = columns(
-    {
-        "made_on": ("date", "The business day at whose close the list was made."),
-        "published_for": ("date", "The day that it is served on."),
-        "is_carried_over": ("boolean", "Whether it is of an earlier night than it should be."),
-        "carried_over_because": ("string", "Why, in words; empty for lists of the last night."),
-    }
-    | LIST_COLUMNS
-)
-
 
 @dg.asset(
     partitions_def=business_days,
@@ -74,12 +51,12 @@ PUBLISHED_COLUMNS = columns(
     kinds={"deltalake", "lightgbm"},
     owners=OWNERS,
     metadata={
-        "dagster/column_schema": RECOMMENDATION_COLUMNS,
+        "dagster/column_schema": columns(TABLES[RECOMMENDATIONS]),
         "dagster/column_lineage": lineage(
-            household_id=("household_product_features", ["household_id"]),
-            product_id=("household_product_features", ["product_id"]),
-            is_repeat=("household_product_features", ["purchases"]),
-            reason=("household_product_features", ["overdue", "purchases"]),
+            household_id=(HOUSEHOLD_PRODUCT, ["household_id"]),
+            product_id=(HOUSEHOLD_PRODUCT, ["product_id"]),
+            is_repeat=(HOUSEHOLD_PRODUCT, ["purchases"]),
+            reason=(HOUSEHOLD_PRODUCT, ["overdue", "purchases"]),
         ),
     },
     freshness_policy=fresh_by(7),
@@ -233,7 +210,7 @@ def placed(rows: "ir.Table", tables: TableStore, *, version: int | None = None) 
     code_version="1",
     kinds={"deltalake"},
     owners=OWNERS,
-    metadata={"dagster/column_schema": PUBLISHED_COLUMNS},
+    metadata={"dagster/column_schema": columns(TABLES[PUBLISHED])},
     freshness_policy=fresh_by(7),
 )
 @explained
@@ -355,7 +332,7 @@ def _publish(lists: "ir.Table", published: Published, tables: TableStore, *, exp
 
 def households_without_list(lists: "ir.Table", tables: TableStore, *, made_on: dt.date) -> int:
     """How many households known at the close of `made_on` have no list, counting anybody who is not known as one."""
-    known = tables.read("household_features", since=made_on, until=made_on)
+    known = tables.read(HOUSEHOLD, since=made_on, until=made_on)
     nobody_in_particular = lists.filter(lists.household_id.isnull()).limit(1).count()
     without = known.anti_join(lists, "household_id").count()
     return int(without.execute()) + (not int(nobody_in_particular.execute()))

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.grocery.ingestion.assets import PRODUCTS
-from assets.grocery.scoring.assets import PUBLISHED, RECOMMENDATIONS, households_without_list, placed, served_now
+from assets.grocery.scoring.assets import households_without_list, placed, served_now
+from assets.grocery.tables import HOUSEHOLD, HOUSEHOLD_PRODUCT, PRODUCT, PRODUCTS, PUBLISHED, RECOMMENDATIONS
 from assets.lifecycle.champions import serving
 from assets.partitions import ONE_DAY, days_of
 from assets.quality.gates import Found, Gate, gate_checks
@@ -86,8 +86,8 @@ def champions_of(day: dt.date, operations: OperationsDatabase) -> list[int | Non
 def _lists(day: dt.date, settings: Settings, tables: TableStore) -> tuple[list[tuple[str, int]], int, int]:
     """Of a day: households whose lists are not as they should be with their products, those without one, lists in all."""
     rows = tables.read(RECOMMENDATIONS, since=day, until=day)
-    known = tables.read("household_features", since=day, until=day).select("household_id")
-    products = tables.read("product_features", since=day, until=day)
+    known = tables.read(HOUSEHOLD, since=day, until=day).select("household_id")
+    products = tables.read(PRODUCT, since=day, until=day)
     length = min(settings.model.top_k, int(products.product_id.nunique().execute()))
     personal = rows.filter(~rows.is_fallback)
     lists = personal.group_by("household_id").agg(
@@ -117,7 +117,7 @@ def _not_allowed(
     answer = policy.ask(allowed.PACKAGE, allowed.question(day, products))
     now = dt.datetime.now(dt.UTC)
     operations.record(answer.on_record(subject=f"what is listed in {RECOMMENDATIONS} of {day}", run_id=run_id, now=now))
-    history = tables.read("household_product_features", since=day, until=day)
+    history = tables.read(HOUSEHOLD_PRODUCT, since=day, until=day)
     bought = history.select("household_id", "product_id", "purchases")
     listed = rows.left_join(bought, ["household_id", "product_id"])
     listed = listed.group_by("product_id", is_repeat=listed.purchases.notnull()).agg(lists=listed.count())

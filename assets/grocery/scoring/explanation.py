@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from assets.grocery.ingestion.assets import PRODUCTS, TRANSACTIONS
 from assets.grocery.scoring import allowed
-from assets.grocery.scoring.assets import RECOMMENDATIONS, candidates_of, features_of, placed
+from assets.grocery.scoring.assets import candidates_of, features_of, placed
+from assets.grocery.tables import PRODUCTS, RECOMMENDATIONS, TRANSACTIONS
 from assets.lifecycle.versions import load
 from resources.errors import Refused
 from resources.models.registry import BUSINESS_DATE, DIGEST

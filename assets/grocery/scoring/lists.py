@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from assets.grocery.candidates.candidates import reasons
+from assets.grocery.tables import RECOMMENDATIONS, TABLES
 from assets.grocery.training.metrics import top
 
 if TYPE_CHECKING:
@@ -88,26 +89,7 @@ def joined(personal: pd.DataFrame, others: pd.DataFrame, *, business_date: dt.da
     rows = pd.concat([personal, others], ignore_index=True)
     rows = rows.assign(business_date=business_date, model_version=model_version)
     return pa.Table.from_pandas(
-        rows[["business_date", *COLUMNS, "model_version"]], schema=schema(), preserve_index=False
-    )
-
-
-def schema() -> pa.Schema:
-    """The columns of a partition of recommendations."""
-    import pyarrow as pa
-
-    return pa.schema(
-        {
-            "business_date": pa.date32(),
-            "household_id": pa.string(),
-            "rank": pa.int64(),
-            "product_id": pa.string(),
-            "score": pa.float64(),
-            "is_repeat": pa.bool_(),
-            "is_explore": pa.bool_(),
-            "is_fallback": pa.bool_(),
-            "reason": pa.string(),
-            "explanation": pa.string(),
-            "model_version": pa.int64(),
-        }
+        rows[["business_date", *COLUMNS, "model_version"]],
+        schema=TABLES[RECOMMENDATIONS].arrow_schema(),
+        preserve_index=False,
     )

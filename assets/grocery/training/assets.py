@@ -13,10 +13,9 @@ import dagster as dg
 
 from assets.failures import RETRY_OUTSIDE, explained
 from assets.grocery.features.assets import HISTORY
-from assets.grocery.features.assets import TABLES as FEATURES
-from assets.grocery.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
 from assets.grocery.profiles.reference import REFERENCE
-from assets.grocery.training.label_weeks import EXAMPLES, inputs_on_record, make_missing, read_examples
+from assets.grocery.tables import EXAMPLES, FEATURES, OFFERS, PRODUCTS, TRANSACTIONS
+from assets.grocery.training.label_weeks import inputs_on_record, make_missing, read_examples
 from assets.grocery.training.metrics import METRICS, Estimate
 from assets.lifecycle import card
 from assets.lifecycle.champion_state import follow

@@ -6,8 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.grocery.ingestion.assets import TRANSACTIONS
-from assets.grocery.training.label_weeks import AS_OF, EXAMPLES
+from assets.grocery.tables import AS_OF, EXAMPLES, TRANSACTIONS
 from assets.lifecycle.decision import CHALLENGER
 from assets.lifecycle.versions import sound
 from assets.partitions import ONE_DAY, days_of

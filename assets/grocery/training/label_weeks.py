@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assets.grocery.ingestion.assets import OFFERS, PRODUCTS, TRANSACTIONS
+from assets.grocery.tables import AS_OF, EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.examples import LABEL_DAYS, examples, inputs_of, truth_with_slices
 from resources.errors import Refused
 from resources.tables.engine import content_digest
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
     from resources.config.settings import Model
     from resources.tables.store import Commit, TableStore
-
-EXAMPLES = "training_examples"
-# A label week's day in its own table: the close at which its candidates were known.
-AS_OF = "as_of_date"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.candidates.candidates import candidates, reasons
 from assets.grocery.features.definitions import FeatureTables
-from assets.grocery.ingestion.assets import PRODUCTS, TRANSACTIONS
 from assets.grocery.profiles import numbers
 from assets.grocery.profiles.days import WEEKS_BEFORE, profiles
 from assets.grocery.profiles.reference import Numbers, Reference, days_of_ages, reference_days
+from assets.grocery.tables import HOUSEHOLD, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.metrics import top
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def reference(
 
 def features_are_there(tables: TableStore, night: dt.date) -> bool:
     """Whether the features of a night are stored."""
-    return bool(tables.rows_by_day("household_features").get(night))
+    return bool(tables.rows_by_day(HOUSEHOLD).get(night))
 
 
 def features_of(tables: TableStore, night: dt.date) -> dict[str, ibis.Table]:

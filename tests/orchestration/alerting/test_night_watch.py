@@ -13,7 +13,8 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from assets.grocery.scoring.assets import PUBLISHED, served_now
+from assets.grocery.scoring.assets import served_now
+from assets.grocery.tables import PUBLISHED
 from orchestration.alerting import night_watch
 from orchestration.alerting.heartbeat import AWAKE, WATCH
 from orchestration.alerting.night_watch import Watchman, drifting, due_night

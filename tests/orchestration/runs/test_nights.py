@@ -14,12 +14,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.grocery.features.assets import TABLES as FEATURES
 from assets.grocery.monitoring.checks import WATCHES
 from assets.grocery.profiles.reference import REFERENCE, Reference
 from assets.grocery.scoring.assets import served_now
 from assets.grocery.scoring.checks import champions_of
 from assets.grocery.scoring.explanation import explain
+from assets.grocery.tables import FEATURES
 from assets.grocery.training.reference import reference
 from assets.lifecycle import card
 from assets.lifecycle.champions import serving

@@ -7,6 +7,7 @@ from typing import Any
 import ibis
 
 from assets.grocery.ingestion import catalogue
+from assets.grocery.tables import PRODUCTS, TABLES
 from resources.config.settings import Households, Products
 
 LINES = [
@@ -34,7 +35,7 @@ def lines(rows: list[dict[str, Any]], *, key: str = "string") -> ibis.Table:
 
 def made(rows: list[dict[str, Any]], feed: Products) -> dict[str, dict[str, Any]]:
     found = catalogue.products(lines(rows), feed)
-    assert tuple(found.columns) == catalogue.PRODUCT_COLUMNS
+    assert tuple(found.columns) == tuple(TABLES[PRODUCTS].columns)
     return {row["product_id"]: row for row in found.to_pyarrow().to_pylist()}
 
 

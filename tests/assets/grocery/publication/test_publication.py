@@ -7,16 +7,14 @@ import pyarrow as pa
 import pytest
 
 from assets.grocery.publication.publication import Published, after_a_good_night, after_a_lost_night, standing
-from assets.grocery.scoring import lists
 from assets.grocery.scoring.assets import (
-    PUBLISHED,
-    RECOMMENDATIONS,
     carry_over,
     households_without_list,
     published_recommendations,
     served_now,
 )
 from assets.grocery.scoring.checks import EVERYBODY, published_recommendations_are_fit_to_use
+from assets.grocery.tables import PUBLISHED, RECOMMENDATIONS, TABLES
 from assets.quality import gates
 from resources.errors import Unavailable
 from resources.records.quality import Verdict
@@ -107,7 +105,9 @@ def made(tables: TableStore, operations: OperationsDatabase, day: dt.date, *, ho
         }
         for household in households
     ]  # fmt: skip
-    tables.replace_days(RECOMMENDATIONS, pa.Table.from_pylist(rows, schema=lists.schema()), days=[day])
+    tables.replace_days(
+        RECOMMENDATIONS, pa.Table.from_pylist(rows, schema=TABLES[RECOMMENDATIONS].arrow_schema()), days=[day]
+    )
     known = [household for household in households if household]
     features = pa.table({"business_date": pa.array([day] * len(known), pa.date32()), "household_id": known})
     tables.replace_days("household_features", features, days=[day])

@@ -13,9 +13,10 @@ import pytest
 
 from assets.grocery.candidates.candidates import best_sellers, candidates
 from assets.grocery.features.definitions import FeatureTables, build
-from assets.grocery.scoring import allowed, lists
-from assets.grocery.scoring.assets import RECOMMENDATIONS, placed
+from assets.grocery.scoring import allowed
+from assets.grocery.scoring.assets import placed
 from assets.grocery.scoring.checks import ALLOWED, recommendations_are_fit_to_use
+from assets.grocery.tables import RECOMMENDATIONS, TABLES
 from assets.partitions import business_days
 from resources import home
 from resources.errors import Refused
@@ -153,7 +154,9 @@ def listed(tables, rows: list[tuple[str | None, str]], *, bought: Sequence[tuple
         }
         for household, product in rows
     ]  # fmt: skip
-    tables.replace_days(RECOMMENDATIONS, pa.Table.from_pylist(made, schema=lists.schema()), days=[DAY])
+    tables.replace_days(
+        RECOMMENDATIONS, pa.Table.from_pylist(made, schema=TABLES[RECOMMENDATIONS].arrow_schema()), days=[DAY]
+    )
     history = {"household_id": [who for who, _ in bought], "product_id": [what for _, what in bought]}
     day = pa.array([DAY] * len(bought), pa.date32())
     tables.replace_days(

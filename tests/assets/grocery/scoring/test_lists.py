@@ -7,7 +7,8 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
-from assets.grocery.scoring.lists import COLUMNS, REASONS, fallback, joined, personal, schema
+from assets.grocery.scoring.lists import COLUMNS, REASONS, fallback, joined, personal
+from assets.grocery.tables import RECOMMENDATIONS, TABLES
 
 NAN = float("nan")
 # product: purchases, overdue, days since the last, gap, buyers of the month
@@ -113,7 +114,7 @@ def test_both_kinds_are_rows_of_one_partition_with_their_model():
     rows = joined(
         personal(candidates(), np.arange(7.0), k=2), fallback(BEST, ["H8", None]), business_date=day, model_version=7
     )
-    assert rows.schema.equals(schema())
+    assert rows.schema.equals(TABLES[RECOMMENDATIONS].arrow_schema())
     assert set(rows["business_date"].to_pylist()) == {day}
     assert set(rows["model_version"].to_pylist()) == {7}
     assert rows["household_id"].to_pylist() == ["H1", "H1", "H8", "H8", None, None]

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from assets.grocery.candidates.candidates import FEATURES
+from assets.grocery.tables import EXAMPLES
 from assets.grocery.training.examples import examples
 from assets.grocery.training.label_weeks import (
-    EXAMPLES,
     LABELS,
     Made,
     in_order,
