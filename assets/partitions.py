@@ -10,7 +10,8 @@ import warnings
 
 import dagster as dg
 
-from resources.config.settings import Settings, load_settings
+from resources.config.loader import load_settings
+from resources.config.retailer import Settings
 
 # Beta features of Dagster that are used knowingly; any other is still announced.
 for accepted in ("`backfill_policy`", "`pool`", "`freshness_policy`", "`allow_nonexistent_upstream_partitions`"):

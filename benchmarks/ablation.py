@@ -87,7 +87,7 @@ def main() -> None:
 
 def compare(names: Sequence[str], root: Path) -> None:
     """Fit and judge the variants, a line each."""
-    from resources.config.settings import load_settings
+    from resources.config.loader import load_settings
     from resources.tables.store import TableStore
 
     tables, model = TableStore(root=str(root)), load_settings().model

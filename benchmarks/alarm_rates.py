@@ -27,7 +27,8 @@ from assets.grocery.monitoring.drift import Seen, Usual
 from assets.grocery.profiles.days import DayProfile, profiles
 from assets.grocery.profiles.reference import PAST_NEEDED, REFERENCE_DAYS, reference_days
 from resources import home
-from resources.config.settings import Settings, load_settings
+from resources.config.loader import load_settings
+from resources.config.retailer import Settings
 from resources.feeds.reader import FeedReader
 from resources.records.lifecycle import Signal
 from resources.tables.engine import in_zone, to_utc

@@ -34,7 +34,8 @@ from assets.lifecycle.evaluation import evaluated, judge
 from assets.lifecycle.model import Recommender
 from assets.lifecycle.promotion import HOLDOUT, NIGHT, PACKAGE, Candidate, Inputs, question, reasons
 from resources import home
-from resources.config.settings import Settings, load_settings
+from resources.config.loader import load_settings
+from resources.config.retailer import Settings
 from resources.feeds.reader import FeedReader
 from resources.models.registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion, digest
 from resources.policy.client import Policy

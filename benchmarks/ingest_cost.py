@@ -85,7 +85,7 @@ def functions() -> None:
     from bare_night import take_in
 
     from resources import home
-    from resources.config.settings import load_settings
+    from resources.config.loader import load_settings
     from resources.feeds.reader import FeedReader
     from resources.tables.store import TableStore
 

@@ -87,7 +87,7 @@ def candidates_of(day: dt.date, tables: TableStore) -> pd.DataFrame:
     """What `recommendations` scores for `day`."""
     from assets.grocery.candidates.candidates import candidates
     from assets.grocery.features.definitions import FeatureTables
-    from resources.config.settings import load_settings
+    from resources.config.loader import load_settings
 
     given = load_settings().model
     built = FeatureTables.of(lambda name: tables.read(name, since=day, until=day).drop("business_date"))

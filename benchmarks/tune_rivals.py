@@ -29,7 +29,7 @@ from assets.grocery.evaluation.protocol import TRUTHS, WEEK, judged, truths
 from assets.grocery.evaluation.rivals import RIVALS, Rival
 from assets.grocery.features.purchases import purchases, shopping_days
 from resources import home
-from resources.config.settings import load_settings
+from resources.config.loader import load_settings
 from resources.feeds.reader import FeedReader
 from resources.tables.store import TableStore
 

@@ -10,7 +10,7 @@ from assets.partitions import settings as configured
 from orchestration.alerting.heartbeat import beating
 from orchestration.jobs import nightly
 from orchestration.runs.nights import is_left_to_arrival, night_request, night_so_far
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.errors import NightcartError
 from resources.feeds.reader import FeedReader
 from resources.records.store import OperationsDatabase

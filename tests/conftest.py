@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     import dagster as dg
     from ibis.backends.duckdb import Backend
 
-    from resources.config.settings import Settings
+    from resources.config.retailer import Settings
     from resources.feeds.reader import FeedReader
     from resources.models.registry import ModelRegistry
     from resources.records.store import OperationsDatabase

@@ -19,7 +19,7 @@ from resources.records.lifecycle import PolicyDecision, PromotionRecord
 
 if TYPE_CHECKING:
     from assets.lifecycle.model import Recommender
-    from resources.config.settings import Model
+    from resources.config.retailer import RecommenderConfig
     from resources.models.registry import ModelRegistry, ModelVersion
     from resources.records.store import OperationsDatabase
 
@@ -45,7 +45,7 @@ def facts(
     recommender: Recommender,
     *,
     name: str,
-    model: Model,
+    model: RecommenderConfig,
     measured: Mapping[str, Any],
     numbers: Mapping[str, Any],
 ) -> dict[str, Any]:

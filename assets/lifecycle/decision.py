@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from assets.lifecycle.evaluation import Judgement
     from assets.lifecycle.model import Recommender
-    from resources.config.settings import Settings
+    from resources.config.retailer import Settings
     from resources.models.registry import ModelRegistry, ModelVersion
     from resources.policy.client import Policy
     from resources.tables.store import TableStore

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assets.lifecycle.model import Recommender
-    from resources.config.settings import Model, Promotion
+    from resources.config.lifecycle import PromotionConfig
+    from resources.config.retailer import RecommenderConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,9 @@ class Evaluation:
         return {name: found.value for name, found in self.estimates.items()} | error
 
 
-def evaluated(recommender: Recommender, holdout: pd.DataFrame, *, model: Model, rule: Promotion) -> Evaluation:
+def evaluated(
+    recommender: Recommender, holdout: pd.DataFrame, *, model: RecommenderConfig, rule: PromotionConfig
+) -> Evaluation:
     """Evaluate a model on the labelled candidates of a holdout that it has not seen.
 
     The places by score and the places for discoveries have metrics of their own. Calibration is that of the lists:
@@ -117,8 +120,8 @@ def judge(
     challenger: tuple[str, Recommender],
     baselines: Mapping[str, Recommender],
     champion: tuple[str, Recommender] | None,
-    model: Model,
-    rule: Promotion,
+    model: RecommenderConfig,
+    rule: PromotionConfig,
 ) -> Judgement:
     """Judge a challenger, by name, on the labelled candidates of a holdout that it has not seen.
 
@@ -138,7 +141,7 @@ def judge(
         recalls(holdout, scores[opponent], truth, k=k),
         samples=rule.bootstrap_samples,
         confidence=rule.confidence,
-        min_households=rule.min_households,
+        min_households=rule.min_subjects,
         seed=model.seed,
     )
     curve = _curve(challenger[1], holdout, scores[challenger[0]], k=k)

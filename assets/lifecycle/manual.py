@@ -24,7 +24,7 @@ from resources.records.quality import Verdict
 from resources.records.store import OperationsDatabase
 
 if TYPE_CHECKING:
-    from resources.config.settings import Settings
+    from resources.config.retailer import Settings
     from resources.policy.client import Policy
     from resources.tables.store import TableStore
 

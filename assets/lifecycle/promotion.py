@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assets.lifecycle.evaluation import Judgement
-    from resources.config.settings import Promotion
+    from resources.config.lifecycle import PromotionConfig
     from resources.models.registry import ModelVersion
     from resources.policy.client import Answer
     from resources.records.lifecycle import Signal
@@ -44,7 +44,7 @@ class Comparison:
 
 
 def compared_with(
-    challenger: pd.DataFrame, opponents: Mapping[str, pd.DataFrame], *, rule: Promotion, seed: int
+    challenger: pd.DataFrame, opponents: Mapping[str, pd.DataFrame], *, rule: PromotionConfig, seed: int
 ) -> tuple[Comparison, ...]:
     """The challenger's lists (:func:`assets.grocery.training.metrics.by_list`) against the same lists of each opponent.
 

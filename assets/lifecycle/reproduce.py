@@ -23,7 +23,7 @@ from resources.records.privacy import Erasure
 if TYPE_CHECKING:
     import pandas as pd
 
-    from resources.config.settings import Model
+    from resources.config.retailer import RecommenderConfig
     from resources.models.registry import ModelRegistry, ModelVersion
     from resources.tables.store import TableStore
 
@@ -57,7 +57,7 @@ def rebuild(
     *,
     registry: ModelRegistry,
     tables: TableStore,
-    model: Model,
+    model: RecommenderConfig,
     from_lines: bool,
     say: Callable[[str], object],
     erasures: Sequence[Erasure] = (),
@@ -128,7 +128,12 @@ def _refuse_what_was_erased(version: ModelVersion, tables: Sequence[str], erasur
 
 
 def _from_lines(
-    version: ModelVersion, weeks: Sequence[dt.date], *, tables: TableStore, model: Model, say: Callable[[str], object]
+    version: ModelVersion,
+    weeks: Sequence[dt.date],
+    *,
+    tables: TableStore,
+    model: RecommenderConfig,
+    say: Callable[[str], object],
 ) -> pd.DataFrame:
     import ibis
 

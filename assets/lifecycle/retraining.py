@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from resources.records.lifecycle import RetrainingDecision, RetrainingRequest, Signal
 
 if TYPE_CHECKING:
-    from resources.config.settings import Retraining
+    from resources.config.lifecycle import RetrainingConfig
 
 INPUTS, OUTCOMES = "inputs", "outcomes"
 COUNTED = ("features", "predictions", OUTCOMES)
@@ -74,7 +74,7 @@ class _Argument:
     says: str
 
 
-def choose(day: dt.date, known: Known, *, rule: Retraining) -> Choice | None:
+def choose(day: dt.date, known: Known, *, rule: RetrainingConfig) -> Choice | None:
     """The decision at `day`'s close; None when what was decided for the day, if anything, stays as it is.
 
     It stays once a later day was decided, whose model would be the newer one, and once it was carried out, unless a
@@ -115,7 +115,7 @@ def choose(day: dt.date, known: Known, *, rule: Retraining) -> Choice | None:
     )
 
 
-def _held_back(day: dt.date, known: Known, *, rule: Retraining) -> str | None:
+def _held_back(day: dt.date, known: Known, *, rule: RetrainingConfig) -> str | None:
     if known.trained_on is None:
         return "Nobody is champion yet: the nightly trains by itself until somebody is."
     if known.trained_on == day:
@@ -129,7 +129,7 @@ def _held_back(day: dt.date, known: Known, *, rule: Retraining) -> str | None:
     return f"Not before {free}: {what} in the night of {last}, and {rule.cool_down_days} days are to pass."
 
 
-def _of_watch(watch: str, day: dt.date, known: Known, *, rule: Retraining) -> _Argument:
+def _of_watch(watch: str, day: dt.date, known: Known, *, rule: RetrainingConfig) -> _Argument:
     seen, bad = _seen(watch, day, known), _bad(watch, day, known, rule=rule)
     tonight = seen.get(day)
     is_bad = len(bad) >= rule.bad_windows and day in bad
@@ -161,7 +161,7 @@ def _seen(watch: str, day: dt.date, known: Known) -> dict[dt.date, Signal]:
     }
 
 
-def _bad(watch: str, day: dt.date, known: Known, *, rule: Retraining) -> list[dt.date]:
+def _bad(watch: str, day: dt.date, known: Known, *, rule: RetrainingConfig) -> list[dt.date]:
     """The bad ones among the latest windows of a watch; one without a signal, or an `unknown` one, is not."""
     seen, inputs = _seen(watch, day, known), _seen(INPUTS, day, known)
     nights = [day - n * ONE_DAY for n in reversed(range(rule.windows))]
@@ -172,7 +172,7 @@ def _bad(watch: str, day: dt.date, known: Known, *, rule: Retraining) -> list[dt
     return [night for night in nights if is_error(seen.get(night)) and not is_error(inputs.get(night))]
 
 
-def _of_time(day: dt.date, known: Known, *, rule: Retraining) -> list[_Argument]:
+def _of_time(day: dt.date, known: Known, *, rule: RetrainingConfig) -> list[_Argument]:
     if known.trained_on is None:
         return []
     age = (day - known.trained_on).days

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assets.lifecycle.champions import let_out
-from resources.config.settings import Retraining
+from resources.config.lifecycle import RetrainingConfig
 from resources.records.lifecycle import Attempt, PromotionRecord, RetrainingDecision
 from resources.records.store import OperationsDatabase
 
@@ -43,7 +43,7 @@ class Ledger:
     attempts: Sequence[Attempt] = ()
     promotions: Sequence[tuple[int, PromotionRecord]] = ()
 
-    def entries(self, *, rule: Retraining) -> list[Entry]:
+    def entries(self, *, rule: RetrainingConfig) -> list[Entry]:
         """All decisions by business day, then in the order in which they were taken."""
         ordered = sorted(self.decisions, key=lambda found: (found[1].business_date, found[0]))
         return [
@@ -56,7 +56,7 @@ class Ledger:
             for place, (number, decision) in enumerate(ordered)
         ]
 
-    def current(self, *, rule: Retraining) -> Entry | None:
+    def current(self, *, rule: RetrainingConfig) -> Entry | None:
         """The newest decision to train, if there is one that counts: the one that may be worked on."""
         wanted = [entry for entry in self.entries(rule=rule) if entry.state not in (None, SUPERSEDED)]
         return wanted[-1] if wanted else None
@@ -77,7 +77,7 @@ class Ledger:
         attempts: Sequence[Attempt],
         later: Sequence[tuple[int, RetrainingDecision]],
         *,
-        rule: Retraining,
+        rule: RetrainingConfig,
     ) -> str | None:
         if not decision.is_retraining:
             return None
@@ -112,7 +112,7 @@ def read(operations: OperationsDatabase, *, now: dt.datetime) -> Ledger:
     )
 
 
-def exhausted(operations: OperationsDatabase, *, rule: Retraining, now: dt.datetime) -> Entry | None:
+def exhausted(operations: OperationsDatabase, *, rule: RetrainingConfig, now: dt.datetime) -> Entry | None:
     """The decision whose attempts are used up without a training, if that is how things stand: a person is needed."""
     current = read(operations, now=now).current(rule=rule)
     return current if current and current.state == USED_UP else None

@@ -27,7 +27,8 @@ from assets.grocery.scoring.assets import record_publication
 from assets.grocery.tables import PUBLISHED, QUARANTINE, TRANSACTIONS
 from assets.privacy import suppression as erased
 from assets.quality import gates
-from resources.config.settings import DATE_IN_PATH, FeedFiles, Settings
+from resources.config.feeds import DATE_IN_PATH, FeedConfig
+from resources.config.retailer import Settings
 from resources.errors import Refused, Unavailable
 from resources.feeds import landing
 from resources.feeds import redaction as delivered_files
@@ -68,7 +69,7 @@ class Reached:
         for name, store in self.others.items():
             yield f"{name}/", store
 
-    def delivered(self) -> Iterator[tuple[FeedFiles, str]]:
+    def delivered(self) -> Iterator[tuple[FeedConfig, str]]:
         """The feeds that name households, each with the column that does."""
         yield self.settings.transactions, self.settings.transactions.columns.household_id
         if self.settings.households:
@@ -312,7 +313,7 @@ def _is_mention(name: str, text: str, household: str, settings: Settings) -> boo
     return name in ("reason", "predicate") and f"'{household}'" in text
 
 
-def _copies(reached: Reached) -> Iterator[tuple[Path, FeedFiles, str]]:
+def _copies(reached: Reached) -> Iterator[tuple[Path, FeedConfig, str]]:
     """The kept copies of delivered files, with each feed that they may be of: one, where both are read alike."""
     ways = {(files.format, files.delimiter, files.encoding, column): files for files, column in reached.delivered()}
     for folder in sorted(reached.raw.iterdir()) if reached.raw.exists() else ():

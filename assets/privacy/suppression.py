@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import ibis
 
     from assets.grocery.ingestion.cleaning import Cleaned
-    from resources.config.settings import Transactions
+    from resources.config.retailer import TransactionsConfig
 
 KEY_BYTES = 32
 UNREADABLE = "line_fits_the_header"  # the rule of lines whose columns are not known
@@ -96,7 +96,7 @@ def on_record(operations: OperationsDatabase, *, file: Path | None = None) -> Fo
     )
 
 
-def without(cleaned: Cleaned, feed: Transactions, forgotten: Forgotten) -> Cleaned:
+def without(cleaned: Cleaned, feed: TransactionsConfig, forgotten: Forgotten) -> Cleaned:
     """What is left of cleaned lines without those of forgotten households, which are counted by day.
 
     After they were judged with all others: what a basket of two households did to the other's lines stays as it was.
@@ -141,7 +141,7 @@ def _of_them(rows: ibis.Table, forgotten: Forgotten) -> list[str]:
     return [household for household in known if household is not None and forgotten.has(household)]
 
 
-def is_of(row: Mapping[str, Any], feed: Transactions, is_it: Callable[[str], bool]) -> bool:
+def is_of(row: Mapping[str, Any], feed: TransactionsConfig, is_it: Callable[[str], bool]) -> bool:
     """Whether a quarantined line (`rule`, and `line` as it was delivered) is of a household.
 
     Its household column says so. A line that does not say whose it is, is, if any value in it is the household.

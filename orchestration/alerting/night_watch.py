@@ -35,7 +35,7 @@ from orchestration.runs.attempts import ATTEMPT_TAG
 from orchestration.runs.nights import night_so_far
 from orchestration.runs.outcomes import PARTITION_TAG
 from resources import home
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.feeds import landing
 from resources.feeds.reader import FeedReader
 from resources.models.registry import ModelRegistry

@@ -21,7 +21,8 @@ from assets.grocery.ingestion.assets import last_good_delivery, read_delivery
 from assets.partitions import ONE_DAY
 from orchestration.jobs import ingestion, nightly
 from orchestration.runs.nights import UNDER_WAY
-from resources.config.settings import Landing, Settings
+from resources.config.feeds import LandingConfig
+from resources.config.retailer import Settings
 from resources.errors import NightcartError, Refused
 from resources.feeds import events, landing
 from resources.feeds.landing import LandedFile, Look
@@ -79,7 +80,7 @@ class Receiver:
     """Takes stock of the landing place of one retailer at one moment; `say` is told one line for each new file."""
 
     settings: Settings
-    place: Landing
+    place: LandingConfig
     feeds: FeedReader
     tables: TableStore
     operations: OperationsDatabase

@@ -50,7 +50,7 @@ def quality(
     from assets.grocery.evaluation import protocol
     from assets.grocery.evaluation.contest import enter_model, enter_rival, truths_of
     from orchestration.cli.launch import console
-    from resources.config.settings import load_settings
+    from resources.config.loader import load_settings
     from resources.tables.store import TableStore
 
     settings = load_settings()
@@ -117,7 +117,7 @@ def _in_its_own_process(enter: Callable[..., Entry], *arguments: Any) -> Entry:
 
 def _compare(entries: Sequence[Entry], truth: pd.DataFrame) -> list[Comparison]:
     from assets.grocery.evaluation.protocol import TRUTHS, compared, judged
-    from resources.config.settings import load_settings
+    from resources.config.loader import load_settings
 
     model, rule = load_settings().model, load_settings().promotion
     found: list[Comparison] = []
@@ -139,7 +139,7 @@ def _discoveries(entry: Entry, truth: pd.DataFrame) -> Mapping[str, float]:
     """The metrics of the places that are kept for discoveries, against what was new to the household in the week."""
     from assets.grocery.evaluation.protocol import judged
     from assets.grocery.training.metrics import METRICS
-    from resources.config.settings import load_settings
+    from resources.config.loader import load_settings
 
     model = load_settings().model
     if not model.explore_places:
@@ -155,7 +155,7 @@ def _write(folder: Path, entries: Sequence[Entry], truth: pd.DataFrame, found: S
     import pandas as pd
 
     from assets.grocery.evaluation.pictures import leads
-    from resources.config.settings import load_settings
+    from resources.config.loader import load_settings
 
     costs = {entry.title: entry for entry in entries}
     rows = [
@@ -183,7 +183,7 @@ def _show(entries: Sequence[Entry], truth: pd.DataFrame, found: Sequence[Compari
     from assets.grocery.evaluation.protocol import TRUTHS
     from assets.grocery.training.metrics import METRICS
     from orchestration.cli.launch import console
-    from resources.config.settings import load_settings
+    from resources.config.loader import load_settings
 
     k, dates = load_settings().model.ranked_places, truth["as_of_date"].nunique()
     for name in TRUTHS:

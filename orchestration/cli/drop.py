@@ -14,7 +14,7 @@ import typer
 from resources.errors import Refused
 
 if TYPE_CHECKING:
-    from resources.config.settings import Settings
+    from resources.config.retailer import Settings
 
 ONE_DAY = dt.timedelta(days=1)
 

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from resources import home
-from resources.config.settings import Settings, TransactionColumns, load_settings
+from resources.config.loader import load_settings
+from resources.config.retailer import Settings, TransactionColumnsConfig
 from resources.errors import NightcartError, Refused
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ GENERIC_NAMES = {
 }
 ITEMS_IN_A_LINE = 6
 SETTINGS_TOLD = (
-    *TransactionColumns.model_fields,
+    *TransactionColumnsConfig.model_fields,
     *(f"products.{name}" for name in ("product_id", "name", "category", "subcategory", "department", "brand")),
     "households.household_id",
 )
@@ -204,7 +205,7 @@ def as_toml(findings: Sequence[Finding]) -> str:
     document.add(
         tomlkit.comment(f"{title}, as `nightcart init` understood its files. Look through it, above all where it")
     )
-    document.add(tomlkit.comment('says "guess". Every setting is described in resources/config/settings.py.'))
+    document.add(tomlkit.comment('says "guess". Every setting is described in resources/config/.'))
     document.add(tomlkit.nl())
     for finding in by_section.pop(""):
         _add(document, finding)
@@ -262,9 +263,10 @@ def _of_the_retailer(name: str, timezone: str | None) -> list[Finding]:
 def _defaults() -> list[Finding]:
     """Settings that no look at the data tells, written out because they are the next ones to be changed."""
     from assets.grocery.onboarding.look import Finding
-    from resources.config.settings import Model, Schedule
+    from resources.config.lifecycle import ScheduleConfig
+    from resources.config.retailer import RecommenderConfig
 
-    schedule, model = Schedule(), Model()  # pyright: ignore[reportCallIssue]
+    schedule, model = ScheduleConfig(), RecommenderConfig()
     tries = "hourly after midnight, in the retailer's time zone, until the day's feed is there"
     weeks = "weeks of labels to train on; with less history, those that there are"
     return [

@@ -195,7 +195,7 @@ def rebuild(
     from orchestration.cli.launch import console
     from orchestration.definitions import build_resources
     from resources import home
-    from resources.config.settings import load_settings
+    from resources.config.loader import load_settings
     from resources.records.privacy import Erasure
 
     adapters = build_resources(home.state())

@@ -17,7 +17,7 @@ from rich.text import Text
 from assets.lifecycle import retraining_ledger as ledger
 from orchestration.cli.adapters import adapters, watchman
 from resources import home
-from resources.config.settings import load_settings
+from resources.config.loader import load_settings
 from resources.errors import Refused
 from resources.records.lifecycle import RetrainingDecision
 from resources.text import listed

@@ -24,7 +24,7 @@ from assets.lifecycle.retraining_ledger import Entry, Ledger
 from orchestration.jobs import backfill, nightly, retraining
 from orchestration.runs.nights import UNDER_WAY
 from orchestration.runs.outcomes import failures
-from resources.config.settings import Retraining
+from resources.config.lifecycle import RetrainingConfig
 from resources.records.lifecycle import Attempt
 from resources.records.store import OperationsDatabase
 
@@ -56,7 +56,7 @@ class Plan:
     why: str
 
 
-def plan(found: Ledger, *, busy: str | None, rule: Retraining, now: dt.datetime) -> Plan:
+def plan(found: Ledger, *, busy: str | None, rule: RetrainingConfig, now: dt.datetime) -> Plan:
     """What to do for the newest decision to train; `busy` names a run that trains and is under way, whoever launched it.
 
     The ends of attempts that can be seen are to be on record before (:func:`settle`).
@@ -95,7 +95,9 @@ def plan(found: Ledger, *, busy: str | None, rule: Retraining, now: dt.datetime)
     return Plan(attempt=attempt, entry=entry, why=f"Attempt {number} of {rule.attempts} at the training of {day}.")
 
 
-def ask(instance: dg.DagsterInstance, operations: OperationsDatabase, *, rule: Retraining, now: dt.datetime) -> Plan:
+def ask(
+    instance: dg.DagsterInstance, operations: OperationsDatabase, *, rule: RetrainingConfig, now: dt.datetime
+) -> Plan:
     """See what became of earlier attempts, and put the next one on record, if it is time for one: whoever asks so runs it."""
     settle(instance, operations, now=now)
     found = plan(ledger.read(operations, now=now), busy=_busy(instance), rule=rule, now=now)

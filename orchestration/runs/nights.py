@@ -16,7 +16,7 @@ from assets.lifecycle.champions import serving
 from assets.partitions import ONE_DAY
 from orchestration.jobs import night_selection, nightly
 from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.feeds import landing
 from resources.records.alerts import Heartbeat
 from resources.records.store import OperationsDatabase

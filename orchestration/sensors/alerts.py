@@ -13,7 +13,7 @@ import dagster as dg
 from orchestration.alerting import heartbeat, night_watch
 from orchestration.alerting.night_watch import Watchman
 from orchestration.runs import hold
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.feeds.reader import FeedReader
 from resources.models.registry import ModelRegistry
 from resources.notifier import Notifier

@@ -25,7 +25,7 @@ from orchestration.arrival.arrivals import (
 from orchestration.jobs import ingestion, nightly
 from orchestration.runs.nights import ARRIVAL_SENSOR, days_under_way, night_request, nights_done
 from orchestration.runs.outcomes import PARTITION_TAG
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.feeds.reader import FeedReader
 from resources.records.feeds import Arrival, Delivery
 from resources.records.store import OperationsDatabase

@@ -7,7 +7,7 @@ import dagster as dg
 from orchestration.alerting.heartbeat import beating
 from orchestration.jobs import retraining
 from orchestration.runs.attempts import ask, tags
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.records.store import OperationsDatabase
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources import home
-from resources.config.settings import DATE_IN_PATH, Landing
+from resources.config.feeds import DATE_IN_PATH, LandingConfig
 from resources.errors import FeedRefused, Unavailable
 
 EVENT = ".event.json"  # ending of the CloudEvent that a deliverer may put beside a file
@@ -57,13 +57,13 @@ def reached(path: str) -> Iterator[None]:
         ) from error
 
 
-def pattern_of(landing: Landing) -> str:
+def pattern_of(landing: LandingConfig) -> str:
     """The landing place's path with `{date}` alone left in it: absolute, or a URL."""
     path = landing.path.replace("{state}", str(home.state()))
     return path if "://" in path else str(home.PROJECT / path)
 
 
-def path_of(landing: Landing, day: dt.date) -> str:
+def path_of(landing: LandingConfig, day: dt.date) -> str:
     """The file of `day`, for a place whose pattern has no globs."""
     return pattern_of(landing).format(date=day)
 
@@ -107,7 +107,7 @@ def _glob(text: str) -> str:
     )
 
 
-def look(landing: Landing) -> list[LandedFile]:
+def look(landing: LandingConfig) -> list[LandedFile]:
     """The files of all days that are in the landing place now, complete or not, by path. Raises as :func:`reached`."""
     import fsspec
 
@@ -141,7 +141,7 @@ def look(landing: Landing) -> list[LandedFile]:
 
 
 def complete(
-    files: Sequence[LandedFile], landing: Landing, *, before: Mapping[str, Look], now: dt.datetime
+    files: Sequence[LandedFile], landing: LandingConfig, *, before: Mapping[str, Look], now: dt.datetime
 ) -> tuple[list[LandedFile], dict[str, Look]]:
     """Those of `files` that are complete at `now`, and what to remember for the next look, by path.
 
@@ -160,7 +160,7 @@ def complete(
     return done, looks
 
 
-def of_days(landing: Landing, days: Collection[dt.date]) -> list[LandedFile]:
+def of_days(landing: LandingConfig, days: Collection[dt.date]) -> list[LandedFile]:
     """The files to read `days` from: with their marker, where there is such a thing, and as many as a day has."""
     by_day: dict[dt.date, list[LandedFile]] = {}
     for file in look(landing):
@@ -178,7 +178,7 @@ def event_beside(path: str) -> str | None:
         return filesystem.cat_file(inside).decode("utf-8", errors="replace") if filesystem.exists(inside) else None
 
 
-def set_aside(path: str, landing: Landing, *, digest: str) -> str:
+def set_aside(path: str, landing: LandingConfig, *, digest: str) -> str:
     """Move a file, with its event and marker, to where nothing reads it; returns where. The same again is the same."""
     import fsspec
 

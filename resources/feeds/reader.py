@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from resources import home
-from resources.config.settings import FeedFiles, Landing
+from resources.config.feeds import FeedConfig, LandingConfig
 from resources.errors import FeedMissing, FeedRefused, Unavailable
 from resources.feeds import landing
 from resources.tables.engine import quoted_name, quoted_text, temporary_name
@@ -83,7 +83,7 @@ class FeedReader:
     raw: Path
 
     def locate(
-        self, files: FeedFiles, *, days: Sequence[dt.date] = (), landing_place: Landing | None = None
+        self, files: FeedConfig, *, days: Sequence[dt.date] = (), landing_place: LandingConfig | None = None
     ) -> list[tuple[str, dt.date | None]]:
         """The paths that the feed has now, with the day that each is for; of a dated feed only those of `days`.
 
@@ -100,7 +100,7 @@ class FeedReader:
         return list(dict.fromkeys(found))  # a file that two patterns match is one file
 
     def keep(
-        self, files: FeedFiles, *, days: Sequence[dt.date] = (), landing_place: Landing | None = None
+        self, files: FeedConfig, *, days: Sequence[dt.date] = (), landing_place: LandingConfig | None = None
     ) -> list[FeedFile]:
         """Copy the files that the feed has now into the raw store, unread: what their digests are.
 
@@ -124,12 +124,12 @@ class FeedReader:
 
     def read(
         self,
-        files: FeedFiles,
+        files: FeedConfig,
         *,
         engine: Backend,
         columns: Collection[str],
         days: Sequence[dt.date] = (),
-        landing_place: Landing | None = None,
+        landing_place: LandingConfig | None = None,
     ) -> tuple[ibis.Table, list[FeedFile]]:
         """The feed's lines as one table of `engine`, and the files that they came from.
 
@@ -141,7 +141,7 @@ class FeedReader:
         return self.lines(files, kept, engine=engine, columns=columns)
 
     def lines(
-        self, files: FeedFiles, kept: Sequence[FeedFile], *, engine: Backend, columns: Collection[str]
+        self, files: FeedConfig, kept: Sequence[FeedFile], *, engine: Backend, columns: Collection[str]
     ) -> tuple[ibis.Table, list[FeedFile]]:
         """The lines of files that were kept, as :meth:`read` gives them."""
         if files.encoding.lower() not in DUCKDB_ENCODINGS:
@@ -345,7 +345,7 @@ def _read_parquet(engine: Backend, files: Sequence[FeedFile]) -> ibis.Table:
     return lines.mutate(source_row=lines.file_row_number + 1, defect=ibis.null("string")).drop("file_row_number")  # pyright: ignore[reportOperatorIssue]
 
 
-def _read_text(engine: Backend, settings: FeedFiles, files: Sequence[FeedFile]) -> ibis.Table:
+def _read_text(engine: Backend, settings: FeedConfig, files: Sequence[FeedFile]) -> ibis.Table:
     """Text files as tables of text columns; a line that does not fit the header is kept whole, with its `defect`."""
     by_header: dict[tuple[str, ...], list[FeedFile]] = defaultdict(list)
     for file in files:
@@ -363,7 +363,7 @@ def _read_text(engine: Backend, settings: FeedFiles, files: Sequence[FeedFile]) 
     return ibis.union(*tables) if len(tables) > 1 else tables[0]
 
 
-def _header(file: FeedFile, settings: FeedFiles) -> tuple[str, ...]:
+def _header(file: FeedFile, settings: FeedConfig) -> tuple[str, ...]:
     opener = gzip.open if file.name.endswith(".gz") else open
     try:
         with opener(file.copy, "rb") as content:
@@ -385,7 +385,7 @@ def _header(file: FeedFile, settings: FeedFiles) -> tuple[str, ...]:
 
 
 def _read_text_of_one_shape(
-    engine: Backend, settings: FeedFiles, header: Sequence[str], files: Sequence[FeedFile]
+    engine: Backend, settings: FeedConfig, header: Sequence[str], files: Sequence[FeedFile]
 ) -> ibis.Table:
     """Read files that share a header.
 

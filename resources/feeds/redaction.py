@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from resources.config.settings import FeedFiles
+from resources.config.feeds import FeedConfig
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,7 +47,7 @@ def tokens(line: str, delimiter: str) -> set[str]:
     return found
 
 
-def count(content: IO[bytes], name: str, files: FeedFiles, column: str, is_it: Is) -> int:
+def count(content: IO[bytes], name: str, files: FeedConfig, column: str, is_it: Is) -> int:
     """How many lines of a file name a household in `column`; none in a file without it."""
     if _is_parquet(name, files):
         import pyarrow as pa
@@ -69,7 +69,7 @@ def count(content: IO[bytes], name: str, files: FeedFiles, column: str, is_it: I
         return 0
 
 
-def blank(copies: Sequence[Path], files: FeedFiles, column: str, is_it: Is) -> int:
+def blank(copies: Sequence[Path], files: FeedConfig, column: str, is_it: Is) -> int:
     """Empty the lines that name a household, in copies of delivered files; returns how many.
 
     All other lines keep their bytes and their number. A copy is replaced whole or not at all; what was made of it in
@@ -93,7 +93,7 @@ def blank(copies: Sequence[Path], files: FeedFiles, column: str, is_it: Is) -> i
     return blanked
 
 
-def _write_blanked(copy: Path, part: IO[bytes], files: FeedFiles, column: str, is_it: Is) -> None:
+def _write_blanked(copy: Path, part: IO[bytes], files: FeedConfig, column: str, is_it: Is) -> None:
     with open(copy, "rb") as content:
         if _is_parquet(copy.name, files):
             import pyarrow.parquet as pq
@@ -182,7 +182,7 @@ def _records(text: IO[str], delimiter: str) -> Iterator[tuple[list[str], str]]:
         taken.clear()
 
 
-def _is_parquet(name: str, files: FeedFiles) -> bool:
+def _is_parquet(name: str, files: FeedConfig) -> bool:
     return (files.format or ("parquet" if ".parquet" in name or ".pq" in name else "csv")) == "parquet"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from assets.partitions import business_days, last_day
-from resources.config.settings import load_settings
+from resources.config.loader import load_settings
 from tests import retailer
 
 NOON = dt.datetime(2025, 6, 15, 12, tzinfo=dt.UTC)

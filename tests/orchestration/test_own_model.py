@@ -12,7 +12,7 @@ import pytest
 
 from assets.lifecycle.reproduce import rebuild
 from orchestration.definitions import build_defs
-from resources.config.settings import load_settings
+from resources.config.loader import load_settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "a_model_of_your_own.md"
 NIGHT = dt.date(2024, 5, 6)

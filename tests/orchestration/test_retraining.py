@@ -23,7 +23,7 @@ from orchestration.runs.attempts import LAUNCH_GRACE
 from orchestration.runs.nights import UNDER_WAY
 from orchestration.sensors import retraining as sensors
 from orchestration.sensors.retraining import retrain_on_decision
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.records.lifecycle import Attempt, PromotionRecord, RetrainingDecision
 from resources.records.quality import Verdict
 from resources.records.store import OperationsDatabase

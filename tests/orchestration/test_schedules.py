@@ -15,7 +15,8 @@ from assets.grocery.training.checks import CHAMPION_GATE
 from orchestration.definitions import defs
 from orchestration.runs.nights import ARRIVAL_SENSOR, SILENCE
 from orchestration.schedules import nightly_schedule
-from resources.config.settings import Landing, Settings
+from resources.config.feeds import LandingConfig
+from resources.config.retailer import Settings
 from resources.records.alerts import Heartbeat
 from resources.records.lifecycle import PromotionRecord
 from resources.records.quality import Verdict
@@ -93,7 +94,7 @@ def test_after_the_last_day_of_a_finished_data_set_it_points_to_replay(world) ->
 
 def test_a_day_in_the_landing_place_is_left_to_the_sensor_while_that_is_at_work(settings, world, tmp_path) -> None:
     at, now = dt.datetime(2024, 5, 8, 1, 30), dt.datetime.now(dt.UTC)
-    landing = Landing.model_validate({"path": f"{tmp_path}/{{date}}.csv", "marker": ".done"})
+    landing = LandingConfig.model_validate({"path": f"{tmp_path}/{{date}}.csv", "marker": ".done"})
     world["settings"] = settings.model_copy(update={"landing": landing})
     world["operations"].beat(ARRIVAL_SENSOR, now=now)
     assert isinstance(tick(at, **world), dg.RunRequest)  # nothing has landed: the feed's own file is there

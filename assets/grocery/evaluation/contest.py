@@ -44,7 +44,7 @@ def enter_model(as_of_dates: Sequence[dt.date], tables_root: str, kept_root: str
     from assets.grocery.training.examples import label_weeks
     from assets.grocery.training.label_weeks import make_missing, read_examples
     from assets.lifecycle.model import Recommender
-    from resources.config.settings import load_settings
+    from resources.config.loader import load_settings
 
     settings, tables, kept = load_settings(), _store(tables_root), _store(kept_root)
     model, catalogue, offers = settings.model, tables.read(PRODUCTS), tables.read(OFFERS)
@@ -80,7 +80,7 @@ def enter_rival(name: str, as_of_dates: Sequence[dt.date], tables_root: str, say
     from assets.grocery.evaluation import rivals
     from assets.grocery.evaluation.history import History
     from assets.grocery.features.purchases import purchases, shopping_days
-    from resources.config.settings import load_settings
+    from resources.config.loader import load_settings
 
     settings, tables = load_settings(), _store(tables_root)
     k, catalogue = settings.model.ranked_places, tables.read(PRODUCTS)

@@ -14,7 +14,7 @@ from assets.partitions import business_days, days_of, fresh_by, last_day, settin
 from assets.privacy import suppression as erased
 from assets.quality import gates
 from assets.reporting import OWNERS, columns, picture, report_days, written
-from resources.config.settings import Offers, Settings
+from resources.config.retailer import OffersConfig, Settings
 from resources.errors import FeedMissing, FeedRefused
 from resources.feeds import redaction as delivered_files
 from resources.feeds.reader import ColumnsMissing, FeedFile, FeedReader
@@ -344,7 +344,7 @@ def offers(
     )
 
 
-def _take_in_offers(feed: Offers | None, feeds: FeedReader, tables: TableStore) -> dict[str, Any]:
+def _take_in_offers(feed: OffersConfig | None, feeds: FeedReader, tables: TableStore) -> dict[str, Any]:
     """Replace the table; what is told of it is kept with it, for the nights that leave it alone."""
     from assets.grocery.ingestion import offers as planned
 

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.backends.duckdb import Backend
 
-    from resources.config.settings import Households, Products
+    from resources.config.retailer import HouseholdsConfig, ProductsConfig
 
 OPTIONAL = ("category", "subcategory", "department", "brand")
 
 
-def products(lines: ibis.Table, feed: Products) -> ibis.Table:
+def products(lines: ibis.Table, feed: ProductsConfig) -> ibis.Table:
     """One row a product: the first of each `product_id`; a product without a name is called by its identifier.
 
     `is_recommendable` is the catalogue's one rule of what may be recommended: no value of the product stands in
@@ -42,7 +42,7 @@ def products(lines: ibis.Table, feed: Products) -> ibis.Table:
     return _first_of(named, "product_id").select(*TABLES[PRODUCTS].columns)
 
 
-def households(lines: ibis.Table, feed: Households) -> ibis.Table:
+def households(lines: ibis.Table, feed: HouseholdsConfig) -> ibis.Table:
     """One row a household: the first of each `household_id`, with the file's other columns as text attributes."""
     key, lines = feed.columns.household_id, _whole(lines)
     given = ("source_file", "source_row", "file_date", "defect", key)

@@ -13,7 +13,7 @@ from assets.grocery.tables import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TRAN
 from assets.partitions import ONE_DAY, days_of
 from assets.partitions import settings as configured
 from assets.quality.gates import Found, Gate, gate_checks
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.backends.duckdb import Backend
 
-    from resources.config.settings import Range, Transactions
+    from resources.config.retailer import Range, TransactionsConfig
 
 ONE_DAY = dt.timedelta(days=1)
 
@@ -73,7 +73,7 @@ class Cleaned:
         }
 
 
-def source_columns(feed: Transactions) -> list[str]:
+def source_columns(feed: TransactionsConfig) -> list[str]:
     """The columns that the feed's files must have."""
     columns = feed.columns
     optional = (columns.basket_id, columns.quantity, columns.sales_value, columns.store_id)
@@ -82,7 +82,7 @@ def source_columns(feed: Transactions) -> list[str]:
 
 def clean(
     delivered: ibis.Table,
-    feed: Transactions,
+    feed: TransactionsConfig,
     *,
     timezone: str,
     first_day: dt.date,
@@ -112,7 +112,7 @@ def clean(
     )
 
 
-def standardise(lines: ibis.Table, feed: Transactions, *, timezone: str) -> ibis.Table:
+def standardise(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> ibis.Table:
     """The feed's lines under our names and types; nothing is judged yet.
 
     Identifiers are text. `occurred_at` is an instant in UTC, without zone. Amounts are float64. What cannot be read is
@@ -164,14 +164,14 @@ def of_days(lines: ibis.Table, *, first_day: dt.date, last_day: dt.date, since: 
     return dated.filter(dated.business_date.isnull() | dated.business_date.between(since, until))
 
 
-def has_lines(delivered: ibis.Table, feed: Transactions, day: dt.date, *, timezone: str) -> bool:
+def has_lines(delivered: ibis.Table, feed: TransactionsConfig, day: dt.date, *, timezone: str) -> bool:
     """Whether the feed has any line of a business day."""
     standard = standardise(delivered, feed, timezone=timezone)
     near = standard.filter(standard.occurred_at.between(day - ONE_DAY, day + 2 * ONE_DAY))
     return bool(near.filter(near.business_date == day).limit(1).count().execute())
 
 
-def judge(lines: ibis.Table, feed: Transactions) -> ibis.Table:
+def judge(lines: ibis.Table, feed: TransactionsConfig) -> ibis.Table:
     """`lines` (of :func:`of_days`) with `rule`: the first of :data:`RULES` that each breaks, or null."""
     import ibis
 
@@ -209,7 +209,7 @@ def judge(lines: ibis.Table, feed: Transactions) -> ibis.Table:
     return judged.cache()
 
 
-def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: Transactions) -> ibis.Table:
+def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: TransactionsConfig) -> ibis.Table:
     """The broken lines of :func:`judge` with their reason, and the whole line as it was `delivered`, as JSON."""
     import ibis
 
@@ -245,13 +245,13 @@ def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: Transactions) -
     return found.mutate(reason=reason).select(*QUARANTINE_COLUMNS)
 
 
-def _ranges(feed: Transactions) -> dict[str, Range]:
+def _ranges(feed: TransactionsConfig) -> dict[str, Range]:
     """The contract's ranges of the amounts that the feed has."""
     has = {"quantity": feed.columns.quantity, "sales_value": feed.columns.sales_value}
     return {name: getattr(feed.contract, name) for name, column in has.items() if column}
 
 
-def _are_allowed(lines: ibis.Table, feed: Transactions) -> dict[str, ir.BooleanValue]:
+def _are_allowed(lines: ibis.Table, feed: TransactionsConfig) -> dict[str, ir.BooleanValue]:
     """Whether each line has an allowed value, by column; an empty one is none of them."""
     return {name: lines[name].isin(values).fill_null(False) for name, values in feed.contract.allowed.items()}
 
@@ -311,7 +311,7 @@ def _number(lines: ibis.Table, column: str | None, decimal: str) -> ir.FloatingV
     return value.try_cast("float64")
 
 
-def _instant(lines: ibis.Table, feed: Transactions, *, timezone: str) -> ir.TimestampValue:
+def _instant(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> ir.TimestampValue:
     """When each line was bought, in UTC; null where it cannot be read.
 
     A time with an offset is an instant; one without is a wall-clock time of `timestamps_in`.

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection
 from zoneinfo import ZoneInfo
 
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.text import listed
 
 ONE_DAY = dt.timedelta(days=1)

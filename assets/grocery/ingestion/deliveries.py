@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from resources.config.settings import Transactions
+from resources.config.retailer import TransactionsConfig
 from resources.errors import FeedRefused
 from resources.feeds.reader import ColumnsMissing, FeedFile
 from resources.records.feeds import Delivery
@@ -62,7 +62,7 @@ def lacking(error: ColumnsMissing, good: Delivery | None) -> FeedRefused:
     )
 
 
-def refuse_other_types(files: Sequence[FeedFile], feed: Transactions, good: Delivery | None) -> None:
+def refuse_other_types(files: Sequence[FeedFile], feed: TransactionsConfig, good: Delivery | None) -> None:
     """Raise :class:`FeedRefused` for a file whose columns have other types than the contract says.
 
     Where it says nothing, columns that tell who, what or when must have the type of the last good day: as another one
@@ -164,7 +164,7 @@ FAULTS: Mapping[str, str] = {
 }
 
 
-def fault(column: str, day: Mapping[str, float], feed: Transactions, *, aside: SetAside | None) -> str:
+def fault(column: str, day: Mapping[str, float], feed: TransactionsConfig, *, aside: SetAside | None) -> str:
     """What is wrong with a day whose profile (a row of `profile`) has an unexpected `column`."""
     contract = feed.contract
     return FAULTS[column].format(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.backends.duckdb import Backend
 
-    from resources.config.settings import Offers
+    from resources.config.retailer import OffersConfig
 
 VERSION = "1"
 
@@ -42,14 +42,14 @@ class Tally:
     beside: int
 
 
-def source_columns(feed: Offers) -> list[str]:
+def source_columns(feed: OffersConfig) -> list[str]:
     """The columns that the feed's files must have."""
     columns = feed.columns
     optional = (columns.store_id, columns.starts_on, columns.ends_on, columns.week)
     return [columns.product_id, *(name for name in optional if name), *feed.where, *feed.unless]
 
 
-def offers(lines: ibis.Table, feed: Offers) -> ibis.Table:
+def offers(lines: ibis.Table, feed: OffersConfig) -> ibis.Table:
     """One row for each product and period: the columns of :data:`TYPES`; lines that break a rule are left out.
 
     `reach` (above 0, up to 1) is the share of the stores of the period that have the offer: of those that any readable
@@ -78,7 +78,7 @@ def offers(lines: ibis.Table, feed: Offers) -> ibis.Table:
     return known.select(*TYPES)
 
 
-def tally(lines: ibis.Table, feed: Offers) -> Tally:
+def tally(lines: ibis.Table, feed: OffersConfig) -> Tally:
     """How many of the file's lines became offers, and why not the others."""
     judged = _judged(lines, feed)
     counts = judged.group_by("rule", "counts").agg(lines=judged.count()).to_pyarrow().to_pylist()
@@ -95,13 +95,13 @@ def no_offers(engine: Backend) -> ibis.Table:
     return engine.create_table(temporary_name("offers"), schema=TYPES, temp=True)
 
 
-def inputs_of(feed: Offers | None, digests: Sequence[str]) -> str:
+def inputs_of(feed: OffersConfig | None, digests: Sequence[str]) -> str:
     """A digest of all that the table is made of: the files (by `digests`), the settings and this module's version."""
     settings = feed.model_dump_json() if feed else ""
     return hashlib.sha256("\n".join([VERSION, settings, *digests]).encode()).hexdigest()[:16]
 
 
-def _judged(lines: ibis.Table, feed: Offers) -> ibis.Table:
+def _judged(lines: ibis.Table, feed: OffersConfig) -> ibis.Table:
     """Each line's keys (`product`, `store`, `first`, `last`), the `rule` that it breaks, and whether it `counts`.
 
     Keys are numbers where the file has numbers, and a period is its week where it has one: twenty million lines with
@@ -128,7 +128,7 @@ def _judged(lines: ibis.Table, feed: Offers) -> ibis.Table:
     )
 
 
-def _counts(lines: ibis.Table, feed: Offers) -> ir.BooleanValue:
+def _counts(lines: ibis.Table, feed: OffersConfig) -> ir.BooleanValue:
     """Whether the configuration lets each line count; an empty value is none of any list."""
     import ibis
 
@@ -141,7 +141,7 @@ def _is_one_of(lines: ibis.Table, column: str, values: Sequence[str]) -> ir.Bool
     return lines[column].cast("string").strip().isin(values).fill_null(False)
 
 
-def _period(lines: ibis.Table, feed: Offers) -> tuple[ir.Value, ir.Value]:
+def _period(lines: ibis.Table, feed: OffersConfig) -> tuple[ir.Value, ir.Value]:
     """The first and the last day of each line, or its week as both; null where they cannot be read."""
     import ibis
 
@@ -155,7 +155,7 @@ def _period(lines: ibis.Table, feed: Offers) -> tuple[ir.Value, ir.Value]:
     return _date(lines[columns.starts_on], feed), _date(lines[columns.ends_on], feed)
 
 
-def _days(found: ibis.Table, feed: Offers) -> dict[str, ir.DateValue]:
+def _days(found: ibis.Table, feed: OffersConfig) -> dict[str, ir.DateValue]:
     """`starts_on` and `ends_on` of each period."""
     import ibis
 
@@ -165,7 +165,7 @@ def _days(found: ibis.Table, feed: Offers) -> dict[str, ir.DateValue]:
     return {"starts_on": starts_on, "ends_on": _later(starts_on, ibis.literal(6))}
 
 
-def _date(value: ir.Value, feed: Offers) -> ir.DateValue:
+def _date(value: ir.Value, feed: OffersConfig) -> ir.DateValue:
     """The dates of a column: of a date or a time its day, of text as ISO 8601 or `date_format` says."""
     if value.type().is_date() or value.type().is_timestamp():
         return value.cast("date")

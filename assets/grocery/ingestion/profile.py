@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion.cleaning import TYPES
-from resources.config.settings import Transactions
+from resources.config.retailer import TransactionsConfig
 from resources.tables.engine import in_zone
 from resources.validation import Expectation
 
@@ -31,7 +31,7 @@ def profile(
     days: Sequence[dt.date],
     closed: Sequence[dt.date],
     lines_by_day: Mapping[dt.date | None, int],
-    feed: Transactions,
+    feed: TransactionsConfig,
     timezone: str,
 ) -> pd.DataFrame:
     """One row for each of `days`, indexed by `business_date`; `lines_by_day` are the table's rows of all days so far.
@@ -104,7 +104,7 @@ def volume_against_weekday(day: dt.date, lines_by_day: Mapping[dt.date | None, i
     return lines_by_day[day] / usual_lines(day, lines_by_day) if lines_by_day.get(day) else float("nan")
 
 
-def expectations(feed: Transactions) -> dict[str, list[Expectation]]:
+def expectations(feed: TransactionsConfig) -> dict[str, list[Expectation]]:
     """What each check expects of the columns of :func:`profile`."""
     contract = feed.contract
 

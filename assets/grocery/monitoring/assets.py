@@ -15,7 +15,7 @@ from assets.lifecycle.retraining import Known, choose
 from assets.partitions import ONE_DAY, business_days, days_back, days_of
 from assets.quality import gates, staleness
 from assets.reporting import OWNERS, columns, picture, report_days, written
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.records.lifecycle import PromotionRecord, RetrainingDecision, RetrainingRequest, Signal
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore

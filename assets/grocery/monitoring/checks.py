@@ -20,7 +20,7 @@ from assets.lifecycle.champions import serving
 from assets.lifecycle.signals import BAD, NIGHTS_KEPT, newest, signal
 from assets.partitions import ONE_DAY, days_of
 from assets.reporting import picture
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.models.registry import ModelRegistry
 from resources.records.lifecycle import Signal
 from resources.records.store import OperationsDatabase
@@ -208,4 +208,4 @@ def outcomes(night: Night, reference: Reference) -> Seen:
         return found.promised if found else {}
 
     windows = [Window(**row) for row in weeks]
-    return decay(windows, day=night.day, promised=promised, min_households=night.settings.promotion.min_households)
+    return decay(windows, day=night.day, promised=promised, min_households=night.settings.promotion.min_subjects)

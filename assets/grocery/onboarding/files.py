@@ -1,4 +1,4 @@
-"""Where a retailer's files are and how they are written: what `FeedFiles` needs to know, found out from the files."""
+"""Where a retailer's files are and how they are written: what `FeedConfig` needs to know, found out from the files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resources import home
-from resources.config.settings import FeedFiles
+from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds.reader import OUR_COLUMNS, FeedReader, open_file
 from resources.text import listed
@@ -59,7 +59,7 @@ FOREIGN = {
 class Found:
     """The files of a feed as settings say it; `days` are those that their names say, if every name says one."""
 
-    files: FeedFiles
+    files: FeedConfig
     days: tuple[dt.date, ...] = ()
     undated_path: tuple[str, ...] = ()
 
@@ -74,11 +74,11 @@ def find(argument: str) -> Found:
     Raises :class:`Refused` when there are none or they are no feed, saying what they are.
     """
     pattern = _pattern(argument)
-    paths = [path for path, _ in FeedReader(raw=Path()).locate(FeedFiles(path=[pattern]))]
+    paths = [path for path, _ in FeedReader(raw=Path()).locate(FeedConfig(path=[pattern]))]
     if not paths:
         raise Refused(f"There is no file at {argument}.", remedy="name an existing file, folder, glob or URL.")
     dated, days = one_file_a_day(paths) or (pattern, ())
-    files = _written(paths[0], FeedFiles(path=[_in_project(dated)]))
+    files = _written(paths[0], FeedConfig(path=[_in_project(dated)]))
     if not days:
         _refuse_a_mixture(paths, files)
     return Found(files=files, days=days, undated_path=(_in_project(pattern),))
@@ -178,7 +178,7 @@ def _in_project(path: str) -> str:
     return path.removeprefix(inside)
 
 
-def _written(path: str, files: FeedFiles) -> FeedFiles:
+def _written(path: str, files: FeedConfig) -> FeedConfig:
     """`files` with format, delimiter, encoding and decimal separator, from the beginning of the file `path`."""
     first = _beginning(path)
     if not first:
@@ -212,7 +212,7 @@ def _written(path: str, files: FeedFiles) -> FeedFiles:
     return files.model_copy(update=different)
 
 
-def _refuse_a_mixture(paths: Sequence[str], files: FeedFiles) -> None:
+def _refuse_a_mixture(paths: Sequence[str], files: FeedConfig) -> None:
     """Refuse files that share less than half of their columns: a folder of transactions, products and others."""
     first, *others = paths[:FILES_COMPARED]
     own = _columns(first, files)
@@ -227,7 +227,7 @@ def _refuse_a_mixture(paths: Sequence[str], files: FeedFiles) -> None:
             )
 
 
-def _columns(path: str, files: FeedFiles) -> set[str]:
+def _columns(path: str, files: FeedConfig) -> set[str]:
     first = _beginning(path, HEADER_BYTES)
     if first.startswith(PARQUET):
         import pyarrow.parquet as pq

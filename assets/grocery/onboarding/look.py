@@ -17,7 +17,8 @@ from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.profile import volume_against_weekday
 from assets.grocery.onboarding import times, words
 from assets.grocery.onboarding.files import Found
-from resources.config.settings import FeedFiles, TransactionColumns, TransactionContract, Transactions
+from resources.config.feeds import FeedConfig
+from resources.config.retailer import TransactionColumnsConfig, TransactionContractConfig, TransactionsConfig
 from resources.errors import Refused
 from resources.feeds.reader import OUR_COLUMNS
 from resources.text import listed
@@ -93,7 +94,7 @@ class Understood:
 
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
-    feed: Transactions
+    feed: TransactionsConfig
     standard: ibis.Table
     past: Past
     typical_day: dt.date
@@ -125,9 +126,9 @@ def transactions(
     free = _without(free, [household.value])
     product = _product(free, told)
     free = _without(free, [product.value])
-    feed = Transactions(
+    feed = TransactionsConfig(
         **found.files.model_dump(),
-        columns=TransactionColumns(
+        columns=TransactionColumnsConfig(
             household_id=household.value, product_id=product.value, occurred_at=list(when.columns)
         ),  # pyright: ignore[reportCallIssue]
         timestamps_in=when.zone,
@@ -163,7 +164,7 @@ def transactions(
         "sales_value": sales_value,
         "store_id": store,
     }
-    feed = feed.model_copy(update={"columns": TransactionColumns(**{name: f.value for name, f in named.items()})})
+    feed = feed.model_copy(update={"columns": TransactionColumnsConfig(**{name: f.value for name, f in named.items()})})
     if not when.has_time_of_day and basket.value is None:
         notes.append("There are dates without times and no baskets: what a household buys in a day is one basket.")
 
@@ -172,7 +173,7 @@ def transactions(
     past = history({row["business_date"]: row["n"] for row in counted if row["business_date"]}, today=today)
     notes += _notes_on(past)
     contract = _contract(standard, feed)
-    feed = feed.model_copy(update={"contract": TransactionContract(**{f.setting: f.value for f in contract})})
+    feed = feed.model_copy(update={"contract": TransactionContractConfig(**{f.setting: f.value for f in contract})})
     measured, notes_on_days, typical_day = _measured(standard, feed, past, today=today)
     how = "ISO 8601" if when.format is None else "see occurred_at" * when.is_guess
     formatted = Finding(setting="timestamp_format", value=when.format, why=how, is_guess=when.is_guess)
@@ -194,7 +195,7 @@ def transactions(
 
 
 def products(
-    lines: ibis.Table, files: FeedFiles, *, ids: ibis.Table, told: Mapping[str, Sequence[str]]
+    lines: ibis.Table, files: FeedConfig, *, ids: ibis.Table, told: Mapping[str, Sequence[str]]
 ) -> list[Finding]:
     """The settings of a catalogue, from its `lines`; `ids` are the products sold, in one column.
 
@@ -207,7 +208,7 @@ def products(
 
 
 def products_in(
-    lines: ibis.Table, feed: Transactions, *, told: Mapping[str, Sequence[str]]
+    lines: ibis.Table, feed: TransactionsConfig, *, told: Mapping[str, Sequence[str]]
 ) -> tuple[list[Finding], list[str]]:
     """The settings of a catalogue that the transactions themselves are, if their lines describe their products; notes.
 
@@ -233,13 +234,13 @@ def products_in(
         return [], [
             f"{' and '.join(described)} could make a catalogue: put all products into one file, --products FILE."
         ]
-    files = FeedFiles(**feed.model_dump(include=set(FeedFiles.model_fields)))
+    files = FeedConfig(**feed.model_dump(include=set(FeedConfig.model_fields)))
     key = Finding(setting="product_id", value=feed.columns.product_id, why="the first line of a product describes it")
     return [*_files(files, "products"), *_under("products.columns", key, *found.values())], []
 
 
 def households(
-    lines: ibis.Table, files: FeedFiles, *, ids: ibis.Table, told: Mapping[str, Sequence[str]]
+    lines: ibis.Table, files: FeedConfig, *, ids: ibis.Table, told: Mapping[str, Sequence[str]]
 ) -> list[Finding]:
     """The settings of a household file, from its `lines`; `ids` are the households that bought, in one column.
 
@@ -341,7 +342,7 @@ def _store(columns: Mapping[str, Column], told: Mapping[str, Sequence[str]]) -> 
 def _basket(
     lines: ibis.Table,
     columns: Mapping[str, Column],
-    feed: Transactions,
+    feed: TransactionsConfig,
     told: Mapping[str, Sequence[str]],
     *,
     timezone: str,
@@ -396,7 +397,7 @@ def _quantity(columns: Mapping[str, Column], told: Mapping[str, Sequence[str]]) 
 def _sales_value(
     lines: ibis.Table,
     columns: Mapping[str, Column],
-    feed: Transactions,
+    feed: TransactionsConfig,
     basket: str | None,
     quantity: str | None,
     told: Mapping[str, Sequence[str]],
@@ -432,7 +433,7 @@ def _sales_value(
     return Finding(setting="sales_value", value=None, why=why)
 
 
-def _growth(lines: ibis.Table, value: str, quantity: str, feed: Transactions) -> float | None:
+def _growth(lines: ibis.Table, value: str, quantity: str, feed: TransactionsConfig) -> float | None:
     """By which power a column grows with the quantity within a product: 1 for a line's total, 0 for a unit's price.
 
     The pooled slope of log value on log quantity; None without enough products sold in different quantities.
@@ -646,12 +647,12 @@ def _notes_on(past: Past) -> list[str]:
     return notes
 
 
-def _is_of_the_files_days(lines: ibis.Table, feed: Transactions, *, timezone: str) -> bool:
+def _is_of_the_files_days(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> bool:
     standard = cleaning.standardise(lines, feed, timezone=timezone)
     return bool(((standard.local_date == standard.file_date).mean().execute() or 0) >= NEARLY_ALL)
 
 
-def _contract(standard: ibis.Table, feed: Transactions) -> list[Finding]:
+def _contract(standard: ibis.Table, feed: TransactionsConfig) -> list[Finding]:
     """Ranges that the data keeps, and which habits of the feed are none of its mistakes."""
     once = standard.filter(standard.basket_id.notnull() & standard.product_id.notnull())
     lines = once.group_by("business_date", "basket_id", "product_id").agg(n=once.count())
@@ -703,7 +704,7 @@ def outward(value: float) -> float:
 
 
 def _measured(
-    standard: ibis.Table, feed: Transactions, past: Past, *, today: dt.date
+    standard: ibis.Table, feed: TransactionsConfig, past: Past, *, today: dt.date
 ) -> tuple[list[Finding], list[str], dt.date]:
     """What the contract must allow of a day, measured by judging the whole history; notes; and a typical day."""
     days = [past.first + n * ONE_DAY for n in range((past.last - past.first).days + 1)]
@@ -760,12 +761,12 @@ def _under(section: str, *findings: Finding) -> list[Finding]:
     return [replace(each, setting=f"{section}.{each.setting}") for each in findings]
 
 
-def _files(files: FeedFiles, section: str = "transactions") -> list[Finding]:
+def _files(files: FeedConfig, section: str = "transactions") -> list[Finding]:
     """The settings of where the files are and how they are written; defaults are not repeated."""
     path = files.path[0] if len(files.path) == 1 else list(files.path)
     found = [Finding(setting="path", value=path, why="a file a day" if files.is_dated else "")]
     for name in ("format", "delimiter", "encoding", "decimal"):
         value = getattr(files, name)
-        if value != FeedFiles.model_fields[name].default:
+        if value != FeedConfig.model_fields[name].default:
             found.append(Finding(setting=name, value=value))
     return _under(section, *found)

@@ -25,7 +25,7 @@ from assets.lifecycle.champions import serving
 from assets.partitions import business_days, days_back, days_of, fresh_by
 from assets.quality import gates, staleness
 from assets.reporting import OWNERS, columns, lineage, picture, report_days, written
-from resources.config.settings import Model, Settings
+from resources.config.retailer import RecommenderConfig, Settings
 from resources.errors import Damaged, Refused
 from resources.models.registry import CHAMPION, ModelRegistry
 from resources.policy.client import Policy
@@ -168,7 +168,7 @@ def _score(
     )
 
 
-def candidates_of(built: "FeatureTables", model: Model, kept_back: "pd.DataFrame") -> "ir.Table":
+def candidates_of(built: "FeatureTables", model: RecommenderConfig, kept_back: "pd.DataFrame") -> "ir.Table":
     """What is scored: candidates without those that the policy kept back (:func:`assets.grocery.scoring.allowed.denied`)."""
     import ibis
 

@@ -10,7 +10,7 @@ from assets.grocery.tables import HOUSEHOLD, HOUSEHOLD_PRODUCT, PRODUCT, PRODUCT
 from assets.lifecycle.champions import serving
 from assets.partitions import ONE_DAY, days_of
 from assets.quality.gates import Found, Gate, gate_checks
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.policy.client import Policy
 from resources.records.lifecycle import PromotionRecord
 from resources.records.store import OperationsDatabase

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assets.lifecycle.model import Recommender
-    from resources.config.settings import Settings
+    from resources.config.retailer import Settings
     from resources.models.registry import ModelRegistry, ModelVersion
     from resources.records.store import OperationsDatabase
     from resources.tables.store import TableStore

@@ -26,7 +26,7 @@ from assets.lifecycle.versions import SAMPLE, frozen, registration
 from assets.partitions import business_days, days_of
 from assets.quality import gates
 from assets.reporting import OWNERS, picture, written
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.errors import Refused
 from resources.models.registry import ModelRecord, ModelRegistry, ModelVersion, digest
 from resources.policy.client import Policy

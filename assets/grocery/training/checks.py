@@ -11,7 +11,7 @@ from assets.lifecycle.decision import CHALLENGER
 from assets.lifecycle.versions import sound
 from assets.partitions import ONE_DAY, days_of
 from assets.quality.gates import Found, Gate, gate_checks
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.errors import Refused
 from resources.models.registry import CHAMPION, ModelRegistry
 from resources.records.store import OperationsDatabase

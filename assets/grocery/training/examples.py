@@ -15,7 +15,7 @@ from resources.errors import Refused
 if TYPE_CHECKING:
     import ibis
 
-    from resources.config.settings import Model
+    from resources.config.retailer import RecommenderConfig
 
 VERSION = "4"
 LABEL_DAYS = 7
@@ -70,7 +70,7 @@ def label_weeks(day: dt.date, *, train: int, holdout: int, first_day: dt.date) -
 
 
 def examples(
-    transactions: ibis.Table, products: ibis.Table, offers: ibis.Table, *, as_of: dt.date, model: Model
+    transactions: ibis.Table, products: ibis.Table, offers: ibis.Table, *, as_of: dt.date, model: RecommenderConfig
 ) -> ibis.Table:
     """The candidates as of `as_of`'s close, labelled with what was bought in the seven days after.
 
@@ -132,7 +132,7 @@ def _drawn(transactions: ibis.Table, truth: ibis.Table, *, as_of: dt.date, most:
     return kept.filter(kept.place < most).select("household_id", stands_for=stands_for.cast("float32"), fold=fold)
 
 
-def inputs_of(*, transactions: str, products: str, offers: str, model: Model) -> str:
+def inputs_of(*, transactions: str, products: str, offers: str, model: RecommenderConfig) -> str:
     """A digest of all that a labelled week is made from: the same inputs, the same examples.
 
     `transactions`, `products` and `offers` are digests of the lines up to the end of the week, of the catalogue and of

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-    from resources.config.settings import Model
+    from resources.config.retailer import RecommenderConfig
     from resources.tables.store import Commit, TableStore
 
 
@@ -30,7 +30,12 @@ class Made:
 
 
 def make_missing(
-    weeks: Sequence[dt.date], *, sources: TableStore, kept_in: TableStore, model: Model, say: Callable[[str], object]
+    weeks: Sequence[dt.date],
+    *,
+    sources: TableStore,
+    kept_in: TableStore,
+    model: RecommenderConfig,
+    say: Callable[[str], object],
 ) -> Made:
     """Make those of the label weeks after the closes `weeks` that `kept_in` does not have, from the tables of `sources`."""
     import ibis

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import ibis
 
     from assets.lifecycle.model import Recommender
-    from resources.config.settings import Settings
+    from resources.config.retailer import Settings
     from resources.tables.store import TableStore
 
 # Nights whose features a reference has, if they are stored: some are of the weekday, such as the days since the last trip.

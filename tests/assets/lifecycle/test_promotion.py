@@ -34,12 +34,12 @@ from assets.lifecycle.promotion import (
     reasons,
 )
 from resources import home
-from resources.config.settings import Model, Promotion
+from resources.config.retailer import RecommenderConfig, RecommenderPromotionConfig
 from resources.models.registry import BUSINESS_DATE, ModelVersion
 from resources.policy.client import Answer, Policy
 from resources.records.lifecycle import Signal
 
-RULE = Promotion(bootstrap_samples=300, min_households=20)
+RULE = RecommenderPromotionConfig(bootstrap_samples=300, min_households=20)
 POLICY = Policy(folder=str(home.PROJECT / "config" / "policy"))
 DAY = dt.date(2024, 3, 31)
 HOUSEHOLDS = 100
@@ -344,7 +344,7 @@ class TestJudging:
             "challenger": ("challenger (version 2)", self.HABIT),
             "baselines": {self.POPULAR.title: self.POPULAR},
             "champion": ("champion (version 1)", self.POPULAR),
-            "model": Model(top_k=1, explore_places=0),
+            "model": RecommenderConfig(top_k=1, explore_places=0),
             "rule": RULE,
         }
         return judge(holdout(), bought(), **given | others)
@@ -365,9 +365,9 @@ class TestJudging:
 
     def test_only_the_places_by_score_are_judged(self):
         # The second place would hold the best seller for the challenger, for the others what was bought.
-        found = self.judged(model=Model(top_k=2, explore_places=1))
+        found = self.judged(model=RecommenderConfig(top_k=2, explore_places=1))
         assert found.numbers()["quality"]["global top"]["recall"] == [0.0, 0.0, 0.0]
-        both = self.judged(model=Model(top_k=2, explore_places=0))
+        both = self.judged(model=RecommenderConfig(top_k=2, explore_places=0))
         assert both.numbers()["quality"]["global top"]["recall"] == [0.5, 0.5, 0.5]
 
     def test_slices_are_against_the_champion(self):
@@ -406,13 +406,13 @@ class TestJudging:
             challenger=("challenger", self.HABIT),
             baselines={"popular": self.POPULAR},
             champion=None,
-            model=Model(top_k=1, explore_places=0),
+            model=RecommenderConfig(top_k=1, explore_places=0),
             rule=RULE,
         )
         assert found.households == 30
 
     def test_scores_that_are_probabilities_are_held_against_the_holdout(self):
-        found = self.judged(challenger=("challenger", Known()), model=Model(top_k=2, explore_places=0))
+        found = self.judged(challenger=("challenger", Known()), model=RecommenderConfig(top_k=2, explore_places=0))
         assert found.scores_are_probabilities
         assert found.calibration_error == pytest.approx(0.1)
 
@@ -422,7 +422,9 @@ class TestJudging:
 
 class TestEvaluating:
     def test_places_by_score_and_for_discoveries_have_metrics_of_their_own(self):
-        found = evaluated(PersonalTopFrequency(), holdout(), model=Model(top_k=3, explore_places=1), rule=RULE)
+        found = evaluated(
+            PersonalTopFrequency(), holdout(), model=RecommenderConfig(top_k=3, explore_places=1), rule=RULE
+        )
         # By score: own, then the best seller. The place that is left has the other product, which was bought.
         assert found.metrics() == {
             "recall_at_2": 0.5,
@@ -435,7 +437,7 @@ class TestEvaluating:
         assert found.curve is None
 
     def test_probabilities_are_held_against_what_became_of_the_lists(self):
-        found = evaluated(Known(), holdout(), model=Model(top_k=2, explore_places=0), rule=RULE)
+        found = evaluated(Known(), holdout(), model=RecommenderConfig(top_k=2, explore_places=0), rule=RULE)
         # Listed are own at .9, bought by all, and of two at .1 the first, bought by nobody.
         assert found.metrics()["calibration_error"] == pytest.approx(0.1)
         assert set(found.metrics()) == {"recall_at_2", "ndcg_at_2", "hit_rate_at_2", "calibration_error"}
@@ -445,7 +447,8 @@ class TestEvaluating:
         idle["household_id"] = "I" + idle["household_id"]
         both = pd.concat([holdout(), idle], ignore_index=True)
         alone, together = (
-            evaluated(Known(), rows, model=Model(top_k=1, explore_places=0), rule=RULE) for rows in (holdout(), both)
+            evaluated(Known(), rows, model=RecommenderConfig(top_k=1, explore_places=0), rule=RULE)
+            for rows in (holdout(), both)
         )
         assert together.metrics()["recall_at_1"] == alone.metrics()["recall_at_1"] == 0.5
         assert alone.metrics()["calibration_error"] == pytest.approx(0.1)

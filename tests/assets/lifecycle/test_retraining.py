@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from assets.lifecycle.retraining import Choice, Known, choose
-from resources.config.settings import Retraining
+from resources.config.lifecycle import RetrainingConfig
 from resources.records.lifecycle import RetrainingDecision, RetrainingRequest, Signal
 
-RULE = Retraining()  # pyright: ignore[reportCallIssue]
+RULE = RetrainingConfig()
 TRAINED = dt.date(2024, 3, 1)
 NOON = dt.datetime(2024, 3, 20, 12, tzinfo=dt.UTC)
 
@@ -64,7 +64,7 @@ KNOWN = Known(trained_on=TRAINED, serving=3, newest_promotion=1)
 PATIENT = RULE.model_copy(update={"max_age_days": 90, "new_label_weeks": 12})
 
 
-def causes(day: dt.date, known: Known, rule: Retraining = PATIENT) -> list[str]:
+def causes(day: dt.date, known: Known, rule: RetrainingConfig = PATIENT) -> list[str]:
     """What the decision to train rests on; nothing when it is a no."""
     choice = choose(day, known, rule=rule)
     assert choice

@@ -7,11 +7,11 @@ import datetime as dt
 from assets.grocery.training.checks import CHAMPION_GATE
 from assets.lifecycle import retraining_ledger as ledger
 from assets.lifecycle.retraining_ledger import Ledger, exhausted
-from resources.config.settings import Retraining
+from resources.config.lifecycle import RetrainingConfig
 from resources.records.lifecycle import Attempt, PromotionRecord, RetrainingDecision
 from resources.records.quality import Verdict
 
-RULE = Retraining(attempts=2)  # pyright: ignore[reportCallIssue]
+RULE = RetrainingConfig(attempts=2)
 DAY = dt.date(2024, 3, 8)
 NOON = dt.datetime(2024, 3, 9, 12, tzinfo=dt.UTC)
 

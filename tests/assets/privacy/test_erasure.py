@@ -23,7 +23,9 @@ from assets.privacy import erasure
 from assets.privacy import suppression as erased
 from assets.privacy.erasure import Reached, forget, look
 from assets.quality import gates, staleness
-from resources.config.settings import FeedFiles, Transactions, load_settings
+from resources.config.feeds import FeedConfig
+from resources.config.loader import load_settings
+from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused, Unavailable
 from resources.feeds import redaction as delivered_files
 from resources.records.feeds import Delivery
@@ -340,7 +342,7 @@ def test_another_store_is_emptied_too(shop, tmp_path: Path) -> None:
 # What a feed brings
 
 
-FEED = Transactions.model_validate(
+FEED = TransactionsConfig.model_validate(
     {"path": "s.csv", "columns": {"household_id": "who", "product_id": "what", "occurred_at": "at", "basket_id": "no"}}
 )
 
@@ -407,7 +409,7 @@ def test_the_household_file_is_taken_in_without_it(engine) -> None:
 # Kept copies
 
 
-CSV = FeedFiles(path=["x"])
+CSV = FeedConfig(path=["x"])
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])

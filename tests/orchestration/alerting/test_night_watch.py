@@ -19,7 +19,7 @@ from orchestration.alerting import night_watch
 from orchestration.alerting.heartbeat import AWAKE, WATCH
 from orchestration.alerting.night_watch import Watchman, drifting, due_night
 from orchestration.runs import attempts
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 from resources.feeds.reader import FeedReader
 from resources.models.registry import ModelRegistry
 from resources.records.alerts import Alert

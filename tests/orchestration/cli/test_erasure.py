@@ -20,7 +20,7 @@ from assets.privacy.suppression import hashed, the_key
 from assets.quality import gates, staleness
 from orchestration.cli import screens
 from orchestration.cli.erasure import _under_way, forget
-from resources.config.settings import load_settings
+from resources.config.loader import load_settings
 from resources.errors import Refused
 from resources.records.privacy import Erasure
 from resources.records.publication import Publication

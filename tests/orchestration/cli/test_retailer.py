@@ -14,7 +14,8 @@ import pytest
 
 from orchestration.cli import retailer
 from resources import home
-from resources.config.settings import Settings, load_settings
+from resources.config.loader import load_settings
+from resources.config.retailer import Settings
 from resources.errors import Refused
 
 PRODUCTS = 60

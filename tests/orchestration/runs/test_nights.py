@@ -33,7 +33,7 @@ from orchestration.definitions import build_defs
 from orchestration.jobs import night_selection
 from orchestration.sensors.retraining import retrain_on_decision
 from resources import home
-from resources.config.settings import load_settings
+from resources.config.loader import load_settings
 from resources.errors import Damaged, Refused
 from resources.feeds.reader import FeedReader
 from resources.models.registry import CHAMPION, ModelRegistry

@@ -17,7 +17,8 @@ from orchestration.arrival import arrivals
 from orchestration.definitions import build_defs
 from orchestration.runs.nights import PARTITION_TAG
 from orchestration.sensors.arrival import ingest_on_arrival
-from resources.config.settings import Landing, Settings
+from resources.config.feeds import LandingConfig
+from resources.config.retailer import Settings
 from resources.feeds import events
 from resources.feeds.landing import EVENT, SET_ASIDE
 from resources.feeds.reader import FeedReader
@@ -113,7 +114,7 @@ class Shop:
 @pytest.fixture
 def shop(tmp_path, settings: Settings, tables: TableStore, feeds: FeedReader, operations, instance) -> Shop:
     (tmp_path / "landing").mkdir()
-    place = Landing.model_validate({"path": f"{tmp_path}/landing/{{date}}*.csv", "marker": ".done"})
+    place = LandingConfig.model_validate({"path": f"{tmp_path}/landing/{{date}}*.csv", "marker": ".done"})
     # Its own path has no files: all that comes, comes to the landing place.
     feed = settings.transactions.model_copy(update={"path": [f"{tmp_path}/nothing/{{date}}.csv"]})
     own = settings.model_copy(update={"landing": place, "transactions": feed})

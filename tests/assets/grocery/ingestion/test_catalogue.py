@@ -8,7 +8,7 @@ import ibis
 
 from assets.grocery.ingestion import catalogue
 from assets.grocery.tables import PRODUCTS, TABLES
-from resources.config.settings import Households, Products
+from resources.config.retailer import HouseholdsConfig, ProductsConfig
 
 LINES = [
     {"id": "P1", "label": "Milk", "size": "1 l", "need": "MILK", "part": "FRESH", "make": "Own"},
@@ -33,14 +33,14 @@ def lines(rows: list[dict[str, Any]], *, key: str = "string") -> ibis.Table:
     return ibis.memtable(list(reversed(numbered)), schema=schema)  # read in any order
 
 
-def made(rows: list[dict[str, Any]], feed: Products) -> dict[str, dict[str, Any]]:
+def made(rows: list[dict[str, Any]], feed: ProductsConfig) -> dict[str, dict[str, Any]]:
     found = catalogue.products(lines(rows), feed)
     assert tuple(found.columns) == tuple(TABLES[PRODUCTS].columns)
     return {row["product_id"]: row for row in found.to_pyarrow().to_pylist()}
 
 
-def feed(*, not_recommendable: dict[str, list[str]] | None = None, **columns: Any) -> Products:
-    return Products.model_validate(
+def feed(*, not_recommendable: dict[str, list[str]] | None = None, **columns: Any) -> ProductsConfig:
+    return ProductsConfig.model_validate(
         {"path": "p.csv", "columns": {"product_id": "id", **columns}, "not_recommendable": not_recommendable or {}}
     )
 
@@ -105,7 +105,7 @@ def test_household_keeps_its_other_columns_as_attributes():
         source_file=ibis.literal("h.csv"), file_date=ibis.null("date"), defect=ibis.null("string")
     )
     found = catalogue.households(
-        delivered, Households.model_validate({"path": "h.csv", "columns": {"household_id": "id"}})
+        delivered, HouseholdsConfig.model_validate({"path": "h.csv", "columns": {"household_id": "id"}})
     )
     assert found.order_by("household_id").to_pyarrow().to_pylist() == [
         {"household_id": "H1", "age": "40"},

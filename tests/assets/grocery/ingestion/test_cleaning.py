@@ -25,7 +25,7 @@ from assets.grocery.ingestion.cleaning import (
     no_lines,
     standardise,
 )
-from resources.config.settings import Transactions
+from resources.config.retailer import TransactionsConfig
 
 FIRST, DAY, LAST = dt.date(2024, 3, 1), dt.date(2024, 3, 5), dt.date(2024, 3, 31)
 COLUMNS = {
@@ -50,10 +50,12 @@ GOOD = {
 Line = Mapping[str, Any]
 
 
-def feed(*, without: Sequence[str] = (), contract: Mapping[str, Any] | None = None, **more: Any) -> Transactions:
+def feed(*, without: Sequence[str] = (), contract: Mapping[str, Any] | None = None, **more: Any) -> TransactionsConfig:
     columns: dict[str, Any] = {name: column for name, column in COLUMNS.items() if name not in without}
     columns |= more.pop("columns", {})
-    return Transactions.model_validate({"path": "sales.csv", "columns": columns, "contract": contract or {}, **more})
+    return TransactionsConfig.model_validate(
+        {"path": "sales.csv", "columns": columns, "contract": contract or {}, **more}
+    )
 
 
 def delivered(engine, lines: Sequence[Line], *, types: Mapping[str, pa.DataType] | None = None):
@@ -69,7 +71,7 @@ def delivered(engine, lines: Sequence[Line], *, types: Mapping[str, pa.DataType]
     return engine.create_table("delivered", table, overwrite=True, temp=True)
 
 
-def cleaned(engine, lines: Sequence[Line], settings: Transactions | None = None, **of: Any) -> Cleaned:
+def cleaned(engine, lines: Sequence[Line], settings: TransactionsConfig | None = None, **of: Any) -> Cleaned:
     days = {"first_day": FIRST, "last_day": LAST, "since": DAY, "until": DAY} | of
     zone = days.pop("timezone", "Europe/Berlin")
     types = days.pop("types", None)

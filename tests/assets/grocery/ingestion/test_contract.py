@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from assets.grocery.ingestion.contract import as_markdown, overdue
-from resources.config.settings import Settings
+from resources.config.retailer import Settings
 
 MONDAY, TUESDAY, WEDNESDAY = (
     dt.date(2024, 3, 29) + dt.timedelta(days=n) for n in (0, 1, 2)

@@ -16,7 +16,7 @@ from assets.grocery.ingestion.deliveries import (
     refuse_other_types,
     set_aside,
 )
-from resources.config.settings import Transactions
+from resources.config.retailer import TransactionsConfig
 from resources.errors import FeedRefused
 from resources.feeds.reader import ColumnsMissing, FeedFile
 from resources.records.feeds import Delivery
@@ -34,9 +34,9 @@ def file(**columns: str) -> FeedFile:
     return FeedFile(path="/in/a.parquet", copy=Path("a"), digest="d", day=DAY, columns=columns)
 
 
-def feed(**contract) -> Transactions:
+def feed(**contract) -> TransactionsConfig:
     columns = {"household_id": "customer", "product_id": "article", "occurred_at": "at", "sales_value": "paid"}
-    return Transactions.model_validate({"path": "a.parquet", "columns": columns, "contract": contract})
+    return TransactionsConfig.model_validate({"path": "a.parquet", "columns": columns, "contract": contract})
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_every_expectation_has_its_words():
     from assets.grocery.ingestion.profile import expectations
 
     columns = {"quantity": "q", **feed().columns.model_dump(exclude_none=True)}
-    whole = Transactions.model_validate(
+    whole = TransactionsConfig.model_validate(
         {"path": "a", "columns": columns, "contract": {"allowed": {"product_id": ["P"]}}}
     )
     asked = {each.kwargs["column"] for group in expectations(whole).values() for each in group}

@@ -9,7 +9,8 @@ import pytest
 
 from assets.grocery.ingestion import cleaning
 from resources import home
-from resources.config.settings import Landing, load_settings
+from resources.config.feeds import LandingConfig
+from resources.config.loader import load_settings
 from resources.feeds.reader import FeedReader
 from resources.tables.engine import content_digest
 from resources.tables.store import TableStore
@@ -55,7 +56,7 @@ def test_a_dropped_day_is_the_same_lines_as_in_the_file_of_the_year(
     settings, day = load_settings(home.DEFAULT_CONFIG), dt.date(2017, 3, 12)
     feed, place = settings.transactions, settings.landing
 
-    def content(landing_place: Landing | None) -> tuple[int, str]:
+    def content(landing_place: LandingConfig | None) -> tuple[int, str]:
         lines, files = feeds.read(
             feed,
             engine=tables.engine,

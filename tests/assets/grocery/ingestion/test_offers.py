@@ -15,7 +15,7 @@ import pytest
 
 from assets.grocery.ingestion import offers as planned
 from assets.grocery.ingestion.offers import RULES, TYPES, Tally, inputs_of, no_offers, source_columns, tally
-from resources.config.settings import Offers
+from resources.config.retailer import OffersConfig
 from resources.records.quality import Verdict
 
 DATES = {"product_id": "what", "starts_on": "from", "ends_on": "to"}
@@ -27,10 +27,10 @@ Line = Mapping[str, Any]
 _numbers = itertools.count()
 
 
-def feed(columns: Mapping[str, str] = DATES, **more: Any) -> Offers:
+def feed(columns: Mapping[str, str] = DATES, **more: Any) -> OffersConfig:
     if "week" in columns:
         more.setdefault("first_week_starts", MONDAY)
-    return Offers.model_validate({"path": "offers.csv", "columns": columns, **more})
+    return OffersConfig.model_validate({"path": "offers.csv", "columns": columns, **more})
 
 
 def delivered(engine, lines: Sequence[Line], types: Mapping[str, pa.DataType] | None = None) -> ibis.Table:
@@ -42,7 +42,9 @@ def delivered(engine, lines: Sequence[Line], types: Mapping[str, pa.DataType] | 
     return engine.create_table(f"offers_{next(_numbers)}", pa.Table.from_pylist(rows, schema=schema), temp=True)
 
 
-def made(engine, lines: Sequence[Line], of: Offers, types: Mapping[str, pa.DataType] | None = None) -> list[tuple]:
+def made(
+    engine, lines: Sequence[Line], of: OffersConfig, types: Mapping[str, pa.DataType] | None = None
+) -> list[tuple]:
     found = planned.offers(delivered(engine, lines, types), of)
     assert {name: str(type_) for name, type_ in found.schema().items()} == dict(TYPES)
     stored = found.to_pyarrow()
@@ -243,7 +245,7 @@ def take_in(tmp_path: Path, settings, tables, feeds, operations) -> Callable[...
         of = feed({**WEEKS, "store_id": "shop"}, path=str(file), unless={"page": ["0"]}, **more)
         return make(of)
 
-    def make(of: Offers | None) -> dg.ExecuteInProcessResult:
+    def make(of: OffersConfig | None) -> dg.ExecuteInProcessResult:
         return dg.materialize(
             [offers, checks.offers_are_fit_to_use],
             resources={

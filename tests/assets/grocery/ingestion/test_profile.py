@@ -12,7 +12,7 @@ import pytest
 
 from assets.grocery.ingestion.cleaning import TYPES
 from assets.grocery.ingestion.profile import expectations, profile, volume_against_weekday
-from resources.config.settings import Transactions
+from resources.config.retailer import TransactionsConfig
 from resources.validation import validate
 
 DAY = dt.date(2024, 3, 5)
@@ -35,8 +35,8 @@ GOOD = {
 LINES = [GOOD, GOOD | {"product_id": "P2"}, GOOD | {"basket_id": "R2"}]
 
 
-def feed(**contract: Any) -> Transactions:
-    return Transactions.model_validate(FEED | {"contract": contract})
+def feed(**contract: Any) -> TransactionsConfig:
+    return TransactionsConfig.model_validate(FEED | {"contract": contract})
 
 
 def frame(
@@ -130,7 +130,9 @@ def test_contract_without_unique_products_has_no_check_for_it():
 
 def test_amounts_that_the_feed_lacks_are_not_expected():
     columns = {name: name for name in ("household_id", "product_id", "occurred_at")}
-    assert "amounts_are_in_range" not in expectations(Transactions.model_validate({"path": "x", "columns": columns}))
+    assert "amounts_are_in_range" not in expectations(
+        TransactionsConfig.model_validate({"path": "x", "columns": columns})
+    )
 
 
 def test_profile_is_worked_out_by_day(engine):

@@ -22,7 +22,7 @@ from assets.grocery.training.examples import (
     label_weeks,
     truth_with_slices,
 )
-from resources.config.settings import Model
+from resources.config.retailer import RecommenderConfig
 from resources.errors import Refused
 from tests.tiny import CLOSE, Line, offers, products, transactions
 
@@ -61,10 +61,12 @@ def test_too_little_history_is_refused_with_the_first_night_that_has_enough():
         label_weeks(dt.date(2024, 2, 17), train=8, holdout=2, first_day=FIRST)
 
 
-MODEL = Model(candidates=10, new_candidates=10)
+MODEL = RecommenderConfig(candidates=10, new_candidates=10)
 
 
-def labelled(engine, lines: Sequence[Line], *, model: Model = MODEL, as_of: dt.date = CLOSE) -> list[dict[str, Any]]:
+def labelled(
+    engine, lines: Sequence[Line], *, model: RecommenderConfig = MODEL, as_of: dt.date = CLOSE
+) -> list[dict[str, Any]]:
     week = examples(transactions(engine, lines), products(), offers(), as_of=as_of, model=model)
     return week.order_by("household_id", "product_id").to_pyarrow().to_pylist()
 
@@ -187,7 +189,7 @@ def test_truth_is_told_apart_by_history_department_and_weekday(engine):
 
 
 def test_inputs_change_with_all_that_a_week_is_made_from(monkeypatch):
-    def inputs(*, model: Model = MODEL, **digests: str) -> str:
+    def inputs(*, model: RecommenderConfig = MODEL, **digests: str) -> str:
         return inputs_of(**{"transactions": "a", "products": "b", "offers": "c"} | digests, model=model)
 
     digests = [

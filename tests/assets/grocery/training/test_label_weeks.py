@@ -25,7 +25,7 @@ from assets.grocery.training.label_weeks import (
     read_truth,
 )
 from assets.grocery.training.slices import recalls
-from resources.config.settings import Model
+from resources.config.retailer import RecommenderConfig
 from resources.errors import Refused
 from resources.tables.store import TableStore
 from tests import tiny
@@ -33,7 +33,7 @@ from tests.tiny import CLOSE, Line, Offer
 
 # The weeks after these closes: the newer one is over on CLOSE.
 NEWER, OLDER = CLOSE - dt.timedelta(days=7), CLOSE - dt.timedelta(days=14)
-MODEL = Model(candidates=10, new_candidates=10)
+MODEL = RecommenderConfig(candidates=10, new_candidates=10)
 LINES: list[Line] = [
     ("H1", "P1", 30, 1, 1.0),
     ("H1", "P2", 20, 1, 1.0),
@@ -80,11 +80,11 @@ def plan(tables: TableStore, *more: Offer | None) -> None:
     tables.replace("offers", tiny.offers(planned).to_pyarrow())
 
 
-def make(tables: TableStore, *weeks: dt.date, model: Model = MODEL) -> Made:
+def make(tables: TableStore, *weeks: dt.date, model: RecommenderConfig = MODEL) -> Made:
     return make_missing(weeks or (NEWER, OLDER), sources=tables, kept_in=tables, model=model, say=lambda text: None)
 
 
-def made_again(tables: TableStore, *, model: Model = MODEL) -> set[dt.date]:
+def made_again(tables: TableStore, *, model: RecommenderConfig = MODEL) -> set[dt.date]:
     """Which of the two weeks are made when it is asked for both."""
     said: list[str] = []
     done = make_missing((NEWER, OLDER), sources=tables, kept_in=tables, model=model, say=said.append)

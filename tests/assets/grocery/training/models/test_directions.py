@@ -22,11 +22,11 @@ from assets.grocery.features.definitions import build
 from assets.grocery.training.examples import examples
 from assets.grocery.training.metrics import LIST_KEY, calibration_error, reliability, top
 from assets.grocery.training.models.two_stage import TwoStageRanker
-from resources.config.settings import Model
+from resources.config.retailer import RecommenderConfig
 from tests.tiny import CLOSE, offers, products
 
 HOUSEHOLDS, PRODUCTS, DAYS = 600, 60, 150
-MODEL = Model(candidates=30, new_candidates=10)
+MODEL = RecommenderConfig(candidates=30, new_candidates=10)
 SMALL = {"trees": 40, "leaves": 7, "learning_rate": 0.1, "min_data_in_leaf": 100}
 CATALOGUE = [
     {"product_id": f"P{n:02}", "category": f"C{n % 8}", "subcategory": f"S{n % 24}"} for n in range(PRODUCTS - 4)

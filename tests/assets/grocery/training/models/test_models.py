@@ -14,10 +14,10 @@ from assets.grocery.features import definitions
 from assets.grocery.training.models.baselines import DecayedPersonalFrequency, GlobalTop, PersonalTopFrequency
 from assets.grocery.training.models.two_stage import CALIBRATION, RANKER, TwoStageRanker
 from assets.lifecycle.model import CARD, Recommender
-from resources.config.settings import Model
+from resources.config.retailer import RecommenderConfig
 from resources.errors import MadeForOtherFeatures, Refused
 
-FAMILIES = [*Model().baselines, Model().family]
+FAMILIES = [*RecommenderConfig().baselines, RecommenderConfig().family]
 SMALL = {"trees": 8, "leaves": 5, "min_data_in_leaf": 5, "feature_fraction": 1.0}
 
 
@@ -132,7 +132,7 @@ class TestBaselines:
 
 class TestTwoStageRanker:
     def test_learns_what_there_is_to_learn(self):
-        model = fitted(Model().family)
+        model = fitted(RecommenderConfig().family)
         frame = candidates()
         scores = model.score(frame)
         assert scores[frame["label"]].min() > scores[~frame["label"]].max()
@@ -142,7 +142,7 @@ class TestTwoStageRanker:
 
     def test_seed_matters(self, tmp_path):
         for seed in (1, 2):
-            fitted(Model().family, seed=seed).save(tmp_path / str(seed))
+            fitted(RecommenderConfig().family, seed=seed).save(tmp_path / str(seed))
         assert files(tmp_path / "1") != files(tmp_path / "2")
 
     @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ class TestTwoStageRanker:
     def test_number_of_cores_does_not(self, tmp_path, monkeypatch):
         for cores in (1, 2):
             monkeypatch.setattr("assets.grocery.training.models.two_stage._threads", lambda cores=cores: cores)
-            fitted(Model().family).save(tmp_path / str(cores))
+            fitted(RecommenderConfig().family).save(tmp_path / str(cores))
         assert files(tmp_path / "1") == files(tmp_path / "2")
 
     @pytest.mark.parametrize(("purchases", "leaves"), [(0, 7), (8_000, 10), (50_400, 63), (1_000_000, 63)])
@@ -238,7 +238,7 @@ class TestTwoStageRanker:
         assert together.score(shopped).mean() < alone.score(shopped).mean() / 3  # 400 shopped, 2,000 did not
 
     def test_scores_are_probabilities_and_say_so(self):
-        scores = fitted(Model().family).score(candidates())
+        scores = fitted(RecommenderConfig().family).score(candidates())
         assert TwoStageRanker.scores_are_probabilities
         assert ((scores > 0) & (scores < 1)).all()
 

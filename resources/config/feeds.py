@@ -1,0 +1,62 @@
+"""How the files of a feed are configured, whatever the domain: where they are, how to read them, where they arrive."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from resources.config.base import BaseConfig
+
+# `{date}`, or `{date:%Y%m%d}`: the business day in a file's path.
+DATE_IN_PATH = re.compile(r"\{date(?::([^}]*))?\}")
+DAY_DIRECTIVES = frozenset("Ymdj")  # of strftime: they can be read back; others depend on language or century
+
+OneOrMore = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+
+
+class FeedConfig(BaseConfig):
+    """Where the files of a feed are, and how to read them."""
+
+    path: OneOrMore = Field(
+        description="File, glob, or URL that fsspec knows (`s3://…`, `https://…`, `package://module/file`). "
+        "`{date}` or `{date:%Y%m%d}` stands for the business day when each day has files of its own."
+    )
+    format: Literal["csv", "parquet"] | None = Field(default=None, description="Default: by the file's ending.")
+    delimiter: str = Field(default=",", description="CSV only.")
+    encoding: str = Field(default="utf-8", description="CSV only.")
+    decimal: str = Field(default=".", description="CSV only: the decimal separator of its numbers.")
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether every business day has files of its own."""
+        return any("{date" in path for path in self.path)
+
+
+class LandingConfig(BaseConfig):
+    """Where files of single days arrive, in the feed's own format: the sensor `ingest_on_arrival` watches it."""
+
+    path: str = Field(
+        description="File or URL with `{date}` or `{date:%Y%m%d}` (of %Y, %m, %d and %j), and globs: as in "
+        "`transactions.path`, or another place. `{state}` is the retailer's state folder."
+    )
+    marker: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Ending of the file that is put beside one that is complete, such as `.done`.",
+    )
+    settle_seconds: int = Field(
+        default=60, ge=0, description="Without a marker, a file is complete when it has stayed as it is for so long."
+    )
+    files_a_day: int = Field(default=1, ge=1, description="With fewer files than this, a day is not complete.")
+
+    @field_validator("path")
+    @classmethod
+    def _path_tells_the_day(cls, value: str) -> str:
+        told = set(re.findall(r"%(.)", "".join(found or "%Y-%m-%d" for found in DATE_IN_PATH.findall(value))))
+        if not (told >= set("Ymd") or told >= set("Yj")):
+            raise ValueError("it does not tell the day: put {date}, or all its parts such as {date:%Y%m%d}, into it")
+        if unknown := told - DAY_DIRECTIVES:
+            raise ValueError(f"%{min(unknown)} cannot be read back from a path: use %Y, %m, %d or %j")
+        return value

@@ -1,0 +1,209 @@
+"""What a model lifecycle is configured by, whatever the domain: training, promotion, policy, retraining, alerts, schedule.
+
+A domain's own settings (`resources/config/retailer.py`) extend :class:`LifecycleSettings`, and give the defaults that only
+the domain can know, such as the family of models.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from resources.config.base import BaseConfig
+
+
+class ScheduleConfig(BaseConfig):
+    """When the nightly run is tried, in the domain's time zone."""
+
+    cron: str = Field(default="30 1-6 * * *", description="Every tick after midnight runs the day just closed, once.")
+
+
+class ModelConfig(BaseConfig):
+    """What is trained, on what, and against what it is judged."""
+
+    family: str = Field(description="Import path of the class.")
+    parameters: dict[str, Any] = Field(default={}, description="Keyword arguments of the class.")
+    baselines: list[str] = Field(default=[], description="Import paths of the models that a challenger must beat.")
+    label_weeks: int = Field(default=12, ge=1, description="Weeks of labels to train on, before the holdout.")
+    holdout_weeks: int = Field(default=1, ge=1, description="Latest weeks of labels, unseen in training, that judge.")
+    seed: int = 20170101
+
+
+class PromotionConfig(BaseConfig):
+    """How a challenger is measured against the others; what it must show to become champion is the policy's."""
+
+    metric: str = Field(description="The metric that decides.")
+    confidence: float = Field(
+        default=0.95, gt=0.5, lt=1, description="Of the paired bootstrap interval of the difference."
+    )
+    bootstrap_samples: int = Field(default=2_000, ge=200)
+    min_subjects: int = Field(
+        default=30,
+        validation_alias=AliasChoices("min_households", "min_subjects"),
+        description="Of fewer subjects than this nothing is said: no slice of the holdout, no series of nights.",
+    )
+
+
+class PolicyConfig(BaseConfig):
+    """Where the rules are that say what is allowed: who may become champion, what may be published."""
+
+    path: str = Field(default="config/policy", description="Folder of .rego files, from the project's folder.")
+    server: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Address of an OPA server that was given these files, and answers instead of the process itself.",
+    )
+
+
+class AlertsConfig(BaseConfig):
+    """When and where people are told that something is wrong."""
+
+    urls_in: str = Field(
+        default="NIGHTCART_ALERT_URLS",
+        description="Name of the environment variable with the addresses, as apprise writes them and separated by blanks "
+        "(`slack://…`, `msteams://…`, `mailtos://…`): they hold secrets, so they never stand here. Without it, the log.",
+    )
+    night_is_due_by: dt.time = Field(
+        default=dt.time(7),
+        description="Local time at which a night without good results is missed: the last try is at 06:30.",
+    )
+    repeat_after_hours: float = Field(
+        default=24,
+        gt=0,
+        description="What lasts is told again after so long: once a day, at the time of day it was first told.",
+    )
+    drift_nights: int = Field(
+        default=3,
+        ge=1,
+        description="Nights in a row at level warn that are told; one is weather, three are no weekend.",
+    )
+
+
+class RetrainingConfig(BaseConfig):
+    """When the model is trained anew, and how often that is attempted."""
+
+    max_age_days: int = Field(
+        default=7,
+        ge=1,
+        description="Days since the last training after which the model is trained anew, whatever the drift checks say. "
+        "A week: every weekday has been in the labels once more, and what is new since then is learnt.",
+    )
+    new_label_weeks: int = Field(
+        default=4,
+        ge=1,
+        description="Weeks of labels since the last training that are worth a new one by themselves. Four are a third "
+        "of the twelve that are learnt from; it matters where `max_age_days` was made longer.",
+    )
+    windows: int = Field(
+        default=7,
+        ge=1,
+        description="The latest nights that a drift check is judged over. Seven: every weekday counts once.",
+    )
+    bad_windows: int = Field(
+        default=4,
+        ge=1,
+        description="How many of them must be bad, the latest among them. Four are more than a holiday's rush lasts; "
+        "with one false alarm a month and check, four of seven by chance come once in a hundred years.",
+    )
+    cool_down_days: int = Field(
+        default=3,
+        ge=1,
+        description="Days after a training, or a decision for one, in which only a person's request decides another. Less "
+        "than half of a holdout week has changed by then: asked more often, luck would promote.",
+    )
+    attempts: int = Field(
+        default=4,
+        ge=1,
+        description="Runs that are tried for one decision before a person is told. With the back-off below the last "
+        "one begins more than five hours after the first: an outage of a night is outlasted.",
+    )
+    backoff_minutes: float = Field(
+        default=15,
+        gt=0,
+        description="Wait after the first failed run. A restart of a server or a database is over by then.",
+    )
+    backoff_factor: float = Field(
+        default=4, ge=1, description="By how much longer every next wait is: 15 minutes, an hour, four hours."
+    )
+
+    def backoff(self, number: int) -> dt.timedelta:
+        """How long to wait after attempt `number`, which are counted from 1, before the next."""
+        return dt.timedelta(minutes=self.backoff_minutes * self.backoff_factor ** (number - 1))
+
+    @model_validator(mode="after")
+    def _windows_can_be_bad(self) -> RetrainingConfig:
+        if self.bad_windows > self.windows:
+            raise ValueError("bad_windows is above windows: so many of them can never be bad")
+        return self
+
+
+class LifecycleSettings(BaseSettings):
+    """What every domain's file has: a name, a calendar, and the lifecycle's tables.
+
+    An environment variable overrides a value of the file: `NIGHTCART_MODEL__SEED=7` is `[model] seed`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="NIGHTCART_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    name: str = Field(description="Short name, used for the registered model.", pattern=r"^[a-z][a-z0-9_]*$")
+    title: str = Field(description="Name for people.")
+    timezone: str = Field(description="IANA zone in which a business day begins at midnight.")
+    first_business_day: dt.date = Field(description="First day of the history to take in.")
+    last_business_day: dt.date | None = Field(
+        default=None, description="Last day of a finished data set; a live feed has none."
+    )
+    closed_days: list[dt.date | str] = Field(
+        default=[], description="Days without business: dates, or `12-25` for every year."
+    )
+    schedule: ScheduleConfig = ScheduleConfig()
+    model: ModelConfig
+    promotion: PromotionConfig
+    policy: PolicyConfig = PolicyConfig()
+    alerts: AlertsConfig = AlertsConfig()
+    retraining: RetrainingConfig = RetrainingConfig()
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Berlin") from error
+        return value
+
+    @field_validator("closed_days")
+    @classmethod
+    def _closed_days_are_days(cls, value: list[dt.date | str]) -> list[dt.date | str]:
+        for day in value:
+            if isinstance(day, str) and not re.fullmatch(r"\d\d-\d\d", day):
+                raise ValueError(f"{day!r} is neither a date (2017-12-25) nor a day of every year ('12-25')")
+        return value
+
+    @model_validator(mode="after")
+    def _days_are_in_order(self) -> LifecycleSettings:
+        if self.last_business_day and self.last_business_day < self.first_business_day:
+            raise ValueError("last_business_day is before first_business_day")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment over the file that `resources.config.loader` hands in."""
+        return (env_settings, init_settings)
+
+    def is_closed(self, day: dt.date) -> bool:
+        """Whether `day` is declared closed: no feed is expected."""
+        return day in self.closed_days or f"{day:%m-%d}" in self.closed_days

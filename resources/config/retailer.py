@@ -1,0 +1,253 @@
+"""One grocery retailer: its feeds, their columns and contract, its offers, and what of the lifecycle groceries decide.
+
+What a retailer lacks is left out of its file and switches off what needs it: :meth:`Settings.switched_off` says what.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from resources.config.base import BaseConfig
+from resources.config.feeds import FeedConfig, LandingConfig, OneOrMore
+from resources.config.lifecycle import LifecycleSettings, ModelConfig, PromotionConfig
+
+Range = tuple[float, float]
+
+
+class TransactionColumnsConfig(BaseConfig):
+    """The feed's names for our columns. Only the first three are needed."""
+
+    household_id: str = Field(description="Who bought: a loyalty card, a customer number, of any type.")
+    product_id: str = Field(description="What was bought, of any type.")
+    occurred_at: OneOrMore = Field(description="When: an instant or a date; several columns are joined by a blank.")
+    basket_id: str | None = Field(
+        default=None, description="Default: a household's purchases of one instant are one basket."
+    )
+    quantity: str | None = Field(default=None, description="Default: every line is one item.")
+    sales_value: str | None = Field(
+        default=None, description="What was paid for the line. Without it there are no prices."
+    )
+    store_id: str | None = Field(default=None, description="Where.")
+
+
+class TransactionContractConfig(BaseConfig):
+    """What a line and a day must satisfy."""
+
+    quantity: Range = Field(
+        default=(0, 100_000), description="Lowest and highest quantity of a line; 0 is no purchase."
+    )
+    sales_value: Range = Field(default=(0, 10_000), description="Lowest and highest value of a line, in the currency.")
+    is_product_once_a_basket: bool = Field(
+        default=True, description="A second line of a product in a basket is a duplicate."
+    )
+    is_household_required: bool = Field(
+        default=True, description="False: baskets without a loyalty card are kept, unscored."
+    )
+    volume_against_weekday: Range = Field(
+        default=(0.4, 2.5), description="Lines of a day over the median of the same weekday in the eight weeks before."
+    )
+    max_quarantined_share: float = Field(default=0.02, ge=0, le=1, description="Above it the day is not to be trusted.")
+    allowed: dict[Literal["household_id", "basket_id", "product_id", "store_id"], list[str]] = Field(
+        default={},
+        description="The only values of a column that a line may have, by our name for it: `store_id = ['1', '2']`.",
+    )
+    columns: dict[str, Literal["text", "integer", "number", "boolean", "date", "time", "instant"]] = Field(
+        default={},
+        description="Columns of the file, by its own names, that must be there, with their types; those that our columns "
+        "are made of must be there anyway. `time` is without offset, `instant` with one. In CSV everything is text.",
+    )
+    due_by: dt.time | None = Field(
+        default=None, description="Local time, on the day after, by which the day's feed is there: `06:00:00`."
+    )
+
+
+class TransactionsConfig(FeedConfig):
+    """The feed of basket lines."""
+
+    columns: TransactionColumnsConfig
+    timestamps_in: str = Field(
+        default="local", description="Zone of timestamps without offset: `local`, `UTC`, or a name."
+    )
+    timestamp_format: str | None = Field(default=None, description="strptime format, when it is not ISO 8601.")
+    contract: TransactionContractConfig = TransactionContractConfig()
+
+    @model_validator(mode="after")
+    def _allowed_values_are_of_columns_that_there_are(self) -> TransactionsConfig:
+        if without := [name for name in self.contract.allowed if not getattr(self.columns, name)]:
+            raise ValueError(f"contract.allowed names {', '.join(without)}, which columns does not map")
+        return self
+
+
+class ProductColumnsConfig(BaseConfig):
+    """The catalogue's names for our columns."""
+
+    product_id: str
+    name: OneOrMore = Field(
+        default=[], description="What a shopper would call it; several columns are joined by a blank."
+    )
+    category: str | None = None
+    subcategory: str | None = Field(default=None, description="Finer than the category: what replaces what.")
+    department: str | None = None
+    brand: str | None = None
+
+
+class ProductsConfig(FeedConfig):
+    """The catalogue, and what of it is recommendable."""
+
+    columns: ProductColumnsConfig
+    not_recommendable: dict[Literal["product_id", "category", "subcategory", "department", "brand"], list[str]] = Field(
+        default={},
+        description="Values that rule a product out, by column. A product without a catalogue row is ruled out too.",
+    )
+
+
+class HouseholdColumnsConfig(BaseConfig):
+    """The household file's name for our column; all its other columns are kept as attributes."""
+
+    household_id: str
+
+
+class HouseholdsConfig(FeedConfig):
+    """What is known of households beside their baskets."""
+
+    columns: HouseholdColumnsConfig
+
+
+class OfferColumnsConfig(BaseConfig):
+    """The offer file's names for our columns: what, where, and from when to when or in which week."""
+
+    product_id: str
+    store_id: str | None = Field(
+        default=None, description="Where; a line without one is of all stores. Default: all stores."
+    )
+    starts_on: str | None = Field(default=None, description="First day, a date.")
+    ends_on: str | None = Field(default=None, description="Last day, a date.")
+    week: str | None = Field(default=None, description="Number of the week, instead of the two dates.")
+
+
+class OffersConfig(FeedConfig):
+    """Planned offers: what the leaflet will show, in which days and stores. Past ones stay in the file: they are learnt from."""
+
+    columns: OfferColumnsConfig
+    date_format: str | None = Field(default=None, description="strptime format, when the dates are not ISO 8601.")
+    first_week_starts: dt.date | None = Field(
+        default=None, description="First day of the week that `columns.week` calls 1."
+    )
+    where: dict[str, list[str]] = Field(
+        default={}, description="Values that make a line count, by the file's own column: lines with any other do not."
+    )
+    unless: dict[str, list[str]] = Field(
+        default={}, description="Values that make a line not count, by the file's own column."
+    )
+    announced_days_before: int = Field(
+        default=1,
+        ge=0,
+        description="Days before its first day at whose close an offer is certain: 1 is the day before.",
+    )
+
+    @model_validator(mode="after")
+    def _days_are_told_in_one_way(self) -> OffersConfig:
+        columns = self.columns
+        if columns.week and (columns.starts_on or columns.ends_on):
+            raise ValueError("columns.week and columns.starts_on or ends_on both tell the days: leave one out")
+        if columns.week and not self.first_week_starts:
+            raise ValueError("first_week_starts is missing: the first day of the week that columns.week calls 1")
+        if not columns.week and self.first_week_starts:
+            raise ValueError("columns.week is missing: first_week_starts says nothing without it")
+        if not columns.week and not (columns.starts_on or columns.ends_on):
+            raise ValueError("the days are missing: name columns.starts_on and columns.ends_on, or columns.week")
+        if not columns.week and not (columns.starts_on and columns.ends_on):
+            lacking = "ends_on" if columns.starts_on else "starts_on"
+            raise ValueError(f"columns.{lacking} is missing: an offer has a first and a last day")
+        return self
+
+
+class RecommenderConfig(ModelConfig):
+    """The recommender: candidates, places of a list, and what a week is learnt from."""
+
+    family: str = Field(
+        default="assets.grocery.training.models.two_stage:TwoStageRanker", description="Import path of the class."
+    )
+    baselines: list[str] = Field(
+        default=[
+            "assets.grocery.training.models.baselines:GlobalTop",
+            "assets.grocery.training.models.baselines:PersonalTopFrequency",
+            "assets.grocery.training.models.baselines:DecayedPersonalFrequency",
+        ],
+        description="Import paths of the models that a challenger must beat.",
+    )
+    candidates: int = Field(
+        default=80, ge=10, description="Products of a household's own history that reach the ranker."
+    )
+    new_candidates: int = Field(
+        default=20, ge=10, description="Products that a household never bought that reach the ranker."
+    )
+    households_a_week: int = Field(
+        default=4_000, ge=100, description="At most so many households of a label week are learnt from."
+    )
+    top_k: int = Field(default=12, ge=1, description="Length of a recommendation list.")
+    explore_places: int = Field(
+        default=2, ge=0, description="How many of these places are kept for products that the household never bought."
+    )
+
+    @property
+    def ranked_places(self) -> int:
+        """The places of a list that go by score alone."""
+        return self.top_k - self.explore_places
+
+    @model_validator(mode="after")
+    def _some_places_go_by_score(self) -> RecommenderConfig:
+        if self.explore_places >= self.top_k:
+            raise ValueError("explore_places leaves no place by score: it must be below top_k")
+        return self
+
+
+class RecommenderPromotionConfig(PromotionConfig):
+    """How lists are measured against one another."""
+
+    metric: Literal["recall", "ndcg", "hit_rate"] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default="recall", description="Judged at the places that go by score."
+    )
+
+
+class Settings(LifecycleSettings):
+    """A retailer's file as a whole: everything that differs between two retailers."""
+
+    currency: str = Field(default="USD", description="ISO 4217, for display.")
+    transactions: TransactionsConfig
+    products: ProductsConfig | None = None
+    households: HouseholdsConfig | None = None
+    offers: OffersConfig | None = None
+    landing: LandingConfig | None = None
+    # A narrower type of a field that is frozen, which the checker does not know.
+    model: RecommenderConfig = RecommenderConfig()  # pyright: ignore[reportIncompatibleVariableOverride]
+    promotion: RecommenderPromotionConfig = RecommenderPromotionConfig()  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @field_validator("products", "households", "offers")
+    @classmethod
+    def _snapshots_are_not_dated(cls, value: FeedConfig | None) -> FeedConfig | None:
+        if value and value.is_dated:
+            raise ValueError("a snapshot is one file, not one a day: leave {date} out of its path")
+        return value
+
+    def switched_off(self) -> list[str]:
+        """What this retailer's data cannot support, one line each."""
+        columns = self.transactions.columns
+        catalogue = self.products.columns if self.products else None
+        lacking = {
+            "no transactions.columns.basket_id: purchases of a household at one instant count as one basket": columns.basket_id
+            is None,
+            "no transactions.columns.quantity: every line counts as one item": columns.quantity is None,
+            "no transactions.columns.sales_value: features of price and spend are off": columns.sales_value is None,
+            "no transactions.columns.store_id: lines carry no store": columns.store_id is None,
+            "no [products]: every product is recommendable, names are identifiers, category affinity is off": catalogue
+            is None,
+            "no products.columns.category: category affinity is off": catalogue is not None and not catalogue.category,
+            "no products.columns.name: names are identifiers": catalogue is not None and not catalogue.name,
+            "no [households]: households are those of the baskets, without attributes": self.households is None,
+            "no [offers]: features of planned offers are off": self.offers is None,
+        }
+        return [line for line, is_lacking in lacking.items() if is_lacking]
