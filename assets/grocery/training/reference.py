@@ -11,7 +11,7 @@ from assets.grocery.features.definitions import FeatureTables
 from assets.grocery.profiles import numbers
 from assets.grocery.profiles.days import WEEKS_BEFORE, profiles
 from assets.grocery.profiles.reference import Numbers, Reference, days_of_ages, reference_days
-from assets.grocery.tables import HOUSEHOLD, PRODUCTS, TRANSACTIONS
+from assets.grocery.tables import FEATURES, HOUSEHOLD, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.metrics import top
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ def features_are_there(tables: TableStore, night: dt.date) -> bool:
 
 def features_of(tables: TableStore, night: dt.date) -> dict[str, ibis.Table]:
     """The stored features of a night, of the households that are looked at."""
-    return numbers.drawn(
-        {name: tables.read(name, since=night, until=night).drop("business_date") for name in numbers.FEATURES}
-    )
+    return numbers.drawn({name: tables.read(name, since=night, until=night).drop("business_date") for name in FEATURES})
 
 
 def _lists(
