@@ -21,6 +21,8 @@ import dagster as dg
 from pydantic import Field
 
 from resources.errors import Damaged, Refused, Unavailable
+from resources.models import mlflow_tables
+from resources.models.version import ModelVersion
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,19 +30,6 @@ if TYPE_CHECKING:
 CHAMPION, PREVIOUS = "champion", "previous"
 DIGEST, BUSINESS_DATE, IDENTITY = "nightcart.digest", "nightcart.business_date", "nightcart.identity"
 TABLE = "nightcart.table."  # and the table's name: the tag with its version
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelVersion:
-    """A version of the registered model and what is on record of it."""
-
-    version: int
-    run_id: str
-    source: str
-    tags: Mapping[str, str]
-    parameters: Mapping[str, str]
-    metrics: Mapping[str, float]
-    aliases: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +65,6 @@ class ModelRegistry(dg.ConfigurableResource):
 
             if self.tracking_uri.startswith("sqlite:///"):
                 Path(self.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-            mlflow.set_tracking_uri(self.tracking_uri)
             client = mlflow.MlflowClient(self.tracking_uri)
             if client.get_experiment_by_name(self.name) is None:
                 client.create_experiment(self.name, artifact_location=self.artifacts)
@@ -96,6 +84,7 @@ class ModelRegistry(dg.ConfigurableResource):
             from mlflow.models import ModelSignature
             from mlflow.types import ColSpec, Schema
 
+            mlflow.set_tracking_uri(self.tracking_uri)  # of the process: what logs a run or a model takes no other
             signature = ModelSignature(
                 inputs=Schema([ColSpec("float", name) for name in record.inputs]), outputs=Schema([ColSpec("double")])
             )
@@ -135,6 +124,8 @@ class ModelRegistry(dg.ConfigurableResource):
 
     def versions(self) -> list[ModelVersion]:
         """All versions, newest first."""
+        if mlflow_tables.is_database(self.tracking_uri):
+            return mlflow_tables.versions(self.tracking_uri, self.name)
         with self._talking():
             if not self._is_registered():
                 return []
@@ -169,6 +160,8 @@ class ModelRegistry(dg.ConfigurableResource):
 
     def aliases(self) -> dict[str, int]:
         """The version that each alias points to."""
+        if mlflow_tables.is_database(self.tracking_uri):
+            return mlflow_tables.aliases(self.tracking_uri, self.name)
         with self._talking():
             return self._aliases() if self._is_registered() else {}
 
@@ -210,6 +203,7 @@ class ModelRegistry(dg.ConfigurableResource):
             with self._talking(), _quiet():
                 import mlflow
 
+                mlflow.set_tracking_uri(self.tracking_uri)  # where the version's own files are asked for
                 try:
                     path = mlflow.artifacts.download_artifacts(  # pyright: ignore[reportPrivateImportUsage]
                         f"models:/{self.name}/{version.version}", dst_path=scratch, tracking_uri=self.tracking_uri

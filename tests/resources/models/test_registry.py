@@ -12,6 +12,7 @@ import pytest
 from assets.grocery.training.models.baselines import GlobalTop, PersonalTopFrequency
 from assets.lifecycle.model import Recommender
 from resources.errors import Damaged, Refused
+from resources.models import mlflow_tables
 from resources.models.registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, digest
 
 RECORD = ModelRecord(
@@ -75,6 +76,23 @@ def test_version_has_all_that_was_recorded(with_two, folders):
         "nightcart.digest": digest(folders[0]),
         "nightcart.table.transactions": "7",
     }
+
+
+def test_tables_of_mlflow_say_what_its_client_says(with_two, monkeypatch):
+    with_two.point(CHAMPION, 1)
+    by_tables = (with_two.versions(), with_two.aliases())
+    assert [version.version for version in by_tables[0]] == [2, 1]
+    monkeypatch.setattr(mlflow_tables, "is_database", lambda uri: False)
+    assert (with_two.versions(), with_two.aliases()) == by_tables
+    with_two.point(CHAMPION, None)
+
+
+def test_version_that_was_deleted_is_none_and_no_database_has_none(registry, folders, tmp_path):
+    assert registry.register(folders[0], RECORD).version == 1
+    registry._client.delete_model_version(registry.name, "1")
+    assert registry.versions() == []
+    assert mlflow_tables.versions(f"sqlite:///{tmp_path}/none.db", "recommender") == []
+    assert not (tmp_path / "none.db").exists()
 
 
 def test_same_identity_is_registered_once(with_two, folders):

@@ -1,0 +1,83 @@
+"""MLflow's registry read from its database tables: MLflow itself takes four CPU seconds to import.
+
+Only to look: whatever writes goes by MLflow's client. The one module that knows MLflow's schema, which is the same on
+every database and changes with MLflow's minor versions (pinned in pyproject.toml); a test compares with the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from resources.errors import Unavailable
+from resources.models.version import ModelVersion
+
+Rows = Sequence[Mapping[str, Any]]
+
+ALIASES = "SELECT alias, version FROM registered_model_aliases WHERE name = :name ORDER BY alias"
+DIALECTS = ("sqlite", "postgresql", "mysql", "mssql")
+DELETED = "Deleted_Internal"  # MLflow keeps the row of a version that was deleted
+
+
+def is_database(tracking_uri: str) -> bool:
+    """Whether MLflow's backend is a database that can be read directly, and not a server."""
+    return tracking_uri.partition(":")[0].partition("+")[0] in DIALECTS
+
+
+def versions(url: str, name: str) -> list[ModelVersion]:
+    """All versions of a registered model, newest first; none where MLflow has no tables yet."""
+    of_model = "IN (SELECT run_id FROM model_versions WHERE name = :name)"
+    rows, tags, parameters, metrics, pointing = _answers(
+        url,
+        name,
+        "SELECT version, run_id, source, current_stage FROM model_versions WHERE name = :name ORDER BY version DESC",
+        "SELECT version AS subject, key, value FROM model_version_tags WHERE name = :name",
+        f"SELECT run_uuid AS subject, key, value FROM params WHERE run_uuid {of_model}",
+        f"SELECT run_uuid AS subject, key, value FROM latest_metrics WHERE run_uuid {of_model}",
+        ALIASES,
+    )
+    return [
+        ModelVersion(
+            version=row["version"],
+            run_id=row["run_id"],
+            source=row["source"],
+            tags=_pairs(tags, row["version"]),
+            parameters=_pairs(parameters, row["run_id"]),
+            metrics=_pairs(metrics, row["run_id"]),
+            aliases=[each["alias"] for each in pointing if each["version"] == row["version"]],
+        )
+        for row in rows
+        if row["current_stage"] != DELETED
+    ]
+
+
+def aliases(url: str, name: str) -> dict[str, int]:
+    """The version that each alias of a registered model points to."""
+    (rows,) = _answers(url, name, ALIASES)
+    return {row["alias"]: row["version"] for row in rows}
+
+
+def _pairs(rows: Rows, subject: int | str) -> dict[str, Any]:
+    return {row["key"]: row["value"] for row in rows if row["subject"] == subject}
+
+
+def _answers(url: str, name: str, *queries: str) -> list[Rows]:
+    """The rows of each query; none where there is no database, or no table of MLflow in it."""
+    import sqlalchemy as sa
+    from sqlalchemy.exc import OperationalError
+
+    engine = sa.create_engine(url)
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    try:
+        # To connect to a file that is not there would make it.
+        if (file and not Path(file).exists()) or not sa.inspect(engine).has_table("model_versions"):
+            return [[] for _ in queries]
+        with engine.connect() as connection:
+            return [[dict(row) for row in connection.execute(sa.text(q), {"name": name}).mappings()] for q in queries]
+    except OperationalError as error:
+        raise Unavailable(
+            f"The model registry does not answer: {error}.", remedy="see that MLflow's database is up."
+        ) from error
+    finally:
+        engine.dispose()
