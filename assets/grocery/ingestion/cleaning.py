@@ -131,8 +131,8 @@ def standardise(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -
         product_id=_identifier(lines, columns.product_id),
         store_id=_identifier(lines, columns.store_id),
         occurred_at=_instant(lines, feed, timezone=timezone),
-        quantity=_number(lines, columns.quantity, feed.decimal) if columns.quantity else ibis.literal(1.0),
-        sales_value=_number(lines, columns.sales_value, feed.decimal),
+        quantity=number_of(lines, columns.quantity, feed.decimal) if columns.quantity else ibis.literal(1.0),
+        sales_value=number_of(lines, columns.sales_value, feed.decimal),
     )
     if columns.basket_id is None:
         # A household's purchases of one instant are one basket; with dates alone, of one day.
@@ -215,9 +215,9 @@ def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: TransactionsCon
 
     columns = feed.columns
     texts = {
-        "occurred_at_is_a_time": _says("occurred_at", _text(delivered, *columns.occurred_at)),
-        "occurred_at_is_within_the_history": _says("occurred_at", _text(delivered, *columns.occurred_at)),
-        "line_is_of_the_files_day": _says("occurred_at", _text(delivered, *columns.occurred_at)),
+        "occurred_at_is_a_time": _says("occurred_at", text_of(delivered, *columns.occurred_at)),
+        "occurred_at_is_within_the_history": _says("occurred_at", text_of(delivered, *columns.occurred_at)),
+        "line_is_of_the_files_day": _says("occurred_at", text_of(delivered, *columns.occurred_at)),
         # Not the household: a reason is quoted in verdicts, which stay on record when a household is forgotten.
         "basket_has_one_household": _says("basket_id", _identifier(delivered, columns.basket_id)),
         "product_is_once_a_basket": _says("product_id", _identifier(delivered, columns.product_id)),
@@ -285,7 +285,7 @@ def _says(name: str, text: ir.StringValue) -> ir.StringValue:
     return name + " is '" + text.fill_null("").substr(0, 60) + "'"
 
 
-def _text(lines: ibis.Table, *columns: str) -> ir.StringValue:
+def text_of(lines: ibis.Table, *columns: str) -> ir.StringValue:
     """The columns as text, trimmed, joined by a blank; null when all are empty."""
     import ibis
 
@@ -297,10 +297,11 @@ def _text(lines: ibis.Table, *columns: str) -> ir.StringValue:
 def _identifier(lines: ibis.Table, column: str | None) -> ir.StringValue:
     import ibis
 
-    return _text(lines, column) if column else ibis.null("string")
+    return text_of(lines, column) if column else ibis.null("string")
 
 
-def _number(lines: ibis.Table, column: str | None, decimal: str) -> ir.FloatingValue:
+def number_of(lines: ibis.Table, column: str | None, decimal: str) -> ir.FloatingValue:
+    """The column as float64, with `decimal` as its decimal separator; null for what is no number."""
     import ibis
 
     if column is None:
@@ -323,7 +324,7 @@ def _instant(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> i
         return lines[columns[0]].cast("timestamp")
     if len(columns) == 1 and (type_.is_timestamp() or type_.is_date()):
         return to_utc(lines[columns[0]].cast("timestamp"), zone)
-    text = _text(lines, *columns)
+    text = text_of(lines, *columns)
     if feed.timestamp_format:
         time = try_strptime(text, feed.timestamp_format)
         return time.cast("timestamp") if time.type().timezone else to_utc(time, zone)
