@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -27,13 +26,7 @@ from orchestration.schedules import nightly_schedule
 from orchestration.sensors.alerts import tell_on_failure, watch_on_the_clock
 from orchestration.sensors.arrival import ingest_on_arrival
 from orchestration.sensors.retraining import retrain_on_decision
-from resources import home
-from resources.feeds.reader import FeedReader
-from resources.models.registry import ModelRegistry
-from resources.notifier import Notifier
-from resources.policy.client import Policy
-from resources.records.store import OperationsDatabase
-from resources.tables.store import TableStore
+from resources.resources import Resources, build_resources
 
 # A stage is a folder of assets/ and a group of the graph, under the same name.
 STAGES = {
@@ -52,25 +45,9 @@ CHECKS = [
 ]
 
 
-def build_resources(state: Path) -> dict[str, Any]:
-    """What the assets reach the outside through, with all state below `state`."""
-    return {
-        "settings": settings,
-        "feeds": FeedReader(raw=state / "raw"),
-        "tables": TableStore(root=str(state / "tables")),
-        "registry": ModelRegistry(
-            tracking_uri=home.environment()["MLFLOW_TRACKING_URI"],
-            artifacts=(state / "mlflow" / "artifacts").as_uri(),
-            name=f"{settings.name}_recommender",
-        ),
-        "policy": Policy(folder=str(home.PROJECT / settings.policy.path), server=settings.policy.server),
-        "notifier": Notifier(urls_in=settings.alerts.urls_in),
-        "operations": OperationsDatabase(url=f"sqlite:///{state / 'operations.db'}"),
-    }
-
-
-def build_defs(**overrides: Mapping[str, Any]) -> dg.Definitions:
-    """The definitions, with resources replaced by name."""
+def build_defs(resources: Resources | None = None, **overrides: Any) -> dg.Definitions:
+    """The definitions over `resources`, by default those of the retailer in use, with single ones replaced by name."""
+    used = replace(resources or build_resources(settings), **overrides)
     return dg.Definitions(
         assets=[
             asset
@@ -81,7 +58,8 @@ def build_defs(**overrides: Mapping[str, Any]) -> dg.Definitions:
         jobs=[nightly, retraining, ingestion, backfill],
         schedules=[nightly_schedule],
         sensors=[ingest_on_arrival, retrain_on_decision, tell_on_failure, watch_on_the_clock],
-        resources={**build_resources(home.state()), **overrides},
+        # A run, or a tick, has a query engine of its own: one of a whole process would keep every table that was ever read.
+        resources=used.by_name() | {"tables": dg.ResourceDefinition(lambda _: replace(used.tables))},
         # A night is one process: each step of the multiprocess executor would import the libraries anew (49 s against
         # 5 s for ten trivial steps). Kubernetes isolates per step by another executor.
         executor=dg.in_process_executor,

@@ -31,7 +31,7 @@ def nightly_schedule(
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
     tables: dg.ResourceParam[TableStore],
-    operations: OperationsDatabase,
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> dg.RunRequest | dg.SkipReason:
     day = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone)).date() - ONE_DAY
     if not business_days.has_partition_key(day.isoformat()):

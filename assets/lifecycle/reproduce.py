@@ -19,13 +19,13 @@ from resources.errors import Refused
 from resources.models.registry import DIGEST, TABLE, digest
 from resources.provenance import code_version
 from resources.records.privacy import Erasure
+from resources.tables.store import TableStore
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from resources.config.retailer import RecommenderConfig
     from resources.models.registry import ModelRegistry, ModelVersion
-    from resources.tables.store import TableStore
 
 RECIPE = "nightcart.recipe"  # the tag that has what a fit needs beside its tables, as JSON
 CODE = "nightcart.code"
@@ -140,7 +140,7 @@ def _from_lines(
     catalogue = tables.read(PRODUCTS, version=_version_of(version, PRODUCTS)).cache()
     offers = tables.read(OFFERS, version=_version_of(version, OFFERS)).cache()
     with tempfile.TemporaryDirectory() as scratch:
-        kept = tables.model_copy(update={"root": scratch})
+        kept = TableStore(root=scratch)
         for as_of in weeks:
             say(f"Labelling the week after {as_of}")
             end = as_of + dt.timedelta(days=LABEL_DAYS)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from resources import home
+from resources.config.loader import load_settings
+from resources.resources import Resources, build_resources
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -14,11 +15,9 @@ if TYPE_CHECKING:
 
 
 @cache
-def adapters() -> dict[str, Any]:
-    """The resources of the definitions, by name."""
-    from orchestration.definitions import build_resources
-
-    return build_resources(home.state())
+def adapters() -> Resources:
+    """The resources of the definitions."""
+    return build_resources(load_settings())
 
 
 def watchman(found: dg.DagsterInstance) -> Watchman:
@@ -31,10 +30,10 @@ def watchman(found: dg.DagsterInstance) -> Watchman:
     return Watchman(
         instance=found,
         repository=defs.get_repository_def(),
-        settings=adapters()["settings"],
-        feeds=adapters()["feeds"],
-        tables=adapters()["tables"],
-        registry=adapters()["registry"],
-        operations=adapters()["operations"],
+        settings=adapters().settings,
+        feeds=adapters().feeds,
+        tables=adapters().tables,
+        registry=adapters().registry,
+        operations=adapters().operations,
         now=dt.datetime.now(dt.UTC),
     )

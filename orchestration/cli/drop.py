@@ -48,7 +48,7 @@ def drop(
             remedy="`nightcart use config/complete_journey.toml`.",
         )
     landed = {file.day for file in look(settings.landing)}
-    taken_in = set(filter(None, adapters()["tables"].rows_by_day(TRANSACTIONS)))
+    taken_in = set(filter(None, adapters().tables.rows_by_day(TRANSACTIONS)))
     if not from_ and not taken_in | landed:
         raise Refused("There is nothing to go on from.", remedy="`nightcart demo` takes in the history first.")
     first = from_.date() if from_ else max(taken_in | landed) + ONE_DAY

@@ -123,10 +123,10 @@ def _reached() -> Reached:
     state = home.state()
     kept = state / "benchmark" / "tables"  # label weeks that `nightcart benchmark quality` has made
     return Reached(
-        settings=adapters()["settings"],
-        tables=adapters()["tables"],
-        operations=adapters()["operations"],
-        raw=adapters()["feeds"].raw,
+        settings=adapters().settings,
+        tables=adapters().tables,
+        operations=adapters().operations,
+        raw=adapters().feeds.raw,
         state=state,
         key=home.erasure_key(),
         others={"benchmark": TableStore(root=str(kept))} if kept.exists() else {},

@@ -97,7 +97,7 @@ def override(
     from orchestration.cli.launch import console
     from resources.records.quality import Override
 
-    operations, settings = adapters()["operations"], adapters()["settings"]
+    operations, settings = adapters().operations, adapters().settings
     now = dt.datetime.now(dt.UTC)
     if list_:
         screens.overrides(operations.overrides(now=now))
@@ -156,7 +156,7 @@ def _to_override(gate: Gate, day: dt.date | None) -> Verdict:
     from orchestration.cli.adapters import adapters
     from resources.records.quality import Verdict
 
-    operations = adapters()["operations"]
+    operations = adapters().operations
     if day and not gate.has_days:
         raise Refused(f"{gate.subject} has no days.", remedy="leave the day out.")
     since = (day or dt.date.min) if gate.has_days else None
@@ -171,7 +171,7 @@ def _to_override(gate: Gate, day: dt.date | None) -> Verdict:
         raise Refused(f"The newest verdict of {what} is that it passed.", remedy="nothing has to be overridden.")
     verdict = max(shut, key=lambda each: each.partition or dt.date.min)
     days = [verdict.partition] if verdict.partition else []
-    if gates.present(gate.subject, days, **adapters()).get(verdict.partition) != verdict.data_version:
+    if gates.present(gate.subject, days, **adapters().by_name()).get(verdict.partition) != verdict.data_version:
         raise Refused(
             f"{gate.subject}{f' of {verdict.partition}' if verdict.partition else ''} has changed since {gate.check} "
             "looked at it.",

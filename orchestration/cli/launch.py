@@ -158,11 +158,11 @@ def _done(found: dg.DagsterInstance, attempts: Sequence[dg.DagsterRun], day: dt.
     }
     if not made:
         return {}
-    operations, now = adapters()["operations"], dt.datetime.now(dt.UTC)
+    operations, now = adapters().operations, dt.datetime.now(dt.UTC)
     done = {}
     for asset in made:
         subjects = {subject for subject, each in GATES.items() if any(_is_of(gate, asset) for gate in each)}
-        needs = {subject: present(subject, [day], **adapters()) for subject in subjects}
+        needs = {subject: present(subject, [day], **adapters().by_name()) for subject in subjects}
         shut = {each.gate.check for each in closed(operations, needs, now=now)}
         done[asset] = set(gates_of(asset)) - shut
     return done

@@ -79,7 +79,7 @@ def decisions(
     from resources.records.lifecycle import PolicyDecision
 
     equal = {"package": package} if package else {}
-    found = adapters()["operations"].records(PolicyDecision, last=last, **equal)
+    found = adapters().operations.records(PolicyDecision, last=last, **equal)
     if not found:
         raise Refused(
             f"{package or 'The policy'} has not been asked yet.", remedy="`nightcart nightly --date YYYY-MM-DD` does."
@@ -119,7 +119,7 @@ def _fired(one: PolicyDecision) -> list[str]:
 def _policy() -> Policy:
     from orchestration.cli.adapters import adapters
 
-    return adapters()["policy"]
+    return adapters().policy
 
 
 def _console() -> Console:

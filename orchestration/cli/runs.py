@@ -88,7 +88,7 @@ def retrain(
     from orchestration.cli.launch import console, has_sensors, instance, run_range
     from resources.records.lifecycle import RetrainingDecision, RetrainingRequest
 
-    operations = adapters()["operations"]
+    operations = adapters().operations
     with instance() as found:
         nights = found.get_materialized_partitions(dg.AssetKey("recommendations"))
         days = nights or found.get_materialized_partitions(dg.AssetKey("transactions"))
@@ -192,20 +192,17 @@ def rebuild(
     Examples: `nightcart rebuild 1`, `nightcart rebuild 1 --from-lines`
     """
     from assets.lifecycle import reproduce as rebuilding
+    from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console
-    from orchestration.definitions import build_resources
-    from resources import home
-    from resources.config.loader import load_settings
     from resources.records.privacy import Erasure
 
-    adapters = build_resources(home.state())
     found = rebuilding.rebuild(
-        adapters["registry"].version(version),
-        registry=adapters["registry"],
-        tables=adapters["tables"],
-        model=load_settings().model,
+        adapters().registry.version(version),
+        registry=adapters().registry,
+        tables=adapters().tables,
+        model=adapters().settings.model,
         from_lines=from_lines,
-        erasures=adapters["operations"].records(Erasure),
+        erasures=adapters().operations.records(Erasure),
         say=lambda line: console.print(f"  {line}"),
     )
     made_by = f" The version was made by other code ({found.other_code})." if found.other_code else ""
@@ -250,7 +247,7 @@ def _night(found, day: dt.date, *, is_forced: bool) -> None:
             break
         failed.append(run)
     console.print(f"[bold]The night of {day}[/], through Dagster")
-    champion = serving(adapters()["operations"], day - ONE_DAY, now=dt.datetime.now(dt.UTC))
+    champion = serving(adapters().operations, day - ONE_DAY, now=dt.datetime.now(dt.UTC))
     outcome = run_night(found, day, attempts=[] if is_forced else failed, has_champion=champion is not None)
     alerts = screens.watched(found)
     if not outcome.is_success:
@@ -268,7 +265,7 @@ def _retrain_as_decided(found) -> bool:
     from orchestration.cli.launch import console, escape, run_retraining
     from orchestration.runs import attempts
 
-    operations, rule = adapters()["operations"], settings.retraining
+    operations, rule = adapters().operations, settings.retraining
     plan = attempts.ask(found, operations, rule=rule, now=dt.datetime.now(dt.UTC))
     if not (plan.attempt and plan.entry):
         if plan.entry and plan.entry.state in attempts.WORTH_TELLING:

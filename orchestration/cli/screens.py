@@ -38,7 +38,7 @@ console = Console(highlight=False)
 
 def night(day: dt.date) -> None:
     """The closing screen of a night: its decisions, the quality behind them, and one household's list."""
-    settings, operations = load_settings(), adapters()["operations"]
+    settings, operations = load_settings(), adapters().operations
     rows = _recommendations_of(day)
     decided, version = operations.promotion_as_of(day), int(rows["model_version"].iloc[0])
     if decided and decided.business_date == day:
@@ -72,7 +72,7 @@ def recommendations(household: str, day: dt.date | None) -> None:
     from assets.grocery.publication.publication import age
     from assets.grocery.scoring.assets import served_now
 
-    tables = adapters()["tables"]
+    tables = adapters().tables
     made = [found for found, rows in tables.rows_by_day("recommendations").items() if rows and found]
     if not made:
         raise Refused(
@@ -154,7 +154,7 @@ def explanation(found: Explanation) -> None:
 
 def models() -> None:
     """The registry's versions and the ledger's last decisions."""
-    settings, registry, operations = load_settings(), adapters()["registry"], adapters()["operations"]
+    settings, registry, operations = load_settings(), adapters().registry, adapters().operations
     versions = registry.versions()
     if not versions:
         raise Refused("There is no model yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`.")
@@ -198,7 +198,7 @@ def drift(days: int) -> None:
     from assets.lifecycle.signals import BAD, newest
     from resources.records.lifecycle import Signal
 
-    operations = adapters()["operations"]
+    operations = adapters().operations
     by_watch = {
         watch: {one.business_date: one for one in newest(operations.records(Signal, watch=watch))} for watch in WATCHES
     }
@@ -241,9 +241,7 @@ def drift(days: int) -> None:
 
 def decisions(days: int) -> None:
     """The ledger of retraining: what was decided in each of the last `days` nights, and what became of it."""
-    entries = ledger.read(adapters()["operations"], now=dt.datetime.now(dt.UTC)).entries(
-        rule=load_settings().retraining
-    )
+    entries = ledger.read(adapters().operations, now=dt.datetime.now(dt.UTC)).entries(rule=load_settings().retraining)
     if not entries:
         raise Refused(
             "No night has decided yet whether to retrain.", remedy="`nightcart nightly --date YYYY-MM-DD` does."
@@ -313,14 +311,14 @@ def _decision(record: PromotionRecord) -> None:
 
 def _recommendations_of(day: dt.date) -> pd.DataFrame:
     """A day's recommendations with product names, by household and rank."""
-    found = _named(adapters()["tables"].read("recommendations", since=day, until=day))
+    found = _named(adapters().tables.read("recommendations", since=day, until=day))
     if found.empty:
         raise Refused(f"There are no recommendations of {day}.", remedy=f"`nightcart nightly --date {day}`.")
     return found
 
 
 def _named(rows: ir.Table) -> pd.DataFrame:
-    names = adapters()["tables"].read("products").select("product_id", "name", "department")
+    names = adapters().tables.read("products").select("product_id", "name", "department")
     joined = rows.left_join(names, "product_id").drop("product_id_right")
     return joined.order_by("household_id", "rank").to_pandas()
 
@@ -361,7 +359,7 @@ def _shortened(text: str, width: int) -> str:
 
 
 def _habits(household: str, day: dt.date) -> Text:
-    tables = adapters()["tables"]
+    tables = adapters().tables
     habits = tables.read("household_features", since=day, until=day)
     found = habits.filter(habits.household_id == household).to_pandas()
     if found.empty:
@@ -419,7 +417,7 @@ def status() -> None:
     _arrivals(advice)
     _stale(advice)
     _erasures(advice)
-    nights = [day for day, rows in adapters()["tables"].rows_by_day("recommendations").items() if rows and day]
+    nights = [day for day, rows in adapters().tables.rows_by_day("recommendations").items() if rows and day]
     if nights and business_days.has_partition_key(max(nights).isoformat()):
         last = last_day(settings, now=dt.datetime.now(dt.UTC))
         if max(nights) < last:
@@ -450,7 +448,7 @@ def _asset_row(found, graph, key, advice: list[str]) -> list[str]:
     records = found.event_log_storage.get_latest_asset_check_execution_by_key(checks)
     failed = [check.name for check, record in records.items() if record and record.status.value == "FAILED"]
     # What lets through what is downstream, by itself or by a person's word, is to be seen and not to be mended.
-    let_through = {each.check for each in adapters()["operations"].overrides(now=dt.datetime.now(dt.UTC))}
+    let_through = {each.check for each in adapters().operations.overrides(now=dt.datetime.now(dt.UTC))}
     shut = [check for check in failed if check in gates_of(key) and check not in let_through]
     for check in shut:
         advice.append(
@@ -464,7 +462,7 @@ def _asset_row(found, graph, key, advice: list[str]) -> list[str]:
 def _champion(advice: list[str]) -> None:
     from assets.lifecycle.manual import differences
 
-    decided = adapters()["operations"].promotions()
+    decided = adapters().operations.promotions()
     if not decided:
         return
     newest = decided[-1]
@@ -472,12 +470,12 @@ def _champion(advice: list[str]) -> None:
     if newest.kind != newest.NIGHT:
         how = f"{newest.kind} by {newest.by} after the night of {newest.business_date}: {'; '.join(newest.reasons)}"
     console.print(f"champion: version {newest.champion_after}, {escape(how)}")
-    for found in differences(adapters()["registry"], adapters()["operations"]):
+    for found in differences(adapters().registry, adapters().operations):
         advice.append(f"MLflow's registry: {found.says}. `nightcart reconcile` puts it right.")
 
 
 def _retraining(advice: list[str]) -> None:
-    rule, operations = load_settings().retraining, adapters()["operations"]
+    rule, operations = load_settings().retraining, adapters().operations
     entry = ledger.read(operations, now=dt.datetime.now(dt.UTC)).current(rule=rule)
     if entry and entry.state in ledger.UNFINISHED:
         console.print(f"retraining: decided on {entry.decision.business_date}, {entry.state}")
@@ -491,7 +489,7 @@ def _retraining(advice: list[str]) -> None:
 def _published() -> None:
     from assets.grocery.scoring.assets import served_now
 
-    if (served := served_now(adapters()["tables"])) is None:
+    if (served := served_now(adapters().tables)) is None:
         return
     said = f"published: the lists of {served.made_on}, for {served.published_for}"
     console.print(said + (f", [yellow]carried over[/]: {escape(served.carried_over_because)}" * served.is_carried_over))
@@ -503,7 +501,7 @@ def _on_watch(found: dg.DagsterInstance, advice: list[str]) -> None:
     from orchestration.alerting.night_watch import clockwork
     from resources.records.alerts import Alert
 
-    operations, now = adapters()["operations"], dt.datetime.now(dt.UTC)
+    operations, now = adapters().operations, dt.datetime.now(dt.UTC)
     told = open_now(operations.records(Alert))
     fresh = [alert for alert in clockwork(watchman(found)) if alert.key not in {each.key for each in told}]
     for alert in [*told, *fresh]:
@@ -559,7 +557,7 @@ def watched(found: dg.DagsterInstance) -> list[Alert]:
     """Let the night watch look and tell; returns all that is wrong."""
     from orchestration.alerting import night_watch
 
-    return night_watch.watch(watchman(found), notifier=adapters()["notifier"])
+    return night_watch.watch(watchman(found), notifier=adapters().notifier)
 
 
 def meaning(alerts: Sequence[Alert], day: dt.date) -> None:
@@ -579,7 +577,7 @@ def _runs(found, advice: list[str]) -> None:
 
     for run in found.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=5):
         console.print(f"under way: {run.job_name} {run.tags.get(PARTITION_TAG, '')} (run {run.run_id[:8]})")
-    told = {alert.key for alert in open_now(adapters()["operations"].records(Alert))}
+    told = {alert.key for alert in open_now(adapters().operations.records(Alert))}
     newest: dict[str, Any] = {}
     for run in found.get_runs(dg.RunsFilter(job_name="nightly"), limit=100):
         newest.setdefault(run.tags.get(PARTITION_TAG, ""), run)
@@ -595,7 +593,7 @@ def _arrivals(advice: list[str]) -> None:
     from resources.feeds.landing import SET_ASIDE
     from resources.records.feeds import Arrival, Delivery
 
-    operations = adapters()["operations"]
+    operations = adapters().operations
     newest = {record.business_date: record for record in operations.records(Arrival)}
     taken_in = {delivery.business_date: delivery.taken_in_at for delivery in operations.records(Delivery)}
     for day, record in newest.items():
@@ -609,7 +607,7 @@ def _stale(advice: list[str]) -> None:
     """What was made before a day that it is made of was corrected."""
     from assets.quality import staleness
 
-    for found in staleness.on_record(adapters()["operations"]):
+    for found in staleness.on_record(adapters().operations):
         first, last = min(found.days), max(found.days)
         days = str(first) if first == last else f"{first} … {last}"
         said = (
@@ -626,7 +624,7 @@ def _erasures(advice: list[str]) -> None:
     """Households that are to be forgotten and are not: who they are is on no record."""
     from assets.privacy.erasure import pending
 
-    for asked in pending(adapters()["operations"]):
+    for asked in pending(adapters().operations):
         advice.append(
             f"{asked.by} asked on {asked.at:%Y-%m-%d %H:%M} UTC for a household to be forgotten ({asked.reason}), and it is "
             "not done: the same `nightcart forget HOUSEHOLD` again finishes it."

@@ -35,7 +35,7 @@ def promote(
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console
 
-    needed = {name: adapters()[name] for name in ("settings", "tables", "registry", "operations", "policy")}
+    needed = {name: getattr(adapters(), name) for name in ("settings", "tables", "registry", "operations", "policy")}
     record = stewardship.promote(
         version, _person(reason), is_overriding=override, say=lambda said: console.print(f"[dim]{said}[/]"), **needed
     )
@@ -61,7 +61,7 @@ def rollback(
 
     person = _person(reason)
     found = adapters()
-    record = roll_back(found["registry"], found["operations"], found["policy"], person, to=to)
+    record = roll_back(found.registry, found.operations, found.policy, person, to=to)
     console.print(
         f"[green]✓[/] Version {record.champion_after} is champion again, instead of version {record.champion_before}. "
         f"The next lists are scored with it; `nightcart nightly --date {person.day} --force` makes the last ones again."
@@ -77,7 +77,7 @@ def reconcile() -> None:
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console
 
-    registry, operations = adapters()["registry"], adapters()["operations"]
+    registry, operations = adapters().registry, adapters().operations
     done = stewardship.reconcile(registry, operations, _person("reconciled"))
     for each in done:
         console.print(f"[green]✓[/] {each}")
@@ -102,7 +102,7 @@ def card(
     from orchestration.cli.launch import console
     from resources.models.registry import CHAMPION
 
-    registry, operations = adapters()["registry"], adapters()["operations"]
+    registry, operations = adapters().registry, adapters().operations
     number = version if version is not None else registry.aliased(CHAMPION)
     if number is None:
         raise Refused("There is no champion yet.", remedy="name a version: `nightcart models` lists them.")
@@ -143,7 +143,7 @@ def verify(
 
     if database and not database.is_file():
         raise Refused(f"There is no file {database}.", remedy="name a copy of operations.db.")
-    operations = OperationsDatabase(url=f"sqlite:///{database}") if database else adapters()["operations"]
+    operations = OperationsDatabase(url=f"sqlite:///{database}") if database else adapters().operations
     if head and not head.partition(":")[0].isdigit():
         raise Refused(
             f"{head!r} is no head of a trail.", remedy="it is a number and a digest, as `nightcart audit head` says."
@@ -180,7 +180,7 @@ def head() -> None:
     """
     from orchestration.cli.adapters import adapters
 
-    print(adapters()["operations"].audit_head())
+    print(adapters().operations.audit_head())
 
 
 @audit.command()
@@ -198,7 +198,7 @@ def show(
     from orchestration.cli import screens
     from orchestration.cli.adapters import adapters
 
-    entries = [entry for entry in adapters()["operations"].trail() if kind in (None, entry.kind)]
+    entries = [entry for entry in adapters().operations.trail() if kind in (None, entry.kind)]
     if json_:
         import json
 
@@ -216,8 +216,8 @@ def _person(reason: str) -> Person:
 
     if not reason.strip():
         raise Refused("A decision on the champion has a reason.", remedy='add --reason "…".')
-    decided = [record.business_date for record in adapters()["operations"].promotions()]
-    days = [*decided, *(day for day in adapters()["tables"].rows_by_day(RECOMMENDATIONS) if day)]
+    decided = [record.business_date for record in adapters().operations.promotions()]
+    days = [*decided, *(day for day in adapters().tables.rows_by_day(RECOMMENDATIONS) if day)]
     if not days:
         raise Refused("There has been no night yet.", remedy="`nightcart nightly --date YYYY-MM-DD` makes one.")
     return Person(name=getpass.getuser(), reason=reason.strip(), day=max(days), now=dt.datetime.now(dt.UTC))

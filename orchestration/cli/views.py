@@ -50,7 +50,7 @@ def explain(
     from orchestration.cli import screens
     from orchestration.cli.adapters import adapters
 
-    needed = {name: adapters()[name] for name in ("settings", "tables", "registry", "operations")}
+    needed = {name: getattr(adapters(), name) for name in ("settings", "tables", "registry", "operations")}
     found = explained(household, date.date(), **needed)
     print(found.as_json()) if json_ else screens.explanation(found)
 

@@ -33,9 +33,9 @@ def tell_on_failure(
     context: dg.RunFailureSensorContext,
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
-    tables: TableStore,
-    registry: ModelRegistry,
-    operations: OperationsDatabase,
+    tables: dg.ResourceParam[TableStore],
+    registry: dg.ResourceParam[ModelRegistry],
+    operations: dg.ResourceParam[OperationsDatabase],
     notifier: dg.ResourceParam[Notifier],
 ) -> None:
     _look(context, settings, feeds, tables, registry, operations, notifier)
@@ -50,9 +50,9 @@ def watch_on_the_clock(
     context: dg.SensorEvaluationContext,
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
-    tables: TableStore,
-    registry: ModelRegistry,
-    operations: OperationsDatabase,
+    tables: dg.ResourceParam[TableStore],
+    registry: dg.ResourceParam[ModelRegistry],
+    operations: dg.ResourceParam[OperationsDatabase],
     notifier: dg.ResourceParam[Notifier],
 ) -> dg.SkipReason:
     heartbeat.wake(operations, now=dt.datetime.now(dt.UTC))

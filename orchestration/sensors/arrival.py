@@ -48,7 +48,7 @@ def ingest_on_arrival(
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
     tables: dg.ResourceParam[TableStore],
-    operations: OperationsDatabase,
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> dg.SensorResult | dg.SkipReason:
     return _looked(context, settings, feeds, tables, operations, now=dt.datetime.now(dt.UTC))
 

@@ -22,7 +22,7 @@ from resources.records.store import OperationsDatabase
 def retrain_on_decision(
     context: dg.SensorEvaluationContext,
     settings: dg.ResourceParam[Settings],
-    operations: OperationsDatabase,
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> dg.RunRequest | dg.SkipReason:
     now = dt.datetime.now(dt.UTC)
     plan = ask(context.instance, operations, rule=settings.retraining, now=now)

@@ -17,9 +17,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-from pydantic import Field
-
 from resources.errors import Damaged, Refused, Unavailable
 from resources.models import mlflow_tables
 from resources.models.version import ModelVersion
@@ -51,12 +48,17 @@ class ModelRecord:
     description: str = ""
 
 
-class ModelRegistry(dg.ConfigurableResource):
-    """The registered model of one retailer."""
+@dataclass(frozen=True, kw_only=True)
+class ModelRegistry:
+    """The registered model of one domain; its name is also that of its experiment.
 
-    tracking_uri: str = Field(description="MLflow's backend: a database URL or a server.")
-    artifacts: str = Field(description="Where MLflow keeps files, when it is not a server that knows.")
-    name: str = Field(description="Name of the registered model and of its experiment.")
+    `tracking_uri` is MLflow's backend, a database URL or a server; `artifacts` is where files are kept, by default where the
+    server says.
+    """
+
+    name: str
+    tracking_uri: str
+    artifacts: str | None = None
 
     @cached_property
     def _client(self) -> MlflowClient:

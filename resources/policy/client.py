@@ -17,9 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
-from pydantic import Field
-
 from resources.errors import Refused, Unavailable
 from resources.records.lifecycle import PolicyDecision
 
@@ -92,11 +89,12 @@ class Tested:
     has_passed: bool
 
 
-class Policy(dg.ConfigurableResource):
-    """The rules of one retailer."""
+@dataclass(frozen=True)
+class Policy:
+    """The rules of one retailer: a folder of .rego files, and the address of an OPA server that answers instead."""
 
-    folder: str = Field(description="Folder of the .rego files.")
-    server: str | None = Field(None, description="Address of an OPA server that answers instead.")
+    folder: str
+    server: str | None = None
 
     def ask(self, package: str, question: Mapping[str, Any]) -> Answer:
         """What `package` says to `question`.

@@ -12,9 +12,6 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import dagster as dg
-from pydantic import Field
-
 from resources.errors import Overtaken
 from resources.records import audit
 from resources.records.alerts import Heartbeat
@@ -28,10 +25,11 @@ if TYPE_CHECKING:
 Kind = TypeVar("Kind")
 
 
-class OperationsDatabase(dg.ConfigurableResource):
-    """The records of one retailer: see `resources.records` for their kinds."""
+@dataclasses.dataclass(frozen=True)
+class OperationsDatabase:
+    """The records of one retailer, below a SQLAlchemy URL: see `resources.records` for their kinds."""
 
-    url: str = Field(description="SQLAlchemy URL.")
+    url: str
 
     @property
     def _engine(self) -> sa.Engine:

@@ -18,9 +18,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import dagster as dg
-from pydantic import Field
-
 from resources.errors import Damaged, Refused, Unavailable
 from resources.tables import engine
 
@@ -44,10 +41,11 @@ class Commit:
     rows_by_day: Mapping[dt.date | None, int]
 
 
-class TableStore(dg.ConfigurableResource):
-    """All tables of one retailer, below `root`."""
+@dataclass(frozen=True)
+class TableStore:
+    """All tables of one retailer, below `root`, a folder or the URL of an object store."""
 
-    root: str = Field(description="Folder or object-store URL of the tables.")
+    root: str
 
     @cached_property
     def engine(self) -> Backend:

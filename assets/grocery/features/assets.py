@@ -80,7 +80,9 @@ def _spec(name: str) -> dg.AssetSpec:
 )
 @explained
 def features(  # Dagster takes no tuple[MaterializeResult, ...]
-    context: dg.AssetExecutionContext, tables: TableStore, operations: OperationsDatabase
+    context: dg.AssetExecutionContext,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ):
     """Build the five tables of each day of the run, one day after the other."""
     import ibis

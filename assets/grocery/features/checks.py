@@ -36,7 +36,9 @@ PAST = {
 
 @gate_checks([*UNIQUE.values(), *PAST.values()])
 def features_are_fit_to_use(
-    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+    context: dg.AssetCheckExecutionContext,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> Iterator[Found]:
     """Count repeated rows and look for ages below zero, day by day."""
     days = days_of(context)

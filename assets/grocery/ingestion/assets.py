@@ -50,8 +50,8 @@ def transactions(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
-    tables: TableStore,
-    operations: OperationsDatabase,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> dg.MaterializeResult:
     """Basket lines of a business day in the retailer's time zone, cleaned: the start of everything else.
 
@@ -220,7 +220,7 @@ def products(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
-    tables: TableStore,
+    tables: dg.ResourceParam[TableStore],
 ) -> dg.MaterializeResult:
     """The catalogue as it is tonight, one row a product, and what of it is recommendable.
 
@@ -268,8 +268,8 @@ def households(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
-    tables: TableStore,
-    operations: OperationsDatabase,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> dg.MaterializeResult:
     """What is known of households beside their baskets, one row a household, as it is tonight.
 
@@ -320,7 +320,7 @@ def offers(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
-    tables: TableStore,
+    tables: dg.ResourceParam[TableStore],
 ) -> dg.MaterializeResult:
     """Planned offers, past ones included: which product is on offer from when to when, and in what part of the stores.
 

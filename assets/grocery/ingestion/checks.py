@@ -44,8 +44,8 @@ DAY_GATES = {
 def transactions_are_fit_to_use(
     context: dg.AssetCheckExecutionContext,
     settings: dg.ResourceParam[Settings],
-    tables: TableStore,
-    operations: OperationsDatabase,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> Iterator[Found]:
     """Profile the run's days once, and let Great Expectations judge the profile."""
     feed, days = settings.transactions, days_of(context)
@@ -136,7 +136,9 @@ def _unique_and_given(key: str) -> list[Expectation]:
 
 @gate_checks([PRODUCT_GATE, RECOMMENDABLE_GATE])
 def products_are_fit_to_use(
-    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+    context: dg.AssetCheckExecutionContext,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> Iterator[Found]:
     """Let Great Expectations judge the catalogue."""
     rows = tables.read(PRODUCTS)
@@ -150,7 +152,9 @@ def products_are_fit_to_use(
 
 @gate_checks([HOUSEHOLD_GATE])
 def households_are_fit_to_use(
-    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+    context: dg.AssetCheckExecutionContext,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> Iterator[Found]:
     """Let Great Expectations judge the household file."""
     rows = tables.read(HOUSEHOLDS).select("household_id").to_pandas()
@@ -159,7 +163,9 @@ def households_are_fit_to_use(
 
 @gate_checks([OFFER_GATE, REACH_GATE])
 def offers_are_fit_to_use(
-    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+    context: dg.AssetCheckExecutionContext,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> Iterator[Found]:
     """Count what is wrong with the offers, and let Great Expectations judge the counts."""
     rows = tables.read(OFFERS)

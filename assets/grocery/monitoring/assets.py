@@ -46,8 +46,8 @@ LEDGER_ROWS = 60  # decisions that the asset's page shows: two months of nights
 def realised_performance(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
-    tables: TableStore,
-    operations: OperationsDatabase,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> dg.MaterializeResult:
     """Yesterday's lists against today's baskets, and last week's against the week: in the metrics of the promotion.
 
@@ -137,8 +137,8 @@ def _compare(
 def retraining_decision(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
-    tables: TableStore,
-    operations: OperationsDatabase,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> Iterator[dg.MaterializeResult]:
     """Whether to train the model anew, decided once for every night: by drift, decay, new labels, age, or a person's wish.
 

@@ -66,9 +66,9 @@ def watch(
         def run(
             context: dg.AssetCheckExecutionContext,
             settings: dg.ResourceParam[Settings],
-            tables: TableStore,
-            operations: OperationsDatabase,
-            registry: ModelRegistry,
+            tables: dg.ResourceParam[TableStore],
+            operations: dg.ResourceParam[OperationsDatabase],
+            registry: dg.ResourceParam[ModelRegistry],
         ) -> dg.AssetCheckResult:
             @functools.cache
             def reference_of(version: int) -> Reference | None:

@@ -65,10 +65,10 @@ if TYPE_CHECKING:
 def recommendations(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
-    tables: TableStore,
-    registry: ModelRegistry,
-    operations: OperationsDatabase,
-    policy: Policy,
+    tables: dg.ResourceParam[TableStore],
+    registry: dg.ResourceParam[ModelRegistry],
+    operations: dg.ResourceParam[OperationsDatabase],
+    policy: dg.ResourceParam[Policy],
 ) -> dg.MaterializeResult:
     """The top products of every household as of a business day's close, each with its reason and the model's version.
 
@@ -215,7 +215,9 @@ def placed(rows: "ir.Table", tables: TableStore, *, version: int | None = None) 
 )
 @explained
 def published_recommendations(
-    context: dg.AssetExecutionContext, tables: TableStore, operations: OperationsDatabase
+    context: dg.AssetExecutionContext,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> dg.MaterializeResult:
     """What is served now: the lists of the newest good night, whole, and whether they are carried over from an earlier one.
 

@@ -48,9 +48,9 @@ EVERYBODY = Gate(
 def recommendations_are_fit_to_use(
     context: dg.AssetCheckExecutionContext,
     settings: dg.ResourceParam[Settings],
-    tables: TableStore,
-    operations: OperationsDatabase,
-    policy: Policy,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
+    policy: dg.ResourceParam[Policy],
 ) -> Iterator[Found]:
     """Look at the lists of each day of the run."""
     broken: dict[Gate, dict[dt.date | None, str]] = {FULL: {}, RECOMMENDABLE: {}, ALLOWED: {}, THE_CHAMPIONS: {}}
@@ -129,7 +129,9 @@ def _not_allowed(
 
 @gate_checks([EVERYBODY])
 def published_recommendations_are_fit_to_use(
-    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+    context: dg.AssetCheckExecutionContext,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> Iterator[Found]:
     """Look for households without a list among those known when the lists were made."""
     served = served_now(tables)

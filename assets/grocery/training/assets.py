@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 def training_examples(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
-    tables: TableStore,
-    operations: OperationsDatabase,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> dg.MaterializeResult:
     """Labelled weeks for a night: what each household could have been offered, and what it then bought.
 
@@ -93,9 +93,9 @@ def training_examples(
 def challenger(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
-    tables: TableStore,
-    registry: ModelRegistry,
-    operations: OperationsDatabase,
+    tables: dg.ResourceParam[TableStore],
+    registry: dg.ResourceParam[ModelRegistry],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> dg.MaterializeResult:
     """Tonight's model: a version in MLflow, trained on the label weeks before the holdout.
 
@@ -192,10 +192,10 @@ def _train(
 def champion(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
-    tables: TableStore,
-    registry: ModelRegistry,
-    operations: OperationsDatabase,
-    policy: Policy,
+    tables: dg.ResourceParam[TableStore],
+    registry: dg.ResourceParam[ModelRegistry],
+    operations: dg.ResourceParam[OperationsDatabase],
+    policy: dg.ResourceParam[Policy],
 ) -> dg.MaterializeResult:
     """Who scores the households from tonight on: the promotion, decided by the policy and put on record.
 

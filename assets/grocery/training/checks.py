@@ -43,8 +43,8 @@ def _label_weeks(days: Iterable[dt.date], *, tables: TableStore, **_: Any) -> di
 def training_examples_are_fit_to_use(
     context: dg.AssetCheckExecutionContext,
     settings: dg.ResourceParam[Settings],
-    tables: TableStore,
-    operations: OperationsDatabase,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> Iterator[Found]:
     """Look at every label week that is stored."""
     from assets.grocery.training.examples import LABEL_DAYS
@@ -81,7 +81,10 @@ def _challengers(days: Iterable[dt.date], *, registry: ModelRegistry, **_: Any) 
 
 @gate_checks([CHALLENGER_GATE], versions=_challengers)
 def challenger_is_fit_to_use(
-    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase, registry: ModelRegistry
+    context: dg.AssetCheckExecutionContext,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
+    registry: dg.ResourceParam[ModelRegistry],
 ) -> Iterator[Found]:
     """Load the version of each day and let it score its sample; what cannot says why."""
     broken: dict[dt.date | None, str] = {}
@@ -102,7 +105,10 @@ def _champions(days: Iterable[dt.date], *, operations: OperationsDatabase, **_: 
 
 @gate_checks([CHAMPION_GATE], versions=_champions)
 def champion_is_fit_to_use(
-    context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase, registry: ModelRegistry
+    context: dg.AssetCheckExecutionContext,
+    tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
+    registry: dg.ResourceParam[ModelRegistry],
 ) -> Iterator[Found]:
     """Compare the registry's alias with the ledger's last word."""
     newest, alias = operations.promotions()[-1], registry.aliased(CHAMPION)

@@ -63,14 +63,16 @@ def world(tables: TableStore, operations: OperationsDatabase, monkeypatch: pytes
         made = World(tables, operations, instance)
 
         @dg.asset(partitions_def=business_days)
-        def shelf(context: dg.AssetExecutionContext, tables: TableStore) -> None:
+        def shelf(context: dg.AssetExecutionContext, tables: dg.ResourceParam[TableStore]) -> None:
             days = days_of(context)
             rows = pa.table({"business_date": pa.array(days * len(made.rows), pa.date32()), "items": made.rows})
             tables.replace_days("shelf", rows, days=days)
 
         @gate_checks([FULL, CLEAN])
         def shelf_is_fit_to_use(
-            context: dg.AssetCheckExecutionContext, tables: TableStore, operations: OperationsDatabase
+            context: dg.AssetCheckExecutionContext,
+            tables: dg.ResourceParam[TableStore],
+            operations: dg.ResourceParam[OperationsDatabase],
         ) -> Iterator[Found]:
             """Look at the shelf."""
             if made.says["crash"]:
@@ -82,7 +84,9 @@ def world(tables: TableStore, operations: OperationsDatabase, monkeypatch: pytes
         @dg.asset(partitions_def=business_days, deps=[shelf])
         @explained
         def reader(
-            context: dg.AssetExecutionContext, tables: TableStore, operations: OperationsDatabase
+            context: dg.AssetExecutionContext,
+            tables: dg.ResourceParam[TableStore],
+            operations: dg.ResourceParam[OperationsDatabase],
         ) -> dg.MaterializeResult:
             needs = {"shelf": gates.of_days(tables, "shelf", days_of(context))}
             gates.require(operations, needs, now=dt.datetime.now(dt.UTC))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -22,7 +23,7 @@ def shown(operations, monkeypatch: pytest.MonkeyPatch):
 
     def show(days: int = 14) -> str:
         text = io.StringIO()
-        monkeypatch.setattr(screens, "adapters", lambda: {"operations": operations})
+        monkeypatch.setattr(screens, "adapters", lambda: SimpleNamespace(operations=operations))
         monkeypatch.setattr(screens, "console", Console(file=text, width=200, highlight=False))
         screens.drift(days)
         return text.getvalue()

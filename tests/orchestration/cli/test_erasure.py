@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -120,7 +121,7 @@ def test_a_run_that_is_under_way_is_named(dry: Shop) -> None:
 
 
 def test_status_says_how_to_finish_what_was_asked(operations, monkeypatch) -> None:
-    monkeypatch.setattr(screens, "adapters", lambda: {"operations": operations})
+    monkeypatch.setattr(screens, "adapters", lambda: SimpleNamespace(operations=operations))
     asked = Erasure(household="0" * 64, key="k", step=Erasure.ASKED, by="ann", reason="a letter", at=NOW)
     operations.record(asked)
     advice: list[str] = []
@@ -206,7 +207,7 @@ def test_what_is_served_is_a_publication_that_carries_on(erased: tuple[Shop, Bef
 
 def test_its_list_is_the_fallback(erased: tuple[Shop, Before], monkeypatch, capsys) -> None:
     shop, _ = erased
-    monkeypatch.setattr(screens, "adapters", lambda: {"tables": shop.tables})
+    monkeypatch.setattr(screens, "adapters", lambda: SimpleNamespace(tables=shop.tables))
     screens.recommendations(WHO, None)
     assert f"Nothing is known of household {WHO}" in capsys.readouterr().out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from assets.quality import gates
 from orchestration.cli.gates import override
 from resources.errors import Refused
 from resources.records.quality import Override, Verdict
+from resources.resources import build_resources
 
 DAY, EARLIER = dt.date(2024, 2, 2), dt.date(2024, 2, 1)
 VOLUME = "volume_is_like_the_same_weekday"
@@ -20,7 +22,7 @@ VOLUME = "volume_is_like_the_same_weekday"
 @pytest.fixture
 def shop(tables, operations, settings, monkeypatch):
     """Two days of baskets, whose volume was judged: not passed."""
-    reached = {"tables": tables, "operations": operations, "settings": settings}
+    reached = replace(build_resources(settings), tables=tables, operations=operations)
     monkeypatch.setattr("orchestration.cli.adapters.adapters", lambda: reached)
     for day in (EARLIER, DAY):
         deliver(tables, day)

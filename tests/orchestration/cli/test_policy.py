@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from typer.testing import CliRunner
 
 from orchestration.cli import app, screens
 from resources import home
+from resources.config.loader import load_settings
 from resources.errors import Refused
 from resources.policy.client import Policy
 from resources.records.lifecycle import PolicyDecision
+from resources.resources import build_resources
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(folder: Path, operations, monkeypatch: pytest.MonkeyPatch):
     """A command of the policy in `folder`: its exit code and what it shows."""
-    reached = {"operations": operations, "policy": Policy(folder=str(folder))}
+    reached = replace(build_resources(load_settings()), operations=operations, policy=Policy(folder=str(folder)))
     monkeypatch.setattr("orchestration.cli.adapters.adapters", lambda: reached)
 
     def run(*arguments: str) -> tuple[int, str]:

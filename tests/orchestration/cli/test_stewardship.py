@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from typer.testing import CliRunner
 
 from orchestration.cli import app, launch, screens
 from resources import home
+from resources.config.loader import load_settings
 from resources.errors import Refused
 from resources.policy.client import Policy
 from resources.records.lifecycle import RetrainingRequest
+from resources.resources import build_resources
 
 NOON = dt.datetime(2024, 3, 1, 12, tzinfo=dt.UTC)
 
@@ -26,7 +29,14 @@ NOON = dt.datetime(2024, 3, 1, 12, tzinfo=dt.UTC)
 def run(settings, operations, tables, registry, monkeypatch: pytest.MonkeyPatch):
     """A command: its exit code and what it shows."""
     policy = Policy(folder=str(home.PROJECT / "config" / "policy"))
-    reached = {"settings": settings, "operations": operations, "tables": tables, "registry": registry, "policy": policy}
+    reached = replace(
+        build_resources(load_settings()),
+        settings=settings,
+        operations=operations,
+        tables=tables,
+        registry=registry,
+        policy=policy,
+    )
     monkeypatch.setattr("orchestration.cli.adapters.adapters", lambda: reached)
 
     def run(*arguments: str) -> str:

@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from resources.policy.client import Policy
 from resources.records.lifecycle import Attempt, PolicyDecision, RetrainingDecision, RetrainingRequest, Signal
 from resources.records.publication import Publication
 from resources.records.store import OperationsDatabase
+from resources.resources import build_resources
 from resources.tables.store import TableStore
 from tests.telling import Told
 
@@ -582,7 +583,9 @@ def test_a_night_that_failed_a_check_goes_on_once_a_person_lets_it_through(shop:
     features = [dg.AssetKey(name) for name in FEATURES]
     assert "volume_is_like_the_same_weekday failed" in failures(shop.run("nightly", day, asset_selection=features))
 
-    reached = {"tables": shop.tables, "operations": shop.operations, "settings": load_settings()}
+    reached = replace(
+        build_resources(load_settings()), tables=shop.tables, operations=shop.operations, settings=load_settings()
+    )
     monkeypatch.setattr("orchestration.cli.adapters.adapters", lambda: reached)
     monkeypatch.setattr("orchestration.cli.launch.adapters", lambda: reached)
     transactions = dg.AssetKey("transactions")
