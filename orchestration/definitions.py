@@ -15,12 +15,12 @@ import assets.grocery.features.checks
 import assets.grocery.ingestion.assets
 import assets.grocery.ingestion.checks
 import assets.grocery.monitoring.assets
-import assets.grocery.monitoring.checks
 import assets.grocery.scoring.assets
 import assets.grocery.scoring.checks
 import assets.grocery.training.assets
 import assets.grocery.training.checks
-from assets.partitions import settings
+import assets.lifecycle.checks
+from assets.grocery.partitions import settings
 from orchestration.jobs import backfill, ingestion, nightly, retraining
 from orchestration.schedules import nightly_schedule
 from orchestration.sensors.alerts import tell_on_failure, watch_on_the_clock
@@ -40,8 +40,8 @@ CHECKS = [
     assets.grocery.ingestion.checks,
     assets.grocery.features.checks,
     assets.grocery.training.checks,
+    assets.lifecycle.checks,
     assets.grocery.scoring.checks,
-    assets.grocery.monitoring.checks,
 ]
 
 

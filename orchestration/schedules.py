@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from assets.partitions import ONE_DAY, business_days
-from assets.partitions import settings as configured
+from assets.grocery.partitions import business_days
+from assets.grocery.partitions import settings as configured
+from assets.partitions import ONE_DAY
 from orchestration.alerting.heartbeat import beating
 from orchestration.jobs import nightly
 from orchestration.runs.nights import is_left_to_arrival, night_request, night_so_far

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def settings() -> Settings:
     """The synthetic retailer's (tests/retailer.py)."""
-    from assets.partitions import settings
+    from assets.grocery.partitions import settings
 
     return settings
 

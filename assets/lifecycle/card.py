@@ -1,7 +1,8 @@
 """The model card: what a version is, what it learnt from, how good it is and for whom, and who decided on it and why.
 
 After Mitchell et al. (2019), Model Cards for Model Reporting. Written from what is on record of a version, and from
-nothing else: nobody can forget to bring it along. As Markdown for the UI, and as a page that can be printed.
+nothing else: nobody can forget to bring it along. As Markdown for the UI, and as a page that can be printed. Sentences
+about what is scored are the domain's (:meth:`assets.lifecycle.domain.Domain.card_text`).
 """
 
 from __future__ import annotations
@@ -12,16 +13,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.grocery.tables import EXAMPLES
-from assets.grocery.training.metrics import METRICS
+from assets.lifecycle.promotion import HOLDOUT, TRAINED_ON
+from assets.lifecycle.versions import CODE
 from resources.models.registry import BUSINESS_DATE, DIGEST, TABLE
 from resources.records.lifecycle import PolicyDecision, PromotionRecord
 
 if TYPE_CHECKING:
-    from assets.lifecycle.model import Recommender
-    from resources.config.retailer import RecommenderConfig
+    from assets.lifecycle.domain import Domain, Lifecycle
+    from assets.lifecycle.model import Model
     from resources.models.registry import ModelRegistry, ModelVersion
-    from resources.records.store import OperationsDatabase
 
 FACTS, CARD, PAGE = "model_card.json", "model_card.md", "model_card.html"
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
@@ -30,92 +30,90 @@ LOOKS_AT = 8  # features that are named
 NEEDED = ("title", "family", "digest", "code", "made_on", "quality", "comparisons", "features", "limits")
 NEEDED_OF_LEARNT = ("label_weeks", "holdout", "examples", "tables")
 
-LIMITS = (
-    "It knows what was bought here, with a loyalty card, and nothing else: what a household buys elsewhere or would rather "
-    "have is unknown to it, and so is anybody in it.",
-    "It says what a household is likely to buy, not what a recommendation changes: a hit may have been bought anyway.",
-    "A product without sales in the weeks before, and a household without any, get no score: they have the list of best "
-    "sellers.",
-    "It was judged on few weeks of one season; watches compare every night with them (`nightcart drift`).",
-)
-
 
 def facts(
-    version: ModelVersion,
-    recommender: Recommender,
-    *,
-    name: str,
-    model: RecommenderConfig,
-    measured: Mapping[str, Any],
-    numbers: Mapping[str, Any],
+    version: ModelVersion, model: Model, work: Lifecycle, *, measured: Mapping[str, Any], numbers: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the card says, by name; what is not known is None or empty.
 
-    `measured` is that part of the policy's question (:func:`assets.lifecycle.promotion.question`), `numbers` the judges'
-    (:meth:`assets.lifecycle.evaluation.Judgement.numbers`).
+    `measured` is that part of the policy's question (:func:`assets.lifecycle.promotion.question`), `numbers` the
+    measurement's (:meth:`assets.lifecycle.evaluation.Judgement.numbers`).
     """
-    from assets.grocery.features import definitions
-
-    parameters, tags = version.parameters, version.tags
+    domain, parameters, tags = work.domain, version.parameters, version.tags
     quality = {
-        who: {metric: "{:.4f} ({:.4f} … {:.4f})".format(*values) for metric, values in found.items()}
-        for who, found in numbers.get("quality", {}).items()
+        who: {metric: "{:.4f} ({:.4f} … {:.4f})".format(*values) for metric, values in metrics.items()}
+        for who, metrics in numbers.get("quality", {}).items()
     }
     champion = measured.get("champion")
     slices = measured.get("slices", [])
     worse = [f"{each['slice']} {each['value']}" for each in slices if each["high"] is not None and each["high"] < 0]
-    looks_at = sorted(recommender.importance().items(), key=lambda item: -item[1])[:LOOKS_AT]
-    return {
-        "name": name,
+    looks_at = sorted(model.importance().items(), key=lambda item: -item[1])[:LOOKS_AT]
+    known = {
+        "name": work.settings.name,
         "version": version.version,
-        "title": recommender.title,
-        "family": recommender.family(),
-        "parameters": dict(recommender.parameters),
+        "title": model.title,
+        "family": model.family(),
+        "parameters": dict(model.parameters),
         "digest": tags.get(DIGEST),
-        "code": tags.get("nightcart.code"),
+        "code": tags.get(CODE),
         "made_on": tags.get(BUSINESS_DATE),
         "mlflow_run_id": version.run_id,
-        "places": f"{model.ranked_places} places go by score, {model.explore_places} are kept for what it never bought",
-        "label_weeks": parameters.get("label_weeks_from_closes", "").split(),
-        "holdout": parameters.get("holdout_from_closes", "").split(),
+        "label_weeks": parameters.get(TRAINED_ON, "").split(),
+        "holdout": parameters.get(HOLDOUT, "").split(),
         "examples": f"{int(parameters['examples']):,}" if "examples" in parameters else None,
-        "households": measured.get("households"),
+        domain.subjects: measured.get(domain.subjects),
         "tables": {tag.removeprefix(TABLE): of for tag, of in sorted(tags.items()) if tag.startswith(TABLE)},
-        "features": list(recommender.features),
-        "feature_definition": definitions.VERSION,
+        "features": list(model.features),
+        "feature_definition": model.feature_version,
         "looks_at": dict(looks_at),
-        "k": model.ranked_places,
         "metric": measured.get("metric"),
         "confidence": f"{measured['confidence']:.0%}" if "confidence" in measured else None,
-        "metrics": list(METRICS),
+        "metrics": list(domain.metrics),
         "quality": quality,
         "comparisons": [*measured.get("baselines", []), *([champion] if champion else [])],
         "calibration_error": measured.get("calibration_error"),
         "opponent": champion["name"] if champion else "the best baseline",
         "slices": slices,
-        "limits": [*LIMITS, *([f"It is worse, by more than chance, in {', '.join(worse)}."] if worse else [])],
+        **domain.card_facts(work.settings),
     }
+    limits = [f"It is worse, by more than chance, in {', '.join(worse)}."] if worse else []
+    return known | {"limits": [*domain.card_text(known).limits, *limits]}
 
 
-def missing(found: Mapping[str, Any]) -> list[str]:
+def missing(known: Mapping[str, Any], domain: Domain) -> list[str]:
     """What a card needs and has not: empty when it is complete. A rule that learns nothing needs no window of data."""
-    needed = NEEDED + (NEEDED_OF_LEARNT if EXAMPLES in found["tables"] or found["label_weeks"] else ())
-    return [name for name in needed if not found[name]]
+    is_learnt = domain.examples_table in known["tables"] or known["label_weeks"]
+    return [name for name in (*NEEDED, *(NEEDED_OF_LEARNT if is_learnt else ())) if not known[name]]
 
 
-def rendered(found: Mapping[str, Any], *, decisions: Sequence[PromotionRecord], policy: PolicyDecision | None) -> str:
-    """The card as Markdown, with what was decided on the version so far, in order, and what the policy said last."""
+def rendered(
+    known: Mapping[str, Any],
+    domain: Domain,
+    *,
+    decisions: Sequence[PromotionRecord],
+    policy: PolicyDecision | None,
+) -> str:
+    """The card as Markdown, with what was decided on the version so far, in order, and what the policy answered last."""
     import jinja2
 
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    version = found["version"]
-    told = [
+    version = known["version"]
+    decided = [
         {"title": _title(record, version), "how": _how(record), "reasons": list(record.reasons)} for record in decisions
     ]
-    return template.render(**found, decisions=told, policy=policy, standing=_standing(decisions, version))
+    return template.render(
+        **known,
+        text=domain.card_text(known),
+        subjects=domain.subjects,
+        judged=known[domain.subjects],
+        slice_metric=domain.slice_metric,
+        decisions=decided,
+        policy=policy,
+        standing=_standing(decisions, version),
+    )
 
 
 def subject(version: int) -> str:
@@ -123,15 +121,16 @@ def subject(version: int) -> str:
     return f"version {version}"
 
 
-def attach(registry: ModelRegistry, version: ModelVersion, found: Mapping[str, Any]) -> None:
-    """Put what the card of a version says beside it in the registry; :func:`bring_up_to_date` words it."""
-    registry.attach(version, {FACTS: json.dumps(found, indent=2, ensure_ascii=False)})
+def attach(registry: ModelRegistry, version: ModelVersion, known: Mapping[str, Any]) -> None:
+    """Put the facts of a version's card beside it in the registry; :func:`bring_up_to_date` words them."""
+    registry.attach(version, {FACTS: json.dumps(known, indent=2, ensure_ascii=False)})
 
 
-def current(registry: ModelRegistry, operations: OperationsDatabase, version: ModelVersion) -> str | None:
-    """The card of a version as of now, in Markdown; None of a version that nobody has weighed."""
-    facts = registry.document(version, FACTS)
-    if facts is None:
+def current(version: ModelVersion, work: Lifecycle) -> str | None:
+    """The card of a version as of now, in Markdown; None of a version that was never evaluated as a candidate."""
+    registry, operations = work.registry, work.operations
+    known = registry.document(version, FACTS)
+    if known is None:
         return None
     number = version.version
     decided = [
@@ -140,14 +139,15 @@ def current(registry: ModelRegistry, operations: OperationsDatabase, version: Mo
         if record.challenger == number or (record.champion_before != record.champion_after and number in _ends(record))
     ]
     asked = operations.records(PolicyDecision, subject=subject(number), last=1)
-    return rendered(json.loads(facts), decisions=decided, policy=asked[0] if asked else None)
+    return rendered(json.loads(known), work.domain, decisions=decided, policy=asked[0] if asked else None)
 
 
-def bring_up_to_date(registry: ModelRegistry, operations: OperationsDatabase, decided: PromotionRecord) -> None:
+def bring_up_to_date(decided: PromotionRecord, work: Lifecycle) -> None:
     """Word the cards of the versions that a decision was about anew, beside them in the registry."""
+    registry = work.registry
     known = {version.version: version for version in registry.versions()}
     for number in sorted({decided.challenger, *_ends(decided)} & set(known)):
-        text = current(registry, operations, known[number])
+        text = current(known[number], work)
         if text is not None:
             registry.attach(known[number], {CARD: text, PAGE: page(text, title=f"Model card: version {number}")})
 

@@ -1,4 +1,4 @@
-"""Decay: what lists turned out to be worth against what their version promised when it was promoted."""
+"""Decay: what scores turned out to be worth against what their version promised when it was promoted."""
 
 from __future__ import annotations
 
@@ -8,88 +8,85 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from assets.grocery.monitoring.drift import Finding, Seen
+from assets.lifecycle.drift import DriftReport, DriftStatistic
 
-WEEK = dt.timedelta(days=7)  # the horizon that a promise is about
-WEEKS_SHOWN = 8
-# The part of a promise that the newest week, and the mean of the newest four, may fall short of it: a promise is of one
-# week, the holdout, and weeks differ. With lists by personal frequency on the demo's year, against the promise of a week
-# up to eight before, a single week fell short by up to 26 % in recall and 9 % in hit rate (Christmas), the mean of four by
-# up to 15 % and 6 %.
-LEAST_SHORTFALL: Mapping[int, Mapping[str, float]] = {
-    1: {"recall": 0.3, "ndcg": 0.3, "hit_rate": 0.12},
-    4: {"recall": 0.18, "ndcg": 0.18, "hit_rate": 0.08},
-}
+PERIODS_SHOWN = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Window:
-    """A week of `realised_performance` in one metric: the lists of the night `business_date` less seven days."""
+class Period:
+    """A period (such as a week) after scores were made, up to `business_date`, in one metric, with its interval."""
 
     business_date: dt.date
     metric: str
     value: float
     low: float
     high: float
-    households: int
+    subjects: int
     model_version: int
 
 
 Promised = Callable[[int], Mapping[str, Sequence[float]]]
 
 
-def decay(windows: Sequence[Window], *, day: dt.date, promised: Promised, min_households: int) -> Seen:
-    """How the weeks up to `day` compare with what the versions of their lists `promised`: by metric, value, low and high.
+def decay(
+    periods: Sequence[Period],
+    *,
+    day: dt.date,
+    length: dt.timedelta,
+    promised: Promised,
+    least_shortfall: Mapping[int, Mapping[str, float]],
+    min_subjects: int,
+) -> DriftReport:
+    """How the periods up to `day` compare with what their versions `promised`: value, low and high by metric.
 
-    A shortfall counts where it is larger than :data:`LEAST_SHORTFALL` and than both intervals allow. Weeks in which fewer
-    than `min_households` bought anything do not count.
+    A shortfall counts where it is larger than `least_shortfall` (the part of the promise, by how many periods are
+    looked at together and by metric) and than both intervals allow. Periods of fewer than `min_subjects` do not count.
     """
     judged = {
-        (window.metric, window.business_date): (window, promised(window.model_version)[window.metric])
-        for window in windows
-        if window.households >= min_households and window.metric in promised(window.model_version)
+        (period.metric, period.business_date): (period, promised(period.model_version)[period.metric])
+        for period in periods
+        if period.subjects >= min_subjects and period.metric in promised(period.model_version)
     }
-    findings = []
-    for weeks, least in LEAST_SHORTFALL.items():
-        for metric in least:
-            found = [judged.get((metric, day - back * WEEK)) for back in reversed(range(weeks))]
-            if all(found):
-                shown = [judged.get((metric, day - back * WEEK)) for back in reversed(range(WEEKS_SHOWN))]
-                findings.append(_compared(metric, [*filter(None, found)], [*filter(None, shown)], least=least[metric]))
-    return Seen(findings=findings, says=_why_not([w for w in windows if w.business_date == day], day, min_households))
+
+    def of(metric: str, count: int) -> list[tuple[Period, Sequence[float]]]:
+        return [judged[at] for back in reversed(range(count)) if (at := (metric, day - back * length)) in judged]
+
+    return DriftReport(
+        statistics=[
+            _compared(metric, of(metric, count), of(metric, PERIODS_SHOWN), least=least)
+            for count, of_metrics in least_shortfall.items()
+            for metric, least in of_metrics.items()
+            if len(of(metric, count)) == count
+        ]
+    )
 
 
 def _compared(
     metric: str,
-    weeks: Sequence[tuple[Window, Sequence[float]]],
-    shown: Sequence[tuple[Window, Sequence[float]]],
+    periods: Sequence[tuple[Period, Sequence[float]]],
+    shown: Sequence[tuple[Period, Sequence[float]]],
     *,
     least: float,
-) -> Finding:
-    value, promise = (fmean(of) for of in ([window.value for window, _ in weeks], [promise[0] for _, promise in weeks]))
-    # Weeks are of different baskets, but mostly of one promise: its interval does not shrink with their number.
-    of_weeks = math.hypot(*((window.high - window.low) / 2 for window, _ in weeks)) / len(weeks)
-    of_promise = fmean((high - low) / 2 for _, (_, low, high) in weeks)
-    limit = max(least, math.hypot(of_weeks, of_promise) / promise)
-    newest = weeks[-1][0]
-    name = "the week" if len(weeks) == 1 else f"the {len(weeks)} weeks"
-    return Finding(
+) -> DriftStatistic:
+    value, promise = (
+        fmean(of) for of in ([period.value for period, _ in periods], [promise[0] for _, promise in periods])
+    )
+    # Periods are of different data, but mostly of one promise: its interval does not shrink with their number.
+    of_periods = math.hypot(*((period.high - period.low) / 2 for period, _ in periods)) / len(periods)
+    of_promise = fmean((high - low) / 2 for _, (_, low, high) in periods)
+    limit = max(least, math.hypot(of_periods, of_promise) / promise)
+    newest = periods[-1][0]
+    name = "the week" if len(periods) == 1 else f"the {len(periods)} weeks"
+    return DriftStatistic(
         column=metric,
         statistic=f"of {name}",
         value=value / promise,
         usual=1.0,
         limit=1 - limit,
-        far=(1 - value / promise) / limit,
-        says=f"{metric} of {name} to {newest.business_date}: {value:.4f} [{value - of_weeks:.4f}, {value + of_weeks:.4f}], "
+        ratio_to_limit=(1 - value / promise) / limit,
+        message=f"{metric} of {name} to {newest.business_date}: {value:.4f} [{value - of_periods:.4f}, {value + of_periods:.4f}], "
         f"promised {promise:.4f} [{promise - of_promise:.4f}, {promise + of_promise:.4f}]; {1 - limit:.0%} of it is the limit",
-        was={f"{window.business_date:%m-%d}": promise[0] for window, promise in shown},
-        now={f"{window.business_date:%m-%d}": window.value for window, _ in shown},
+        was={f"{period.business_date:%m-%d}": promise[0] for period, promise in shown},
+        now={f"{period.business_date:%m-%d}": period.value for period, _ in shown},
     )
-
-
-def _why_not(windows: Sequence[Window], day: dt.date, min_households: int) -> str:
-    if not windows:
-        return f"No lists of {day - WEEK} have been compared with the week after them."
-    if (households := max(window.households for window in windows)) < min_households:
-        return f"{households} households bought in the week, {min_households} are needed to judge lists."
-    return f"Version {windows[0].model_version}, which made the lists of {day - WEEK}, has no promise on record."

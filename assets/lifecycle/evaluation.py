@@ -1,76 +1,68 @@
-"""A challenger before its judges: everybody scores the same holdout. What follows from it is the policy's to say."""
+"""A version measured on a holdout that it has not seen, alone and against others; what follows is the policy's to say."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from assets.grocery.training.metrics import (
-    LIST_KEY,
-    Estimate,
-    by_list,
-    calibration_error,
-    estimates,
-    explored,
-    reliability,
-    top,
-)
-from assets.grocery.training.slices import SliceComparison, compared, recalls
-from assets.lifecycle.promotion import Comparison, best_of, compared_with
+from assets.lifecycle.estimates import Bootstrap, Estimate, calibration_error, reliability
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from assets.lifecycle.model import Recommender
-    from resources.config.lifecycle import PromotionConfig
-    from resources.config.retailer import RecommenderConfig
+    from assets.lifecycle.domain import Lifecycle
+    from assets.lifecycle.model import Model
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """A model on a holdout: each metric by its recorded name, and the reliability of its scores if they say one."""
+    """A model on a holdout: each recorded metric, those that are `promised`, and the reliability of its probabilities."""
 
     estimates: Mapping[str, Estimate]
+    promised: Mapping[str, Estimate]
     curve: pd.DataFrame | None
 
     def metrics(self) -> dict[str, float]:
         """The plain numbers, as MLflow records them."""
         error = {} if self.curve is None else {"calibration_error": calibration_error(self.curve)}
-        return {name: found.value for name, found in self.estimates.items()} | error
+        return {name: estimate.value for name, estimate in self.estimates.items()} | error
 
 
-def evaluated(
-    recommender: Recommender, holdout: pd.DataFrame, *, model: RecommenderConfig, rule: PromotionConfig
-) -> Evaluation:
-    """Evaluate a model on the labelled candidates of a holdout that it has not seen.
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A candidate against one opponent on the same units: the paired difference, and whether it is a win."""
 
-    The places by score and the places for discoveries have metrics of their own. Calibration is that of the lists:
-    what was said of the products in them, against what became of it, of all households whether they shopped or not.
-    """
-    scores, k = recommender.score(holdout), model.ranked_places
+    opponent: str
+    difference: Estimate
 
-    def interval(lists: pd.DataFrame) -> Mapping[str, Estimate]:
-        return estimates(lists, samples=rule.bootstrap_samples, confidence=rule.confidence, seed=model.seed)
-
-    found = {f"{name}_at_{k}": value for name, value in interval(by_list(holdout, scores, k=k)).items()}
-    if model.explore_places:
-        lists = explored(holdout, scores, k=model.top_k, explore=model.explore_places)
-        found |= {f"explore_{name}_at_{model.explore_places}": value for name, value in interval(lists).items()}
-    return Evaluation(estimates=found, curve=_curve(recommender, holdout, scores, k=k))
+    @property
+    def is_won(self) -> bool:
+        """Better by more than chance: the whole interval is above zero. A tie is not a win."""
+        return self.difference.low > 0
 
 
-def _curve(recommender: Recommender, holdout: pd.DataFrame, scores: np.ndarray, *, k: int) -> pd.DataFrame | None:
-    if not recommender.scores_are_probabilities:
-        return None
-    best = top(holdout, scores, k=k, by=LIST_KEY)
-    return reliability(best["score"].to_numpy(), best["label"].to_numpy(), best["stands_for"].to_numpy())
+@dataclass(frozen=True, kw_only=True)
+class SliceComparison:
+    """The slice metric in one slice: the candidate's mean, and its paired difference to its opponent."""
+
+    slice: str
+    value: str
+    subjects: int
+    score: float
+    difference: Estimate
+
+    @property
+    def is_worse(self) -> bool:
+        """Worse by more than chance."""
+        return self.difference.high < 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What was measured: the quality of everybody by name (the challenger last), and the challenger against each.
+    """What was measured: the quality of everybody by name (the candidate last), and the candidate against each.
 
     `champion` is the name of the one that it was compared with, if there is one. Comparisons are in `metric`, their
     intervals of `confidence`; slices are against the champion, or else the best baseline.
@@ -78,7 +70,7 @@ class Judgement:
 
     metric: str
     confidence: float
-    households: int
+    subjects: int
     quality: Mapping[str, Mapping[str, Estimate]]
     comparisons: Sequence[Comparison]
     champion: str | None
@@ -87,78 +79,126 @@ class Judgement:
     scores_are_probabilities: bool
     calibration_error: float | None
 
-    def numbers(self) -> dict[str, object]:
-        """The numbers behind the decision, as they go on record: value, low and high of each metric of each model."""
+    def numbers(self, *, subjects: str, slice_metric: str) -> dict[str, Any]:
+        """The numbers behind the decision, as they go on record under the domain's names for subjects and slice metric."""
         return {
-            "households": self.households,
+            subjects: self.subjects,
             "calibration_error": self.calibration_error,
-            "comparisons": {
-                won.opponent: [won.difference.value, won.difference.low, won.difference.high]
-                for won in self.comparisons
-            },
+            "comparisons": {each.opponent: each.difference.as_list() for each in self.comparisons},
             "quality": {
-                name: {metric: [value.value, value.low, value.high] for metric, value in metrics.items()}
+                name: {metric: estimate.as_list() for metric, estimate in metrics.items()}
                 for name, metrics in self.quality.items()
             },
             "slices": [
                 {
-                    "slice": found.slice,
-                    "value": found.value,
-                    "households": found.households,
-                    "recall": found.recall,
-                    "difference": [found.difference.value, found.difference.low, found.difference.high],
+                    "slice": each.slice,
+                    "value": each.value,
+                    subjects: each.subjects,
+                    slice_metric: each.score,
+                    "difference": each.difference.as_list(),
                 }
-                for found in self.slices
+                for each in self.slices
             ],
         }
 
 
-def judge(
-    holdout: pd.DataFrame,
-    truth: pd.DataFrame,
-    *,
-    challenger: tuple[str, Recommender],
-    baselines: Mapping[str, Recommender],
-    champion: tuple[str, Recommender] | None,
-    model: RecommenderConfig,
-    rule: PromotionConfig,
-) -> Judgement:
-    """Judge a challenger, by name, on the labelled candidates of a holdout that it has not seen.
-
-    Against every baseline and, if there is one, the champion. `truth` is what was bought in it (:func:`assets.grocery.training.examples.truth_with_slices`), to tell quality apart by
-    slices: against the champion, or else the best baseline.
-    """
-    k = model.ranked_places
-    models = {**baselines, **(dict([champion]) if champion else {}), **dict([challenger])}
-    scores = {name: found.score(holdout) for name, found in models.items()}
-    lists = {name: by_list(holdout, found, k=k) for name, found in scores.items()}
-    bar = {name: lists[name] for name in baselines}
-    judged = lists[challenger[0]]
-    best_baseline = best_of(bar, metric=rule.metric)
-    opponent = champion[0] if champion else best_baseline
-    slices = compared(
-        recalls(holdout, scores[challenger[0]], truth, k=k),
-        recalls(holdout, scores[opponent], truth, k=k),
+def bootstrap(work: Lifecycle) -> Bootstrap:
+    """The bootstrap of the domain's subjects, as it is configured."""
+    rule = work.settings.promotion
+    return Bootstrap(
+        subject=work.domain.keys[0],
         samples=rule.bootstrap_samples,
         confidence=rule.confidence,
-        min_households=rule.min_subjects,
-        seed=model.seed,
+        seed=work.settings.model.seed,
     )
-    curve = _curve(challenger[1], holdout, scores[challenger[0]], k=k)
+
+
+def evaluate(model: Model, holdout: pd.DataFrame, work: Lifecycle) -> Evaluation:
+    """Evaluate a model on the labelled examples of a holdout that it has not seen."""
+    scores, draw = model.score(holdout), bootstrap(work)
+    return Evaluation(
+        estimates=draw.means(work.domain.recorded_metrics(holdout, scores, work.settings)),
+        promised=draw.means(work.domain.unit_metrics(holdout, scores, work.settings)),
+        curve=_curve(model, holdout, scores, work),
+    )
+
+
+def _curve(model: Model, holdout: pd.DataFrame, scores: np.ndarray, work: Lifecycle) -> pd.DataFrame | None:
+    if not model.scores_are_probabilities:
+        return None
+    return reliability(*work.domain.probabilities(holdout, scores, work.settings))
+
+
+def judge(
+    holdout: pd.DataFrame,
+    as_of: Sequence[dt.date],
+    *,
+    candidate: tuple[str, Model],
+    baselines: Mapping[str, Model],
+    champion: tuple[str, Model] | None,
+    work: Lifecycle,
+) -> Judgement:
+    """Measure a candidate, by name, on the holdout of the windows `as_of` that it has not seen.
+
+    Against every baseline and, if there is one, the champion, by a paired bootstrap; told apart by slices against the
+    champion, or else the best baseline.
+    """
+    rule, domain, draw = work.settings.promotion, work.domain, bootstrap(work)
+    name, model = candidate
+    models = {**baselines, **(dict([champion]) if champion else {}), name: model}
+    scores = {who: each.score(holdout) for who, each in models.items()}
+    units = {who: domain.unit_metrics(holdout, each, work.settings) for who, each in scores.items()}
+    best_baseline = max(baselines, key=lambda who: float(units[who][rule.metric].mean()))
+    by_slice = domain.slice_metrics(holdout, as_of, work)
+    opponent = champion[0] if champion else best_baseline
+    curve = _curve(model, holdout, scores[name], work)
     return Judgement(
         metric=rule.metric,
         confidence=rule.confidence,
-        comparisons=compared_with(
-            judged, {name: lists[name] for name in models if name != challenger[0]}, rule=rule, seed=model.seed
-        ),
+        comparisons=[
+            Comparison(opponent=who, difference=draw.mean(units[name][rule.metric] - units[who][rule.metric]))
+            for who in models
+            if who != name
+        ],
         champion=champion[0] if champion else None,
-        scores_are_probabilities=challenger[1].scores_are_probabilities,
+        scores_are_probabilities=model.scores_are_probabilities,
         calibration_error=None if curve is None else calibration_error(curve),
-        quality={
-            name: estimates(found, samples=rule.bootstrap_samples, confidence=rule.confidence, seed=model.seed)
-            for name, found in lists.items()
-        },
-        households=int(judged.index.get_level_values("household_id").nunique()),
+        quality={who: draw.means(each) for who, each in units.items()},
+        subjects=int(units[name].index.get_level_values(draw.subject).nunique()),
         best_baseline=best_baseline,
-        slices=slices,
+        slices=compare_slices(by_slice(scores[name]), by_slice(scores[opponent]), draw, min_subjects=rule.min_subjects)
+        if by_slice
+        else [],
     )
+
+
+def compare_slices(
+    candidate: pd.DataFrame, opponent: pd.DataFrame, draw: Bootstrap, *, min_subjects: int
+) -> list[SliceComparison]:
+    """A candidate against its opponent slice by slice (:meth:`Domain.slice_metrics`), those of too few subjects left out.
+
+    A model can gain overall and ruin a part: what is worse by more than chance is named, whoever wins.
+    """
+    keys = ["slice", "value"]
+    index = [*candidate.index.names, *keys]
+    both = candidate.set_index(keys, append=True).join(
+        opponent.set_index(keys, append=True).rename(columns={"score": "opponent"}), how="inner"
+    )
+    both.index = both.index.set_names(index)
+    both["difference"] = both["score"] - both["opponent"]
+    groups = {
+        key: rows.droplevel(keys)
+        for key, rows in both.groupby(level=keys)
+        if rows.index.get_level_values(draw.subject).nunique() >= min_subjects
+    }
+    each = draw.among(len(groups))
+    return [
+        SliceComparison(
+            slice=name,
+            value=value,
+            subjects=int(rows.index.get_level_values(draw.subject).nunique()),
+            score=float(rows["score"].mean()),
+            difference=each.mean(rows["difference"]),
+        )
+        for (name, value), rows in groups.items()
+    ]

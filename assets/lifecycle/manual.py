@@ -7,16 +7,15 @@ policy is asked, the decision is compare-and-set, it stands in the ledger with w
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from assets.grocery.training.checks import CHAMPION_GATE
 from assets.lifecycle import card
-from assets.lifecycle.champion_state import SAME_AS, Divergence, divergences, follow, standing
-from assets.lifecycle.decision import weigh
-from assets.lifecycle.promotion import PACKAGE, PROMOTE, ROLLBACK, Candidate, Said, question
-from assets.lifecycle.versions import registration, sound
+from assets.lifecycle.champion import CHAMPION_GATE, SAME_AS, Divergence, champion_state, divergences, sync_aliases
+from assets.lifecycle.decision import evaluate_candidate
+from assets.lifecycle.promotion import PACKAGE, PROMOTE, ROLLBACK, Candidate, HumanOverride, question
+from assets.lifecycle.versions import load_verified, registration
 from resources.errors import Refused
 from resources.models.registry import ModelRegistry
 from resources.records.lifecycle import PromotionRecord, Registration
@@ -24,14 +23,12 @@ from resources.records.quality import Verdict
 from resources.records.store import OperationsDatabase
 
 if TYPE_CHECKING:
-    from resources.config.retailer import Settings
-    from resources.policy.client import Policy
-    from resources.tables.store import TableStore
+    from assets.lifecycle.domain import Lifecycle
 
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Who decides, why, and when; `day` is the night whose lists are the first that may follow it."""
+    """Who decides, why, and when; `day` is the night whose scores are the first that may follow it."""
 
     name: str
     reason: str
@@ -39,83 +36,62 @@ class Person:
     now: dt.datetime
 
 
-def promote(
-    version: int,
-    person: Person,
-    *,
-    is_overriding: bool,
-    settings: Settings,
-    tables: TableStore,
-    registry: ModelRegistry,
-    operations: OperationsDatabase,
-    policy: Policy,
-    say: Callable[[str], object],
-) -> PromotionRecord:
+def promote(version: int, person: Person, work: Lifecycle, *, is_overriding: bool) -> PromotionRecord:
     """Make a version champion, judged as a night's challenger is, by the holdout of the last night that trained.
 
     With `is_overriding` the policy is told of the person and the reason, and says whether that lets it through; what
     speaks against it is on record all the same. Raises :class:`Refused` when it does not allow it (which is on record,
     too), and :class:`resources.errors.Overtaken` when somebody decides at the same moment.
     """
-    expected_version, ledger = operations.last_decision(), operations.promotions()
-    before = standing(ledger).champion
+    operations = work.operations
+    expected, ledger = operations.last_decision(), operations.promotions()
+    before = champion_state(ledger).champion
     nights = [record.business_date for record in ledger if record.kind == PromotionRecord.NIGHT]
     if not nights:
         raise Refused("No night has trained yet.", remedy="`nightcart nightly --date YYYY-MM-DD` does.")
     if version == before:
         raise Refused(f"Version {version} is champion.", remedy="`nightcart models` lists the others.")
-    candidate = registry.version(version)
-    weighed = weigh(
-        PROMOTE,
+    candidate = work.registry.version(version)
+    decision = evaluate_candidate(
         candidate,
+        work,
+        kind=PROMOTE,
         day=person.day,
         judged_by=max(nights),
         before=before,
-        settings=settings,
-        tables=tables,
-        registry=registry,
-        operations=operations,
-        policy=policy,
-        run_id="",
-        now=person.now,
         by=person.name,
-        override=Said(by=person.name, reason=person.reason) if is_overriding else None,
-        say=say,
+        override=HumanOverride(by=person.name, reason=person.reason) if is_overriding else None,
     )
-    record = replace(weighed.record, reasons=[f"wanted: {person.reason}", *weighed.record.reasons])
+    record = replace(
+        decision.record, reasons=[f"wanted: {person.reason}", *decision.record.reasons], decided_at=person.now
+    )
     if not record.is_promoted:
-        operations.record(weighed.answered)
-        against = "; ".join(f"{each['rule']}: {each['says']}" for each in weighed.answered.fired)
+        operations.record(decision.answered)
+        against = "; ".join(f"{each['rule']}: {each['says']}" for each in decision.answered.fired)
         raise Refused(
             f"The policy does not allow version {version} to be champion: {against}.",
             remedy=f'mend that, or `nightcart promote {version} --override --reason "…"`, which goes on record.',
         )
-    operations.decide(record, weighed.answered, _let_out(record), expected_version=expected_version)
-    card.attach(registry, candidate, weighed.card)
-    _carry_out(registry, operations, record)
+    operations.decide(record, decision.answered, _gate_passed(record), expected_version=expected)
+    card.attach(work.registry, candidate, decision.card)
+    _carry_out(record, work)
     return record
 
 
-def _carry_out(registry: ModelRegistry, operations: OperationsDatabase, record: PromotionRecord) -> None:
-    follow(registry, operations)
-    card.bring_up_to_date(registry, operations, record)
+def _carry_out(record: PromotionRecord, work: Lifecycle) -> None:
+    sync_aliases(work.registry, work.operations)
+    card.bring_up_to_date(record, work)
 
 
-def roll_back(
-    registry: ModelRegistry,
-    operations: OperationsDatabase,
-    policy: Policy,
-    person: Person,
-    *,
-    to: int | None = None,
-) -> PromotionRecord:
+def roll_back(person: Person, work: Lifecycle, *, to: int | None = None) -> PromotionRecord:
     """Make the version champion again that was before, or an earlier one (`to`).
 
     Raises :class:`Refused` when there is none, when it was never champion, is not what it was, or the policy does not
     allow it, and :class:`resources.errors.Overtaken` when somebody decides at the same moment.
     """
-    expected_version, ledger = operations.last_decision(), operations.promotions()
-    now = standing(ledger)
+    registry, operations = work.registry, work.operations
+    expected, ledger = operations.last_decision(), operations.promotions()
+    now = champion_state(ledger)
     target = to if to is not None else now.previous
     if target is None:
         raise Refused(
@@ -128,10 +104,11 @@ def roll_back(
     present = {version.version for version in registry.versions()}
     if not was_champion and target not in present:
         registry.version(target)  # refuses what never was
-    number = target if target in present else _registered_again(registry, operations, target, person)
+    number = target if target in present else _registered_again(target, person, work)
     version = registry.version(number)
-    sound(registry, version)
-    answer = policy.ask(PACKAGE, question(ROLLBACK, person.day, Candidate.of(version, was_champion=was_champion)))
+    load_verified(registry, version)
+    candidate = Candidate.of(version, work.domain, was_champion=was_champion)
+    answer = work.policy.ask(PACKAGE, question(ROLLBACK, person.day, candidate, work.domain))
     answered = answer.on_record(subject=card.subject(number), run_id="", now=person.now)
     if not answer.is_allowed:
         operations.record(answered)
@@ -148,8 +125,8 @@ def roll_back(
         reasons=[f"rolled back: {person.reason}", *deleted],
         **({SAME_AS: target} if deleted else {}),
     )
-    operations.decide(record, answered, _let_out(record), expected_version=expected_version)
-    _carry_out(registry, operations, record)
+    operations.decide(record, answered, _gate_passed(record), expected_version=expected)
+    _carry_out(record, work)
     return record
 
 
@@ -159,17 +136,18 @@ def differences(registry: ModelRegistry, operations: OperationsDatabase) -> list
     return divergences(operations.promotions(), aliases=registry.aliases(), versions=versions)
 
 
-def reconcile(registry: ModelRegistry, operations: OperationsDatabase, person: Person) -> Sequence[str]:
+def reconcile(person: Person, work: Lifecycle) -> Sequence[str]:
     """Make the registry what the ledger says; returns what was done, in sentences.
 
     A version that was deleted is registered again, under a new number, from its files, which MLflow keeps until they
     are collected. Raises :class:`Refused` when the champion's are gone too.
     """
+    registry, operations = work.registry, work.operations
     done = []
     present = {version.version for version in registry.versions()}
-    expected_version, now = operations.last_decision(), standing(operations.promotions())
+    expected, now = operations.last_decision(), champion_state(operations.promotions())
     if now.champion is not None and now.champion not in present:
-        again = _registered_again(registry, operations, now.champion, person)
+        again = _registered_again(now.champion, person, work)
         record = _decided(
             person,
             PromotionRecord.RESTORE,
@@ -178,29 +156,29 @@ def reconcile(registry: ModelRegistry, operations: OperationsDatabase, person: P
             reasons=[f"version {now.champion} was deleted from the registry; its files are version {again} now"],
             **{SAME_AS: now.champion},
         )
-        operations.decide(record, _let_out(record), expected_version=expected_version)
-        card.bring_up_to_date(registry, operations, record)
+        operations.decide(record, _gate_passed(record), expected_version=expected)
+        card.bring_up_to_date(record, work)
         done.append(f"version {now.champion}, the champion, was deleted: its files are version {again} now")
     before = registry.aliases()
-    follow(registry, operations)
+    sync_aliases(registry, operations)
     for alias, version in registry.aliases().items():
         if before.get(alias) != version:
             done.append(f"alias `{alias}` points to version {version} again")
     return done
 
 
-def _registered_again(registry: ModelRegistry, operations: OperationsDatabase, version: int, person: Person) -> int:
+def _registered_again(version: int, person: Person, work: Lifecycle) -> int:
     """The number under which a deleted version is in the registry again."""
-    known = operations.records(Registration, version=version, last=1)
+    known = work.operations.records(Registration, version=version, last=1)
     if not known:
         raise Refused(
             f"Version {version} is gone, and nothing is on record of where its files are.",
             remedy="`nightcart rollback --to VERSION` makes an earlier champion serve.",
         )
-    found = registry.register_again(source=known[0].source, run_id=known[0].mlflow_run_id, tags=known[0].tags)
-    operations.record(registration(found, run_id="", now=person.now))
-    sound(registry, found)
-    return found.version
+    again = work.registry.register_again(source=known[0].source, run_id=known[0].mlflow_run_id, tags=known[0].tags)
+    work.operations.record(registration(again, run_id="", now=person.now))
+    load_verified(work.registry, again)
+    return again.version
 
 
 def _decided(
@@ -221,7 +199,7 @@ def _decided(
     )
 
 
-def _let_out(record: PromotionRecord) -> Verdict:
+def _gate_passed(record: PromotionRecord) -> Verdict:
     """What the champion's gate would say of the decision: the version has just been loaded, and scores as it did."""
     return Verdict(
         subject=CHAMPION_GATE.subject,

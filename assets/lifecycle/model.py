@@ -1,8 +1,8 @@
-"""What a model is to the pipeline: fit, score, save, load. A new family is one class and one line of configuration.
+"""What a model is to the lifecycle: fit, score, save, load. A new family is one class and one line of configuration.
 
-A model scores candidates (`assets.grocery.candidates.candidates`): a frame with `household_id`, `product_id` and the features that
-it names. Higher is better within a household. It is saved as files of a native format beside `model.json`, which says
-what it is and which definition of the features it was made for; nothing is pickled.
+A model scores examples: a frame with the domain's keys and the features that it names. It is saved as files of a native
+format beside `model.json`, which says what it is and which definition of the features it was made for; nothing is
+pickled. What examples are, and how good a score is, is the domain's to say (`assets.lifecycle.domain`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from assets.grocery.features import definitions
 from resources.errors import MadeForOtherFeatures, Refused
+from resources.models.families import split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,27 +23,30 @@ if TYPE_CHECKING:
 
 INTERFACE = 1
 CARD = "model.json"
-# Where families lived before: models, recipes and configurations that name them so are still good.
-MOVED = {"assets.training.models.": "assets.grocery.training.models."}
 
 
-class Recommender(ABC):
-    """A family of models. `parameters` are its keyword arguments, as they are recorded with a version."""
+class Model(ABC):
+    """A family of models. `parameters` are its keyword arguments, as they are recorded with a version.
+
+    A domain's families share `feature_version`, the definition that its features have in this code, and `keys`, the
+    identifying columns of what is scored, the subject first.
+    """
 
     title: ClassVar[str]
     features: ClassVar[Sequence[str]]
-    scores_are_probabilities: ClassVar[bool] = False  # of being bought in the seven days after: evaluated as such
+    feature_version: ClassVar[str]
+    keys: ClassVar[Sequence[str]]
+    scores_are_probabilities: ClassVar[bool] = False  # of the domain's outcome: evaluated as such
 
     def __init__(self, **parameters: Any) -> None:
         self.parameters: Mapping[str, Any] = parameters
 
     def fit(self, examples: pd.DataFrame, *, seed: int) -> None:  # noqa: B027 (a family may have nothing to learn)
-        """Learn from labelled candidates, in a fixed order of rows: the features and the labels of
-        :func:`assets.grocery.training.examples.examples`. Where `truth_size` is 0 the household did not shop at all."""
+        """Learn from labelled examples, in a fixed order of rows: the domain's features and labels, without its keys."""
 
     @abstractmethod
-    def score(self, candidates: pd.DataFrame) -> np.ndarray:
-        """One float64 a row of `candidates`; a household's products are ranked by it."""
+    def score(self, examples: pd.DataFrame, /) -> np.ndarray:
+        """One float64 a row of `examples`, higher is better or more, as the domain's metrics take it."""
 
     def write(self, folder: Path) -> None:  # noqa: B027
         """Write what was learnt into `folder`, in a native format."""
@@ -55,8 +58,8 @@ class Recommender(ABC):
         """What the model looks at: shares that sum to 1, by feature; empty for a family that cannot say."""
         return {}
 
-    def contributions(self, candidates: pd.DataFrame) -> pd.DataFrame | None:
-        """What each feature adds to the score of each of `candidates`, a column a feature, before any calibration.
+    def contributions(self, examples: pd.DataFrame, /) -> pd.DataFrame | None:
+        """What each feature adds to the score of each of `examples`, a column a feature, before any calibration.
 
         None for a family that cannot say.
         """
@@ -76,24 +79,15 @@ class Recommender(ABC):
             "family": self.family(),
             "parameters": dict(self.parameters),
             "features": list(self.features),
-            "feature_definition": definitions.VERSION,
+            "feature_definition": self.feature_version,
         }
         (folder / CARD).write_text(json.dumps(card, indent=2) + "\n")
 
     @classmethod
-    def create(cls, family: str, parameters: Mapping[str, Any] | None = None) -> Self:
+    def create(cls, family: str, parameters: Mapping[str, Any] | None = None) -> Model:
         """An unfitted model of a family; raises :class:`Refused` when there is no such class."""
-        for before, now in MOVED.items():
-            family = family.replace(before, now, 1) if family.startswith(before) else family
-        module, _, name = family.partition(":")
         try:
-            found = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise Refused(
-                f"There is no model family {family!r} ({error}).", remedy="correct `family` in the configuration."
-            ) from error
-        try:
-            return found(**(parameters or {}))
+            return _family(family)(**(parameters or {}))
         except TypeError as error:
             raise Refused(
                 f"{family} does not take these parameters: {error}.",
@@ -101,18 +95,29 @@ class Recommender(ABC):
             ) from error
 
     @classmethod
-    def load(cls, folder: Path) -> Recommender:
+    def load(cls, folder: Path) -> Model:
         """The model that :meth:`save` wrote, of whatever family.
 
         Raises :class:`Refused` for a model of another interface, or made for other features than today's.
         """
         card = json.loads((folder / CARD).read_text())
-        if card["interface"] != INTERFACE or card["feature_definition"] != definitions.VERSION:
+        features = _family(card["family"]).feature_version
+        if card["interface"] != INTERFACE or card["feature_definition"] != features:
             raise MadeForOtherFeatures(
                 f"The model in {folder} was made for interface {card['interface']} and feature definition "
-                f"{card['feature_definition']}; this code has {INTERFACE} and {definitions.VERSION}.",
+                f"{card['feature_definition']}; this code has {INTERFACE} and {features}.",
                 remedy="train a challenger with this code, or score with the code that made the model.",
             )
-        model = Recommender.create(card["family"], card["parameters"])
+        model = Model.create(card["family"], card["parameters"])
         model.restore(folder)
         return model
+
+
+def _family(family: str) -> type[Model]:
+    module, name = split(family)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise Refused(
+            f"There is no model family {family!r} ({error}).", remedy="correct `family` in the configuration."
+        ) from error

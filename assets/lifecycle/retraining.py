@@ -1,11 +1,11 @@
 """Whether to train anew: one decision a night from all that speaks for it. Pure, so that it can be read and tested.
 
-Which watches count. `outcomes` is the harm itself: lists are bought from less than was promised. `features` and
-`predictions` say that the champion is fed, or says, something else than what it was judged on: it may be the next harm,
-and the newest label weeks know more of it. `inputs` never counts: what moves in the delivered lines alone is a feed that
-broke or changed its meaning (lines sent twice, a department gone, prices in cents), and to train on that is to learn the
-fault. Since such a feed moves features, predictions and outcomes too, a night on which `inputs` is in error is no bad
-window of any other watch. What has truly changed for good is learnt with the next training, by age at the latest.
+Which drift checks count is the domain's to say (:class:`assets.lifecycle.domain.Watch`). One that judges what scores
+turned out to be worth is the harm itself; those of features and scores say that the champion is fed, or gives, something
+else than what it was judged on: it may be the next harm, and the newest labels know more of it. One of the inputs alone
+never counts, but excuses: what moves in the delivered data alone is a feed that broke or changed its meaning, and to
+train on that is to learn the fault. Since such a feed moves everything else too, a night on which it is in error is no
+bad window of any other check. What has truly changed for good is learnt with the next training, by age at the latest.
 
 Only the level `error` makes a window bad. A warning is meant to come now and then on good nights; enough of them in a row
 would be a retraining by chance.
@@ -21,12 +21,10 @@ from typing import TYPE_CHECKING, Any
 from resources.records.lifecycle import RetrainingDecision, RetrainingRequest, Signal
 
 if TYPE_CHECKING:
+    from assets.lifecycle.domain import Watch
     from resources.config.lifecycle import RetrainingConfig
 
-INPUTS, OUTCOMES = "inputs", "outcomes"
-COUNTED = ("features", "predictions", OUTCOMES)
-OUTCOMES_LAG = dt.timedelta(days=7)  # they judge the lists of a week before: by then, perhaps, of another version
-ONE_DAY, LABEL_WEEK = dt.timedelta(days=1), 7  # days
+ONE_DAY, WEEK = dt.timedelta(days=1), 7  # days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,18 +32,19 @@ class Known:
     """What is known at a business day's close.
 
     `signals` and `decisions` may reach past it; `trained_on` is the day that the last model was trained for, by then,
-    `serving` the version that serves, and `serving_since` the day whose training it won; `days_with_baskets` are those of
-    the transactions; wishes and promotions have their numbers in the ledger.
+    `serving` the version that serves, and `serving_since` the day whose training it won; `days_with_data` are those that
+    new labels come from, named `new_data`; requests and promotions have their numbers in the ledger.
     """
 
     signals: Sequence[Signal] = ()
     decisions: Sequence[RetrainingDecision] = ()
-    wishes: Sequence[tuple[int, RetrainingRequest]] = ()
+    requests: Sequence[tuple[int, RetrainingRequest]] = ()
     trained_on: dt.date | None = None
     serving: int | None = None
     serving_since: dt.date | None = None
     newest_promotion: int = 0
-    days_with_baskets: Collection[dt.date] = ()
+    days_with_data: Collection[dt.date] = ()
+    new_data: str = "data"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,47 +70,54 @@ class _Argument:
 
     cause: str
     speaks: bool
-    says: str
+    message: str
 
 
-def choose(day: dt.date, known: Known, *, rule: RetrainingConfig) -> Choice | None:
+def choose(day: dt.date, known: Known, *, rule: RetrainingConfig, watches: Sequence[Watch]) -> Choice | None:
     """The decision at `day`'s close; None when what was decided for the day, if anything, stays as it is.
 
     It stays once a later day was decided, whose model would be the newer one, and once it was carried out, unless a
-    person wishes more. At most one training is in flight: nights of the cool-down decide none, and a wish that comes
+    person asks for more. At most one training is in flight: nights of the cool-down decide none, and a request that comes
     meanwhile is a decision that takes the older one's place when the run under way has ended.
     """
     own = [decision for decision in known.decisions if decision.business_date == day]
     is_carried_out = bool(own) and own[-1].is_retraining and known.trained_on == day
-    # The wishes that other decisions answered; this day's own decision is made anew from the same ones.
+    # The requests that other decisions answered; this day's own decision is made anew from the same ones.
     others = [d for d in known.decisions if d.business_date != day or is_carried_out]
     answered = {number for decision in others for number in decision.numbers.get("wishes", ())}
-    wishes = [(number, wish) for number, wish in known.wishes if number not in answered]
-    if any(decision.business_date > day for decision in known.decisions) or (is_carried_out and not wishes):
+    requests = [(number, request) for number, request in known.requests if number not in answered]
+    if any(decision.business_date > day for decision in known.decisions) or (is_carried_out and not requests):
         return None
 
+    bad = _bad_nights(day, known, rule=rule, watches=watches)
     arguments = [
-        *(_of_watch(watch, day, known, rule=rule) for watch in COUNTED),
+        *(
+            _of_watch(watch, day, known, bad[watch.name], rule=rule, watches=watches)
+            for watch in watches
+            if watch.makes_bad_nights
+        ),
         *_of_time(day, known, rule=rule),
-        _of_wishes(wishes),
+        _of_requests(requests),
     ]
     speaking = [argument for argument in arguments if argument.speaks]
-    held_back = None if wishes else _held_back(day, known, rule=rule)
+    held_back = None if requests else _held_back(day, known, rule=rule)
     numbers = {
         "causes": [argument.cause for argument in speaking],
-        "bad_nights": {watch: [night.isoformat() for night in _bad(watch, day, known, rule=rule)] for watch in COUNTED},
+        "bad_nights": {name: [night.isoformat() for night in nights] for name, nights in bad.items()},
         "trained_on": known.trained_on.isoformat() if known.trained_on else None,
     }
     if held_back or not speaking:
         # Held back: what would have spoken is told all the same.
-        told = [argument.says for argument in (speaking if held_back else arguments)]
+        messages = [argument.message for argument in (speaking if held_back else arguments)]
         return Choice(
-            is_retraining=False, reasons=tuple([held_back, *told] if held_back else filter(None, told)), numbers=numbers
+            is_retraining=False,
+            reasons=tuple([held_back, *messages] if held_back else filter(None, messages)),
+            numbers=numbers,
         )
     return Choice(
         is_retraining=True,
-        reasons=tuple(argument.says for argument in speaking),
-        numbers=numbers | {"wishes": [number for number, _ in wishes], "newest_promotion": known.newest_promotion},
+        reasons=tuple(argument.message for argument in speaking),
+        numbers=numbers | {"wishes": [number for number, _ in requests], "newest_promotion": known.newest_promotion},
     )
 
 
@@ -129,70 +135,83 @@ def _held_back(day: dt.date, known: Known, *, rule: RetrainingConfig) -> str | N
     return f"Not before {free}: {what} in the night of {last}, and {rule.cool_down_days} days are to pass."
 
 
-def _of_watch(watch: str, day: dt.date, known: Known, *, rule: RetrainingConfig) -> _Argument:
-    seen, bad = _seen(watch, day, known), _bad(watch, day, known, rule=rule)
-    tonight = seen.get(day)
-    is_bad = len(bad) >= rule.bad_windows and day in bad
+def _of_watch(
+    watch: Watch,
+    day: dt.date,
+    known: Known,
+    bad: Sequence[dt.date],
+    *,
+    rule: RetrainingConfig,
+    watches: Sequence[Watch],
+) -> _Argument:
+    tonight = _signals(watch, day, known).get(day)
     counted = f"{len(bad)} of the last {rule.windows} nights bad"
-    if is_bad and tonight:
-        return _Argument(cause=watch, speaks=True, says=f"{watch}: {counted}, and tonight: {tonight.says}")
-    told = [f"tonight {tonight.level}" if tonight else "nothing was seen tonight"]
+    if len(bad) >= rule.bad_windows and day in bad and tonight:
+        return _Argument(cause=watch.name, speaks=True, message=f"{watch.name}: {counted}, and tonight: {tonight.says}")
+    parts = [f"tonight {tonight.level}" if tonight else "nothing was seen tonight"]
     if tonight and tonight.level == Signal.ERROR and day not in bad:
-        told[0] += f", which does not count while {INPUTS} is in error too"
+        excusing = " or ".join(each.name for each in watches if each.excuses)
+        parts[0] += f", which does not count while {excusing} is in error too"
     if bad:
-        told.append(counted + f" ({rule.bad_windows} are asked for)" * (len(bad) < rule.bad_windows))
-    return _Argument(cause=watch, speaks=False, says=f"{watch}: {', '.join(told)}")
+        parts.append(counted + f" ({rule.bad_windows} are asked for)" * (len(bad) < rule.bad_windows))
+    return _Argument(cause=watch.name, speaks=False, message=f"{watch.name}: {', '.join(parts)}")
 
 
-def _seen(watch: str, day: dt.date, known: Known) -> dict[dt.date, Signal]:
+def _signals(watch: Watch, day: dt.date, known: Known) -> dict[dt.date, Signal]:
     """The newest signal of each night since the last training, of what the version that serves did.
 
     What came before was answered by that training.
     """
     answered = [known.trained_on] if known.trained_on else []
-    if watch == OUTCOMES and known.serving_since:
-        answered.append(known.serving_since + OUTCOMES_LAG)
+    if watch.lag and known.serving_since:
+        answered.append(known.serving_since + watch.lag)
     return {
         signal.business_date: signal
         for signal in known.signals
-        if signal.watch == watch
+        if signal.watch == watch.name
         and max(answered, default=dt.date.min) < signal.business_date <= day
         and signal.model_version in (None, known.serving)
     }
 
 
-def _bad(watch: str, day: dt.date, known: Known, *, rule: RetrainingConfig) -> list[dt.date]:
-    """The bad ones among the latest windows of a watch; one without a signal, or an `unknown` one, is not."""
-    seen, inputs = _seen(watch, day, known), _seen(INPUTS, day, known)
+def _bad_nights(
+    day: dt.date, known: Known, *, rule: RetrainingConfig, watches: Sequence[Watch]
+) -> dict[str, list[dt.date]]:
+    """The bad ones among the latest windows of each check; one without a signal, or an `unknown` one, is not."""
     nights = [day - n * ONE_DAY for n in reversed(range(rule.windows))]
-
-    def is_error(found: Signal | None) -> bool:
-        return found is not None and found.level == Signal.ERROR
-
-    return [night for night in nights if is_error(seen.get(night)) and not is_error(inputs.get(night))]
+    errors = {
+        watch.name: {night for night, signal in _signals(watch, day, known).items() if signal.level == Signal.ERROR}
+        for watch in watches
+    }
+    excused = set().union(*(errors[watch.name] for watch in watches if watch.excuses))
+    return {
+        watch.name: [night for night in nights if night in errors[watch.name] - excused]
+        for watch in watches
+        if watch.makes_bad_nights
+    }
 
 
 def _of_time(day: dt.date, known: Known, *, rule: RetrainingConfig) -> list[_Argument]:
     if known.trained_on is None:
         return []
     age = (day - known.trained_on).days
-    weeks = sum(known.trained_on < delivered <= day for delivered in known.days_with_baskets) // LABEL_WEEK
+    weeks = sum(known.trained_on < delivered <= day for delivered in known.days_with_data) // WEEK
     return [
         _Argument(
             cause="new labels",
             speaks=weeks >= rule.new_label_weeks,
-            says=f"new labels: {weeks} {'week' if weeks == 1 else 'weeks'} of baskets since the last training, "
+            message=f"new labels: {weeks} {'week' if weeks == 1 else 'weeks'} of {known.new_data} since the last training, "
             f"{rule.new_label_weeks} are worth a new one",
         ),
         _Argument(
             cause="age",
             speaks=age >= rule.max_age_days,
-            says=f"age: last trained on {known.trained_on}, {age} {'day' if age == 1 else 'days'} ago, at most "
+            message=f"age: last trained on {known.trained_on}, {age} {'day' if age == 1 else 'days'} ago, at most "
             f"{rule.max_age_days} are allowed",
         ),
     ]
 
 
-def _of_wishes(wishes: Sequence[tuple[int, RetrainingRequest]]) -> _Argument:
-    said = "; ".join(f"{wish.by}: {wish.reason}" for _, wish in wishes)
-    return _Argument(cause="wish", speaks=bool(wishes), says=f"wished by {said}" if said else "")
+def _of_requests(requests: Sequence[tuple[int, RetrainingRequest]]) -> _Argument:
+    requested = "; ".join(f"{request.by}: {request.reason}" for _, request in requests)
+    return _Argument(cause="wish", speaks=bool(requests), message=f"wished by {requested}" if requested else "")

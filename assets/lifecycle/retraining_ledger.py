@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assets.lifecycle.champions import let_out
+from assets.lifecycle.champion import effective_promotions
 from resources.config.lifecycle import RetrainingConfig
 from resources.records.lifecycle import Attempt, PromotionRecord, RetrainingDecision
 from resources.records.store import OperationsDatabase
@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """The records that say how things stand: decisions and let-out promotions with their numbers, all in their order."""
+    """The records that say how things stand: decisions and effective promotions with their numbers, all in their order."""
 
     decisions: Sequence[tuple[int, RetrainingDecision]] = ()
     attempts: Sequence[Attempt] = ()
@@ -108,7 +108,7 @@ def read(operations: OperationsDatabase, *, now: dt.datetime) -> Ledger:
     return Ledger(
         decisions=operations.numbered(RetrainingDecision),
         attempts=operations.records(Attempt),
-        promotions=let_out(operations, now=now),
+        promotions=effective_promotions(operations, now=now),
     )
 
 

@@ -1,4 +1,4 @@
-"""From what a watch saw to the signal that goes on record: the worst finding, and since when."""
+"""From a drift check's report to the signal that goes on record: the worst statistic, and since when."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from assets.grocery.monitoring.drift import Seen
+from assets.lifecycle.drift import DriftReport, DriftStatistic
 from resources.records.lifecycle import Signal
 
-FINDINGS_KEPT = 20  # of a night: the furthest from what is usual
+STATISTICS_KEPT = 20  # of a night: the furthest from what is usual
 NIGHTS_KEPT = 60  # that are looked back on
 BAD = (Signal.WARN, Signal.ERROR)
 
@@ -22,7 +22,7 @@ def newest(signals: Sequence[Signal]) -> list[Signal]:
 
 
 def signal(
-    seen: Seen,
+    report: DriftReport,
     *,
     watch: str,
     day: dt.date,
@@ -31,34 +31,34 @@ def signal(
     run_id: str,
     seen_at: dt.datetime,
 ) -> Signal:
-    """What goes on record of `seen`; `earlier` are the watch's signals, in the order in which they were recorded."""
-    findings = sorted(seen.findings, key=lambda finding: -finding.far)
-    says, details = seen.says, {"has_failed": True} if seen.has_failed else {}
-    if worst := seen.worst:
-        moved = list(dict.fromkeys(finding.column for finding in findings if finding.level in BAD))
+    """What goes on record of `report`; `earlier` are the check's signals, in the order in which they were recorded."""
+    statistics = sorted(report.statistics, key=lambda statistic: -statistic.ratio_to_limit)
+    message, details = report.message, {"has_failed": True} if report.has_failed else {}
+    if worst := report.worst:
+        moved = list(dict.fromkeys(statistic.column for statistic in statistics if statistic.level in BAD))
         nights = [day]
         for night in reversed(newest([one for one in earlier if one.business_date < day])):
-            if seen.level not in BAD or worst.column not in night.details.get("moved", ()):
+            if report.level not in BAD or worst.column not in night.details.get("moved", ()):
                 break
             nights.append(night.business_date)
-        says = worst.says
-        if seen.level in BAD:
-            says += f"; since {nights[-1]}" + (f", {len(nights)} nights" if len(nights) > 1 else "")
+        message = worst.message
+        if report.level in BAD:
+            message += f"; since {nights[-1]}" + (f", {len(nights)} nights" if len(nights) > 1 else "")
             others = [column for column in moved if column != worst.column]
-            says += f"; also {', '.join(others[:5])}" * bool(others)
+            message += f"; also {', '.join(others[:5])}" * bool(others)
         details = {
             "moved": moved,
-            "since": nights[-1].isoformat() if seen.level in BAD else None,
-            "findings": [_brief(finding) for finding in findings[:FINDINGS_KEPT]],
+            "since": nights[-1].isoformat() if report.level in BAD else None,
+            "findings": [_brief(statistic) for statistic in statistics[:STATISTICS_KEPT]],
             "was": dict(worst.was),
             "now": dict(worst.now),
         }
     return Signal(
         business_date=day,
         watch=watch,
-        level=seen.level,
-        value=None if seen.worst is None else seen.worst.value,
-        says=says,
+        level=report.level,
+        value=None if report.worst is None else report.worst.value,
+        says=message,
         details=details,
         model_version=model_version,
         run_id=run_id,
@@ -66,6 +66,9 @@ def signal(
     )
 
 
-def _brief(finding: Any) -> dict[str, Any]:
-    kept = {name: value for name, value in asdict(finding).items() if name not in ("was", "now", "error_at")}
-    return kept | {"level": finding.level}
+def _brief(statistic: DriftStatistic) -> dict[str, Any]:
+    """A statistic as it is kept; the names are those of earlier signals."""
+    kept = asdict(statistic)
+    for name in ("was", "now", "error_at"):
+        del kept[name]
+    return {"far": kept.pop("ratio_to_limit"), "says": kept.pop("message"), **kept, "level": statistic.level}

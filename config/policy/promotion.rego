@@ -86,7 +86,7 @@ denial("question_is_complete", question) := concat("", ["the question lacks ", c
 	parts := parts_of_question[question.kind]
 	missing := [place |
 		some part in object.keys(parts)
-		some name in parts[part]
+		some name in names_of(part, parts[part], question)
 		object.get(question, [part, name], "absent") == "absent"
 		place := concat(".", [part, name])
 	]
@@ -95,10 +95,12 @@ denial("question_is_complete", question) := concat("", ["the question lacks ", c
 
 # The measurement is of enough households to mean anything.
 denial("holdout_has_enough_households", question) := sprintf(
-	"%v households in the holdout are too few to judge by, at least %v are needed",
-	[question.measured.households, fewest_households],
+	"%v %s in the holdout are too few to judge by, at least %v are needed",
+	[judged, who, fewest_households],
 ) if {
-	not is_at_least(question.measured.households, fewest_households)
+	who := subjects(question)
+	judged := object.get(question.measured, who, "unknown")
+	not is_at_least(judged, fewest_households)
 }
 
 # The version beats every simple method, such as "what the household buys most": by more than chance, so the whole
@@ -119,16 +121,20 @@ denial("better_than_the_champion", question) := loses(question, question.measure
 
 # No part of the customers or of the range pays for the gain of the others.
 denial("no_slice_lost_too_much", question) := concat("; ", sentences) if {
-	sentences := [sprintf("recall in %s %s fell by %.1f %% over %d households, at most %v %% is allowed", [
+	who := subjects(question)
+	metric := slice_metric(question)
+	sentences := [sprintf("%s in %s %s fell by %.1f %% over %v %s, at most %v %% is allowed", [
+		metric,
 		slice.slice,
 		slice.value,
-		loss_percent(slice),
-		slice.households,
+		loss_percent(slice, metric),
+		slice[who],
+		who,
 		largest_slice_loss_percent,
 	]) | some slice in question.measured.slices
-		slice.households >= fewest_households_in_slice
+		slice[who] >= fewest_households_in_slice
 		slice.high < 0
-		loss_percent(slice) > largest_slice_loss_percent
+		loss_percent(slice, metric) > largest_slice_loss_percent
 	]
 	count(sentences) > 0
 }
@@ -231,22 +237,22 @@ is_allowed(question) if {
 parts_of_question := {
 	"night": parts_of_promotion,
 	"promote": parts_of_promotion,
-	"rollback": {"version": ["was_champion", "can_be_loaded", "sample_matches"]},
+	"rollback": {"version": {"was_champion", "can_be_loaded", "sample_matches"}},
 }
 
 parts_of_promotion := {
-	"measured": [
+	"measured": {
 		"metric",
-		"households",
 		"baselines",
 		"champion",
 		"slices",
 		"scores_are_probabilities",
 		"calibration_error",
-	],
-	"version": ["days_since_made", "days_since_labels", "can_be_loaded", "sample_matches"],
-	"inputs": ["closed_gates", "signals"],
-	"card": ["missing"],
+	},
+	"version": {"days_since_made", "days_since_labels", "can_be_loaded", "sample_matches"},
+	"inputs": {"closed_gates", "signals"},
+	"card": {"missing"},
+	"words": {"subjects", "slice_metric"},
 }
 
 # Only a number can be on the right side of a limit: nothing else is compared.
@@ -273,8 +279,18 @@ loses(question, opponent) := sprintf("does not beat %s by more than chance in %s
 	signed(opponent.high),
 ])
 
-# By how much of what it was the recall of a slice fell.
-loss_percent(slice) := (-100 * slice.difference) / (slice.recall - slice.difference)
+# By how much of what it was the metric of a slice fell.
+loss_percent(slice, metric) := (-100 * slice.difference) / (slice[metric] - slice.difference)
+
+# What a score is for, and what slices are measured by, in the words of who asks.
+subjects(question) := question.words.subjects
+
+slice_metric(question) := question.words.slice_metric
+
+# What a part must have: of what was measured, also how many subjects it was measured of.
+names_of(part, names, question) := names | {subjects(question)} if part == "measured"
+
+names_of(part, names, _) := names if part != "measured"
 
 signed(number) := sprintf("+%.4f", [number]) if {
 	is_number(number)

@@ -12,6 +12,7 @@ import rego.v1
 all_is_well := {
 	"kind": "night",
 	"business_date": "2024-05-06",
+	"words": {"subjects": "households", "slice_metric": "recall"},
 	"measured": {
 		"metric": "recall",
 		"confidence": 0.95,

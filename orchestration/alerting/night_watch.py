@@ -23,7 +23,7 @@ from assets.grocery.publication.publication import Published
 from assets.grocery.scoring.assets import carry_over, served_now
 from assets.grocery.tables import TRANSACTIONS
 from assets.lifecycle import retraining_ledger as ledger
-from assets.lifecycle.champion_state import follow
+from assets.lifecycle.champion import sync_aliases
 from assets.lifecycle.manual import differences
 from orchestration.alerting import heartbeat
 from orchestration.alerting import incidents as alerts
@@ -381,7 +381,7 @@ def _registry(watchman: Watchman) -> Iterator[Alert]:
     """
     found = differences(watchman.registry, watchman.operations)
     if found and all(each.is_unfinished for each in found):
-        follow(watchman.registry, watchman.operations)
+        sync_aliases(watchman.registry, watchman.operations)
         return
     for each in found:
         happened = f"MLflow's registry is not what was decided: {each.says}."

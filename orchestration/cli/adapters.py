@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resources.config.loader import load_settings
 from resources.resources import Resources, build_resources
@@ -11,6 +11,7 @@ from resources.resources import Resources, build_resources
 if TYPE_CHECKING:
     import dagster as dg
 
+    from assets.lifecycle.domain import Lifecycle
     from orchestration.alerting.night_watch import Watchman
 
 
@@ -18,6 +19,23 @@ if TYPE_CHECKING:
 def adapters() -> Resources:
     """The resources of the definitions."""
     return build_resources(load_settings())
+
+
+def lifecycle(**changes: Any) -> Lifecycle:
+    """The retailer's model lifecycle, worked on by a person."""
+    from assets.grocery.domain import GROCERY
+    from assets.lifecycle.domain import Lifecycle
+
+    bundle = adapters()
+    return Lifecycle(
+        domain=GROCERY,
+        settings=bundle.settings,
+        tables=bundle.tables,
+        registry=bundle.registry,
+        operations=bundle.operations,
+        policy=bundle.policy,
+        **changes,
+    )
 
 
 def watchman(found: dg.DagsterInstance) -> Watchman:

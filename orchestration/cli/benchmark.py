@@ -89,7 +89,7 @@ def _rivals(wanted: str) -> list[str]:
 
 def _last_day_taken_in(wanted: dt.date | None) -> dt.date:
     """The last day that can be judged, with all days up to it taken in; the demo's are taken in here."""
-    from assets.partitions import business_days, settings
+    from assets.grocery.partitions import business_days, settings
     from orchestration.cli.launch import instance
     from orchestration.cli.runs import take_in
 

@@ -34,8 +34,8 @@ def drop(
 
     Examples: `nightcart drop --days 3`, `nightcart drop --from 2017-11-20`, `nightcart drop --days 7 --every 120`
     """
+    from assets.grocery.partitions import settings
     from assets.grocery.tables import TRANSACTIONS
-    from assets.partitions import settings
     from orchestration.cli import runs
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console

@@ -26,7 +26,7 @@ def demo() -> None:
 
     Example: `nightcart demo`
     """
-    from assets.partitions import settings
+    from assets.grocery.partitions import settings
     from orchestration.cli import screens
     from orchestration.cli.launch import console, instance
 
@@ -151,7 +151,7 @@ def replay(
     """
     import dagster as dg
 
-    from assets.partitions import business_days, settings
+    from assets.grocery.partitions import business_days, settings
     from orchestration.cli import screens
     from orchestration.cli.launch import PARTITION_TAG, console, instance
 
@@ -191,19 +191,14 @@ def rebuild(
 
     Examples: `nightcart rebuild 1`, `nightcart rebuild 1 --from-lines`
     """
-    from assets.lifecycle import reproduce as rebuilding
-    from orchestration.cli.adapters import adapters
+    from assets.lifecycle import reproduce
+    from orchestration.cli.adapters import lifecycle
     from orchestration.cli.launch import console
     from resources.records.privacy import Erasure
 
-    found = rebuilding.rebuild(
-        adapters().registry.version(version),
-        registry=adapters().registry,
-        tables=adapters().tables,
-        model=adapters().settings.model,
-        from_lines=from_lines,
-        erasures=adapters().operations.records(Erasure),
-        say=lambda line: console.print(f"  {line}"),
+    work = lifecycle(say=lambda line: console.print(f"  {line}"))
+    found = reproduce.rebuild(
+        work.registry.version(version), work, from_lines=from_lines, erasures=work.operations.records(Erasure)
     )
     made_by = f" The version was made by other code ({found.other_code})." if found.other_code else ""
     if not found.is_identical:
@@ -226,7 +221,7 @@ def take_in(found, first: dt.date, last: dt.date) -> None:
 def _night(found, day: dt.date, *, is_forced: bool) -> None:
     import dagster as dg
 
-    from assets.lifecycle.champions import serving
+    from assets.lifecycle.champion import serving
     from orchestration.cli import screens
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console, nightly_of, run_night
@@ -260,7 +255,7 @@ def _retrain_as_decided(found) -> bool:
 
     Whether the model was trained.
     """
-    from assets.partitions import settings
+    from assets.grocery.partitions import settings
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console, escape, run_retraining
     from orchestration.runs import attempts
@@ -340,7 +335,7 @@ def _gaps(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
 
 def require_days(*days: dt.date) -> None:
     """Refuse days that are none of the retailer's."""
-    from assets.partitions import business_days, settings
+    from assets.grocery.partitions import business_days, settings
 
     for day in days:
         if not business_days.has_partition_key(day.isoformat()):

@@ -194,13 +194,14 @@ def models() -> None:
 
 def drift(days: int) -> None:
     """What the watches said of the latest nights: a mark a watch and night, then every sentence worth reading."""
-    from assets.grocery.monitoring.checks import WATCHES
+    from assets.grocery.monitoring import watches
     from assets.lifecycle.signals import BAD, newest
     from resources.records.lifecycle import Signal
 
+    names = [watch.name for watch in watches.WATCHES]
     operations = adapters().operations
     by_watch = {
-        watch: {one.business_date: one for one in newest(operations.records(Signal, watch=watch))} for watch in WATCHES
+        watch: {one.business_date: one for one in newest(operations.records(Signal, watch=watch))} for watch in names
     }
     nights = sorted({day for of_days in by_watch.values() for day in of_days})[-days:]
     if not nights:
@@ -214,7 +215,7 @@ def drift(days: int) -> None:
         Signal.UNKNOWN: "[dim]unknown[/]",
     }
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("night", "champion", *WATCHES, "furthest from usual (1 is the limit)"):
+    for column in ("night", "champion", *names, "furthest from usual (1 is the limit)"):
         table.add_column(column, no_wrap=True)
     for day in nights:
         seen = {watch: of_days[day] for watch, of_days in by_watch.items() if day in of_days}
@@ -227,7 +228,7 @@ def drift(days: int) -> None:
         table.add_row(
             f"{day:%a} {day}",
             ", ".join(map(str, sorted(versions))),
-            *(marks[seen[watch].level] if watch in seen else "" for watch in WATCHES),
+            *(marks[seen[watch].level] if watch in seen else "" for watch in names),
             escape(max(far)[1]) if far else "",
         )
     console.print(table)
@@ -381,7 +382,7 @@ def status() -> None:
     """Freshness of every table, the champion, what failed, what is served, and what to do."""
     import dagster as dg
 
-    from assets.partitions import business_days, last_day
+    from assets.grocery.partitions import business_days, last_day
     from orchestration.definitions import defs
 
     settings, state = load_settings(), home.state()

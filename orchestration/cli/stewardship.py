@@ -31,14 +31,12 @@ def promote(
 
     Examples: `nightcart promote 7 --reason "measured in the shops"`, `nightcart promote 7 --override --reason "…"`
     """
-    from assets.lifecycle import manual as stewardship
-    from orchestration.cli.adapters import adapters
+    from assets.lifecycle import manual
+    from orchestration.cli.adapters import lifecycle
     from orchestration.cli.launch import console
 
-    needed = {name: getattr(adapters(), name) for name in ("settings", "tables", "registry", "operations", "policy")}
-    record = stewardship.promote(
-        version, _person(reason), is_overriding=override, say=lambda said: console.print(f"[dim]{said}[/]"), **needed
-    )
+    work = lifecycle(say=lambda line: console.print(f"[dim]{line}[/]"))
+    record = manual.promote(version, _person(reason), work, is_overriding=override)
     for said in record.reasons:
         console.print(f"  {said}", markup=False)
     console.print(
@@ -56,12 +54,11 @@ def rollback(
     Examples: `nightcart rollback --reason "complaints about empty offers"`, `nightcart rollback --to 3 --reason "…"`
     """
     from assets.lifecycle.manual import roll_back
-    from orchestration.cli.adapters import adapters
+    from orchestration.cli.adapters import lifecycle
     from orchestration.cli.launch import console
 
     person = _person(reason)
-    found = adapters()
-    record = roll_back(found.registry, found.operations, found.policy, person, to=to)
+    record = roll_back(person, lifecycle(), to=to)
     console.print(
         f"[green]✓[/] Version {record.champion_after} is champion again, instead of version {record.champion_before}. "
         f"The next lists are scored with it; `nightcart nightly --date {person.day} --force` makes the last ones again."
@@ -73,15 +70,15 @@ def reconcile() -> None:
 
     Example: `nightcart reconcile`
     """
-    from assets.lifecycle import manual as stewardship
-    from orchestration.cli.adapters import adapters
+    from assets.lifecycle import manual
+    from orchestration.cli.adapters import lifecycle
     from orchestration.cli.launch import console
 
-    registry, operations = adapters().registry, adapters().operations
-    done = stewardship.reconcile(registry, operations, _person("reconciled"))
+    work = lifecycle()
+    done = manual.reconcile(_person("reconciled"), work)
     for each in done:
         console.print(f"[green]✓[/] {each}")
-    for each in stewardship.differences(registry, operations):
+    for each in manual.differences(work.registry, work.operations):
         console.print(f"[yellow]![/] {each.says}")
     if not done:
         console.print("The registry is what the ledger says.")
@@ -98,15 +95,15 @@ def card(
     from rich.markdown import Markdown
 
     from assets.lifecycle import card as cards
-    from orchestration.cli.adapters import adapters
+    from orchestration.cli.adapters import lifecycle
     from orchestration.cli.launch import console
     from resources.models.registry import CHAMPION
 
-    registry, operations = adapters().registry, adapters().operations
-    number = version if version is not None else registry.aliased(CHAMPION)
+    work = lifecycle()
+    number = version if version is not None else work.registry.aliased(CHAMPION)
     if number is None:
         raise Refused("There is no champion yet.", remedy="name a version: `nightcart models` lists them.")
-    text = cards.current(registry, operations, registry.version(number))
+    text = cards.current(work.registry.version(number), work)
     if text is None:
         raise Refused(
             f"Version {number} has never been weighed, so there is nothing to write on its card.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.lifecycle.champions import serving
+from assets.lifecycle.champion import serving
 from assets.partitions import ONE_DAY
 from orchestration.jobs import night_selection, nightly
 from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS

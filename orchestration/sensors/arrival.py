@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import dagster as dg
 
+from assets.grocery.partitions import business_days, last_day
 from assets.grocery.tables import TRANSACTIONS
 from assets.grocery.training.examples import first_night
-from assets.partitions import business_days, last_day
 from orchestration.alerting.heartbeat import beating
 from orchestration.arrival.arrivals import (
     ARRIVAL_TAG,

@@ -12,13 +12,15 @@ from pathlib import Path
 import mlflow
 import mlflow.pyfunc
 
+from resources.models.families import split
+
 
 class ServedModel(mlflow.pyfunc.PythonModel):  # pyright: ignore[reportPrivateImportUsage]
     """Scores candidates: one number a row, higher is better."""
 
     def load_context(self, context) -> None:
         folder = Path(context.artifacts["model"])
-        module, _, name = json.loads((folder / "model.json").read_text())["family"].partition(":")
+        module, name = split(json.loads((folder / "model.json").read_text())["family"])
         self.model = getattr(importlib.import_module(module), name).load(folder)
 
     def predict(self, context, model_input, params=None):

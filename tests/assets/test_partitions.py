@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from assets.partitions import business_days, last_day
+from assets.grocery.partitions import business_days, last_day
 from resources.config.loader import load_settings
 from tests import retailer
 

@@ -17,8 +17,8 @@ from dagster._core.execution.plan.objects import StepFailureData, UserFailureDat
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
 
-from assets.grocery.training.checks import CHAMPION_GATE
 from assets.lifecycle import retraining_ledger as ledger
+from assets.lifecycle.champion import CHAMPION_GATE
 from orchestration.runs.attempts import LAUNCH_GRACE
 from orchestration.runs.nights import UNDER_WAY
 from orchestration.sensors import retraining as sensors

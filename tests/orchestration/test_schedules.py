@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from assets.grocery.training.checks import CHAMPION_GATE
+from assets.lifecycle.champion import CHAMPION_GATE
 from orchestration.definitions import defs
 from orchestration.runs.nights import ARRIVAL_SENSOR, SILENCE
 from orchestration.schedules import nightly_schedule

@@ -43,7 +43,7 @@ def enter_model(as_of_dates: Sequence[dt.date], tables_root: str, kept_root: str
     from assets.grocery.scoring.lists import personal
     from assets.grocery.training.examples import label_weeks
     from assets.grocery.training.label_weeks import make_missing, read_examples
-    from assets.lifecycle.model import Recommender
+    from assets.lifecycle.model import Model
     from resources.config.loader import load_settings
 
     settings, tables, kept = load_settings(), _store(tables_root), _store(kept_root)
@@ -55,7 +55,7 @@ def enter_model(as_of_dates: Sequence[dt.date], tables_root: str, kept_root: str
         )
         make_missing(weeks.train, sources=tables, kept_in=kept, model=model, say=say)
         begun = time.perf_counter()
-        recommender = Recommender.create(model.family, model.parameters)
+        recommender = Model.create(model.family, model.parameters)
         recommender.fit(read_examples(kept, weeks.train, is_identified=False), seed=model.seed)
         fitted = time.perf_counter()
         built = build(tables.read(TRANSACTIONS, until=as_of), catalogue, offers, as_of=as_of)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assets.grocery.features.purchases import purchases
-from assets.grocery.training.metrics import LIST_KEY, METRICS, Estimate, estimate, of_hits
+from assets.grocery.training.metrics import LIST_KEY, METRICS, of_hits
+from assets.lifecycle.estimates import Bootstrap, Estimate
 
 if TYPE_CHECKING:
     import ibis
@@ -97,16 +98,13 @@ def compared(
 ) -> Sequence[Comparison]:
     """Every method's :func:`judged` lists on one truth against those of `model`; their indexes are the same."""
     ours = by_method[model]
+    draw = Bootstrap(subject="household_id", samples=samples, confidence=confidence, seed=seed)
     return [
         Comparison(
             method=method,
             truth=truth,
             means={name: float(lists[name].mean()) for name in (*METRICS, "repeat", "explore")},
-            leads={
-                name: estimate(ours[name] - lists[name], samples=samples, confidence=confidence, seed=seed)
-                for name in METRICS
-                if method != model
-            },
+            leads={name: draw.mean(ours[name] - lists[name]) for name in METRICS if method != model},
             dates_won={
                 name: int(((ours[name] - lists[name]).groupby(level="as_of_date").mean() > 0).sum())
                 for name in METRICS

@@ -10,6 +10,7 @@ import dagster as dg
 from assets.failures import explained
 from assets.grocery.features import definitions
 from assets.grocery.features.tables import FEATURES_OF, TABLES
+from assets.grocery.partitions import HISTORY, business_days
 from assets.grocery.tables import (
     BUSINESS_DATE,
     CATEGORY_AFFINITY,
@@ -21,14 +22,11 @@ from assets.grocery.tables import (
     SUBCATEGORY_AFFINITY,
     TRANSACTIONS,
 )
-from assets.partitions import business_days, days_back, days_of
+from assets.partitions import days_of
 from assets.quality import gates, staleness
 from assets.reporting import OWNERS, columns, lineage, report_days, written
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
-
-# A feature reaches as far back as the history does; the lineage shows the last year of it.
-HISTORY = days_back(364)
 
 DESCRIPTIONS = {
     HOUSEHOLD_PRODUCT: "History of each household with each product that it ever bought: how often, how lately, how "

@@ -9,8 +9,9 @@ import dagster as dg
 from assets.failures import RETRY_OUTSIDE, explained
 from assets.grocery.ingestion import contract, deliveries
 from assets.grocery.ingestion.offers import VERSION as OFFERS_VERSION
+from assets.grocery.partitions import business_days, fresh_by, last_day, settings
 from assets.grocery.tables import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TABLES, TRANSACTIONS
-from assets.partitions import business_days, days_of, fresh_by, last_day, settings
+from assets.partitions import days_of
 from assets.privacy import suppression as erased
 from assets.quality import gates
 from assets.reporting import OWNERS, columns, picture, report_days, written

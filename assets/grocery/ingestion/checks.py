@@ -9,9 +9,9 @@ import dagster as dg
 from assets.grocery.ingestion import deliveries
 from assets.grocery.ingestion.assets import last_good_delivery
 from assets.grocery.ingestion.profile import expectations, profile
+from assets.grocery.partitions import settings as configured
 from assets.grocery.tables import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TRANSACTIONS
 from assets.partitions import ONE_DAY, days_of
-from assets.partitions import settings as configured
 from assets.quality.gates import Found, Gate, gate_checks
 from resources.config.retailer import Settings
 from resources.records.feeds import Delivery

@@ -1,27 +1,26 @@
-"""What the recommendations of earlier nights were worth (`realised_performance`), and whether to train anew."""
+"""What the recommendations of earlier nights were worth, what has drifted, and whether to train anew."""
 
 import datetime as dt
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 
 import dagster as dg
 
 from assets.failures import explained
-from assets.grocery.monitoring.realised import table
-from assets.grocery.tables import FEATURES, PERFORMANCE, PRODUCTS, RECOMMENDATIONS, TABLES, TRANSACTIONS
-from assets.lifecycle import retraining_ledger as ledger
-from assets.lifecycle.champions import let_out
-from assets.lifecycle.retraining import Known, choose
-from assets.partitions import ONE_DAY, business_days, days_back, days_of
+from assets.grocery.domain import GROCERY
+from assets.grocery.features.purchases import baskets_after, purchases
+from assets.grocery.graph import GRAPH
+from assets.grocery.monitoring import pictures
+from assets.grocery.monitoring.realised import HORIZONS, realised_lists, summary, table
+from assets.grocery.partitions import business_days
+from assets.grocery.tables import PERFORMANCE, PRODUCTS, RECOMMENDATIONS, TABLES, TRANSACTIONS
+from assets.lifecycle.assets import monitoring_assets
+from assets.lifecycle.estimates import Bootstrap
+from assets.partitions import ONE_DAY, days_back, days_of
 from assets.quality import gates, staleness
 from assets.reporting import OWNERS, columns, picture, report_days, written
 from resources.config.retailer import Settings
-from resources.records.lifecycle import PromotionRecord, RetrainingDecision, RetrainingRequest, Signal
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
-
-SIGNALS_READ = 500  # of the newest: four watches over the nights that are judged, looked at again many times
-LEDGER_ROWS = 60  # decisions that the asset's page shows: two months of nights
 
 
 @dg.asset(
@@ -53,8 +52,6 @@ def realised_performance(
 
     A series by business day, with bootstrap intervals over households. Nights without earlier lists add nothing to it.
     """
-    from assets.grocery.monitoring import pictures
-
     days, now = days_of(context), dt.datetime.now(dt.UTC)
     known = dict.fromkeys(days, staleness.so_far(operations))
     baskets = gates.of_days(tables, TRANSACTIONS, sorted({day - n * ONE_DAY for day in days for n in range(7)}))
@@ -90,10 +87,13 @@ def _compare(
     day: dt.date, settings: Settings, tables: TableStore, may_be_used: Callable[[dt.date], bool]
 ) -> tuple[list[dict[str, object]], list[str]]:
     """The rows of the series that are known at `day`'s close, and why any are missing."""
-    from assets.grocery.features.purchases import baskets_after, purchases
-    from assets.grocery.monitoring.realised import HORIZONS, realised_lists, summary
-
     rule, made = settings.promotion, tables.rows_by_day(RECOMMENDATIONS)
+    draw = Bootstrap(
+        subject="household_id",
+        samples=rule.bootstrap_samples,
+        confidence=rule.confidence,
+        seed=settings.model.seed,
+    )
     rows, notes = [], []
     for horizon, length in HORIZONS.items():
         recommended_on = day - dt.timedelta(days=length)
@@ -116,108 +116,9 @@ def _compare(
             recommended_on=recommended_on,
             horizon=horizon,
             model_version=int(lists.model_version.max().execute()),
-            samples=rule.bootstrap_samples,
-            confidence=rule.confidence,
-            seed=settings.model.seed,
+            draw=draw,
         )
     return rows, notes
 
 
-@dg.asset(
-    partitions_def=business_days,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=[realised_performance, RECOMMENDATIONS, *FEATURES],
-    # The watches are checks that nobody waits for: the last step of the night has seen them all.
-    op_tags={"dagster/priority": "-1"},
-    output_required=False,
-    code_version="1",
-    owners=OWNERS,
-    kinds={"python"},
-)
-def retraining_decision(
-    context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    tables: dg.ResourceParam[TableStore],
-    operations: dg.ResourceParam[OperationsDatabase],
-) -> Iterator[dg.MaterializeResult]:
-    """Whether to train the model anew, decided once for every night: by drift, decay, new labels, age, or a person's wish.
-
-    The decision goes on record with its reasons, those against it too, and the sensor `retrain_on_decision` carries it
-    out. Decided again from the same, it stays as it is. An error here costs no night: the lists are made by then, the
-    day stays undecided, and the next night decides.
-    """
-    try:
-        for day in days_of(context):
-            _decide_on_retraining(context, day, settings, tables, operations)
-        entries = ledger.read(operations, now=dt.datetime.now(dt.UTC)).entries(rule=settings.retraining)
-    except Exception as error:  # not to decide costs a day; to fail would cost the night its lists
-        context.log.exception(f"Whether to retrain stays undecided tonight: {type(error).__name__}: {error}")
-        return
-    own = [entry.decision for entry in entries if entry.decision.business_date == days_of(context)[-1]]
-    reasons = own[-1].reasons if own else ["A later night was decided before."]
-    yield dg.MaterializeResult(
-        metadata={
-            "is_retraining": bool(own) and own[-1].is_retraining,
-            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons)),
-            "ledger": _ledger_table(entries[-LEDGER_ROWS:]),
-        }
-    )
-
-
-def _decide_on_retraining(
-    context: dg.AssetExecutionContext,
-    day: dt.date,
-    settings: Settings,
-    tables: TableStore,
-    operations: OperationsDatabase,
-) -> None:
-    """Put the decision of `day` on record, unless it is there."""
-    now, rule = dt.datetime.now(dt.UTC), settings.retraining
-    trained = [record for _, record in let_out(operations, until=day, now=now)]
-    serving = trained[-1].champion_after if trained else None
-    its_nights = list(itertools.takewhile(lambda record: record.champion_after == serving, reversed(trained)))
-    numbered = operations.numbered(PromotionRecord, last=1)
-    known = Known(
-        signals=operations.records(Signal, last=SIGNALS_READ),
-        decisions=operations.records(RetrainingDecision),
-        wishes=operations.numbered(RetrainingRequest),
-        trained_on=trained[-1].business_date if trained else None,
-        serving=serving,
-        serving_since=its_nights[-1].business_date if its_nights else None,
-        newest_promotion=numbered[-1][0] if numbered else 0,
-        days_with_baskets=[made for made, rows in tables.rows_by_day(TRANSACTIONS).items() if made and rows],
-    )
-    choice = choose(day, known, rule=rule)
-    decided = [decision for decision in known.decisions if decision.business_date == day]
-    if choice is None or (decided and choice.is_that_of(decided[-1])):
-        context.log.info(f"What was decided for {day} stays as it is.")
-        return
-    context.log.info(f"{'Retraining' if choice.is_retraining else 'No retraining'}: {'; '.join(choice.reasons)}")
-    operations.record(
-        RetrainingDecision(
-            business_date=day,
-            is_retraining=choice.is_retraining,
-            reasons=choice.reasons,
-            numbers=choice.numbers,
-            run_id=context.run.run_id,
-            decided_at=now,
-        )
-    )
-
-
-def _ledger_table(entries: Sequence[ledger.Entry]) -> dg.TableMetadataValue:
-    """The ledger as the UI shows it, the newest first."""
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord(
-                {
-                    "business_date": entry.decision.business_date.isoformat(),
-                    "is_retraining": entry.decision.is_retraining,
-                    "reasons": "; ".join(entry.decision.reasons),
-                    "attempts": "; ".join(attempt.summary() for attempt in entry.attempts),
-                    "state": entry.state or "",
-                }
-            )
-            for entry in reversed(entries)
-        ]
-    )
+drift_signals, retraining_decision = monitoring_assets(GROCERY, GRAPH)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from assets.grocery.profiles.days import NONE, PRICE_CUTS, QUANTITY_CUTS, SIZE_CUTS, DayProfile
 from assets.grocery.profiles.numbers import Counts
-from resources.records.lifecycle import Signal
+from assets.lifecycle.drift import DriftReport, DriftStatistic
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,9 +33,8 @@ SAMPLE_NEEDED = 30
 SAMPLE_NEEDED_OF: Mapping[str, int] = {"household": 12}
 # Of a column, so many values are told apart, those that are most frequent: a chain may have thousands of stores.
 VALUES_KEPT = 200
-# WARN is at the limit, ERROR where a day is twice as far from what is usual. On the demo's year the holidays reach that
-# once (Thanksgiving, when stores close early); departments, prices, stores and identifiers that go wrong mostly do.
-ERROR_AT = 2.0
+# ERROR is twice the limit (assets.lifecycle.drift). On the demo's year the holidays reach that once (Thanksgiving, when
+# stores close early); departments, prices, stores and identifiers that go wrong mostly do.
 
 # Jensen-Shannon distance (0 … 1) beyond what is usual. A tenth of all lines in other places is .15 to .25, a tenth of
 # prices or identifiers .1 to .15; holidays reach .07, and .22 in the hours in which stores are open. Categories are
@@ -63,53 +62,7 @@ LEAST_INDEX = 0.25
 UNITS_NEEDED = 50
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One statistic of one column: its value, what is usual, and the limit from which on it is worth a warning.
-
-    `far` is how far it is from what is usual, 1 at the limit. `was` and `now` are the shares that moved most, by value.
-    """
-
-    column: str
-    statistic: str
-    value: float
-    usual: float
-    limit: float
-    far: float
-    error_at: float = ERROR_AT
-    says: str
-    was: Mapping[str, float] = field(default_factory=dict)
-    now: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def level(self) -> str:
-        """`ok`, `warn` or `error`."""
-        return Signal.OK if self.far < 1 else Signal.WARN if self.far < self.error_at else Signal.ERROR
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What a watch saw in a night; without findings it had too little to say anything, or `has_failed`, and `says` why."""
-
-    findings: Sequence[Finding] = ()
-    says: str = ""
-    has_failed: bool = False
-
-    @property
-    def worst(self) -> Finding | None:
-        """The finding that is furthest from what is usual."""
-        return max(self.findings, key=lambda finding: finding.far, default=None)
-
-    @property
-    def level(self) -> str:
-        """The level of the worst finding, or `unknown`."""
-        return max((finding.level for finding in self.findings), key=LEVELS.index, default=Signal.UNKNOWN)
-
-
-LEVELS = (Signal.UNKNOWN, Signal.OK, Signal.WARN, Signal.ERROR)
-
-
-class Usual:
+class ReferenceWindow:
     """What the days of a reference are like, and by how much they differ from each other."""
 
     def __init__(self, days: Sequence[DayProfile]) -> None:
@@ -117,21 +70,21 @@ class Usual:
         names = sorted({column for day in days for column in day.values})
         self._columns = [_Column.of(name, days) for name in names]
 
-    def against(self, day: DayProfile) -> Seen:
+    def against(self, day: DayProfile) -> DriftReport:
         """How `day` compares with days like it."""
         if len(self.days) < DAYS_NEEDED:
-            return Seen(
-                says=f"The reference has {len(self.days)} days, {DAYS_NEEDED} are needed to know what is usual."
+            return DriftReport(
+                message=f"The reference has {len(self.days)} days, {DAYS_NEEDED} are needed to know what is usual."
             )
         if day.counts.get("lines", 0) < SAMPLE_NEEDED:
-            return Seen(
-                says=f"The day has {day.counts.get('lines', 0)} lines, {SAMPLE_NEEDED} are needed to compare it."
+            return DriftReport(
+                message=f"The day has {day.counts.get('lines', 0)} lines, {SAMPLE_NEEDED} are needed to compare it."
             )
         rules = self._rules(day)
         z = _rare(len(rules))
-        return Seen(findings=[found for rule in rules for found in [rule(day, z)] if found])
+        return DriftReport(statistics=[found for rule in rules for found in [rule(day, z)] if found])
 
-    def _rules(self, day: DayProfile) -> list[Callable[[DayProfile, float], Finding | None]]:
+    def _rules(self, day: DayProfile) -> list[Callable[[DayProfile, float], DriftStatistic | None]]:
         """Everything that a day is asked: of columns that it has a sample of, as the reference's days have."""
         columns = [column for column in self._columns if column.can_judge(day)]
         return [
@@ -140,7 +93,7 @@ class Usual:
             *(partial(self._gone, column) for column in columns if column.name in LEAST_GONE),
         ]
 
-    def _ratio(self, name: str, day: DayProfile, z: float) -> Finding | None:
+    def _ratio(self, name: str, day: DayProfile, z: float) -> DriftStatistic | None:
         import numpy as np
 
         above, _, below = name.partition(" a ")
@@ -158,37 +111,37 @@ class Usual:
         low, high = LEAST_RATIO[name]
         limit = max(z * _spread(deviations), -np.log(low) if beyond < 0 else np.log(high))
         ratio = float(np.exp(beyond))
-        return Finding(
+        return DriftStatistic(
             column=name,
             statistic="ratio",
             value=ratio,
             usual=1.0,
             limit=float(np.exp(np.sign(beyond) * limit)),
-            far=abs(beyond) / limit,
-            says=f"{name}: {_number(value)}, {ratio:.2f} times the usual {_number(float(np.exp(usual)))}",
+            ratio_to_limit=abs(beyond) / limit,
+            message=f"{name}: {_number(value)}, {ratio:.2f} times the usual {_number(float(np.exp(usual)))}",
             was={name: float(np.exp(usual))},
             now={name: value},
         )
 
-    def _distance(self, column: _Column, day: DayProfile, z: float) -> Finding:
+    def _distance(self, column: _Column, day: DayProfile, z: float) -> DriftStatistic:
         now, expected = column.shares_of(day), column.expected(day)
         value = float(_distances(now, expected))
         usual, limit = _limit(column.distances, z=z, least=LEAST_DISTANCE.get(column.name, LEAST_DISTANCE_OF_OTHERS))
         moved = column.moved(expected, now)
-        return Finding(
+        return DriftStatistic(
             column=column.name,
             statistic="distance",
             value=value,
             usual=usual,
             limit=limit,
-            far=(value - usual) / (limit - usual),
-            says=f"{SAYS[column.name]}: distance {value:.2f} (usually {usual:.2f}, limit {limit:.2f}); "
+            ratio_to_limit=(value - usual) / (limit - usual),
+            message=f"{SAYS[column.name]}: distance {value:.2f} (usually {usual:.2f}, limit {limit:.2f}); "
             + ", ".join(f"{name} {moved[name][1]:.1%} instead of {moved[name][0]:.1%}" for name in list(moved)[:2]),
             was={name: was for name, (was, _) in moved.items()},
             now={name: is_ for name, (_, is_) in moved.items()},
         )
 
-    def _gone(self, column: _Column, day: DayProfile, z: float) -> Finding:
+    def _gone(self, column: _Column, day: DayProfile, z: float) -> DriftStatistic:
         import numpy as np
 
         now, expected = column.shares_of(day), column.expected(day)
@@ -198,14 +151,14 @@ class Usual:
         usual, limit = _limit(column.gone, z=z, least=LEAST_GONE[column.name])
         places = sorted(np.flatnonzero(is_gone), key=lambda place: -expected[place])
         names = [label(column.name, column.values[place]) for place in places]
-        return Finding(
+        return DriftStatistic(
             column=column.name,
             statistic="gone",
             value=value,
             usual=usual,
             limit=limit,
-            far=(value - usual) / (limit - usual) if value * size >= GONE_NEEDED else 0.0,
-            says=f"{SAYS[column.name]}: "
+            ratio_to_limit=(value - usual) / (limit - usual) if value * size >= GONE_NEEDED else 0.0,
+            message=f"{SAYS[column.name]}: "
             + (f"nothing from {_listed(names)}, usually {value:.1%}" if names else "nothing is gone")
             + f" (limit {limit:.1%})",
             was={name: float(expected[place]) for name, place in list(zip(names, places, strict=True))[:SHOWN]},
@@ -318,7 +271,7 @@ def label(column: str, value: str) -> str:
     return f"above {low}" if not high else f"up to {high}" if not low else f"{low} to {high}"
 
 
-def moved_columns(now: Counts, was: Counts) -> Seen:
+def moved_columns(now: Counts, was: Counts) -> DriftReport:
     """The columns of numbers of a night against those of the reference, in the reference's classes, by their stability index."""
     from scipy.stats import chi2
 
@@ -328,7 +281,9 @@ def moved_columns(now: Counts, was: Counts) -> Seen:
         if name in now.of and min(now.units[name], was.units[name]) >= UNITS_NEEDED and len(was.of[name]) > 1
     ]
     if not names:
-        return Seen(says=f"No column is known from {UNITS_NEEDED} households or products, in the reference and now.")
+        return DriftReport(
+            message=f"No column is known from {UNITS_NEEDED} households or products, in the reference and now."
+        )
     findings = []
     for name in names:
         value, shares_was, shares_now = stability_index(now.of[name], was.of[name])
@@ -338,20 +293,20 @@ def moved_columns(now: Counts, was: Counts) -> Seen:
         limit = max(LEAST_INDEX, rare)
         furthest = max(range(len(shares_was)), key=lambda place: abs(shares_now[place] - shares_was[place]))
         findings.append(
-            Finding(
+            DriftStatistic(
                 column=name,
                 statistic="stability index",
                 value=value,
                 usual=0.0,
                 limit=limit,
-                far=value / limit,
-                says=f"{name}: stability index {value:.2f} (limit {limit:.2f}); its class {furthest + 1} of "
+                ratio_to_limit=value / limit,
+                message=f"{name}: stability index {value:.2f} (limit {limit:.2f}); its class {furthest + 1} of "
                 f"{len(shares_was)} has {shares_now[furthest]:.1%} instead of {shares_was[furthest]:.1%}",
                 was={str(place + 1): share for place, share in enumerate(shares_was)},
                 now={str(place + 1): share for place, share in enumerate(shares_now)},
             )
         )
-    return Seen(findings=findings)
+    return DriftReport(statistics=findings)
 
 
 def stability_index(now: Sequence[int], was: Sequence[int]) -> tuple[float, list[float], list[float]]:

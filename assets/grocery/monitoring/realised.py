@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from assets.grocery.tables import PERFORMANCE, TABLES
-from assets.grocery.training.metrics import METRICS, estimate, of_hits
+from assets.grocery.training.metrics import METRICS, of_hits
+from assets.lifecycle.estimates import Bootstrap
 
 if TYPE_CHECKING:
     import ibis
@@ -50,16 +50,14 @@ def summary(
     recommended_on: dt.date,
     horizon: str,
     model_version: int,
-    samples: int,
-    confidence: float,
-    seed: int,
+    draw: Bootstrap,
 ) -> list[dict[str, object]]:
     """The rows of the series: one a metric, with its bootstrap interval over households."""
     rows = []
     for metric in (*METRICS, "explore_hit_rate"):
         if lists[metric].isna().all():
             continue
-        value = estimate(lists[metric].dropna(), samples=samples, confidence=confidence, seed=seed)
+        value = draw.mean(lists[metric].dropna())
         rows.append(
             {
                 "business_date": business_date,
@@ -80,4 +78,17 @@ def table(rows: list[dict[str, object]]) -> pa.Table:
     """The rows of :func:`summary` as a partition of `realised_performance`; it may have none."""
     import pyarrow as pa
 
-    return pa.Table.from_pylist(rows, schema=TABLES[PERFORMANCE].arrow_schema())
+    schema = pa.schema(
+        {
+            "business_date": pa.date32(),
+            "recommended_on": pa.date32(),
+            "horizon": pa.string(),
+            "metric": pa.string(),
+            "value": pa.float64(),
+            "low": pa.float64(),
+            "high": pa.float64(),
+            "households": pa.int64(),
+            "model_version": pa.int64(),
+        }
+    )
+    return pa.Table.from_pylist(rows, schema=schema)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.failures import RETRY_OUTSIDE, explained
+from assets.grocery.partitions import business_days, fresh_by
 from assets.grocery.publication import publication
 from assets.grocery.publication.publication import Published
 from assets.grocery.tables import (
@@ -21,8 +22,9 @@ from assets.grocery.tables import (
     TABLES,
     TRANSACTIONS,
 )
-from assets.lifecycle.champions import serving
-from assets.partitions import business_days, days_back, days_of, fresh_by
+from assets.lifecycle.champion import serving
+from assets.lifecycle.model import Model
+from assets.partitions import days_back, days_of
 from assets.quality import gates, staleness
 from assets.reporting import OWNERS, columns, lineage, picture, report_days, written
 from resources.config.retailer import RecommenderConfig, Settings
@@ -113,7 +115,6 @@ def _score(
 
     from assets.grocery.candidates.candidates import best_sellers
     from assets.grocery.scoring import allowed, lists, pictures
-    from assets.lifecycle.model import Recommender
 
     model, version = settings.model, decided.champion_after if decided else None
     if version is None:
@@ -122,7 +123,7 @@ def _score(
             remedy=f"`nightcart nightly --date {day}` trains and decides one.",
         )
     with registry.files(registry.version(version)) as folder:
-        recommender = Recommender.load(folder)
+        recommender = Model.load(folder)
     read = {name: tables.version(name) for name in (*FEATURES, HOUSEHOLDS, TRANSACTIONS, PRODUCTS)}
     built = features_of(day, tables, versions=read)
     sold = placed(built.product, tables, version=read[PRODUCTS]).to_pandas()

@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.grocery.scoring.assets import households_without_list, placed, served_now
 from assets.grocery.tables import HOUSEHOLD, HOUSEHOLD_PRODUCT, PRODUCT, PRODUCTS, PUBLISHED, RECOMMENDATIONS
-from assets.lifecycle.champions import serving
+from assets.lifecycle.champion import serving
 from assets.partitions import ONE_DAY, days_of
 from assets.quality.gates import Found, Gate, gate_checks
 from resources.config.retailer import Settings

@@ -7,13 +7,9 @@ from typing import Any
 import dagster as dg
 
 from assets.grocery.tables import AS_OF, EXAMPLES, TRANSACTIONS
-from assets.lifecycle.decision import CHALLENGER
-from assets.lifecycle.versions import sound
-from assets.partitions import ONE_DAY, days_of
+from assets.partitions import ONE_DAY
 from assets.quality.gates import Found, Gate, gate_checks
 from resources.config.retailer import Settings
-from resources.errors import Refused
-from resources.models.registry import CHAMPION, ModelRegistry
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 
@@ -21,17 +17,6 @@ EXAMPLES_GATE = Gate(
     subject=EXAMPLES,
     check="label_weeks_are_over",
     description="Every label week is over by the business day's close, and has households that bought and that did not.",
-)
-CHALLENGER_GATE = Gate(
-    subject=CHALLENGER,
-    check="version_scores_as_it_did",
-    description="The version's files can be loaded, their digest is the one on record, and they score the frozen sample "
-    "that was registered with them as they did then.",
-)
-CHAMPION_GATE = Gate(
-    subject=CHAMPION,
-    check="alias_is_what_was_decided",
-    description="The registry's alias `champion` is the version that the ledger of promotions names.",
 )
 
 
@@ -72,49 +57,4 @@ def training_examples_are_fit_to_use(
             "weeks": len(weeks),
             "share_of_positives": sum(week["positives"] for week in weeks) / total if total else 0.0,
         },
-    )
-
-
-def _challengers(days: Iterable[dt.date], *, registry: ModelRegistry, **_: Any) -> dict[dt.date | None, str]:
-    return {day: str(registry.challenger_of(day.isoformat()).version) for day in days}
-
-
-@gate_checks([CHALLENGER_GATE], versions=_challengers)
-def challenger_is_fit_to_use(
-    context: dg.AssetCheckExecutionContext,
-    tables: dg.ResourceParam[TableStore],
-    operations: dg.ResourceParam[OperationsDatabase],
-    registry: dg.ResourceParam[ModelRegistry],
-) -> Iterator[Found]:
-    """Load the version of each day and let it score its sample; what cannot says why."""
-    broken: dict[dt.date | None, str] = {}
-    loaded = {}
-    for day in days_of(context):
-        version = registry.challenger_of(day.isoformat())
-        try:
-            loaded[day.isoformat()] = f"version {version.version}, {sound(registry, version).family()}"
-        except Refused as error:
-            broken[day] = error.message
-    yield Found(gate=CHALLENGER_GATE, broken=broken, metadata={"loaded": loaded})
-
-
-def _champions(days: Iterable[dt.date], *, operations: OperationsDatabase, **_: Any) -> dict[dt.date | None, str]:
-    decided = filter(None, (operations.promotion_as_of(day) for day in days))
-    return {record.business_date: str(record.champion_after) for record in decided}
-
-
-@gate_checks([CHAMPION_GATE], versions=_champions)
-def champion_is_fit_to_use(
-    context: dg.AssetCheckExecutionContext,
-    tables: dg.ResourceParam[TableStore],
-    operations: dg.ResourceParam[OperationsDatabase],
-    registry: dg.ResourceParam[ModelRegistry],
-) -> Iterator[Found]:
-    """Compare the registry's alias with the ledger's last word."""
-    newest, alias = operations.promotions()[-1], registry.aliased(CHAMPION)
-    said = f"the alias points to version {alias}, the ledger says {newest.champion_after}"
-    yield Found(
-        gate=CHAMPION_GATE,
-        broken={} if alias == newest.champion_after else {newest.business_date: said},
-        metadata={"decided": str(newest.champion_after), "alias": str(alias)},
     )

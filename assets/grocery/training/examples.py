@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assets.grocery.candidates.candidates import candidates, labelled
 from assets.grocery.features import definitions
 from assets.grocery.features.purchases import baskets_after, purchases
+from assets.lifecycle.domain import Windows
 from resources.errors import Refused
 
 if TYPE_CHECKING:
@@ -27,19 +27,6 @@ HISTORIES = (("new: up to 5 trips", 5), ("light: up to 40 trips", 40), ("heavy: 
 HISTORY_NEEDED = 27  # days before the first close that is worth learning from: four weeks
 
 
-@dataclass(frozen=True, kw_only=True)
-class LabelWeeks:
-    """The closes that a night's label weeks begin after, newest first: those to train on, and the holdout's."""
-
-    train: tuple[dt.date, ...]
-    holdout: tuple[dt.date, ...]
-
-    @property
-    def all(self) -> tuple[dt.date, ...]:
-        """Both, newest first."""
-        return (*self.holdout, *self.train)
-
-
 def as_of_dates(day: dt.date, *, weeks: int, first_day: dt.date) -> list[dt.date]:
     """The closes whose label weeks are over by `day`'s own close, newest first: a week, two weeks … before `day`.
 
@@ -54,7 +41,7 @@ def first_night(first_day: dt.date, *, holdout: int) -> dt.date:
     return first_day + dt.timedelta(days=HISTORY_NEEDED + LABEL_DAYS * (holdout + 1))
 
 
-def label_weeks(day: dt.date, *, train: int, holdout: int, first_day: dt.date) -> LabelWeeks:
+def label_weeks(day: dt.date, *, train: int, holdout: int, first_day: dt.date) -> Windows:
     """The label weeks of the night of `day`: the newest `holdout` of them judge, the `train` before teach.
 
     Raises :class:`Refused` when the history that begins on `first_day` is too short to do both.
@@ -66,7 +53,7 @@ def label_weeks(day: dt.date, *, train: int, holdout: int, first_day: dt.date) -
             f"from and {holdout} to judge by are the least.",
             remedy=f"begin the nights on {first_night(first_day, holdout=holdout)}; take in the days before as one range with `nightcart backfill`.",
         )
-    return LabelWeeks(train=tuple(weeks[holdout:]), holdout=tuple(weeks[:holdout]))
+    return Windows(train=tuple(weeks[holdout:]), holdout=tuple(weeks[:holdout]))
 
 
 def examples(

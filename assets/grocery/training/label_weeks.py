@@ -11,13 +11,14 @@ from assets.grocery.tables import AS_OF, EXAMPLES, OFFERS, PRODUCTS, TRANSACTION
 from assets.grocery.training.examples import LABEL_DAYS, examples, inputs_of, truth_with_slices
 from resources.errors import Refused
 from resources.tables.engine import content_digest
+from resources.tables.store import TableStore
 
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
     from resources.config.retailer import RecommenderConfig
-    from resources.tables.store import Commit, TableStore
+    from resources.tables.store import Commit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,28 @@ def make_missing(
         commit = kept_in.replace_days(EXAMPLES, in_order(week), days=[as_of], by=AS_OF)
         made += 1
     return Made(made=made, kept=len(weeks) - made, commit=commit)
+
+
+def make_again(
+    weeks: Sequence[dt.date],
+    versions: Callable[[str], int],
+    *,
+    sources: TableStore,
+    folder: str,
+    model: RecommenderConfig,
+    say: Callable[[str], object],
+) -> TableStore:
+    """The label weeks made anew in a table below `folder`, from the `versions` of their tables of `sources`."""
+    import ibis
+
+    catalogue, offers = (sources.read(name, version=versions(name)).cache() for name in (PRODUCTS, OFFERS))
+    kept = TableStore(root=folder)
+    for as_of in weeks:
+        say(f"Labelling the week after {as_of}")
+        lines = sources.read(TRANSACTIONS, until=as_of + dt.timedelta(days=LABEL_DAYS), version=versions(TRANSACTIONS))
+        week = in_order(examples(lines, catalogue, offers, as_of=as_of, model=model))
+        kept.replace_days(EXAMPLES, week.mutate(**{AS_OF: ibis.literal(as_of)}), days=[as_of], by=AS_OF)
+    return kept
 
 
 def in_order(week: ibis.Table) -> ibis.Table:

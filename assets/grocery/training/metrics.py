@@ -1,4 +1,4 @@
-"""How good lists are: Recall, nDCG and hit rate at K for each household, and how sure that is.
+"""How good lists are: Recall, nDCG and hit rate at K for each household.
 
 Frames have a row a candidate, with `household_id`, `product_id`, `label` (bought or not) and `truth_size` (how many
 products the household bought); they may hold several weeks, told apart by `as_of_date`. A product that was bought but
@@ -7,8 +7,6 @@ is no candidate is a miss that `truth_size` counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,18 +15,6 @@ if TYPE_CHECKING:
 
 METRICS = ("recall", "ndcg", "hit_rate")
 LIST_KEY = ["as_of_date", "household_id"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A mean over households, with its bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
 def top(frame: pd.DataFrame, scores: np.ndarray, *, k: int, by: list[str], explore: int = 0) -> pd.DataFrame:
@@ -92,24 +78,6 @@ def explored(frame: pd.DataFrame, scores: np.ndarray, *, k: int, explore: int) -
     return of_hits(lists, k=explore)
 
 
-def reliability(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray, *, bins: int = 10) -> pd.DataFrame:
-    """Said against done: of `bins` bins with about as many scores each, the mean `score`, the `share` bought, the `weight`.
-
-    Equal scores share a bin.
-    """
-    import pandas as pd
-
-    place = ((pd.Series(scores).rank().to_numpy() - 0.5) * bins // max(len(scores), 1)).astype(int)
-    rows = pd.DataFrame({"bin": place, "score": scores * weights, "share": labels * weights, "weight": weights})
-    sums = rows.groupby("bin").agg("sum")
-    return sums.assign(score=sums["score"] / sums["weight"], share=sums["share"] / sums["weight"])
-
-
-def calibration_error(curve: pd.DataFrame) -> float:
-    """The expected calibration error of a :func:`reliability` curve: the mean distance of said and done."""
-    return float(((curve["score"] - curve["share"]).abs() * curve["weight"]).sum() / curve["weight"].sum())
-
-
 def of_hits(lists: pd.DataFrame, *, k: int) -> pd.DataFrame:
     """The metrics of lists from their `hits`, `gain` (the sum of 1 / log2(rank + 1) over hits) and `truth_size`."""
     import numpy as np
@@ -120,33 +88,3 @@ def of_hits(lists: pd.DataFrame, *, k: int) -> pd.DataFrame:
         ndcg=lists["gain"] / ideal,
         hit_rate=(lists["hits"] > 0).astype(float),
     )[list(METRICS)]
-
-
-def estimate(values: pd.Series, *, samples: int, confidence: float, seed: int) -> Estimate:
-    """The mean of `values` (indexed by lists) with a percentile bootstrap interval that draws whole households.
-
-    A household's weeks resemble each other, so households are drawn, not weeks (Cameron, Gelbach & Miller 2008).
-    """
-    import numpy as np
-
-    households = values.groupby(level="household_id").agg(["sum", "count"]).to_numpy(dtype=float)
-    size = len(households)
-    if size == 0:
-        return Estimate(value=float("nan"), low=float("nan"), high=float("nan"))
-    random = np.random.default_rng(seed)
-    means = []
-    for start in range(0, samples, BOOTSTRAP_BLOCK):
-        draws = random.multinomial(size, np.full(size, 1 / size), size=min(BOOTSTRAP_BLOCK, samples - start))
-        totals = draws @ households
-        means.append(totals[:, 0] / totals[:, 1])
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
-    return Estimate(value=float(values.mean()), low=float(low), high=float(high))
-
-
-BOOTSTRAP_BLOCK = 100  # draws at a time: bounds the memory at 100 numbers a household
-
-
-def estimates(lists: pd.DataFrame, *, samples: int, confidence: float, seed: int) -> Mapping[str, Estimate]:
-    """An :class:`Estimate` of each metric of :func:`by_list`."""
-    return {metric: estimate(lists[metric], samples=samples, confidence=confidence, seed=seed) for metric in METRICS}

@@ -17,7 +17,7 @@ from assets.grocery.training.metrics import top
 if TYPE_CHECKING:
     import ibis
 
-    from assets.lifecycle.model import Recommender
+    from assets.lifecycle.model import Model
     from resources.config.retailer import Settings
     from resources.tables.store import TableStore
 
@@ -27,7 +27,7 @@ FEATURE_NIGHTS = 7
 
 def reference(
     day: dt.date,
-    recommender: Recommender,
+    recommender: Model,
     *,
     tables: TableStore,
     settings: Settings,
@@ -69,9 +69,7 @@ def features_of(tables: TableStore, night: dt.date) -> dict[str, ibis.Table]:
     return numbers.drawn({name: tables.read(name, since=night, until=night).drop("business_date") for name in FEATURES})
 
 
-def _lists(
-    day: dt.date, features: Mapping[str, ibis.Table], recommender: Recommender, *, settings: Settings
-) -> Numbers:
+def _lists(day: dt.date, features: Mapping[str, ibis.Table], recommender: Model, *, settings: Settings) -> Numbers:
     model = settings.model
     found = candidates(FeatureTables.of(features.__getitem__), own=model.candidates, new=model.new_candidates)
     frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()

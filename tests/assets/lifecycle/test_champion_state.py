@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from assets.lifecycle.champion_state import SAME_AS, Standing, divergences, standing
+from assets.lifecycle.champion import SAME_AS, ChampionState, champion_state, divergences
 from resources.models.registry import CHAMPION, PREVIOUS
 from resources.records.lifecycle import PromotionRecord
 
@@ -61,7 +61,7 @@ def ledger(*decisions: tuple[Any, ...]) -> list[PromotionRecord]:
     ],
 )
 def test_decisions_add_up(decisions, champion, previous) -> None:
-    assert standing(ledger(*decisions)) == Standing(champion=champion, previous=previous)
+    assert champion_state(ledger(*decisions)) == ChampionState(champion=champion, previous=previous)
 
 
 TWO = ledger((NIGHT, 1), (NIGHT, 2))
@@ -95,7 +95,7 @@ def test_registry_that_is_what_was_decided_has_no_divergences() -> None:
 
 def test_deleted_versions_are_told_with_what_that_costs() -> None:
     (found,) = divergences(THREE, aliases={PREVIOUS: 2}, versions={1, 2})
-    assert found.says == "version 3, the champion one, was deleted: no lists can be made"
+    assert found.says == "version 3, the champion one, was deleted: nothing can be scored"
     assert not found.is_unfinished
     (found,) = divergences(THREE, aliases={CHAMPION: 3}, versions={1, 3})
     assert found.says == "version 2, the previous one, was deleted: a rollback has to register it again from its files"

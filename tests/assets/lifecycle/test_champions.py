@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from assets.grocery.scoring.checks import champions_of
-from assets.grocery.training.checks import CHAMPION_GATE
-from assets.lifecycle.champions import let_out, serving
+from assets.lifecycle.champion import CHAMPION_GATE, effective_promotions, serving
 from resources.records.lifecycle import PromotionRecord
 from resources.records.quality import Override, Verdict
 
@@ -55,12 +54,15 @@ def test_a_champion_serves_until_another_one_is_decided_on_and_checked(operation
     assert version_of(operations, MONDAY) == 1
 
 
-def test_a_day_that_was_decided_again_is_let_out_for_what_was_decided_last(operations) -> None:
+def test_a_day_that_was_decided_again_is_effective_promotions_for_what_was_decided_last(operations) -> None:
     operations.record(decided(MONDAY, 1), checked(MONDAY, 1), decided(TUESDAY, 2), checked(TUESDAY, 2))
     operations.record(decided(TUESDAY, 3))
-    assert [(number, record.champion_after) for number, record in let_out(operations, now=NOW)] == [(1, 1)]
+    assert [(number, record.champion_after) for number, record in effective_promotions(operations, now=NOW)] == [(1, 1)]
     operations.record(checked(TUESDAY, 3))
-    assert [(number, record.champion_after) for number, record in let_out(operations, now=NOW)] == [(1, 1), (3, 3)]
+    assert [(number, record.champion_after) for number, record in effective_promotions(operations, now=NOW)] == [
+        (1, 1),
+        (3, 3),
+    ]
 
 
 def test_a_person_can_let_one_out(operations) -> None:

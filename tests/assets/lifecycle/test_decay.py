@@ -6,26 +6,34 @@ import datetime as dt
 
 import pytest
 
-from assets.lifecycle.decay import WEEK, Window, decay
+from assets.grocery.monitoring.watches import LEAST_SHORTFALL, WEEK, _why_not
+from assets.lifecycle.decay import Period, decay
 
 DAY = dt.date(2024, 3, 31)
 PROMISED = {1: {"hit_rate": (0.5, 0.49, 0.51)}, 2: {"hit_rate": (0.25, 0.24, 0.26)}, 3: {}}
 
 
-def week(value: float, *, back: int = 0, wide: float = 0.01, households: int = 500, version: int = 1) -> Window:
-    return Window(
+def week(value: float, *, back: int = 0, wide: float = 0.01, households: int = 500, version: int = 1) -> Period:
+    return Period(
         business_date=DAY - back * WEEK,
         metric="hit_rate",
         value=value,
         low=value - wide,
         high=value + wide,
-        households=households,
+        subjects=households,
         model_version=version,
     )
 
 
-def judged(*windows: Window):
-    return decay(windows, day=DAY, promised=lambda version: PROMISED[version], min_households=30)
+def judged(*windows: Period):
+    return decay(
+        windows,
+        day=DAY,
+        length=WEEK,
+        promised=lambda version: PROMISED[version],
+        least_shortfall=LEAST_SHORTFALL,
+        min_subjects=30,
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,22 +65,20 @@ def test_every_week_is_held_against_the_promise_of_the_version_that_made_its_lis
 
 
 def test_the_sentence_has_both_numbers_with_their_intervals():
-    assert judged(week(0.4)).worst.says == (
+    assert judged(week(0.4)).worst.message == (
         "hit_rate of the week to 2024-03-31: 0.4000 [0.3900, 0.4100], promised 0.5000 [0.4900, 0.5100]; "
         "88% of it is the limit"
     )
 
 
 @pytest.mark.parametrize(
-    ("windows", "says"),
+    ("windows", "message"),
     [
         ((), "No lists of 2024-03-24"),
-        ((week(0.1, back=1),), "No lists of 2024-03-24"),
         ((week(0.1, households=20),), "20 households bought"),
         ((week(0.1, version=3),), "has no promise"),
     ],
 )
-def test_too_little_is_unknown_with_the_reason(windows, says: str):
-    seen = judged(*windows)
-    assert seen.level == "unknown"
-    assert says in seen.says
+def test_too_little_is_unknown_with_the_reason(windows, message: str):
+    assert judged(*windows).level == "unknown"
+    assert message in _why_not(windows, DAY, 30)

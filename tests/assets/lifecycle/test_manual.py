@@ -9,11 +9,12 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from assets.grocery.domain import GROCERY
 from assets.grocery.training.models.baselines import PersonalTopFrequency
-from assets.lifecycle.champion_state import follow
-from assets.lifecycle.champions import serving
+from assets.lifecycle.champion import serving, sync_aliases
+from assets.lifecycle.domain import Lifecycle
 from assets.lifecycle.manual import Person, differences, reconcile, roll_back
-from assets.lifecycle.versions import SAMPLE, frozen, registration, sound
+from assets.lifecycle.versions import SAMPLE, golden_sample, load_verified, registration
 from resources import home
 from resources.errors import Overtaken, Refused
 from resources.models.registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion
@@ -36,12 +37,25 @@ ROWS = pd.DataFrame(
     }
 )
 
+FEATURES = ROWS.drop(columns="label")
+
 
 class Bakery:
     """A registry with versions of one family, each of them decided on in a night of its own."""
 
     def __init__(self, registry: ModelRegistry, operations: OperationsDatabase, folder) -> None:
         self.registry, self.operations, self.folder = registry, operations, folder
+
+    def work(self, policy: Policy = POLICY) -> Lifecycle:
+        """The lifecycle of these versions; its tables are not read."""
+        return Lifecycle(
+            domain=GROCERY,
+            settings=None,
+            tables=None,  # pyright: ignore[reportArgumentType]
+            registry=self.registry,
+            operations=self.operations,
+            policy=policy,
+        )
 
     def register(self, n: int, *, sample: str | None = None) -> ModelVersion:
         model = PersonalTopFrequency()
@@ -53,7 +67,7 @@ class Bakery:
             inputs=["purchases"],
             parameters={},
             tables={"transactions": n},
-            documents={SAMPLE: sample or frozen(model, ROWS)},
+            documents={SAMPLE: sample or golden_sample(model, FEATURES)},
         )
         version = self.registry.register(self.folder / str(n), record)
         self.operations.record(registration(version, run_id="run", now=NOW))
@@ -85,7 +99,7 @@ class Bakery:
             decided_at=NOW,
         )
         self.operations.decide(decided, verdict, expected_version=self.operations.last_decision())
-        follow(self.registry, self.operations)
+        sync_aliases(self.registry, self.operations)
         return version.version
 
     def serves(self, day: dt.date = ANN.day) -> int | None:
@@ -102,14 +116,14 @@ def bakery(registry, operations, tmp_path) -> Bakery:
 
 def test_rollback_makes_the_one_before_serve_at_once(bakery) -> None:
     assert bakery.serves() == 2
-    record = roll_back(bakery.registry, bakery.operations, POLICY, ANN)
+    record = roll_back(ANN, bakery.work())
     assert (record.kind, record.by, record.reasons) == ("rollback", "ann", ["rolled back: empty offers"])
     assert (record.champion_before, record.champion_after) == (2, 1)
     assert bakery.serves() == 1
     assert bakery.serves(MONDAY - dt.timedelta(days=1)) == 1
     assert bakery.registry.aliases() == {CHAMPION: 1}
     with pytest.raises(Refused, match="There is no champion before this one"):
-        roll_back(bakery.registry, bakery.operations, POLICY, ANN)
+        roll_back(ANN, bakery.work())
     assert bakery.night(3) == 3  # the next night's challenger has to beat version 1
     assert bakery.registry.aliases() == {CHAMPION: 3, PREVIOUS: 1}
     assert bakery.operations.flaws() == []
@@ -118,27 +132,27 @@ def test_rollback_makes_the_one_before_serve_at_once(bakery) -> None:
 def test_rollback_goes_only_to_what_has_served_and_is_what_it_was(bakery) -> None:
     bakery.night(3)
     with pytest.raises(Refused, match="Version 3 is champion"):
-        roll_back(bakery.registry, bakery.operations, POLICY, ANN, to=3)
+        roll_back(ANN, bakery.work(), to=3)
     with pytest.raises(Refused, match="Version 9 of recommender is not in the registry"):
-        roll_back(bakery.registry, bakery.operations, POLICY, ANN, to=9)
+        roll_back(ANN, bakery.work(), to=9)
     never = bakery.register(5)
     with pytest.raises(Refused, match=rf"does not allow to go back to version {never.version}: it was never champion"):
-        roll_back(bakery.registry, bakery.operations, POLICY, ANN, to=never.version)
+        roll_back(ANN, bakery.work(), to=never.version)
     bakery.registry._client.delete_model_version("recommender", "2")
-    record = roll_back(bakery.registry, bakery.operations, POLICY, ANN)
+    record = roll_back(ANN, bakery.work())
     assert record.champion_after == 5
     assert record.reasons[1] == "version 2 was deleted; its files are version 5 now"
     assert bakery.registry.aliases() == {CHAMPION: 5, PREVIOUS: 1}
-    assert roll_back(bakery.registry, bakery.operations, POLICY, ANN).champion_after == 1
+    assert roll_back(ANN, bakery.work()).champion_after == 1
 
 
 def test_version_that_scores_otherwise_than_it_did_is_refused(bakery) -> None:
-    sample = json.loads(frozen(PersonalTopFrequency(), ROWS))
+    sample = json.loads(golden_sample(PersonalTopFrequency(), FEATURES))
     sample["scores"][7] += 0.001
     bakery.night(3, sample=json.dumps(sample))
     bakery.night(4)
     with pytest.raises(Refused, match="Version 3 does not score its frozen sample as it did"):
-        roll_back(bakery.registry, bakery.operations, POLICY, ANN)
+        roll_back(ANN, bakery.work())
     assert bakery.serves(MONDAY + dt.timedelta(days=2)) == 4
 
 
@@ -148,7 +162,7 @@ def test_sample_names_no_household(bakery) -> None:
     assert set(sample["columns"]) == {"purchases", "popularity"}
     pairs = set(zip(sample["columns"]["purchases"], sample["columns"]["popularity"], strict=True))
     assert pairs > set(zip(ROWS["purchases"], ROWS["popularity"], strict=True))  # rows that nobody is
-    assert isinstance(sound(bakery.registry, version), PersonalTopFrequency)
+    assert isinstance(load_verified(bakery.registry, version), PersonalTopFrequency)
 
 
 def test_rollback_that_the_policy_denies_changes_nothing_and_is_on_record(bakery, tmp_path) -> None:
@@ -158,13 +172,13 @@ def test_rollback_that_the_policy_denies_changes_nothing_and_is_on_record(bakery
         'deny contains {"rule": "frozen", "says": "no changes before Christmas"}\n'
     )
     with pytest.raises(Refused, match="does not allow to go back to version 1: no changes before Christmas"):
-        roll_back(bakery.registry, bakery.operations, Policy(folder=str(tmp_path / "p")), ANN)
+        roll_back(ANN, bakery.work(Policy(folder=str(tmp_path / "p"))))
     assert bakery.serves() == 2
     (asked,) = bakery.operations.records(PolicyDecision)
     assert (asked.subject, asked.is_allowed) == ("version 1", False)
     (tmp_path / "p" / "promotion.rego").write_text("package nightcart.promotion\nallow :=")
     with pytest.raises(Refused, match="policy"):
-        roll_back(bakery.registry, bakery.operations, Policy(folder=str(tmp_path / "p")), ANN)
+        roll_back(ANN, bakery.work(Policy(folder=str(tmp_path / "p"))))
     assert bakery.serves() == 2
 
 
@@ -173,12 +187,12 @@ def test_of_two_rollbacks_at_the_same_time_one_is_told(bakery, monkeypatch) -> N
 
     def meanwhile(registry, version):
         monkeypatch.undo()
-        roll_back(bakery.registry, bakery.operations, POLICY, replace(ANN, name="bob"))
-        return sound(registry, version)
+        roll_back(replace(ANN, name="bob"), bakery.work())
+        return load_verified(registry, version)
 
-    monkeypatch.setattr(module, "sound", meanwhile)
+    monkeypatch.setattr(module, "load_verified", meanwhile)
     with pytest.raises(Overtaken, match=r"rollback by bob .*the champion is version 1 now"):
-        roll_back(bakery.registry, bakery.operations, POLICY, ANN)
+        roll_back(ANN, bakery.work())
     assert [record.by for record in bakery.operations.promotions()] == ["", "", "bob"]
 
 
@@ -199,7 +213,7 @@ def test_what_died_between_two_writes_is_made_good(bakery, monkeypatch, after) -
     found = differences(bakery.registry, bakery.operations)
     assert found
     assert all(each.is_unfinished for each in found)
-    follow(bakery.registry, bakery.operations)
+    sync_aliases(bakery.registry, bakery.operations)
     assert bakery.registry.aliases() == {CHAMPION: 3, PREVIOUS: 2}
     assert differences(bakery.registry, bakery.operations) == []
 
@@ -209,19 +223,19 @@ def test_alias_that_a_hand_moved_is_moved_back(bakery) -> None:
     bakery.registry.point(CHAMPION, 1)
     assert bakery.serves() == 3
     (found,) = differences(bakery.registry, bakery.operations)
-    assert found.says == "alias `champion` points to version 1, the ledger, which lists are made by, says version 3"
-    assert reconcile(bakery.registry, bakery.operations, ANN) == ["alias `champion` points to version 3 again"]
-    assert reconcile(bakery.registry, bakery.operations, ANN) == []
+    assert found.says == "alias `champion` points to version 1, the ledger, which scores are made by, says version 3"
+    assert reconcile(ANN, bakery.work()) == ["alias `champion` points to version 3 again"]
+    assert reconcile(ANN, bakery.work()) == []
 
 
 def test_deleted_champion_is_registered_again_from_its_files(bakery) -> None:
     bakery.registry._client.delete_model_version("recommender", "2")
     (found,) = differences(bakery.registry, bakery.operations)
-    assert found.says == "version 2, the champion one, was deleted: no lists can be made"
-    first, *_ = reconcile(bakery.registry, bakery.operations, ANN)
+    assert found.says == "version 2, the champion one, was deleted: nothing can be scored"
+    first, *_ = reconcile(ANN, bakery.work())
     assert first == "version 2, the champion, was deleted: its files are version 3 now"
     assert bakery.serves() == 3
     assert bakery.registry.aliases() == {CHAMPION: 3, PREVIOUS: 1}
     assert bakery.operations.promotions()[-1].kind == "restore"
     assert differences(bakery.registry, bakery.operations) == []
-    assert roll_back(bakery.registry, bakery.operations, POLICY, ANN).champion_after == 1
+    assert roll_back(ANN, bakery.work()).champion_after == 1

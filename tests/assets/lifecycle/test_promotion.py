@@ -6,18 +6,22 @@ import datetime as dt
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from assets.grocery.domain import GROCERY, Grocery
 from assets.grocery.training.examples import LABEL_DAYS
-from assets.grocery.training.metrics import METRICS, Estimate
+from assets.grocery.training.metrics import METRICS
 from assets.grocery.training.models.baselines import GlobalTop, PersonalTopFrequency
-from assets.grocery.training.slices import SliceComparison
-from assets.lifecycle.evaluation import Judgement, evaluated, judge
+from assets.grocery.training.slices import recalls
+from assets.lifecycle.domain import Lifecycle
+from assets.lifecycle.estimates import Bootstrap, Estimate
+from assets.lifecycle.evaluation import Comparison, Evaluation, Judgement, SliceComparison, evaluate, judge
+from assets.lifecycle.model import Model
 from assets.lifecycle.promotion import (
     HOLDOUT,
     NIGHT,
@@ -25,11 +29,8 @@ from assets.lifecycle.promotion import (
     PROMOTE,
     ROLLBACK,
     Candidate,
-    Comparison,
-    Inputs,
-    Said,
-    best_of,
-    compared_with,
+    DataHealth,
+    HumanOverride,
     question,
     reasons,
 )
@@ -57,10 +58,9 @@ def lists(recall: Sequence[float] | np.ndarray, **other: Any) -> pd.DataFrame:
 WORSE, BETTER = lists(USUAL - 0.05), lists(USUAL + 0.05)
 
 
-def won(challenger: pd.DataFrame, opponent: pd.DataFrame, **rule: Any) -> bool:
-    found = compared_with(challenger, {"opponent": opponent}, rule=RULE.model_copy(update=rule), seed=1)
-    assert [comparison.opponent for comparison in found] == ["opponent"]
-    return found[0].is_won
+def won(challenger: pd.DataFrame, opponent: pd.DataFrame, *, metric: str = "recall") -> bool:
+    draw = Bootstrap(subject="household_id", samples=300, confidence=0.95, seed=1)
+    return Comparison(opponent="opponent", difference=draw.mean(challenger[metric] - opponent[metric])).is_won
 
 
 def test_better_for_everybody_is_a_win():
@@ -95,15 +95,9 @@ def test_only_the_metric_of_the_rule_is_compared():
     assert not won(challenger, lists(USUAL), metric="ndcg")
 
 
-def test_best_baseline_is_that_of_the_metric():
-    bar = {"a": lists([0.1, 0.2]), "b": lists([0.3, 0.0], hit_rate=[0, 0]), "c": lists([0.2, 0.2])}
-    assert (best_of(bar, metric="recall"), best_of(bar, metric="hit_rate")) == ("c", "c")
-    assert best_of({"a": lists([0.1]), "b": lists([0.1])}, metric="recall") == "a"
-
-
 def part(value: str, *, high: float, recall: float = 0.3, households: int = 1_234) -> SliceComparison:
     difference = Estimate(value=high - 0.02, low=high - 0.04, high=high)
-    return SliceComparison(slice="department", value=value, households=households, recall=recall, difference=difference)
+    return SliceComparison(slice="department", value=value, subjects=households, score=recall, difference=difference)
 
 
 def against(name: str, low: float) -> Comparison:
@@ -116,7 +110,7 @@ def measured(*, baseline: float = 0.01, champion: float | None = 0.01, **other: 
     given: dict[str, Any] = {
         "metric": "recall",
         "confidence": 0.95,
-        "households": 400,
+        "subjects": 400,
         "quality": {},
         "comparisons": [*compared, *([against("champion (version 6)", champion)] if champion is not None else [])],
         "champion": "champion (version 6)" if champion is not None else None,
@@ -143,7 +137,7 @@ def asked(
     *,
     candidate: Candidate = CANDIDATE,
     judgement: Judgement | None = None,
-    inputs: Inputs | None = None,
+    inputs: DataHealth | None = None,
     **other: Any,
 ) -> Answer:
     """What the shipped policy says to a case in which all is well but what is given."""
@@ -153,8 +147,9 @@ def asked(
             kind,
             DAY,
             candidate,
+            GROCERY,
             judgement=judgement or measured(),
-            inputs=inputs or Inputs(signals=[signal("ok")]),
+            inputs=inputs or DataHealth(signals=[signal("ok")]),
             **other,
         ),
     )
@@ -178,7 +173,7 @@ class TestShippedPolicy:
             (measured(baseline=-0.01), "better_than_every_baseline"),
             (measured(baseline=math.nan), "better_than_every_baseline"),
             (measured(champion=0.0), "better_than_the_champion"),
-            (measured(households=29), "holdout_has_enough_households"),
+            (measured(subjects=29), "holdout_has_enough_households"),
             (measured(slices=[part("FRESH", high=-0.02)]), "no_slice_lost_too_much"),  # .34 → .30: by 12 %
             (measured(calibration_error=0.051), "scores_mean_what_they_say"),
             (measured(calibration_error=None), "scores_mean_what_they_say"),
@@ -191,7 +186,7 @@ class TestShippedPolicy:
     @pytest.mark.parametrize(
         "judgement",
         [
-            measured(households=30),
+            measured(subjects=30),
             measured(slices=[part("FRESH", high=-0.005)]),  # by 8 %, more than chance
             measured(slices=[part("FRESH", high=0.001, recall=0.05)]),  # by 28 %, perhaps by chance
             measured(slices=[part("FRESH", high=-0.02, households=49)]),
@@ -217,13 +212,13 @@ class TestShippedPolicy:
         assert denied_by(asked(candidate=replace(CANDIDATE, **change))) == {rule}
 
     def test_shut_gate_denies(self):
-        answer = asked(inputs=Inputs(closed_gates=["transactions of 2024-03-30: volume failed (half)"]))
+        answer = asked(inputs=DataHealth(closed_gates=["transactions of 2024-03-30: volume failed (half)"]))
         assert denied_by(answer) == {"inputs_passed_their_gates"}
         assert "volume failed (half)" in answer.fired[0].says
 
     def test_alarm_of_the_inputs_denies_and_of_what_a_new_model_answers_does_not(self):
-        assert denied_by(asked(inputs=Inputs(signals=[signal("error")]))) == {"inputs_have_not_drifted"}
-        assert asked(inputs=Inputs(signals=[signal("warn"), signal("error", watch="outcomes")])).is_allowed
+        assert denied_by(asked(inputs=DataHealth(signals=[signal("error")]))) == {"inputs_have_not_drifted"}
+        assert asked(inputs=DataHealth(signals=[signal("warn"), signal("error", watch="outcomes")])).is_allowed
 
     def test_incomplete_card_denies(self):
         answer = asked(missing_on_card=["known limits", "population"])
@@ -231,11 +226,11 @@ class TestShippedPolicy:
         assert answer.fired[0].says == "its model card lacks known limits, population"
 
     def test_what_was_not_measured_denies(self):
-        bare = question(NIGHT, DAY, CANDIDATE)
+        bare = question(NIGHT, DAY, CANDIDATE, GROCERY)
         assert denied_by(POLICY.ask(PACKAGE, bare)) >= {"question_is_complete"}
 
     def test_person_lets_through_what_is_denied_and_the_denial_stays_on_record(self):
-        said = Said(by="ada", reason="the old one is broken")
+        said = HumanOverride(by="ada", reason="the old one is broken")
         answer = asked(PROMOTE, judgement=measured(champion=0.0), override=said)
         assert answer.is_allowed
         assert [denial.rule for denial in answer.fired] == ["better_than_the_champion"]
@@ -245,7 +240,7 @@ class TestShippedPolicy:
     def test_rollback_asks_whether_it_was_champion_and_works(self):
         def back(**found: bool) -> Answer:
             old = Candidate(version=3, made_on=dt.date(2023, 1, 1), newest_label=None, **{"was_champion": True} | found)
-            return POLICY.ask(PACKAGE, question(ROLLBACK, DAY, old))
+            return POLICY.ask(PACKAGE, question(ROLLBACK, DAY, old, GROCERY))
 
         assert back().is_allowed
         assert denied_by(back(was_champion=False)) == {"version_was_champion_before"}
@@ -255,12 +250,12 @@ class TestShippedPolicy:
 
 class TestQuestion:
     def test_it_is_json_also_where_nothing_could_be_measured(self):
-        found = question(NIGHT, DAY, CANDIDATE, judgement=measured(baseline=math.nan), inputs=Inputs())
+        found = question(NIGHT, DAY, CANDIDATE, GROCERY, judgement=measured(baseline=math.nan), inputs=DataHealth())
         assert json.loads(json.dumps(found, allow_nan=False)) == found
         assert found["measured"]["baselines"][1]["low"] is None
 
     def test_champion_is_told_apart_from_the_baselines(self):
-        found = question(NIGHT, DAY, CANDIDATE, judgement=measured())["measured"]
+        found = question(NIGHT, DAY, CANDIDATE, GROCERY, judgement=measured())["measured"]
         assert [one["name"] for one in found["baselines"]] == ["global top", "habit"]
         assert found["champion"]["name"] == "champion (version 6)"
 
@@ -270,27 +265,27 @@ class TestQuestion:
             version=7, run_id="", source="", tags={BUSINESS_DATE: str(made_on)}, metrics={}, aliases=[],
             parameters={HOLDOUT: f"{close} {close - dt.timedelta(days=7)}"},
         )  # fmt: skip
-        assert Candidate.of(record, was_champion=True) == Candidate(
+        assert Candidate.of(record, GROCERY, was_champion=True) == Candidate(
             version=7, made_on=made_on, newest_label=made_on, was_champion=True
         )
-        assert question(NIGHT, DAY, Candidate.of(record))["version"]["days_since_labels"] == 2
-        unknown = Candidate.of(replace(record, tags={}, parameters={}))
+        assert question(NIGHT, DAY, Candidate.of(record, GROCERY), GROCERY)["version"]["days_since_labels"] == 2
+        unknown = Candidate.of(replace(record, tags={}, parameters={}), GROCERY)
         assert (unknown.made_on, unknown.newest_label) == (None, None)
 
 
 class TestReasons:
     def test_promotion_tells_what_was_won(self):
         judgement = measured(champion=None)
-        assert reasons(asked(judgement=judgement), judgement) == (
+        assert reasons(asked(judgement=judgement), judgement, GROCERY) == (
             "Promoted: recall over 400 households, paired interval of 95%.",
             "beats global top by +0.0300 [+0.0200, +0.0400]",
             "beats habit by +0.0200 [+0.0100, +0.0300]",
-            "worse in none of 2 slices by history, department and weekday",
+            "worse in none of 2 slices by department",
         )
 
     def test_refusal_tells_what_fired_with_its_numbers(self):
         judgement = measured(champion=-0.01)
-        told = reasons(asked(judgement=judgement), judgement)
+        told = reasons(asked(judgement=judgement), judgement, GROCERY)
         assert told[:2] == (
             "Not promoted: recall over 400 households, paired interval of 95%.",
             "does not beat champion (version 6) by more than chance in recall: +0.0000 [-0.0100, +0.0100]",
@@ -301,7 +296,7 @@ class TestReasons:
         judgement = measured(slices=[part("FRESH", high=0.03), part("BAKERY", high=-0.005), part("TILL", high=0.0)])
         answer = asked(judgement=judgement)
         assert answer.is_allowed
-        assert reasons(answer, judgement)[-1] == (
+        assert reasons(answer, judgement, GROCERY)[-1] == (
             "worse in department BAKERY by -0.0250 [-0.0450, -0.0050] over 1,234 households"
         )
 
@@ -336,18 +331,50 @@ def bought(households: int = 30) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(as_of_date="2024-03-24")
 
 
+class Told(Grocery):
+    """Grocery, with what was bought by hand."""
+
+    def slice_metrics(self, holdout, as_of, work):
+        return lambda scores: recalls(holdout, scores, bought(), k=work.settings.model.ranked_places)
+
+
+@dataclass(frozen=True)
+class ToldSettings:
+    model: RecommenderConfig
+    promotion: RecommenderPromotionConfig = RULE
+
+
+def work(**model: int) -> Lifecycle:
+    """The lifecycle as far as a measurement needs it."""
+    nothing: Any = None
+    return Lifecycle(
+        domain=Told(),
+        settings=ToldSettings(RecommenderConfig(**model)),
+        tables=nothing,
+        registry=nothing,
+        operations=nothing,
+        policy=nothing,
+    )
+
+
+def evaluated(model: Model, rows: pd.DataFrame, **config: int) -> Evaluation:
+    return evaluate(model, rows, work(**config))
+
+
+def numbers_of(judgement: Judgement) -> dict[str, Any]:
+    return judgement.numbers(subjects="households", slice_metric="recall")
+
+
 class TestJudging:
     HABIT, POPULAR = PersonalTopFrequency(), GlobalTop()
 
-    def judged(self, **others: Any) -> Any:
+    def judged(self, top_k: int = 1, explore_places: int = 0, **others: Any) -> Judgement:
         given: dict[str, Any] = {
-            "challenger": ("challenger (version 2)", self.HABIT),
+            "candidate": ("challenger (version 2)", self.HABIT),
             "baselines": {self.POPULAR.title: self.POPULAR},
             "champion": ("champion (version 1)", self.POPULAR),
-            "model": RecommenderConfig(top_k=1, explore_places=0),
-            "rule": RULE,
         }
-        return judge(holdout(), bought(), **given | others)
+        return judge(holdout(), [], work=work(top_k=top_k, explore_places=explore_places), **given | others)
 
     def test_everybody_scores_the_same_holdout(self):
         found = self.judged()
@@ -357,32 +384,32 @@ class TestJudging:
         assert (found.champion, found.scores_are_probabilities, found.calibration_error) == (
             "champion (version 1)", False, None,
         )  # fmt: skip
-        assert (found.households, found.best_baseline) == (30, "global top")
+        assert (found.subjects, found.best_baseline) == (30, "global top")
         assert list(found.quality) == ["global top", "champion (version 1)", "challenger (version 2)"]
-        numbers = found.numbers()
+        numbers = numbers_of(found)
         assert numbers["quality"]["challenger (version 2)"]["recall"] == [0.5, 0.5, 0.5]
         assert numbers["quality"]["global top"]["hit_rate"] == [0.0, 0.0, 0.0]
 
     def test_only_the_places_by_score_are_judged(self):
         # The second place would hold the best seller for the challenger, for the others what was bought.
-        found = self.judged(model=RecommenderConfig(top_k=2, explore_places=1))
-        assert found.numbers()["quality"]["global top"]["recall"] == [0.0, 0.0, 0.0]
-        both = self.judged(model=RecommenderConfig(top_k=2, explore_places=0))
-        assert both.numbers()["quality"]["global top"]["recall"] == [0.5, 0.5, 0.5]
+        found = self.judged(top_k=2, explore_places=1)
+        assert numbers_of(found)["quality"]["global top"]["recall"] == [0.0, 0.0, 0.0]
+        both = self.judged(top_k=2)
+        assert numbers_of(both)["quality"]["global top"]["recall"] == [0.5, 0.5, 0.5]
 
     def test_slices_are_against_the_champion(self):
         tied = self.judged(champion=("champion (version 1)", self.HABIT))
         assert tied.best_baseline == "global top"
         assert {row.difference.value for row in tied.slices} == {0}
         found = self.judged()
-        recalls = {(row.slice, row.value): (row.recall, row.difference.value) for row in found.slices}
+        recalls = {(row.slice, row.value): (row.score, row.difference.value) for row in found.slices}
         assert recalls == {
             ("history", "new"): (0.5, 0.5),
             ("department", "FRESH"): (1, 1),
             ("department", "BAKERY"): (0, 0),
             ("weekday", "Monday"): (0.5, 0.5),
         }
-        assert found.numbers()["slices"][0] == {
+        assert numbers_of(found)["slices"][0] == {
             "slice": "department",
             "value": "BAKERY",
             "households": 30,
@@ -392,7 +419,7 @@ class TestJudging:
 
     def test_without_a_champion_slices_are_against_the_best_baseline(self):
         baselines = {"popular": self.POPULAR, "habit": self.HABIT}
-        found = self.judged(challenger=("challenger", self.POPULAR), baselines=baselines, champion=None)
+        found = self.judged(candidate=("challenger", self.POPULAR), baselines=baselines, champion=None)
         assert found.best_baseline == "habit"
         worse = {row.value for row in found.slices if row.is_worse}
         assert worse == {"new", "FRESH", "Monday"}
@@ -402,29 +429,26 @@ class TestJudging:
         weeks = pd.concat([holdout(), holdout().assign(as_of_date="2024-03-17")])
         found = judge(
             weeks,
-            bought(),
-            challenger=("challenger", self.HABIT),
+            [],
+            candidate=("challenger", self.HABIT),
             baselines={"popular": self.POPULAR},
             champion=None,
-            model=RecommenderConfig(top_k=1, explore_places=0),
-            rule=RULE,
+            work=work(top_k=1, explore_places=0),
         )
-        assert found.households == 30
+        assert found.subjects == 30
 
     def test_scores_that_are_probabilities_are_held_against_the_holdout(self):
-        found = self.judged(challenger=("challenger", Known()), model=RecommenderConfig(top_k=2, explore_places=0))
+        found = self.judged(candidate=("challenger", Known()), top_k=2)
         assert found.scores_are_probabilities
         assert found.calibration_error == pytest.approx(0.1)
 
     def test_record_of_it_is_json(self):
-        assert json.loads(json.dumps(self.judged().numbers())) == self.judged().numbers()
+        assert json.loads(json.dumps(numbers_of(self.judged()))) == numbers_of(self.judged())
 
 
 class TestEvaluating:
     def test_places_by_score_and_for_discoveries_have_metrics_of_their_own(self):
-        found = evaluated(
-            PersonalTopFrequency(), holdout(), model=RecommenderConfig(top_k=3, explore_places=1), rule=RULE
-        )
+        found = evaluated(PersonalTopFrequency(), holdout(), top_k=3, explore_places=1)
         # By score: own, then the best seller. The place that is left has the other product, which was bought.
         assert found.metrics() == {
             "recall_at_2": 0.5,
@@ -437,7 +461,7 @@ class TestEvaluating:
         assert found.curve is None
 
     def test_probabilities_are_held_against_what_became_of_the_lists(self):
-        found = evaluated(Known(), holdout(), model=RecommenderConfig(top_k=2, explore_places=0), rule=RULE)
+        found = evaluated(Known(), holdout(), top_k=2, explore_places=0)
         # Listed are own at .9, bought by all, and of two at .1 the first, bought by nobody.
         assert found.metrics()["calibration_error"] == pytest.approx(0.1)
         assert set(found.metrics()) == {"recall_at_2", "ndcg_at_2", "hit_rate_at_2", "calibration_error"}
@@ -446,10 +470,7 @@ class TestEvaluating:
         idle = holdout(10).assign(truth_size=0, new_size=0, label=False, stands_for=5.0)
         idle["household_id"] = "I" + idle["household_id"]
         both = pd.concat([holdout(), idle], ignore_index=True)
-        alone, together = (
-            evaluated(Known(), rows, model=RecommenderConfig(top_k=1, explore_places=0), rule=RULE)
-            for rows in (holdout(), both)
-        )
+        alone, together = (evaluated(Known(), rows, top_k=1, explore_places=0) for rows in (holdout(), both))
         assert together.metrics()["recall_at_1"] == alone.metrics()["recall_at_1"] == 0.5
         assert alone.metrics()["calibration_error"] == pytest.approx(0.1)
         # .9 was said of 30 that bought and of 50 that did not: 30 / 80 on the whole curve. All say the same, so which

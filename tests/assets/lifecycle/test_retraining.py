@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from assets.grocery.monitoring.watches import WATCHES
 from assets.lifecycle.retraining import Choice, Known, choose
 from resources.config.lifecycle import RetrainingConfig
 from resources.records.lifecycle import RetrainingDecision, RetrainingRequest, Signal
@@ -60,13 +61,13 @@ def wish(number: int = 1) -> tuple[int, RetrainingRequest]:
     return number, RetrainingRequest(reason="a new leaflet", by="ada", made_at=NOON)
 
 
-KNOWN = Known(trained_on=TRAINED, serving=3, newest_promotion=1)
+KNOWN = Known(trained_on=TRAINED, serving=3, newest_promotion=1, new_data="baskets")
 PATIENT = RULE.model_copy(update={"max_age_days": 90, "new_label_weeks": 12})
 
 
 def causes(day: dt.date, known: Known, rule: RetrainingConfig = PATIENT) -> list[str]:
     """What the decision to train rests on; nothing when it is a no."""
-    choice = choose(day, known, rule=rule)
+    choice = choose(day, known, rule=rule, watches=WATCHES)
     assert choice
     assert choice.reasons
     assert all(choice.reasons)
@@ -78,7 +79,7 @@ def causes(day: dt.date, known: Known, rule: RetrainingConfig = PATIENT) -> list
 
 def test_a_quiet_night_says_of_everything_why_not() -> None:
     seen = [*signals("features", "owooo", until=after(5)), *signals("outcomes", "ooe", until=after(5))]
-    choice = choose(after(5), replace(KNOWN, signals=seen), rule=RULE)
+    choice = choose(after(5), replace(KNOWN, signals=seen), rule=RULE, watches=WATCHES)
     assert choice
     assert not choice.is_retraining
     assert choice.reasons == (
@@ -94,7 +95,7 @@ def test_a_quiet_night_says_of_everything_why_not() -> None:
 def test_four_bad_nights_of_seven_and_tonight_are_a_reason(watch: str) -> None:
     known = replace(KNOWN, signals=signals(watch, "eoeoeoe", until=after(12)))
     assert causes(after(12), known) == [watch]
-    choice = choose(after(12), known, rule=PATIENT)
+    choice = choose(after(12), known, rule=PATIENT, watches=WATCHES)
     assert choice
     assert choice.reasons == (f"{watch}: 4 of the last 7 nights bad, and tonight: {watch} moved by .3",)
 
@@ -126,7 +127,7 @@ def test_a_broken_feed_is_nothing_to_train_on() -> None:
     alone = signals("inputs", "eeeeeee", until=after(12))
     assert causes(after(12), replace(KNOWN, signals=alone)) == []
     with_its_consequences = [*alone, *signals("features", "eeeeeee", until=after(12))]
-    choice = choose(after(12), replace(KNOWN, signals=with_its_consequences), rule=PATIENT)
+    choice = choose(after(12), replace(KNOWN, signals=with_its_consequences), rule=PATIENT, watches=WATCHES)
     assert choice
     assert not choice.is_retraining
     assert "does not count while inputs is in error" in choice.reasons[0]
@@ -157,15 +158,15 @@ def test_a_week_of_age_is_a_reason() -> None:
 def test_new_labels_are_counted_in_weeks_of_days_with_baskets() -> None:
     rule = PATIENT.model_copy(update={"new_label_weeks": 2})
     days = [after(n) for n in range(-5, 30)]
-    assert causes(after(13), replace(KNOWN, days_with_baskets=days), rule) == []
-    assert causes(after(14), replace(KNOWN, days_with_baskets=days), rule) == ["new labels"]
+    assert causes(after(13), replace(KNOWN, days_with_data=days), rule) == []
+    assert causes(after(14), replace(KNOWN, days_with_data=days), rule) == ["new labels"]
     without_sundays = [day for day in days if day.weekday() != 6]
-    assert causes(after(14), replace(KNOWN, days_with_baskets=without_sundays), rule) == []
+    assert causes(after(14), replace(KNOWN, days_with_data=without_sundays), rule) == []
 
 
 def test_all_causes_are_told_together() -> None:
-    known = replace(KNOWN, signals=signals("outcomes", "eeee", until=after(9)), wishes=[wish()])
-    choice = choose(after(9), known, rule=RULE)
+    known = replace(KNOWN, signals=signals("outcomes", "eeee", until=after(9)), requests=[wish()])
+    choice = choose(after(9), known, rule=RULE, watches=WATCHES)
     assert choice
     assert choice.numbers["causes"] == ["outcomes", "age", "wish"]
     assert choice.reasons[-1] == "wished by ada: a new leaflet"
@@ -177,7 +178,7 @@ def test_all_causes_are_told_together() -> None:
 def test_in_the_cool_down_only_a_wish_decides() -> None:
     known = replace(KNOWN, decisions=[decision(after(7))])
     for days in (8, 9):
-        choice = choose(after(days), known, rule=RULE)
+        choice = choose(after(days), known, rule=RULE, watches=WATCHES)
         assert choice
         assert not choice.is_retraining
         assert choice.reasons[0] == (
@@ -185,7 +186,7 @@ def test_in_the_cool_down_only_a_wish_decides() -> None:
         )
         assert "age: last trained on 2024-03-01" in choice.reasons[1]  # what would have spoken
     assert causes(after(10), known, RULE) == ["age"]  # it failed for good, and is tried with newer days
-    assert causes(after(8), replace(known, wishes=[wish()]), RULE) == ["age", "wish"]
+    assert causes(after(8), replace(known, requests=[wish()]), RULE) == ["age", "wish"]
 
 
 def test_a_training_cools_down_too_whoever_began_it() -> None:
@@ -195,15 +196,15 @@ def test_a_training_cools_down_too_whoever_began_it() -> None:
 
 
 def test_before_the_first_champion_the_nightly_trains_and_nothing_is_decided() -> None:
-    choice = choose(after(0), Known(), rule=RULE)
+    choice = choose(after(0), Known(), rule=RULE, watches=WATCHES)
     assert choice
     assert not choice.is_retraining
     assert "Nobody is champion yet" in choice.reasons[0]
-    assert causes(after(0), Known(wishes=[wish()])) == ["wish"]
+    assert causes(after(0), Known(requests=[wish()])) == ["wish"]
 
 
 def test_a_night_that_has_trained_does_not_train_again() -> None:
-    choice = choose(TRAINED, KNOWN, rule=RULE)
+    choice = choose(TRAINED, KNOWN, rule=RULE, watches=WATCHES)
     assert choice
     assert choice.reasons == ("The model was trained tonight already.",)
 
@@ -212,25 +213,25 @@ def test_a_night_that_has_trained_does_not_train_again() -> None:
 
 
 def test_the_same_night_again_decides_the_same() -> None:
-    for known in (KNOWN, replace(KNOWN, wishes=[wish()])):
-        first = choose(after(7), known, rule=RULE)
+    for known in (KNOWN, replace(KNOWN, requests=[wish()])):
+        first = choose(after(7), known, rule=RULE, watches=WATCHES)
         record = on_record(after(7), first)
-        again = choose(after(7), replace(known, decisions=[record]), rule=RULE)
+        again = choose(after(7), replace(known, decisions=[record]), rule=RULE, watches=WATCHES)
         assert again
         assert again.is_that_of(record)
 
 
 def test_what_was_carried_out_stays_unless_a_person_wishes_more() -> None:
-    known = replace(KNOWN, wishes=[wish()])
-    record = on_record(after(7), choose(after(7), known, rule=RULE))
+    known = replace(KNOWN, requests=[wish()])
+    record = on_record(after(7), choose(after(7), known, rule=RULE, watches=WATCHES))
     trained = replace(known, decisions=[record], trained_on=after(7), newest_promotion=2)
-    assert choose(after(7), trained, rule=RULE) is None
-    assert causes(after(7), replace(trained, wishes=[wish(), wish(2)])) == ["wish"]
+    assert choose(after(7), trained, rule=RULE, watches=WATCHES) is None
+    assert causes(after(7), replace(trained, requests=[wish(), wish(2)])) == ["wish"]
 
 
 def test_a_wish_is_answered_once() -> None:
-    known = replace(KNOWN, wishes=[wish()])
-    record = on_record(after(4), choose(after(4), known, rule=RULE))
+    known = replace(KNOWN, requests=[wish()])
+    record = on_record(after(4), choose(after(4), known, rule=RULE, watches=WATCHES))
     assert record.numbers["wishes"] == [1]
     assert causes(after(5), replace(known, decisions=[record])) == []
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from assets.grocery.training.checks import CHAMPION_GATE
 from assets.lifecycle import retraining_ledger as ledger
+from assets.lifecycle.champion import CHAMPION_GATE
 from assets.lifecycle.retraining_ledger import Ledger, exhausted
 from resources.config.lifecycle import RetrainingConfig
 from resources.records.lifecycle import Attempt, PromotionRecord, RetrainingDecision

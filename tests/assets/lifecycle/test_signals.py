@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import datetime as dt
 
-from assets.grocery.monitoring.drift import Finding, Seen
+from assets.lifecycle.drift import DriftReport, DriftStatistic
 from assets.lifecycle.signals import newest, signal
 from resources.records.lifecycle import Signal
 
 DAY = dt.date(2024, 3, 31)
 
 
-def seen(**far: float) -> Seen:
-    return Seen(
-        findings=[
-            Finding(column=name, statistic="distance", value=value, usual=0, limit=1, far=value, says=f"{name} moved")
+def seen(**far: float) -> DriftReport:
+    return DriftReport(
+        statistics=[
+            DriftStatistic(
+                column=name,
+                statistic="distance",
+                value=value,
+                usual=0,
+                limit=1,
+                ratio_to_limit=value,
+                message=f"{name} moved",
+            )
             for name, value in far.items()
         ]
     )
 
 
-def at(back: int, of: Seen, earlier: list[Signal]) -> Signal:
+def at(back: int, of: DriftReport, earlier: list[Signal]) -> Signal:
     now = dt.datetime(2024, 4, 1, tzinfo=dt.UTC)
     day = DAY - dt.timedelta(days=back)
     return signal(of, watch="inputs", day=day, earlier=earlier, model_version=1, run_id="r", seen_at=now)
 
 
-def nights(*saw: Seen) -> list[Signal]:
+def nights(*saw: DriftReport) -> list[Signal]:
     told: list[Signal] = []
     for back, of in zip(reversed(range(len(saw))), saw, strict=True):
         told.append(at(back, of, told))
@@ -57,5 +65,5 @@ def test_a_night_that_was_looked_at_again_counts_once_as_it_was_seen_last():
 def test_a_good_night_and_an_unknown_one_have_no_since():
     (good,) = nights(seen(hour=0.5))
     assert (good.level, good.says, good.details["since"]) == ("ok", "hour moved", None)
-    (unknown,) = nights(Seen(says="Too little."))
+    (unknown,) = nights(DriftReport(message="Too little."))
     assert (unknown.level, unknown.value, unknown.says, unknown.details) == ("unknown", None, "Too little.", {})

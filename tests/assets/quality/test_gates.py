@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from assets.failures import explained
-from assets.partitions import business_days, days_of
+from assets.grocery.partitions import business_days
+from assets.partitions import days_of
 from assets.quality import gates
 from assets.quality.gates import Found, Gate, gate_checks
 from resources.records.quality import Override, Verdict

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from assets.grocery.monitoring.drift import Finding, Seen
+from assets.lifecycle.drift import DriftReport, DriftStatistic
 from assets.lifecycle.signals import signal
 from orchestration.cli import screens
 from resources.errors import Refused
@@ -33,11 +33,11 @@ def shown(operations, monkeypatch: pytest.MonkeyPatch):
 
 def tell(operations, *, watch: str, back: int, far: float | None) -> None:
     findings = [] if far is None else [
-        Finding(column="hour", statistic="distance", value=far, usual=0, limit=1, far=far, says="baskets by hour [moved]")
+        DriftStatistic(column="hour", statistic="distance", value=far, usual=0, limit=1, ratio_to_limit=far, message="baskets by hour [moved]")
     ]  # fmt: skip
     operations.record(
         signal(
-            Seen(findings=findings, says="Too little."),
+            DriftReport(statistics=findings, message="Too little."),
             watch=watch,
             day=DAY - dt.timedelta(days=back),
             earlier=[],

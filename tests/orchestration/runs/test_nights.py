@@ -13,18 +13,18 @@ from typing import Any
 
 import dagster as dg
 import pytest
-
 from assets.grocery.monitoring.checks import WATCHES
+from assets.lifecycle.champions import serving
+
 from assets.grocery.profiles.reference import REFERENCE, Reference
 from assets.grocery.scoring.assets import served_now
 from assets.grocery.scoring.checks import champions_of
 from assets.grocery.scoring.explanation import explain
 from assets.grocery.tables import FEATURES
+from assets.grocery.training.models.recommender import Recommender
 from assets.grocery.training.reference import reference
 from assets.lifecycle import card
-from assets.lifecycle.champions import serving
 from assets.lifecycle.manual import Person, promote, roll_back
-from assets.lifecycle.model import Recommender
 from assets.partitions import ONE_DAY
 from orchestration.alerting.night_watch import Watchman, watch
 from orchestration.cli import launch

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from assets.grocery.training.models.baselines import GlobalTop, PersonalTopFrequency
-from assets.lifecycle.model import Recommender
+from assets.grocery.training.models.recommender import Recommender
 from resources.errors import Damaged, Refused
 from resources.models import mlflow_tables
 from resources.models.registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, digest

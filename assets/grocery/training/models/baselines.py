@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assets.lifecycle.model import Recommender
+from assets.grocery.training.models.recommender import Recommender
 
 if TYPE_CHECKING:
     import numpy as np

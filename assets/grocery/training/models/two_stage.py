@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.candidates.candidates import FEATURES
 from assets.grocery.training.models.calibration import Calibration
-from assets.lifecycle.model import Recommender
+from assets.grocery.training.models.recommender import Recommender
 
 if TYPE_CHECKING:
     import lightgbm as lgb

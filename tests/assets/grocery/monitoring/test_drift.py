@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
-from assets.grocery.monitoring.drift import DAYS_NEEDED, Seen, Usual, label, moved_columns, stability_index
+from assets.grocery.monitoring.drift import DAYS_NEEDED, ReferenceWindow, label, moved_columns, stability_index
 from assets.grocery.profiles.days import DayProfile
 from assets.grocery.profiles.numbers import Counts
+from assets.lifecycle.drift import DriftReport
 
 MONDAY = dt.date(2024, 3, 4)
 SHARES: Mapping[str, Mapping[str, float]] = {
@@ -50,13 +51,13 @@ def day(
 
 
 @pytest.fixture(scope="module")
-def usual() -> Usual:
+def usual() -> ReferenceWindow:
     """Eight weeks up to Sunday, 3 March."""
-    return Usual([day(MONDAY - dt.timedelta(days=back)) for back in reversed(range(1, 57))])
+    return ReferenceWindow([day(MONDAY - dt.timedelta(days=back)) for back in reversed(range(1, 57))])
 
 
-def named(seen: Seen) -> set[tuple[str, str]]:
-    return {(found.column, found.statistic) for found in seen.findings if found.level != "ok"}
+def named(seen: DriftReport) -> set[tuple[str, str]]:
+    return {(found.column, found.statistic) for found in seen.statistics if found.level != "ok"}
 
 
 @pytest.mark.parametrize("weekday", range(7))
@@ -117,34 +118,34 @@ def test_like_is_compared_with_like(usual):
 def test_the_sentence_says_which_column_how_far_and_from_what(usual):
     worst = usual.against(day(MONDAY, seed=1, change=gone("PRODUCE"))).worst
     assert worst.statistic == "gone"
-    assert worst.says.startswith("lines by department: nothing from PRODUCE, usually 19.")
+    assert worst.message.startswith("lines by department: nothing from PRODUCE, usually 19.")
     assert worst.was["PRODUCE"] == pytest.approx(0.2, abs=0.02)
     assert worst.level == "error"
 
 
 def test_a_single_odd_day_in_the_reference_does_not_hide_the_next_one(usual):
-    spoilt = Usual([*usual.days[:-10], day(usual.days[-10].business_date, change=later), *usual.days[-9:]])
+    spoilt = ReferenceWindow([*usual.days[:-10], day(usual.days[-10].business_date, change=later), *usual.days[-9:]])
     assert ("hour", "distance") in named(spoilt.against(day(MONDAY, seed=1, change=later)))
 
 
 def test_a_day_of_next_to_nothing_in_the_reference_switches_nothing_off(usual):
     empty = DayProfile(business_date=usual.days[3].business_date, counts={}, values={"hour": {"7": 2}})
-    holed = Usual([*usual.days[:3], empty, *usual.days[4:]])
+    holed = ReferenceWindow([*usual.days[:3], empty, *usual.days[4:]])
     assert holed.against(day(MONDAY, seed=1)).level == "ok"
     seen = holed.against(day(MONDAY, seed=1, change=later, scale={"households": 0.4}))
     assert named(seen) >= {("hour", "distance"), ("households", "ratio")}
 
 
 def test_too_little_is_unknown_with_the_reason(usual):
-    few = Usual(usual.days[: DAYS_NEEDED - 1]).against(day(MONDAY))
+    few = ReferenceWindow(usual.days[: DAYS_NEEDED - 1]).against(day(MONDAY))
     assert (few.level, few.worst) == ("unknown", None)
-    assert "13 days" in few.says
+    assert "13 days" in few.message
     assert usual.against(day(MONDAY, lines=20)).level == "unknown"
 
 
 def test_a_small_shop_does_not_cry_wolf_and_still_misses_a_department():
     days = [day(MONDAY - dt.timedelta(days=back), lines=160) for back in reversed(range(1, 57))]
-    small = Usual(days)
+    small = ReferenceWindow(days)
     alarms = [
         small.against(day(MONDAY + dt.timedelta(days=ahead), seed=seed, lines=160)).level
         for ahead in range(7)
@@ -161,17 +162,17 @@ def test_a_shop_without_stores_prices_or_hours_is_watched_by_what_it_has():
         nothing = {key: {"(none)": 1.0} for key in ("store", "price", "category")} | {"hour": {"0": 1.0}}
         return day(date, change=lambda shares: shares.update(nothing), **kwargs)  # pyright: ignore[reportReturnType]
 
-    usual = Usual([bare(MONDAY - dt.timedelta(days=back)) for back in range(1, 57)])
+    usual = ReferenceWindow([bare(MONDAY - dt.timedelta(days=back)) for back in range(1, 57)])
     seen = usual.against(bare(MONDAY, seed=1))
     assert seen.level == "ok"
-    assert not {found.column for found in seen.findings} & {"store", "price", "category", "hour"}
+    assert not {found.column for found in seen.statistics} & {"store", "price", "category", "hour"}
     assert usual.against(bare(MONDAY, seed=1, scale={"households": 0.3})).level == "error"
     suddenly = usual.against(day(MONDAY, seed=1))
     assert ("store", "distance") in named(suddenly)  # where there never was one
 
 
 def test_a_shop_younger_than_three_weeks_is_compared_with_all_its_days():
-    young = Usual([day(MONDAY - dt.timedelta(days=back)) for back in reversed(range(1, 15))])
+    young = ReferenceWindow([day(MONDAY - dt.timedelta(days=back)) for back in reversed(range(1, 15))])
     assert ("hour", "distance") in named(young.against(day(MONDAY, seed=1, change=later)))
 
 
@@ -222,7 +223,7 @@ def test_a_column_that_moved_is_found_among_many():
         numbers(random, np.full(10, 0.1), units=2_000, shifted=1), numbers(random, np.full(10, 0.1), units=2_000)
     )
     assert named(seen) == {("t.c0", "stability index")}
-    assert seen.worst.says.startswith("t.c0: stability index ")
+    assert seen.worst.message.startswith("t.c0: stability index ")
 
 
 def test_columns_known_from_too_few_are_not_judged():
@@ -230,5 +231,5 @@ def test_columns_known_from_too_few_are_not_judged():
     few = numbers(random, np.full(10, 0.1), units=40, shifted=40)
     seen = moved_columns(few, few)
     assert seen.level == "unknown"
-    assert "50" in seen.says
+    assert "50" in seen.message
     assert moved_columns(Counts(of={}, units={}), few).level == "unknown"

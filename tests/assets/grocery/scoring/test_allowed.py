@@ -13,11 +13,11 @@ import pytest
 
 from assets.grocery.candidates.candidates import best_sellers, candidates
 from assets.grocery.features.definitions import FeatureTables, build
+from assets.grocery.partitions import business_days
 from assets.grocery.scoring import allowed
 from assets.grocery.scoring.assets import placed
 from assets.grocery.scoring.checks import ALLOWED, recommendations_are_fit_to_use
 from assets.grocery.tables import RECOMMENDATIONS, TABLES
-from assets.partitions import business_days
 from resources import home
 from resources.errors import Refused
 from resources.policy.client import Answer, Denial, Policy

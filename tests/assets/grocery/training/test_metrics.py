@@ -13,13 +13,10 @@ import pytest
 from assets.grocery.training.metrics import (
     METRICS,
     by_list,
-    calibration_error,
-    estimate,
-    estimates,
     explored,
-    reliability,
     top,
 )
+from assets.lifecycle.estimates import Bootstrap, Estimate, calibration_error, reliability
 
 SECOND = 1 / math.log2(3)  # what a hit in the second place gains
 THIRD = 1 / math.log2(4)
@@ -209,6 +206,10 @@ def values(per_household: Sequence[Sequence[float]]) -> pd.Series:
     return pd.Series(list(found.values()), index=index, dtype=float)
 
 
+def estimate(series: pd.Series, *, samples: int, confidence: float, seed: int) -> Estimate:
+    return Bootstrap(subject="household_id", samples=samples, confidence=confidence, seed=seed).mean(series)
+
+
 EMPTY = pd.MultiIndex.from_arrays([[], []], names=["as_of_date", "household_id"])
 HABITS = np.random.default_rng(1).normal(0.3, 0.1, 200)
 
@@ -258,5 +259,5 @@ class TestEstimate:
 
     def test_all_metrics_are_estimated(self):
         lists = by_list(frame([("H", "a", True)], truth={"H": 1}), np.array([1.0]), k=1)
-        found = estimates(lists, samples=200, confidence=0.95, seed=1)
+        found = Bootstrap(subject="household_id", samples=200, confidence=0.95, seed=1).means(lists)
         assert {name: str(value) for name, value in found.items()} == dict.fromkeys(METRICS, "1.0000 [1.0000, 1.0000]")

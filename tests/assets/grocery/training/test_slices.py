@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.grocery.training.metrics import Estimate
-from assets.grocery.training.slices import SLICES, SliceComparison, compared, recalls
+from assets.grocery.training.slices import SLICES, recalls
+from assets.lifecycle.estimates import Bootstrap, Estimate
+from assets.lifecycle.evaluation import SliceComparison, compare_slices
 
 NEW, HEAVY = "new: up to 5 trips", "heavy: more trips"
 
@@ -38,18 +39,24 @@ class TestRecalls:
             ]
         )
         found = recalls(frame, np.array([9.0, 8.0, 1.0, 5.0]), bought, k=2)
-        rows = {(who, row.slice, row.value): row.recall for (_, who), row in found.iterrows()}
+        rows = {(who, row.slice, row.value): row.score for (_, who), row in found.iterrows()}
         assert rows == {
             ("H", "history", HEAVY): 2 / 4,
             ("G", "history", NEW): 0,
             ("H", "department", "FRESH"): 1 / 2,
             ("H", "department", "BAKERY"): 1,
             ("G", "department", "BAKERY"): 0,
-            ("H", "weekday", "0"): 1,
-            ("H", "weekday", "6"): 0,
-            ("G", "weekday", "0"): 0,
+            ("H", "weekday", "Monday"): 1,
+            ("H", "weekday", "Sunday"): 0,
+            ("G", "weekday", "Monday"): 0,
         }
         assert found.index.names == ["as_of_date", "household_id"]
+
+    def test_weekdays_are_named_and_in_order(self):
+        frame = candidates([("H", "a")])
+        bought = truth([("H", "a", None, day, NEW) for day in (6, 0, 2)])
+        found = recalls(frame, np.array([1.0]), bought, k=1)
+        assert found.loc[found["slice"] == "weekday", "value"].tolist() == ["Monday", "Wednesday", "Sunday"]
 
     def test_household_without_a_list_is_not_judged(self):
         bought = truth([("H", "a", "FRESH", 0, NEW), ("G", "a", "FRESH", 0, NEW)])
@@ -65,14 +72,14 @@ class TestRecalls:
             pd.concat([bought, bought.assign(as_of_date=later)], ignore_index=True),
             k=1,
         )
-        by_week = found[found["slice"] == "history"]["recall"].droplevel("household_id")
+        by_week = found[found["slice"] == "history"]["score"].droplevel("household_id")
         assert by_week.to_dict() == {"2024-03-24": 1, later: 0}
 
 
 def parts(recall_of: dict[tuple[str, str], np.ndarray]) -> pd.DataFrame:
     """Recalls of one week by slice and value; the first households of as many as there are numbers."""
     rows = [
-        {"as_of_date": "2024-03-24", "household_id": f"H{n:03}", "slice": name, "value": value, "recall": recall}
+        {"as_of_date": "2024-03-24", "household_id": f"H{n:03}", "slice": name, "value": value, "score": recall}
         for (name, value), recalls in recall_of.items()
         for n, recall in enumerate(recalls)
     ]
@@ -80,7 +87,8 @@ def parts(recall_of: dict[tuple[str, str], np.ndarray]) -> pd.DataFrame:
 
 
 def found(challenger: pd.DataFrame, opponent: pd.DataFrame, *, confidence: float = 0.95) -> dict[str, SliceComparison]:
-    rows = compared(challenger, opponent, samples=400, confidence=confidence, min_households=30, seed=1)
+    draw = Bootstrap(subject="household_id", samples=400, confidence=confidence, seed=1)
+    rows = compare_slices(challenger, opponent, draw, min_subjects=30)
     return {row.value: row for row in rows}
 
 
@@ -95,8 +103,8 @@ class TestCompared:
         assert np.concatenate([gains, ruined]).mean() > np.concatenate([USUAL, USUAL[:40]]).mean()
         assert {value for value, row in rows.items() if row.is_worse} == {"BAKERY"}
         bakery = rows["BAKERY"]
-        assert (bakery.slice, bakery.households) == ("department", 40)
-        assert bakery.recall == pytest.approx(ruined.mean())
+        assert (bakery.slice, bakery.subjects) == ("department", 40)
+        assert bakery.score == pytest.approx(ruined.mean())
         difference = bakery.difference
         assert (difference.value, difference.low, difference.high) == pytest.approx((-0.05, -0.05, -0.05))
 
@@ -136,12 +144,6 @@ class TestCompared:
         each = found(parts({FRESH: USUAL + noise}), parts({FRESH: USUAL}), confidence=1 - 0.05 / 20)["FRESH"].difference
         assert among == each
 
-    def test_weekdays_are_told_by_name(self):
-        week = parts({("weekday", str(n)): USUAL for n in range(7)})
-        assert list(found(week, week)) == [
-            "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
-        ]  # fmt: skip
-
     def test_nothing_to_compare_is_nothing_found(self):
         nothing = parts({FRESH: USUAL[:1]})
         assert found(nothing, nothing) == {}
@@ -150,5 +152,5 @@ class TestCompared:
 @pytest.mark.parametrize(("high", "is_worse"), [(-0.001, True), (0.0, False), (0.2, False)])
 def test_worse_is_a_whole_interval_below_zero(high, is_worse):
     difference = Estimate(value=-0.1, low=-0.3, high=high)
-    row = SliceComparison(slice=SLICES[0], value=NEW, households=50, recall=0.2, difference=difference)
+    row = SliceComparison(slice=SLICES[0], value=NEW, subjects=50, score=0.2, difference=difference)
     assert row.is_worse is is_worse

@@ -20,8 +20,9 @@ import pytest
 from assets.grocery.candidates.candidates import candidates
 from assets.grocery.features.definitions import build
 from assets.grocery.training.examples import examples
-from assets.grocery.training.metrics import LIST_KEY, calibration_error, reliability, top
+from assets.grocery.training.metrics import LIST_KEY, top
 from assets.grocery.training.models.two_stage import TwoStageRanker
+from assets.lifecycle.estimates import calibration_error, reliability
 from resources.config.retailer import RecommenderConfig
 from tests.tiny import CLOSE, offers, products
 

@@ -12,8 +12,9 @@ import pytest
 from assets.grocery.candidates.candidates import FEATURES
 from assets.grocery.features import definitions
 from assets.grocery.training.models.baselines import DecayedPersonalFrequency, GlobalTop, PersonalTopFrequency
+from assets.grocery.training.models.recommender import Recommender
 from assets.grocery.training.models.two_stage import CALIBRATION, RANKER, TwoStageRanker
-from assets.lifecycle.model import CARD, Recommender
+from assets.lifecycle.model import CARD
 from resources.config.retailer import RecommenderConfig
 from resources.errors import MadeForOtherFeatures, Refused
 

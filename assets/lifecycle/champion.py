@@ -1,23 +1,31 @@
-"""Who is champion by the ledger, which is written first; the registry's aliases follow it.
+"""Who is champion by the ledger, which is written first, and by its gate; the registry's aliases follow.
 
 The aliases `champion` and `previous` are what others see of it: a run that dies between the two leaves them behind
-(:func:`follow` makes that good), and a person can move or delete what is there (:func:`divergences` tells).
+(:func:`sync_aliases` makes that good), and a person can move or delete what is there (:func:`divergences` tells).
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from assets.quality import gates
+from assets.quality.gates import Gate
 from resources.models.registry import CHAMPION, PREVIOUS, ModelRegistry
 from resources.records.lifecycle import PromotionRecord
 from resources.records.store import OperationsDatabase
 
+CHAMPION_GATE = Gate(
+    subject=CHAMPION,
+    check="alias_is_what_was_decided",
+    description="The registry's alias `champion` is the version that the ledger of promotions names.",
+)
 SAME_AS = "same_as"  # among a decision's numbers: the deleted version whose files the new champion has
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class ChampionState:
     """The champion by the ledger, and the version that a rollback goes back to."""
 
     champion: int | None = None
@@ -30,7 +38,7 @@ class Standing:
         return {alias: version for alias, version in named.items() if version is not None}
 
 
-def standing(ledger: Sequence[PromotionRecord]) -> Standing:
+def champion_state(ledger: Sequence[PromotionRecord]) -> ChampionState:
     """What the decisions, in order, add up to: a promotion is put on the ones before, a rollback takes off what it undoes."""
     line: list[int] = []
     for record in ledger:
@@ -42,7 +50,7 @@ def standing(ledger: Sequence[PromotionRecord]) -> Standing:
             del line[line.index(record.champion_after) + 1 :]
             continue
         line = [version for version in line if version != record.champion_after] + [record.champion_after]
-    return Standing(champion=line[-1] if line else None, previous=line[-2] if len(line) > 1 else None)
+    return ChampionState(champion=line[-1] if line else None, previous=line[-2] if len(line) > 1 else None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,35 +65,62 @@ def divergences(
     ledger: Sequence[PromotionRecord], *, aliases: Mapping[str, int], versions: Collection[int]
 ) -> list[Divergence]:
     """Where the registry's `aliases` and `versions` differ from the ledger."""
-    now, found = standing(ledger), []
-    lost = {CHAMPION: "no lists can be made", PREVIOUS: "a rollback has to register it again from its files"}
+    now, divergent = champion_state(ledger), []
+    lost = {CHAMPION: "nothing can be scored", PREVIOUS: "a rollback has to register it again from its files"}
     for alias, version in now.aliases.items():
         if version not in versions:
-            found.append(Divergence(says=f"version {version}, the {alias} one, was deleted: {lost[alias]}"))
+            divergent.append(Divergence(says=f"version {version}, the {alias} one, was deleted: {lost[alias]}"))
     ours = {alias: aliases[alias] for alias in (CHAMPION, PREVIOUS) if alias in aliases}
     wanted = {alias: version for alias, version in now.aliases.items() if version in versions}
     if ours != wanted:
         # The aliases are moved one after the other: `previous`, then `champion`.
-        before = standing(ledger[:-1]).aliases
+        before = champion_state(ledger[:-1]).aliases
         half_way = {name: where.get(PREVIOUS) for name, where in (("before", before), ("after", wanted))}
         is_unfinished = ours.get(CHAMPION) == before.get(CHAMPION) and ours.get(PREVIOUS) in half_way.values()
         moved = [
-            f"alias `{alias}` points to {_named(ours.get(alias))}, the ledger, which lists are made by, says "
+            f"alias `{alias}` points to {_named(ours.get(alias))}, the ledger, which scores are made by, says "
             f"{_named(wanted.get(alias))}"
             for alias in (CHAMPION, PREVIOUS)
             if ours.get(alias) != wanted.get(alias)
         ]
-        found += [Divergence(says=each, is_unfinished=is_unfinished) for each in moved]
-    return found
+        divergent += [Divergence(says=each, is_unfinished=is_unfinished) for each in moved]
+    return divergent
 
 
 def _named(version: int | None) -> str:
     return "no version" if version is None else f"version {version}"
 
 
-def follow(registry: ModelRegistry, operations: OperationsDatabase) -> None:
+def sync_aliases(registry: ModelRegistry, operations: OperationsDatabase) -> None:
     """Let the registry's aliases say what the ledger says; `previous` first, so that it is never the champion itself."""
-    wanted, there = standing(operations.promotions()).aliases, registry.aliases()
+    wanted, there = champion_state(operations.promotions()).aliases, registry.aliases()
     for alias in (PREVIOUS, CHAMPION):
         if there.get(alias) != wanted.get(alias):
             registry.point(alias, wanted.get(alias))
+
+
+def effective_promotions(
+    operations: OperationsDatabase, *, now: dt.datetime, until: dt.date | None = None
+) -> list[tuple[int, PromotionRecord]]:
+    """The last decision of every business day up to `until` whose gate is open, by day, with its number.
+
+    A training that died between its decision and the check of it has named a champion that may not be used: the one
+    before serves on, and the training is not over.
+    """
+    numbered = operations.numbered(PromotionRecord)
+    by_day = {
+        record.business_date: (number, record)
+        for number, record in sorted(numbered, key=lambda each: (each[1].business_date, each[0]))
+        if until is None or record.business_date <= until
+    }
+    versions = {day: str(record.champion_after) for day, (_, record) in by_day.items()}
+    if not versions:
+        return []
+    closed = {gate.partition for gate in gates.closed(operations, {CHAMPION_GATE.subject: versions}, now=now)}
+    return [numbered for day, numbered in by_day.items() if day not in closed]
+
+
+def serving(operations: OperationsDatabase, day: dt.date, *, now: dt.datetime) -> PromotionRecord | None:
+    """The decision that named the champion which scores for `day`, as far as it is known `now`."""
+    effective = effective_promotions(operations, until=day, now=now)
+    return effective[-1][1] if effective else None
