@@ -14,6 +14,7 @@ import assets.grocery.features.assets
 import assets.grocery.features.checks
 import assets.grocery.ingestion.assets
 import assets.grocery.ingestion.checks
+import assets.grocery.lifecycle
 import assets.grocery.monitoring.assets
 import assets.grocery.scoring.assets
 import assets.grocery.scoring.checks
@@ -53,7 +54,8 @@ def build_defs(resources: Resources | None = None, **overrides: Any) -> dg.Defin
             asset
             for group, module in STAGES.items()
             for asset in dg.load_assets_from_modules([module], group_name=group)
-        ],
+        ]
+        + list(dg.load_assets_from_modules([assets.grocery.lifecycle])),
         asset_checks=dg.load_asset_checks_from_modules(CHECKS),
         jobs=[nightly, retraining, ingestion, backfill],
         schedules=[nightly_schedule],

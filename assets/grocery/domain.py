@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from assets.grocery.monitoring.watches import WATCHES
 from assets.grocery.tables import EXAMPLES, FEATURES, OFFERS, PRODUCTS, TRANSACTIONS
 from assets.grocery.training import label_weeks as weeks
-from assets.grocery.training.examples import LABEL_DAYS, label_weeks
+from assets.grocery.training.examples import LABEL_DAYS
 from assets.grocery.training.label_weeks import LABELS
 from assets.grocery.training.metrics import LIST_KEY, METRICS, by_list, explored, top
 from assets.grocery.training.reference import reference
@@ -58,15 +58,12 @@ class Grocery(Domain):
 
     def windows(self, day: dt.date, settings: Settings) -> Windows:
         """The newest label weeks whose seven days are over by `day`'s close."""
-        model = settings.model
-        return label_weeks(
-            day, train=model.label_weeks, holdout=model.holdout_weeks, first_day=settings.first_business_day
-        )
+        return weeks.windows(day, settings)
 
     def inputs(self, day: dt.date, work: Lifecycle) -> Mapping[str, gates.Versions]:
         """The delivered tables that label weeks are made of, and the label weeks."""
         as_of = sorted(self.windows(day, work.settings).all)
-        return {**delivered(work.tables, until=day), EXAMPLES: gates.of_days(work.tables, EXAMPLES, as_of)}
+        return {**weeks.delivered(work.tables, until=day), EXAMPLES: gates.of_days(work.tables, EXAMPLES, as_of)}
 
     def examples(
         self, as_of: Sequence[dt.date], work: Lifecycle, *, with_keys: bool = True, version: int | None = None
@@ -153,15 +150,6 @@ class Grocery(Domain):
             slices="Recall within parts of the customers and of the range",
             limits=LIMITS,
         )
-
-
-def delivered(tables: TableStore, *, until: dt.date) -> dict[str, gates.Versions]:
-    """The delivered tables that label weeks are made of."""
-    return {
-        TRANSACTIONS: gates.history(tables, TRANSACTIONS, until=until),
-        PRODUCTS: gates.whole(tables, PRODUCTS),
-        OFFERS: gates.whole(tables, OFFERS),
-    }
 
 
 GROCERY = Grocery()

@@ -57,9 +57,10 @@ class Graph:
         """The dependencies on some tables or assets, each once."""
         return [dg.AssetDep(name, partition_mapping=self.mappings.get(name)) for name in dict.fromkeys(tables)]
 
-    def options(self) -> dict[str, Any]:
-        """What all of the assets have in common."""
+    def options(self, group: str) -> dict[str, Any]:
+        """What all of the assets of a group have in common."""
         return {
+            "group_name": group,
             "partitions_def": self.partitions,
             "backfill_policy": dg.BackfillPolicy.single_run(),
             "owners": list(self.owners),
@@ -75,7 +76,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
         retry_policy=RETRY_OUTSIDE,
         kinds={"mlflow", "lightgbm"},
         pool="training",
-        **graph.options(),
+        **graph.options("training"),
     )
     @explained
     def challenger(
@@ -105,7 +106,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
         retry_policy=RETRY_OUTSIDE,
         kinds={"mlflow"},
         pool="promotion",
-        **graph.options(),
+        **graph.options("training"),
     )
     @explained
     def champion(
@@ -299,7 +300,7 @@ def monitoring_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition
             for watch in domain.watches
         ],
         kinds={"python"},
-        **graph.options(),
+        **graph.options("monitoring"),
     )
     def drift_signals(
         context: dg.AssetExecutionContext,
@@ -324,7 +325,7 @@ def monitoring_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition
         deps=graph.deps([DRIFT_SIGNALS, CHAMPION, domain.data_table]),
         output_required=False,
         kinds={"python"},
-        **graph.options(),
+        **graph.options("monitoring"),
     )
     def retraining_decision(
         context: dg.AssetExecutionContext,

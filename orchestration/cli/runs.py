@@ -82,7 +82,7 @@ def retrain(
 
     import dagster as dg
 
-    from assets.grocery.monitoring.assets import retraining_decision
+    from assets.grocery.lifecycle import retraining_decision
     from orchestration.cli import screens
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console, has_sensors, instance, run_range

@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 
 import dagster as dg
 
-from assets.grocery.training.assets import challenger, champion, training_examples
+from assets.grocery.lifecycle import challenger, champion
+from assets.grocery.training.assets import training_examples
 from assets.lifecycle import retraining_ledger as ledger
 from assets.lifecycle.retraining_ledger import Entry, Ledger
 from orchestration.jobs import backfill, nightly, retraining

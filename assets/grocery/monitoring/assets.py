@@ -1,4 +1,4 @@
-"""What the recommendations of earlier nights were worth, what has drifted, and whether to train anew."""
+"""What the recommendations of earlier nights were worth: `realised_performance`."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -6,14 +6,11 @@ from collections.abc import Callable
 import dagster as dg
 
 from assets.failures import explained
-from assets.grocery.domain import GROCERY
 from assets.grocery.features.purchases import baskets_after, purchases
-from assets.grocery.graph import GRAPH
 from assets.grocery.monitoring import pictures
 from assets.grocery.monitoring.realised import HORIZONS, realised_lists, summary, table
 from assets.grocery.partitions import business_days
 from assets.grocery.tables import PERFORMANCE, PRODUCTS, RECOMMENDATIONS, TABLES, TRANSACTIONS
-from assets.lifecycle.assets import monitoring_assets
 from assets.lifecycle.estimates import Bootstrap
 from assets.partitions import ONE_DAY, days_back, days_of
 from assets.quality import gates, staleness
@@ -119,6 +116,3 @@ def _compare(
             draw=draw,
         )
     return rows, notes
-
-
-drift_signals, retraining_decision = monitoring_assets(GROCERY, GRAPH)

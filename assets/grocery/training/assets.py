@@ -1,17 +1,14 @@
-"""From labelled weeks to a champion: `training_examples`, `challenger`, `champion`, each for one business day's night."""
+"""Labelled weeks to learn from: `training_examples`, for one business day's night."""
 
 import datetime as dt
 
 import dagster as dg
 
 from assets.failures import explained
-from assets.grocery.domain import GROCERY, delivered
-from assets.grocery.graph import GRAPH
 from assets.grocery.partitions import HISTORY, business_days
 from assets.grocery.tables import EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.examples import VERSION
-from assets.grocery.training.label_weeks import make_missing
-from assets.lifecycle.assets import training_assets
+from assets.grocery.training.label_weeks import delivered, make_missing, windows
 from assets.partitions import days_of
 from assets.quality import gates
 from assets.reporting import OWNERS, written
@@ -44,10 +41,10 @@ def training_examples(
     """
     days = days_of(context)
     gates.require(operations, delivered(tables, until=days[-1]), now=dt.datetime.now(dt.UTC))
-    weeks = sorted({as_of for day in days for as_of in GROCERY.windows(day, settings).all}, reverse=True)
+    weeks = sorted({as_of for day in days for as_of in windows(day, settings).all}, reverse=True)
     done = make_missing(weeks, sources=tables, kept_in=tables, model=settings.model, say=context.log.info)
     counts = tables.rows_by_day(EXAMPLES)
-    weeks = GROCERY.windows(days[-1], settings).all
+    weeks = windows(days[-1], settings).all
     return dg.MaterializeResult(
         metadata={
             **(written(done.commit, tables) if done.commit else {"table_version": tables.version(EXAMPLES)}),
@@ -57,6 +54,3 @@ def training_examples(
             "label_weeks_from_closes": [as_of.isoformat() for as_of in weeks],
         }
     )
-
-
-challenger, champion = training_assets(GROCERY, GRAPH)

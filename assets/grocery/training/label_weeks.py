@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assets.grocery.tables import AS_OF, EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
-from assets.grocery.training.examples import LABEL_DAYS, examples, inputs_of, truth_with_slices
+from assets.grocery.training.examples import LABEL_DAYS, examples, inputs_of, label_weeks, truth_with_slices
+from assets.lifecycle.domain import Windows
+from assets.quality import gates
 from resources.errors import Refused
 from resources.tables.engine import content_digest
 from resources.tables.store import TableStore
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-    from resources.config.retailer import RecommenderConfig
+    from resources.config.retailer import RecommenderConfig, Settings
     from resources.tables.store import Commit
 
 
@@ -28,6 +30,21 @@ class Made:
     made: int
     kept: int
     commit: Commit | None
+
+
+def windows(day: dt.date, settings: Settings) -> Windows:
+    """The label weeks of the night of `day`; raises :class:`Refused` with too little history."""
+    model = settings.model
+    return label_weeks(day, train=model.label_weeks, holdout=model.holdout_weeks, first_day=settings.first_business_day)
+
+
+def delivered(tables: TableStore, *, until: dt.date) -> dict[str, gates.Versions]:
+    """The delivered tables that label weeks are made of."""
+    return {
+        TRANSACTIONS: gates.history(tables, TRANSACTIONS, until=until),
+        PRODUCTS: gates.whole(tables, PRODUCTS),
+        OFFERS: gates.whole(tables, OFFERS),
+    }
 
 
 def make_missing(
