@@ -1,6 +1,6 @@
 """The audit trail: every record, in the order in which it was added, each entry sealed with the digest of the one before.
 
-Pure: `resources.records.store` adds an entry with every record, in the same transaction. Whoever changes, removes or
+Pure: `resources.records.base` adds an entry with every record, in the same transaction. Whoever changes, removes or
 reorders an entry, or a record behind one, would have to make all later digests anew; and the last digest can be kept
 elsewhere (`nightcart audit head`), which also tells whether the end was cut off.
 """
@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 START = "0" * 64  # what the first entry is sealed with
 
@@ -24,6 +24,8 @@ class Entry:
     `id` counts from 1 without a gap, `previous` is the digest of the entry before, and `digest` (SHA-256, hexadecimal)
     is of everything else here.
     """
+
+    TABLE: ClassVar = "audit"
 
     id: int
     kind: str
@@ -43,14 +45,15 @@ def sealed(*, id: int, kind: str, record_id: int, payload: str, previous: str) -
 
 def payload(row: Mapping[str, Any]) -> str:
     """A record's fields as JSON that is the same for the same record, whatever database it was read from."""
-    return json.dumps({name: _plain(value) for name, value in row.items()}, sort_keys=True, ensure_ascii=False)
+    # To JSON twice: keys become texts first, and are then put in the order of texts.
+    text = json.dumps(dict(row), default=_plain)
+    return json.dumps(json.loads(text), sort_keys=True, ensure_ascii=False)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dt.datetime):
-        # SQLite forgets the zone, which is always UTC.
-        return (value if value.tzinfo else value.replace(tzinfo=dt.UTC)).astimezone(dt.UTC).isoformat()
-    return value.isoformat() if isinstance(value, dt.date) else value
+def _plain(value: Any) -> str:
+    if not isinstance(value, dt.date):
+        raise TypeError(f"JSON has no {type(value).__name__}: {value!r}")
+    return (value.astimezone(dt.UTC) if isinstance(value, dt.datetime) else value).isoformat()
 
 
 @dataclass(frozen=True, kw_only=True)

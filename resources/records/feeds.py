@@ -1,25 +1,20 @@
-"""Records of the feeds: files that arrived, days that were taken in.
-
-A record is never changed: what came of it later is another record. Dates are business days, instants are in UTC.
-"""
+"""Records of the feeds: files that arrived, days that were taken in."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
+from resources.records.base import Record
 
-@dataclass(frozen=True, kw_only=True)
-class Arrival:
+
+class Arrival(Record, table="arrivals"):
     """A delivered file, seen once for every content: `outcome` says what became of it, `reason` why.
 
     `taken`; `repeated`, for its bytes came for that day under another name; `set aside`, for it or its event cannot be
     used; `given up`, for its runs failed as often as they are tried.
     """
-
-    TABLE: ClassVar = "arrivals"
 
     path: str
     digest: str
@@ -35,16 +30,13 @@ class Arrival:
     GIVEN_UP: ClassVar = "given up"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Delivery:
+class Delivery(Record, table="deliveries"):
     """A business day's feed as it was taken in: what a later one is compared with.
 
     `files` are digests by name, `columns` types by name (in the files' order), `rows` all lines that came, `broken` those
     that were set aside by rule, and `content` a digest of the day's lines in `transactions`, wherever they came from.
     Where it is no delivery but what an erasure left of one, `instead_of` is the content that was there before.
     """
-
-    TABLE: ClassVar = "deliveries"
 
     business_date: dt.date
     files: Mapping[str, str]

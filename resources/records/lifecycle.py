@@ -1,25 +1,22 @@
-"""Records of the model lifecycle: versions, decisions on the champion, scorings, signals, retraining.
-
-A record is never changed: what came of it later is another record. Dates are business days, instants are in UTC.
-"""
+"""Records of the model lifecycle: versions, decisions on the champion, scorings, signals, retraining."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
+from resources.errors import Overtaken
+from resources.records.base import Record, RecordStore
 
-@dataclass(frozen=True, kw_only=True)
-class Registration:
+
+class Registration(Record, table="registrations"):
     """A version that was put into the model registry: what was made of what, and where it can be made a version again.
 
     `digest` is of the version's files, `tables` the versions of those that it was learnt from, `source` where the
     registry keeps the files, and `tags` what stands on the version.
     """
-
-    TABLE: ClassVar = "registrations"
 
     version: int
     business_date: dt.date
@@ -34,15 +31,12 @@ class Registration:
     registered_at: dt.datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class PromotionRecord:
+class PromotionRecord(Record, table="promotions"):
     """A decision on who is champion; versions are those of the model registry.
 
     `kind` tells a night's own decision from a person's, and from a version that had to be registered again; `by` is
     who took it, and is empty for a night. `business_date` is the night whose lists are the first that may follow it.
     """
-
-    TABLE: ClassVar = "promotions"
 
     business_date: dt.date
     challenger: int
@@ -62,11 +56,8 @@ class PromotionRecord:
     RESTORE: ClassVar = "restore"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scoring:
+class Scoring(Record, table="scorings"):
     """The lists of `business_date` as they were made last: by which model, from which versions of which tables."""
-
-    TABLE: ClassVar = "scorings"
 
     business_date: dt.date
     model_version: int
@@ -75,14 +66,11 @@ class Scoring:
     scored_at: dt.datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class PolicyDecision:
+class PolicyDecision(Record, table="policy_decisions"):
     """What a package of the policy answered; `subject` is what it was asked about: a version, the lists of a day.
 
     `fired` are the rules that denied, each a `rule` and what it `says`; `policy_digest` is of the rules as they were.
     """
-
-    TABLE: ClassVar = "policy_decisions"
 
     package: str
     subject: str
@@ -94,14 +82,11 @@ class PolicyDecision:
     decided_at: dt.datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class Signal:
+class Signal(Record, table="signals"):
     """What a watch saw at a business day's close; `level` is `ok`, `warn`, `error`, or `unknown` with too little to say.
 
     `value` is the effect size that the level was given for and `says` the sentence; `details` are the numbers behind it.
     """
-
-    TABLE: ClassVar = "signals"
 
     business_date: dt.date
     watch: str
@@ -119,22 +104,16 @@ class Signal:
     UNKNOWN: ClassVar = "unknown"
 
 
-@dataclass(frozen=True, kw_only=True)
-class RetrainingRequest:
+class RetrainingRequest(Record, table="wishes"):
     """A person's request to train the model anew."""
-
-    TABLE: ClassVar = "wishes"
 
     reason: str
     by: str
     made_at: dt.datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class RetrainingDecision:
+class RetrainingDecision(Record, table="retraining_decisions"):
     """Whether the model is trained anew with what is known at `business_date`'s close, and why or why not."""
-
-    TABLE: ClassVar = "retraining_decisions"
 
     business_date: dt.date
     is_retraining: bool
@@ -144,15 +123,13 @@ class RetrainingDecision:
     decided_at: dt.datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
+class Attempt(
+    Record, table="attempts", unique=("run_key", "outcome")
+):  # of two processes that ask at the same time, one is the first
     """A run that was asked for to carry a decision out (`asked`), and, as a second record, how it ended.
 
     `run_key` names decision and attempt, `run_id` is of the run that was seen to end, `reason` why it did not succeed.
     """
-
-    TABLE: ClassVar = "attempts"
-    UNIQUE: ClassVar = ("run_key", "outcome")  # of two processes that ask at the same time, one is the first
 
     decision_id: int
     number: int
@@ -172,3 +149,44 @@ class Attempt:
     def summary(self) -> str:
         """The attempt in a few words: its number, how it ended, why."""
         return f"{self.number}: {self.outcome}{f' ({self.reason})' if self.reason else ''}"
+
+
+class PromotionLedger(RecordStore):
+    """The decisions on the champion: how one is added, and who was champion when."""
+
+    def decide(self, record: PromotionRecord, *others: Record, expected_version: int) -> None:
+        """Add a decision on the champion, and `others` with it, all or none.
+
+        Optimistic lock: `expected_version` is :meth:`last_decision` as it was before the first read that the decision
+        depends on. Raises :class:`resources.errors.Overtaken`, with nothing changed, if a decision was added since.
+        """
+        with self._writing() as connection:
+            for number, first in self._read(connection, PromotionRecord, last=1):
+                if number != expected_version:
+                    raise Overtaken(
+                        f"Version {record.challenger} was judged while somebody else decided: version "
+                        f"{first.challenger}, {first.kind}{f' by {first.by}' if first.by else ''} at "
+                        f"{first.decided_at:%Y-%m-%d %H:%M:%S} UTC; the champion is version {first.champion_after} now, "
+                        "and nothing was changed here.",
+                        remedy="`nightcart models` shows who is champion; then decide again, if that is still wanted.",
+                    )
+            self._add(connection, (record, *others))
+
+    def last_decision(self) -> int:
+        """The number of the newest decision on the champion; 0 before the first."""
+        return max((number for number, _ in self.numbered(PromotionRecord, last=1)), default=0)
+
+    def promotions(self, *, until: dt.date | None = None) -> list[PromotionRecord]:
+        """All decisions for business days up to `until`, by day, then in the order in which they were taken."""
+        ledger = sorted(self.records(PromotionRecord), key=lambda record: record.business_date)
+        return [record for record in ledger if until is None or record.business_date <= until]
+
+    def promotion_as_of(self, day: dt.date) -> PromotionRecord | None:
+        """The decision that named the champion of `day`'s close."""
+        decided = self.promotions(until=day)
+        return decided[-1] if decided else None
+
+    def champion_as_of(self, day: dt.date) -> int | None:
+        """The version that was champion after the night of `day`, by the last word of the ledger."""
+        decided = self.promotion_as_of(day)
+        return decided.champion_after if decided else None

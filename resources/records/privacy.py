@@ -1,26 +1,22 @@
-"""Records of erasures.
-
-A record is never changed: what came of it later is another record. Dates are business days, instants are in UTC.
-"""
+"""Records of erasures."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
+from resources.records.base import Record
 
-@dataclass(frozen=True, kw_only=True)
-class Erasure:
+
+class Erasure(Record, table="erasures"):
     """A household is to be forgotten (`asked`), and, as a second record, is (`done`); it is not named, not even here.
 
     `household` is its keyed hash, and `key` tells which key that was made with (`assets.privacy.suppression`). Once it is
     done, `removed` has the rows by table, `versions` the first one of each table that can still be read, and `proof`
     what was looked through and found afterwards.
     """
-
-    TABLE: ClassVar = "erasures"
 
     household: str
     key: str

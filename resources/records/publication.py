@@ -1,23 +1,17 @@
-"""Records of publications: what is served from when on.
-
-A record is never changed: what came of it later is another record. Dates are business days, instants are in UTC.
-"""
+"""Records of publications: what is served from when on."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import ClassVar
+
+from resources.records.base import Record
 
 
-@dataclass(frozen=True, kw_only=True)
-class Publication:
+class Publication(Record, table="publications"):
     """What is served from `published_at` on: the lists made at the close of `made_on`, for the day `published_for`.
 
     `table_version` is that of `published_recommendations`, `model_version` the one that made the lists.
     """
-
-    TABLE: ClassVar = "publications"
 
     made_on: dt.date
     published_for: dt.date

@@ -1,23 +1,18 @@
-"""Records of data quality: what gates said, who let a verdict through, what was made from which deliveries.
-
-A record is never changed: what came of it later is another record. Dates are business days, instants are in UTC.
-"""
+"""Records of data quality: what gates said, who let a verdict through, what was made from which deliveries."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import ClassVar
 
+from resources.records.base import Record, RecordStore
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
+
+class Verdict(Record, table="verdicts"):
     """What one gate said of one version of a day of a table (`partition`; None is a table without days).
 
     `outcome` is `passed`, `failed` or `crashed`: only the first opens the gate. `reason` says why not.
     """
-
-    TABLE: ClassVar = "verdicts"
 
     subject: str
     partition: dt.date | None
@@ -33,11 +28,8 @@ class Verdict:
     CRASHED: ClassVar = "crashed"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Override:
+class Override(Record, table="overrides"):
     """A person lets one verdict that is not `passed` count as if it were, for this very version, until `expires_at`."""
-
-    TABLE: ClassVar = "overrides"
 
     subject: str
     partition: dt.date | None
@@ -49,14 +41,43 @@ class Override:
     decided_at: dt.datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class DerivedFrom:
+class DerivedFrom(Record, table="made"):
     """Something was made for a business day from all deliveries up to the one with the number `deliveries`."""
-
-    TABLE: ClassVar = "made"
 
     subject: str
     business_date: dt.date
     deliveries: int
     run_id: str
     made_at: dt.datetime
+
+
+class VerdictStore(RecordStore):
+    """What is asked about verdicts and overrides."""
+
+    def verdicts(
+        self, subject: str, *, since: dt.date | None = None, until: dt.date | None = None
+    ) -> dict[tuple[dt.date | None, str], Verdict]:
+        """The newest verdict of every check on each partition of a table, by partition and check.
+
+        Of the days `since` … `until`; without either, of a table that has no days.
+        """
+        import sqlalchemy as sa
+
+        table = self._table(Verdict)
+        wanted = (
+            table.c.partition.is_(None)
+            if since is None and until is None
+            else table.c.partition.between(since or dt.date.min, until or dt.date.max)
+        )
+        newest = (
+            sa.select(sa.func.max(table.c.id))
+            .where(table.c.subject == subject, wanted)
+            .group_by(table.c.partition, table.c.check)
+        )
+        with self._engine.connect() as connection:
+            found = self._read(connection, Verdict, table.c.id.in_(newest))
+        return {(verdict.partition, verdict.check): verdict for _, verdict in found}
+
+    def overrides(self, *, now: dt.datetime) -> list[Override]:
+        """The overrides that have not lapsed at `now`."""
+        return [override for override in self.records(Override) if override.expires_at > now]

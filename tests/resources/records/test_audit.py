@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-import sqlite3
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 
 from resources.errors import Overtaken
+from resources.records import audit, database
 from resources.records.lifecycle import PromotionRecord, RetrainingRequest
 from resources.records.quality import Override
 from resources.records.store import OperationsDatabase
+from tests.resources.records.conftest import in_child
 
 NOON = dt.datetime(2024, 3, 1, 12, tzinfo=dt.UTC)
 DAY = dt.date(2024, 3, 1)
 
 
-def wish(reason: str) -> RetrainingRequest:
+def request(reason: str) -> RetrainingRequest:
     return RetrainingRequest(reason=reason, by="ann", made_at=NOON)
 
 
@@ -37,7 +39,7 @@ def promotion(version: int, *, before: int | None = None) -> PromotionRecord:
 
 @pytest.fixture
 def recorded(operations: OperationsDatabase) -> OperationsDatabase:
-    operations.record(wish("first"), promotion(1))
+    operations.record(request("first"), promotion(1))
     operations.record(
         Override(
             subject="transactions",
@@ -50,15 +52,15 @@ def recorded(operations: OperationsDatabase) -> OperationsDatabase:
             decided_at=NOON,
         )
     )
-    operations.record(wish("second"), wish("third"))
+    operations.record(request("second"), request("third"))
     return operations
 
 
 def altered(operations: OperationsDatabase, *statements: str) -> list[str]:
-    """What is found after somebody worked on the file with SQL."""
-    with sqlite3.connect(operations.url.removeprefix("sqlite:///")) as connection:
+    """What is found after somebody worked on the database with SQL."""
+    with database.connected(operations.url).begin() as connection:
         for statement in statements:
-            connection.execute(statement)
+            connection.execute(sa.text(statement))
     return [str(flaw) for flaw in operations.flaws()]
 
 
@@ -89,7 +91,7 @@ def test_heartbeat_is_no_record(operations):
             "INSERT INTO wishes (reason, by, made_at) VALUES ('forged', 'eve', '2024-03-01 12:00:00')",
             "entry 6: wishes 4 has no entry: it was put there by hand, or its entry was removed",
         ),
-        ("UPDATE promotions SET numbers = replace(numbers, '0.3', '0.4')", "entry 2: promotions 1 was changed: numbers was"),
+        ("UPDATE promotions SET numbers = '{}'", "entry 2: promotions 1 was changed: numbers was"),
         ("UPDATE audit SET payload = replace(payload, 'ann', 'eve') WHERE id = 4", "entry 4: its digest is not that of what it says (wishes 2)"),
         ("DELETE FROM audit WHERE id = 2", "entry 2: entry 2 is missing before it is followed by entry 3"),
         ("DELETE FROM audit WHERE id IN (2, 3)", "entry 2: entries 2 to 3 are missing before it is followed by entry 4"),
@@ -113,8 +115,6 @@ def test_entries_in_another_order_are_found(recorded):
 
 
 def test_entry_forged_with_a_digest_of_its_own_breaks_the_next_link(recorded):
-    from resources.records import audit
-
     real = recorded.trail()[1]
     forged = audit.sealed(
         id=2, kind=real.kind, record_id=1, payload=real.payload.replace("everybody", "nobody"), previous=real.previous
@@ -124,19 +124,20 @@ def test_entry_forged_with_a_digest_of_its_own_breaks_the_next_link(recorded):
 
 
 def test_nothing_is_recorded_when_a_part_of_it_cannot_be(recorded):
-    with pytest.raises(Exception, match="NOT NULL"):
-        recorded.record(wish("fourth"), RetrainingRequest(reason=None, by="eve", made_at=NOON))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(Exception, match=r"(?i)not.null"):
+        recorded.record(request("fourth"), RetrainingRequest(reason=None, by="eve", made_at=NOON))  # pyright: ignore[reportArgumentType]
     assert len(recorded.trail()) == 5
     assert recorded.flaws() == []
 
 
 def _write(url: str, name: str) -> None:
+    operations = in_child(url)
     for n in range(20):
-        OperationsDatabase(url=url).record(wish(f"{name} {n}"), wish(f"{name} {n} again"))
+        operations.record(request(f"{name} {n}"), request(f"{name} {n} again"))
 
 
 def test_processes_that_write_at_the_same_time_make_one_chain(operations):
-    operations.record(wish("first"))
+    operations.record(request("first"))
     with ProcessPoolExecutor(2) as pool:
         list(pool.map(_write, [operations.url] * 2, ["ann", "bob"]))
     assert len(operations.trail()) == 81
@@ -144,7 +145,7 @@ def test_processes_that_write_at_the_same_time_make_one_chain(operations):
 
 
 def test_decision_is_taken_when_nobody_was_faster(operations):
-    operations.decide(promotion(1), wish("with it"), expected_version=operations.last_decision())
+    operations.decide(promotion(1), request("with it"), expected_version=operations.last_decision())
     operations.decide(promotion(2, before=1), expected_version=operations.last_decision())
     assert [record.challenger for record in operations.promotions()] == [1, 2]
     assert [entry.kind for entry in operations.trail()] == ["promotions", "wishes", "promotions"]
@@ -155,13 +156,13 @@ def test_second_of_two_decisions_with_the_same_expected_version_is_refused(opera
     seen = operations.last_decision()
     operations.decide(promotion(2, before=1), expected_version=seen)
     with pytest.raises(Overtaken, match="the champion is version 2 now, and nothing was changed here"):
-        operations.decide(promotion(3, before=1), wish("with it"), expected_version=seen)
+        operations.decide(promotion(3, before=1), request("with it"), expected_version=seen)
     assert [record.challenger for record in operations.promotions()] == [1, 2]
     assert operations.records(RetrainingRequest) == []
 
 
 def _promote(url: str, versions: range) -> list[bool]:
-    operations, won = OperationsDatabase(url=url), []
+    operations, won = in_child(url), []
     for version in versions:
         seen, before = operations.last_decision(), operations.champion_as_of(DAY)
         try:
@@ -179,22 +180,3 @@ def test_two_promoters_in_a_loop_leave_a_ledger_in_which_each_decision_knew_the_
     assert len(decided) == sum(first) + sum(second)
     assert [record.champion_before for record in decided] == [None, *(record.champion_after for record in decided[:-1])]
     assert operations.flaws() == []
-
-
-def test_database_of_an_earlier_version_gets_the_columns_that_came_since(tmp_path):
-    file = tmp_path / "operations.db"
-    with sqlite3.connect(file) as connection:
-        connection.execute(
-            "CREATE TABLE promotions (id INTEGER PRIMARY KEY, business_date DATE, challenger INTEGER, champion_before "
-            "INTEGER, champion_after INTEGER, is_promoted BOOLEAN, reasons JSON, decided_at DATETIME, run_id VARCHAR)"
-        )
-        connection.execute(
-            "INSERT INTO promotions VALUES (1, '2024-03-01', 1, NULL, 1, 1, '[]', '2024-03-02 01:00:00', 'r')"
-        )
-    operations = OperationsDatabase(url=f"sqlite:///{file}")
-    (old,) = operations.promotions()
-    assert (old.kind, old.by, old.numbers) == ("night", "", {})
-    operations.decide(promotion(2, before=1), expected_version=1)
-    assert [str(flaw) for flaw in operations.flaws()] == [
-        "entry 2: promotions 1 has no entry: it was put there by hand, or its entry was removed"
-    ]

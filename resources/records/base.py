@@ -1,0 +1,151 @@
+"""The store of records: rows that are only ever added, each with its entry in the audit trail.
+
+Generic: what a kind of record means, and what is asked about it in particular, is in the module of its concern.
+SQLAlchemy is imported when a database is opened, not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
+
+from resources.records import audit
+from resources.records.audit import Entry
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+class Record:
+    """A row that is only ever added: each kind is a frozen dataclass with a table; its `unique` fields are there once.
+
+    A record is never changed: what came of it later is another record. Dates are business days, instants are in UTC.
+    """
+
+    TABLE: ClassVar[str]
+    UNIQUE: ClassVar[Sequence[str]]
+
+    def __init_subclass__(cls, *, table: str, unique: Sequence[str] = ()) -> None:
+        cls.TABLE, cls.UNIQUE = table, unique
+        dataclass(frozen=True, kw_only=True)(cls)
+
+
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordStore:
+    """The records in one database. Its `url` is SQLAlchemy's, and may hold a password, so that it is not shown."""
+
+    url: str = field(repr=False)
+
+    @property
+    def _engine(self) -> sa.Engine:
+        from resources.records import database
+
+        return database.connected(self.url)
+
+    @staticmethod
+    def _table(kind: type) -> sa.Table:
+        from resources.records import database
+
+        return database.TABLES[kind]
+
+    def _writing(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction that no other one writes in: the entries of the audit trail follow each other."""
+        from resources.records import database
+
+        return database.writing(self._engine)
+
+    def record(self, *records: Record) -> None:
+        """Add records, of any kinds, and their entries in the audit trail: all or none of them."""
+        with self._writing() as connection:
+            self._add(connection, records)
+
+    def claim(self, record: Record) -> bool:
+        """Add a record of a kind with `UNIQUE` fields, unless there is one with the same; whether it was added."""
+        from sqlalchemy.exc import IntegrityError
+
+        try:
+            self.record(record)
+        except IntegrityError:
+            if not self.records(type(record), **{name: getattr(record, name) for name in type(record).UNIQUE}):
+                raise
+            return False
+        return True
+
+    def _add(self, connection: sa.Connection, records: Sequence[Record]) -> None:
+        by_kind: dict[type[Record], list[dict[str, Any]]] = {}
+        for record in records:
+            by_kind.setdefault(type(record), []).append(vars(record))
+        number, previous = self._head(connection)
+        entries = []
+        for kind, rows in by_kind.items():
+            table = self._table(kind)
+            added = table.insert().returning(table.c.id, sort_by_parameter_order=True)
+            for row, record_id in zip(rows, connection.execute(added, rows).scalars(), strict=True):
+                number += 1
+                entry = audit.sealed(
+                    id=number, kind=kind.TABLE, record_id=record_id, payload=audit.payload(row), previous=previous
+                )
+                previous = entry.digest
+                entries.append(vars(entry))
+        if entries:
+            connection.execute(self._table(Entry).insert(), entries)
+
+    def _head(self, connection: sa.Connection) -> tuple[int, str]:
+        """The last entry's number and digest."""
+        table = self._table(Entry)
+        last = connection.execute(table.select().order_by(table.c.id.desc()).limit(1)).first()
+        return (last.id, last.digest) if last else (0, audit.START)
+
+    def audit_head(self) -> str:
+        """The last entry's number and digest: kept elsewhere, it proves later that the end was not cut off."""
+        with self._engine.connect() as connection:
+            number, digest = self._head(connection)
+        return f"{number}:{digest}"
+
+    def trail(self) -> list[Entry]:
+        """The audit trail, in order."""
+        table = self._table(Entry)
+        with self._engine.connect() as connection:
+            return [Entry(**row) for row in connection.execute(table.select().order_by(table.c.id)).mappings()]
+
+    def flaws(self, *, head: str | None = None) -> list[audit.Flaw]:
+        """What in the trail, or in the records behind it, is not as it was recorded: see `resources.records.audit`.
+
+        `head` is what :meth:`audit_head` said once, kept elsewhere.
+        """
+        from resources.records.database import KINDS
+
+        rows = {}
+        with self._engine.connect() as connection:
+            for kind in KINDS:
+                for row in connection.execute(self._table(kind).select()).mappings():
+                    rows[kind.TABLE, row["id"]] = audit.payload({name: row[name] for name in row if name != "id"})
+        entries = self.trail()
+        ends = audit.broken_ends(entries, head) if head else []
+        return [*audit.broken_links(entries), *audit.changed_records(entries, rows), *ends]
+
+    def records(self, kind: type[Kind], *, last: int | None = None, **equal: Any) -> list[Kind]:
+        """The records of a kind in the order in which they were added, those alone whose fields are `equal`.
+
+        `last` is how many of the newest.
+        """
+        return [record for _, record in self.numbered(kind, last=last, **equal)]
+
+    def numbered(self, kind: type[Kind], *, last: int | None = None, **equal: Any) -> list[tuple[int, Kind]]:
+        """The same, each with the number that it has among its kind."""
+        with self._engine.connect() as connection:
+            return self._read(connection, kind, last=last, **equal)
+
+    def _read(
+        self, connection: sa.Connection, kind: type[Kind], *conditions: Any, last: int | None = None, **equal: Any
+    ) -> list[tuple[int, Kind]]:
+        table = self._table(kind)
+        query = table.select().where(*conditions).filter_by(**equal).order_by(table.c.id.desc()).limit(last)
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+        return [(row.pop("id"), kind(**row)) for row in reversed(rows)]

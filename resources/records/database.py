@@ -1,0 +1,135 @@
+"""The operations database in SQLAlchemy Core: its tables, how it is opened and who may write. SQLite and Postgres.
+
+Imports SQLAlchemy at module level, so it is itself imported only where a database is opened (`resources.records.base`).
+
+A table follows from the frozen dataclass of its records. These are not mapped by SQLAlchemy's ORM: it cannot map a
+frozen class, since it writes its own state into every instance, and to import it would cost each process that loads the
+definitions, and each command that looks, 0.93 s of CPU (Dagster itself takes 1.6 s and imports no SQLAlchemy until a run's
+storage is opened; Core alone takes 0.6 s, and is paid only by who opens the database). Whether these tables are those that
+the migrations make is checked by a test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import functools
+import pathlib
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from resources.errors import Refused
+from resources.records import feeds, lifecycle, migrations, privacy, publication, quality  # noqa: F401
+from resources.records.alerts import Heartbeat
+from resources.records.audit import Entry
+from resources.records.base import Record
+
+
+class Instant(sa.TypeDecorator[dt.datetime]):
+    """An instant, in UTC whatever the zone it came in; SQLite forgets the zone."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        """What is stored."""
+        return value and value.astimezone(dt.UTC)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        """What is read."""
+        return value and (value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC))
+
+
+# Anything composed is JSON.
+TYPES = {int: sa.Integer, float: sa.Float, bool: sa.Boolean, str: sa.String, dt.date: sa.Date, dt.datetime: Instant}
+INDEXED = ("business_date", "subject", "partition", "key", "digest", "decision_id")
+
+
+def _table(kind: type, metadata: sa.MetaData) -> sa.Table:
+    """The table of a dataclass; without a field `id`, rows are numbered by the database, in the order they are added."""
+    hints = typing.get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind)]
+    number = sa.Column("id", sa.Integer, primary_key=True, autoincrement="id" not in names)
+    columns = [_column(name, hints[name]) for name in names if name != "id"]
+    unique = [sa.UniqueConstraint(*kind.UNIQUE)] if getattr(kind, "UNIQUE", ()) else []
+    return sa.Table(kind.TABLE, metadata, number, *columns, *unique)
+
+
+def _column(name: str, annotation: Any) -> sa.Column[Any]:
+    parts = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    (plain,) = (part for part in parts if part is not type(None))
+    return sa.Column(name, TYPES.get(plain, sa.JSON), nullable=type(None) in parts, index=name in INDEXED)
+
+
+METADATA = sa.MetaData()
+KINDS = tuple(Record.__subclasses__())  # those of the modules above, sealed in the audit trail; heartbeats are not
+TABLES = {kind: _table(kind, METADATA) for kind in (*KINDS, Heartbeat, Entry)}
+
+
+# Of the process, not of the store: Dagster makes a new one for every run and every tick of a sensor. Few, because only
+# tests have many.
+@functools.lru_cache(maxsize=4)
+def connected(url: str) -> sa.Engine:
+    """The engine of a database, which is made, or brought to the newest migration, where it is not there yet.
+
+    Raises :class:`Refused` where a later version of the project has changed its tables.
+    """
+    engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        pathlib.Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        event.listen(engine, "connect", _patient)
+        event.listen(engine, "begin", _begin)
+    with engine.connect() as connection:
+        is_current = _version(connection) == migrations.NEWEST
+    if not is_current:
+        with writing(engine) as connection:
+            _upgrade(connection)
+    return engine
+
+
+def _version(connection: sa.Connection) -> str | None:
+    """The migration that the database is at; None before the first."""
+    if not sa.inspect(connection).has_table(migrations.VERSION_TABLE):
+        return None
+    return connection.scalar(sa.text(f"SELECT version_num FROM {migrations.VERSION_TABLE}"))
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    """Run what migrations are missing. Of two processes that come at the same time, one waits and finds them done."""
+    if (version := _version(connection)) == migrations.NEWEST:
+        return
+    if version and version not in migrations.REVISIONS:
+        raise Refused(
+            f"{connection.engine.url.render_as_string(hide_password=True)} was opened by a later version of Nightcart: its "
+            f"tables are at migration {version}, and this version knows those up to {migrations.NEWEST}.",
+            remedy="install that version again, or go back to a copy of the database from before it.",
+        )
+    from alembic import command
+
+    command.upgrade(migrations.configuration(connection), "head")
+
+
+@contextlib.contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that no other one writes in: what it reads is the last word. Readers never wait."""
+    with engine.execution_options(is_writing=True).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.audit'))"))
+        yield connection
+
+
+def _patient(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # `_begin` begins, not the driver
+    # A writer waits for another one, longer than a backup or a check of the file takes.
+    connection.execute("PRAGMA busy_timeout = 90000")
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("is_writing") else "BEGIN")
