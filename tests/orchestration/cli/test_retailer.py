@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import importlib.util
+import json
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from assets.grocery.onboarding.proposal import name_for
 from orchestration.cli import retailer
 from resources import home
 from resources.config.loader import load_settings
@@ -286,6 +288,17 @@ class TestInit:
         assert "# sales_value = …  # UnitPrice is the price of one item" in text
         assert "[products.not_recommendable]" in text
 
+    def test_json_is_all_that_was_understood(self, init, tmp_path, capsys):
+        init(groceries(tmp_path), json_=True)
+        understood = json.loads(capsys.readouterr().out)
+        settings = {each["setting"]: each for each in understood["settings"]}
+        assert understood["file"] == str(tmp_path / "written" / "shop.toml")
+        assert settings["transactions.columns.household_id"]["value"] == "Member_number"
+        assert settings["timezone"]["is_guess"]
+        assert (understood["first_day"], understood["last_day"]) == ("2014-01-01", "2014-03-31")
+        assert understood["typical_day"]["lines"] > 0
+        assert "backfill --from 2014-01-01 --to 2014-03-30" in understood["next"][1]
+
     def test_existing_file_is_kept_without_force(self, init, tmp_path):
         feed = groceries(tmp_path)
         init(feed)
@@ -331,7 +344,7 @@ class TestInit:
         ],
     )
     def test_name(self, path, name):
-        assert retailer.name_for(path) == name
+        assert name_for(path) == name
 
 
 class TestUse:
@@ -361,6 +374,16 @@ class TestUse:
     def test_variable_that_wins_is_said(self, capsys):
         retailer.use(home.DEFAULT_CONFIG)
         assert "NIGHTCART_CONFIG is set and wins" in capsys.readouterr().out
+
+    def test_json(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.setenv("NIGHTCART_CONFIG", "other.toml")
+        retailer.use(home.DEFAULT_CONFIG, json_=True)
+        assert json.loads(capsys.readouterr().out) == {
+            "name": "complete_journey",
+            "file": str(home.DEFAULT_CONFIG),
+            "state": str(tmp_path / "state" / "complete_journey"),
+            "nightcart_config": "other.toml",
+        }
 
     def test_file_that_is_not_usable_leaves_all_as_it_was(self, tmp_path):
         broken = tmp_path / "broken.toml"

@@ -1,0 +1,111 @@
+"""What a feed's columns hold, and the choice of a column that a person makes instead of the profiler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from assets.grocery.ingestion import cleaning
+from assets.grocery.onboarding.proposed import ProposedSetting
+from resources.errors import Refused
+from resources.feeds.reader import OUR_COLUMNS
+from resources.text import listed
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.types as ir
+
+SAMPLE_LINES = 200_000  # enough to tell what a column holds
+MOSTLY = 0.9  # the least share of a column's values that must be of a kind for the column to be of it
+
+# Columns that a person named, by our name for them; an empty list means that there is none.
+Given = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnProfile:
+    """What a column holds; `given` is the share of lines that have a value, the other shares are of those."""
+
+    name: str
+    lines: int
+    different: int
+    given: float
+    numbers: float
+    wholes: float
+    example: str
+
+    @property
+    def is_number(self) -> bool:
+        return self.numbers >= MOSTLY
+
+    @property
+    def is_measure(self) -> bool:
+        """Whether it holds numbers with decimals, which identify nothing."""
+        return self.is_number and self.wholes < MOSTLY
+
+    @property
+    def summary(self) -> str:
+        return f"{self.different:,} different" + f", {1 - self.given:.1%} of lines have none" * (self.given < 1)
+
+
+def profile_columns(lines: ibis.Table, *, decimal: str) -> dict[str, ColumnProfile]:
+    """The profile of each of the feed's own columns by name, empty columns left out; most of it from a sample."""
+    names = [name for name in lines.columns if name not in OUR_COLUMNS]
+    total = lines.count().to_pyarrow().as_py()
+    sample = lines.filter(lines.source_row.hash() % max(total // SAMPLE_LINES, 1) == 0).select(*names).cache()
+    facts: dict[str, Any] = {"n": sample.count()}
+    for place, name in enumerate(names):
+        value, number = cleaning.text_of(sample, name), finite_number(sample, name, decimal)
+        facts[f"given_{place}"] = value.count()
+        facts[f"numbers_{place}"] = number.count()
+        facts[f"wholes_{place}"] = (number == number.floor()).sum()
+        facts[f"example_{place}"] = value.max()
+    row = one_row(sample.agg(**facts))
+    different = one_row(lines.agg(**{str(place): lines[name].nunique() for place, name in enumerate(names)}))
+    return {
+        name: ColumnProfile(
+            name=name,
+            lines=total,
+            different=different[str(place)],
+            given=given / row["n"],
+            numbers=row[f"numbers_{place}"] / given,
+            wholes=(row[f"wholes_{place}"] or 0) / max(row[f"numbers_{place}"], 1),
+            example=str(row[f"example_{place}"])[:30],
+        )
+        for place, name in enumerate(names)
+        if (given := row[f"given_{place}"])
+    }
+
+
+def finite_number(lines: ibis.Table, name: str, decimal: str) -> ir.FloatingValue:
+    """A column as numbers, as the cleaning rules read them; null for what is none."""
+    number = cleaning.number_of(lines, name, decimal)
+    return (number.isnan() | number.isinf()).ifelse(None, number)
+
+
+def one_row(table: ibis.Table) -> dict[str, Any]:
+    """The only row of a table of aggregates."""
+    return table.to_pyarrow().to_pylist()[0]
+
+
+def given_column(setting: str, columns: Mapping[str, ColumnProfile], given: Given) -> ProposedSetting | None:
+    """The column that a person named for a setting, or the answer that there is none; None when nothing was said."""
+    if setting not in given:
+        return None
+    refuse_unknown(given[setting], columns)
+    return ProposedSetting(setting, next(iter(given[setting]), None), "as told")
+
+
+def refuse_unknown(given: Iterable[str], columns: Mapping[str, ColumnProfile]) -> None:
+    """Raise :class:`Refused` when a column that a person named is not among `columns`."""
+    if unknown := [name for name in given if name not in columns]:
+        raise Refused(
+            f"There is no column {listed(unknown)} with values; there are {described(columns)}.",
+            remedy="name one of those: --column SETTING=NAME.",
+        )
+
+
+def described(columns: Mapping[str, ColumnProfile]) -> str:
+    """The columns with an example of each, for a message."""
+    return listed([f"{column.name} ({column.example})" for column in columns.values()], 30)

@@ -1,0 +1,113 @@
+"""What the contract of a feed must allow: ranges that the history keeps, and what is a habit of the feed, no mistake."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import TYPE_CHECKING, Any
+
+from assets.grocery.ingestion import cleaning
+from assets.grocery.ingestion.profile import volume_against_weekday
+from assets.grocery.onboarding.columns import one_row
+from assets.grocery.onboarding.history import TradingDays
+from assets.grocery.onboarding.proposed import ProposedSetting
+from resources.config.retailer import TransactionsConfig
+from resources.errors import Refused
+from resources.text import listed
+
+if TYPE_CHECKING:
+    import ibis
+
+ODD = 0.001  # the share of lines above which something is a habit of the feed and no mistake in it
+HEADROOM = 1.1  # of the contract's ranges over what the data spans
+LEAST_HIGHEST = {"quantity": 100, "sales_value": 1_000}  # a small sample must not make a tight contract
+VOLUME = (0.4, 2.5)  # at least as wide as the settings' default
+LEAST_QUARANTINE, MOST_QUARANTINE = 0.01, 0.5  # above the second no day is worth its lines
+
+
+def of_lines(standard: ibis.Table, feed: TransactionsConfig) -> list[ProposedSetting]:
+    """What a line may be, from all of them under our names."""
+    once = standard.filter(standard.basket_id.notnull() & standard.product_id.notnull())
+    lines = once.group_by("business_date", "basket_id", "product_id").agg(n=once.count())
+    repeated = one_row(lines.agg(n=(lines.n - 1).sum()))["n"] or 0
+    facts: dict[str, Any] = {"n": standard.count(), "anonymous": standard.household_id.isnull().sum()}
+    amounts = [name for name in ("quantity", "sales_value") if getattr(feed.columns, name)]
+    for name in amounts:
+        amount = standard[name]
+        finite = (amount.isnan() | amount.isinf()).ifelse(None, amount)
+        facts |= {f"{name}_low": finite.min(), f"{name}_high": finite.max(), f"{name}_negative": (finite < 0).sum()}
+    row = one_row(standard.agg(**facts))
+    proposed = []
+    for name in amounts:
+        low, high, negative = (row[f"{name}_{fact}"] or 0.0 for fact in ("low", "high", "negative"))
+        why = f"spans {low:,.6g} to {high:,.6g}"
+        least = 0
+        if negative / row["n"] > ODD:
+            least = -outward(-HEADROOM * low)
+            why += f"; the {negative / row['n']:.1%} below 0 are returns: kept, but no purchases"
+        elif negative:
+            why += f"; the {negative:,} lines below 0 are quarantined"
+        proposed.append(ProposedSetting(name, [least, max(outward(HEADROOM * high), LEAST_HIGHEST[name])], why))
+    repeats, anonymous = repeated / row["n"], row["anonymous"] / row["n"]
+    why_repeated = f"{repeats:.1%} of lines repeat a product of their basket" * bool(repeated)
+    why_anonymous = f"{anonymous:.1%} of lines have none" + "; kept, but unscored" * (anonymous > ODD)
+    return [
+        *proposed,
+        ProposedSetting("is_product_once_a_basket", repeats <= ODD, why_repeated),
+        ProposedSetting("is_household_required", anonymous <= ODD, why_anonymous * bool(row["anonymous"])),
+    ]
+
+
+def outward(value: float) -> float:
+    """The next of 1, 2, 5, 10, 20, 50 … that is not below `value`; 0 for 0."""
+    if value <= 0:
+        return 0
+    power = 10.0 ** math.floor(math.log10(value))
+    rounded = next(step * power for step in (1, 2, 5, 10) if step * power >= value * (1 - 1e-12))
+    return int(rounded) if rounded >= 1 else rounded
+
+
+def of_days(
+    standard: ibis.Table, feed: TransactionsConfig, history: TradingDays, *, today: dt.date
+) -> tuple[list[ProposedSetting], list[str], dt.date]:
+    """What a day may be, measured by cleaning the whole history; notes; and a typical day."""
+    last_day = history.last if history.is_finished else today  # the lines of a day that is not over are no mistakes
+    first, last = history.first, history.last
+    lines_of_days = cleaning.of_days(standard, first_day=first, last_day=last_day, since=first, until=last)
+    judged = cleaning.judge(lines_of_days, feed)
+    counts = judged.group_by("business_date", "rule").agg(n=judged.count()).to_pyarrow().to_pylist()
+    lines: dict[dt.date | None, int] = {}
+    good: dict[dt.date | None, int] = {}
+    by_rule: dict[str, int] = {}
+    for row in counts:
+        lines[row["business_date"]] = lines.get(row["business_date"], 0) + row["n"]
+        if row["rule"] is None:
+            good[row["business_date"]] = row["n"]
+        else:
+            by_rule[row["rule"]] = by_rule.get(row["rule"], 0) + row["n"]
+    if not good:
+        raise Refused(
+            f"No line is usable by the rules that were found: {by_rule}.",
+            remedy="name the columns: --column SETTING=NAME.",
+        )
+    shares = {day: 1 - good.get(day, 0) / n for day, n in lines.items() if day}
+    worst = max(shares, key=shares.__getitem__)
+    share = sum(by_rule.values()) / sum(lines.values())
+    notes = []
+    if bad := sorted(day for day, of_day in shares.items() if of_day > MOST_QUARANTINE):
+        notes.append(f"More than half of the lines of {listed(bad)} would be quarantined: these days are refused.")
+    if by_rule:
+        rules = ", ".join(f"{rule} {n:,}" for rule, n in sorted(by_rule.items(), key=lambda item: -item[1]))
+        notes.append(f"{share:.2%} of all lines would be quarantined ({rules}).")
+    ratios = [ratio for day in history.days if not math.isnan(ratio := volume_against_weekday(day, good))]
+    low, high = min(ratios, default=VOLUME[0]), max(ratios, default=VOLUME[1])
+    volume = [min(VOLUME[0], math.floor(90 * low) / 100), max(VOLUME[1], math.ceil(11 * high) / 10)]
+    most = min(max(LEAST_QUARANTINE, math.ceil(125 * shares[worst]) / 100), MOST_QUARANTINE)
+    spans = f"the history spans {low:.2f} to {high:.2f}" if ratios else "too short a history to measure it"
+    why = f"its worst day, {worst}, has {shares[worst]:.2%}" if shares[worst] else "the history has none"
+    proposed = [
+        ProposedSetting("volume_against_weekday", volume, spans),
+        ProposedSetting("max_quarantined_share", most, why),
+    ]
+    by_volume = sorted((day for day in good if day), key=good.__getitem__)
+    return proposed, notes, by_volume[len(by_volume) // 2]

@@ -1,0 +1,152 @@
+"""The catalogue and the households' file: which of their columns holds the ids of the transactions, and what describes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from assets.grocery.ingestion import cleaning
+from assets.grocery.onboarding import words
+from assets.grocery.onboarding.columns import ColumnProfile, Given, one_row, profile_columns, refuse_unknown
+from assets.grocery.onboarding.proposed import ProposedSetting, of_files, under
+from assets.grocery.onboarding.roles import NEARLY_ALL
+from assets.grocery.onboarding.words import Role, matching_columns
+from resources.config.feeds import FeedConfig
+from resources.config.retailer import TransactionsConfig
+from resources.errors import Refused
+from resources.text import listed
+
+if TYPE_CHECKING:
+    import ibis
+
+CONSTANT = 0.5  # the least share of products that a column must describe alike on all of their lines
+
+
+def products(lines: ibis.Table, files: FeedConfig, *, ids: ibis.Table, given: Given) -> list[ProposedSetting]:
+    """The settings of a catalogue, from its `lines`; `ids` are the products sold, in one column.
+
+    Raises :class:`Refused` when no column holds their ids.
+    """
+    columns = profile_columns(lines, decimal=files.decimal)
+    asked = given.get("products.product_id", ())
+    key = _key("product_id", lines, columns, ids, role=words.PRODUCT, asked=asked, what="products sold")
+    del columns[key.value]
+    return [*of_files(files, "products"), *under("products.columns", [key, *_descriptions(columns, given)])]
+
+
+def products_in(
+    lines: ibis.Table, feed: TransactionsConfig, *, given: Given
+) -> tuple[list[ProposedSetting], list[str]]:
+    """The settings of a catalogue that the transactions themselves are, if their lines describe their products; notes.
+
+    Not with a file a day: the catalogue is read as one feed, whatever the day.
+    """
+    taken = {
+        name
+        for each in feed.columns.model_dump().values()
+        for name in ([each] if isinstance(each, str) else each or ())
+    }
+    columns = {name: each for name, each in profile_columns(lines, decimal=feed.decimal).items() if name not in taken}
+    constant = _constant_share(lines, columns, feed.columns.product_id)
+    # A product may be renamed; but what differs on most products' lines, such as a way of payment, is not theirs.
+    columns = {name: column for name, column in columns.items() if constant[name] >= CONSTANT}
+    proposed = {each.setting: each for each in _descriptions(columns, given)}
+    levels = _levels(columns, constant)
+    if levels and proposed["category"].value is None:
+        why = "the finest group of products"
+        proposed["category"] = ProposedSetting("category", levels[0], why, is_guess=True)
+        if len(levels) > 1 and proposed["department"].value is None:
+            why = "the coarsest group of products"
+            proposed["department"] = ProposedSetting("department", levels[-1], why, is_guess=True)
+    described = [str(proposed[setting].value) for setting in ("name", "category") if proposed[setting].value]
+    if not described:
+        return [], []
+    if feed.is_dated:
+        note = f"{' and '.join(described)} could make a catalogue: put all products into one file, --products FILE."
+        return [], [note]
+    files = FeedConfig(**feed.model_dump(include=set(FeedConfig.model_fields)))
+    key = ProposedSetting("product_id", feed.columns.product_id, "the first line of a product describes it")
+    return [*of_files(files, "products"), *under("products.columns", [key, *proposed.values()])], []
+
+
+def households(lines: ibis.Table, files: FeedConfig, *, ids: ibis.Table, given: Given) -> list[ProposedSetting]:
+    """The settings of a household file, from its `lines`; `ids` are the households that bought, in one column.
+
+    Raises :class:`Refused` when no column holds their ids.
+    """
+    columns = profile_columns(lines, decimal=files.decimal)
+    asked = given.get("households.household_id", ())
+    key = _key("household_id", lines, columns, ids, role=words.HOUSEHOLD, asked=asked, what="households that bought")
+    return [*of_files(files, "households"), *under("households.columns", [key])]
+
+
+def _descriptions(columns: Mapping[str, ColumnProfile], given: Given) -> list[ProposedSetting]:
+    """`name`, `category`, `subcategory`, `department` and `brand` of the columns of a catalogue."""
+    names = matching_columns(words.NAME, columns)[:1]
+    if not names and (kinds := matching_columns(words.KIND, columns)[:1]):
+        names = [*kinds, *matching_columns(words.SIZE, columns)[:1]]  # for want of a name: `MILK 1L`
+    chosen: dict[str, Sequence[str]] = {"name": names}
+    for setting, role in (("category", words.CATEGORY), ("department", words.DEPARTMENT), ("brand", words.BRAND)):
+        taken = {name for each in chosen.values() for name in each}
+        free = [name for name in matching_columns(role, columns, max_unknown_words=1) if name not in taken]
+        chosen[setting] = free[:1]
+    if chosen["category"]:
+        # Whatever else groups products, and more finely: what replaces what.
+        taken = {*chosen["category"], *chosen["department"], *chosen["brand"]}
+        groups = [*matching_columns(words.CATEGORY, columns), *matching_columns(words.KIND, columns)]
+        coarse = columns[chosen["category"][0]].different
+        chosen["subcategory"] = [n for n in groups if n not in taken and columns[n].different > coarse][:1]
+    chosen |= {setting: given[f"products.{setting}"] for setting in chosen if f"products.{setting}" in given}
+    proposed = []
+    for setting, (*value,) in chosen.items():
+        refuse_unknown(value, columns)
+        first = columns[value[0]] if value else None
+        why = f"{first.different:,} different, such as {first.example!r}" if first else "not found"
+        proposed.append(ProposedSetting(setting, value if len(value) > 1 else first and first.name, why))
+    return proposed
+
+
+def _constant_share(lines: ibis.Table, names: Iterable[str], product: str) -> dict[str, float]:
+    """For each of the columns `names` the share of products on whose lines it is always the same."""
+    is_one = {str(place): lines[name].min() == lines[name].max() for place, name in enumerate(names)}
+    by_product = lines.group_by(product).agg(**is_one)
+    shares = one_row(by_product.agg(**{place: by_product[place].mean() for place in is_one})) if is_one else {}
+    return {name: share or 0.0 for name, share in zip(names, shares.values(), strict=True)}
+
+
+def _levels(columns: Mapping[str, ColumnProfile], constant: Mapping[str, float]) -> list[str]:
+    """Columns such as PROD_CODE_10 that group the products, the finest first: called like a product, with a number."""
+    numbered = [
+        name
+        for name in matching_columns(words.PRODUCT, columns, max_unknown_words=1)
+        if words.split_name(name)[-1].isdigit() and constant[name] >= NEARLY_ALL
+    ]
+    return sorted(numbered, key=lambda name: -columns[name].different)
+
+
+def _key(
+    setting: str,
+    lines: ibis.Table,
+    columns: Mapping[str, ColumnProfile],
+    ids: ibis.Table,
+    *,
+    role: Role,
+    asked: Sequence[str],
+    what: str,
+) -> ProposedSetting:
+    """The column with most of `ids` (one column of text) among its values."""
+    (id_,) = ids.columns
+    refuse_unknown(asked, columns)
+    total = ids.count().to_pyarrow().as_py()
+    shared = {}
+    for name in asked or columns:
+        values = lines.select(**{id_: cleaning.text_of(lines, name)}).distinct()
+        shared[name] = ids.semi_join(values, id_).count().to_pyarrow().as_py()
+    named = matching_columns(role, columns)
+    best = max(shared, key=lambda name: (shared[name], name in named))
+    if not shared[best]:
+        raise Refused(
+            f"None of the columns {listed(list(columns), 20)} holds any id of the {total:,} {what}.",
+            remedy="give a file with the same ids as the transactions, or leave it out.",
+        )
+    return ProposedSetting(setting, best, f"has {shared[best]:,} of the {total:,} {what}", best not in named)

@@ -1,0 +1,199 @@
+"""A retailer's whole configuration, proposed from its files; nothing is written but to temporary folders."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assets.grocery.ingestion import cleaning
+from assets.grocery.onboarding import files, masterdata, transactions
+from assets.grocery.onboarding.columns import Given
+from assets.grocery.onboarding.history import TradingDays
+from assets.grocery.onboarding.proposed import ProposedSetting, as_toml
+from assets.grocery.onboarding.transactions import TransactionsProposal
+from resources.config.lifecycle import ScheduleConfig
+from resources.config.loader import load_settings
+from resources.config.retailer import RecommenderConfig, Settings
+from resources.errors import NightcartError, Refused
+from resources.feeds.reader import FeedReader
+from resources.tables.engine import connect
+
+if TYPE_CHECKING:
+    from ibis.backends.duckdb import Backend
+
+GENERIC_NAMES = {
+    "data",
+    "raw",
+    "input",
+    "transactions",
+    "transaction",
+    "sales",
+    "baskets",
+    "orders",
+    "csv",
+    "parquet",
+    "tmp",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetailerProposal:
+    """The settings as proposed and as loaded from `toml`; `lines` and `quarantined` (by rule) are those of a typical day."""
+
+    settings: Settings
+    proposed: tuple[ProposedSetting, ...]
+    notes: tuple[str, ...]
+    history: TradingDays
+    typical_day: dt.date
+    lines: int
+    quarantined: dict[str, int]
+
+    @property
+    def toml(self) -> str:
+        return as_toml(self.proposed)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What was understood, for machines."""
+        return {
+            "name": self.settings.name,
+            "settings": [asdict(each) for each in self.proposed],
+            "notes": list(self.notes),
+            "switched_off": self.settings.switched_off(),
+            "first_day": self.history.first,
+            "last_day": self.history.last,
+            "typical_day": {"date": self.typical_day, "lines": self.lines, "quarantined": self.quarantined},
+        }
+
+
+def propose(
+    name: str,
+    basket_lines: str,
+    *,
+    products: str | None = None,
+    households: str | None = None,
+    timezone: str | None,
+    today: dt.date,
+    given: Given,
+    given_format: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> RetailerProposal:
+    """The configuration of a retailer, from its files (paths, folders, globs or URLs); `say` hears what is being done.
+
+    `given` and `given_format` are the columns and the format of times that a person named. Raises :class:`Refused` when
+    the files are no feed, or lack what every feed needs.
+    """
+    with _refusing(), tempfile.TemporaryDirectory(prefix="nightcart-init-") as folder:
+        engine, reader = connect(), FeedReader(raw=Path(folder))
+        lines, source = files.read(files.find(basket_lines), engine=engine, reader=reader)
+        say("understanding the columns")
+        feed = transactions.propose(
+            lines, source, timezone=timezone or "UTC", today=today, given=given, given_format=given_format
+        )
+        proposed, notes = list(feed.proposed), list(feed.notes)
+        if products:
+            say(f"looking at {products}")
+            catalogue, of = files.read(files.find(products).undated(), engine=engine, reader=reader)
+            sold = feed.standard.select("product_id").distinct()
+            proposed += masterdata.products(catalogue, of.files, ids=sold, given=given)
+        else:
+            in_lines, notes_on_it = masterdata.products_in(lines, feed.feed, given=given)
+            proposed, notes = [*proposed, *in_lines], [*notes, *notes_on_it]
+        if households:
+            say(f"looking at {households}")
+            people, of = files.read(files.find(households).undated(), engine=engine, reader=reader)
+            known = feed.standard.select("household_id").distinct()
+            proposed += masterdata.households(people, of.files, ids=known, given=given)
+        if timezone is None:
+            unknown = "The time zone is unknown, and UTC until you say it: --timezone Europe/Berlin, for instance."
+            notes = [unknown, *notes]
+        proposed = [*_of_the_retailer(name, timezone), *proposed, *_defaults()]
+        say("reading a day with the new configuration")
+        file = Path(folder) / f"{name}.toml"
+        file.write_text(as_toml(proposed), encoding="utf-8")
+        settings = load_settings(file)
+        lines_of_day, quarantined = _read_a_day(settings, feed, engine, reader)
+    return RetailerProposal(
+        settings=settings,
+        proposed=tuple(proposed),
+        notes=tuple(notes),
+        history=feed.history,
+        typical_day=feed.typical_day,
+        lines=lines_of_day,
+        quarantined=quarantined,
+    )
+
+
+def name_for(basket_lines: str) -> str:
+    """A short name from a path: `/data/corner-shop/sales_2024.csv` is corner_shop, for sales are everybody's."""
+    parts = re.sub(r"\{[^}]*\}|[*?\[\]]", "", basket_lines.split("://")[-1]).split("/")
+    for part in reversed(parts):
+        words = re.sub(r"[^a-z0-9]+", "_", part.split(".")[0].lower())
+        words = re.sub(r"(^|_)\d+(?=_|$)", "_", words).strip("_")
+        if words and words not in GENERIC_NAMES and words[0].isalpha():
+            return words
+    return "my_shop"
+
+
+def _of_the_retailer(name: str, timezone: str | None) -> list[ProposedSetting]:
+    zone = ProposedSetting("timezone", "UTC", "unknown: where are the stores?", is_guess=True)
+    return [
+        ProposedSetting("name", name),
+        ProposedSetting("title", name.replace("_", " ").title()),
+        ProposedSetting("timezone", timezone) if timezone else zone,
+        ProposedSetting("currency", "USD", "for display; the files do not say it", is_guess=True),
+    ]
+
+
+def _defaults() -> list[ProposedSetting]:
+    """Settings that no data tell, written out because they are the next ones to be changed."""
+    schedule, model = ScheduleConfig(), RecommenderConfig()  # pyright: ignore[reportCallIssue]
+    tries = "hourly after midnight, in the retailer's time zone, until the day's feed is there"
+    weeks = "weeks of labels to train on; with less history, those that there are"
+    return [
+        ProposedSetting("schedule.cron", schedule.cron, tries),
+        ProposedSetting("model.family", model.family),
+        ProposedSetting("model.label_weeks", model.label_weeks, weeks),
+    ]
+
+
+def _read_a_day(
+    settings: Settings, proposal: TransactionsProposal, engine: Backend, reader: FeedReader
+) -> tuple[int, dict[str, int]]:
+    """Read a typical day through the new settings, exactly as a night does: its lines, and the quarantined by rule."""
+    feed, day = settings.transactions, proposal.typical_day
+    days = [day] if feed.is_dated else ()
+    delivered, _ = reader.read(feed, engine=engine, columns=cleaning.source_columns(feed), days=days)
+    cleaned = cleaning.clean(
+        delivered,
+        feed,
+        timezone=settings.timezone,
+        first_day=settings.first_business_day,
+        last_day=max(day, settings.last_business_day or proposal.history.last),
+        since=day,
+        until=day,
+    )
+    return cleaned.lines.get(day, 0), {rule: n for (of, rule), n in cleaned.broken.items() if of == day}
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Errors of the engine and the file system as refusals: a person gave the files, a person can mend them."""
+    import duckdb
+    import ibis.common.exceptions
+
+    try:
+        yield
+    except NightcartError:
+        raise
+    except (duckdb.Error, ibis.common.exceptions.IbisError, OSError, ImportError, ValueError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise Refused(
+            f"The files cannot be looked at: {first}",
+            remedy="check the path and the files; `nightcart --debug init …` says more.",
+        ) from error

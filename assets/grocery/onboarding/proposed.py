@@ -1,0 +1,104 @@
+"""Settings as onboarding proposes them, each with its reason, and the TOML file that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from resources.config.feeds import FeedConfig
+
+ITEMS_IN_A_LINE = 6
+SECTIONS = {
+    "transactions": "The basket lines.",
+    "transactions.columns": "Our names for the feed's columns.",
+    "transactions.contract": "What a line and a day must satisfy; other lines go to the table transactions_quarantine.",
+    "products": "The catalogue.",
+    "products.columns": "",
+    "products.not_recommendable": "Values that rule products out, such as bags, deposits, gift cards, fuel, tobacco. By\n"
+    'product_id, category, department or brand: category = ["BAGS", "DEPOSITS"]',
+    "households": "What is known of households beside their baskets.",
+    "households.columns": "",
+    "schedule": "",
+    "model": "",
+}
+
+
+@dataclass(frozen=True)
+class ProposedSetting:
+    """A setting by its dotted path, its value (None: left out) and the reason."""
+
+    setting: str
+    value: Any
+    why: str = ""
+    is_guess: bool = False
+
+
+def under(section: str, proposed: Iterable[ProposedSetting]) -> list[ProposedSetting]:
+    """The same settings in a section of the file."""
+    return [replace(each, setting=f"{section}.{each.setting}") for each in proposed]
+
+
+def of_files(files: FeedConfig, section: str) -> list[ProposedSetting]:
+    """The settings of where the files are and how they are written; defaults are not repeated."""
+    path = files.path[0] if len(files.path) == 1 else list(files.path)
+    proposed = [ProposedSetting("path", path, "a file a day" if files.is_dated else "")]
+    for name in ("format", "delimiter", "encoding", "decimal"):
+        value = getattr(files, name)
+        if value != FeedConfig.model_fields[name].default:
+            is_guess = name == "encoding" and not value.startswith("utf")
+            proposed.append(
+                ProposedSetting(name, value, "not UTF-8; look whether its names read well" * is_guess, is_guess)
+            )
+    return under(section, proposed)
+
+
+def as_toml(proposed: Sequence[ProposedSetting]) -> str:
+    """The configuration: every setting with its reason, and what was left out as a comment."""
+    import tomlkit
+
+    by_section: dict[str, list[ProposedSetting]] = {}
+    for each in proposed:
+        by_section.setdefault(each.setting.rpartition(".")[0], []).append(each)
+    title = next(each.value for each in proposed if each.setting == "title")
+    document = tomlkit.document()
+    document.add(
+        tomlkit.comment(f"{title}, as `nightcart init` understood its files. Look through it, above all where it")
+    )
+    document.add(tomlkit.comment('says "guess". Every setting is described in resources/config/retailer.py.'))
+    document.add(tomlkit.nl())
+    for each in by_section.pop(""):
+        _add(document, each)
+    if "products" in by_section:
+        by_section["products.not_recommendable"] = []
+    tables: dict[str, Any] = {"": document}
+    for section, what in SECTIONS.items():
+        if section not in by_section:
+            continue
+        table = tomlkit.table()
+        for line in what.splitlines():
+            table.add(tomlkit.comment(line))
+        for each in by_section[section]:
+            _add(table, each)
+        parent, _, key = section.rpartition(".")
+        tables[section] = table
+        tables[parent].add(key, table)
+    return tomlkit.dumps(document)
+
+
+def _add(table: Any, proposed: ProposedSetting) -> None:
+    import tomlkit
+
+    key = proposed.setting.rpartition(".")[2]
+    why = " ".join(f"{'guess: ' * proposed.is_guess}{proposed.why}".split())
+    if proposed.value is None:
+        table.add(tomlkit.comment(f"{key} = …" + f"  # {why}" * bool(why)))
+        return
+    value = tomlkit.item(proposed.value)
+    if isinstance(proposed.value, list) and all(type(item) in (int, float) for item in proposed.value):
+        value = tomlkit.value(f"[{', '.join(f'{item:_}' for item in proposed.value)}]")  # 100_000 can be read
+    if isinstance(value, tomlkit.items.Array) and len(value) > ITEMS_IN_A_LINE:
+        value.multiline(True)
+    if why:
+        value.comment(why).trivia.comment_ws = "  "
+    table.add(key, value)

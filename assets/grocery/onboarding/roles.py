@@ -1,0 +1,169 @@
+"""Which column of the basket lines is which: candidates by their names, confirmed by their values.
+
+Each function proposes the setting of one column, from the columns that no other role has taken; None as its value means
+that there is none. A household or a product that cannot be found raises :class:`Refused`, naming what there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from assets.grocery.ingestion import cleaning
+from assets.grocery.onboarding import words
+from assets.grocery.onboarding.columns import MOSTLY, ColumnProfile, described, finite_number, one_row
+from assets.grocery.onboarding.proposed import ProposedSetting
+from assets.grocery.onboarding.words import Role, matching_columns
+from resources.config.retailer import TransactionsConfig
+from resources.errors import Refused
+
+if TYPE_CHECKING:
+    import ibis
+
+Columns = Mapping[str, ColumnProfile]
+
+NEARLY_ALL = 0.99
+MIXED_BASKETS = 0.01  # the share of lines in baskets of several households above which a column names no baskets
+EVIDENCE_PRODUCTS = 5  # products sold in different quantities from which a line's value is told from a unit's price
+
+
+def household(columns: Columns) -> ProposedSetting:
+    for column, _, is_guess in _candidates(columns, (words.HOUSEHOLD, 0), (words.HOUSEHOLD, 1)):
+        # Somebody who never comes back cannot be told from a number of the line.
+        if not column.is_measure and 2 <= column.different < MOSTLY * column.lines * column.given:
+            return ProposedSetting("household_id", column.name, column.summary, is_guess)
+    raise Refused(
+        f"No column says who bought; the others are {described(columns)}.",
+        remedy="name the column of customers, cards or households: --column household_id=NAME. Without one there is "
+        "nobody to recommend to.",
+    )
+
+
+def product(columns: Columns) -> ProposedSetting:
+    for column, role, is_guess in _candidates(columns, (words.PRODUCT, 0), (words.NAME, 0), (words.PRODUCT, 1)):
+        if not column.is_measure and column.different >= 2:
+            why = column.summary + "; products are known by their name alone" * (role is words.NAME)
+            return ProposedSetting("product_id", column.name, why, is_guess)
+    raise Refused(
+        f"No column says what was bought; the others are {described(columns)}.",
+        remedy="name the column of products: --column product_id=NAME.",
+    )
+
+
+def _candidates(columns: Columns, *attempts: tuple[Role, int]) -> Iterator[tuple[ColumnProfile, Role, bool]]:
+    """Columns that match a role, with at most so many unknown words: the column, the role, whether it is a guess."""
+    for role, max_unknown_words in attempts:
+        for name in matching_columns(role, columns, max_unknown_words=max_unknown_words):
+            yield columns[name], role, max_unknown_words > 0
+
+
+def store(columns: Columns) -> ProposedSetting:
+    for column, _, _ in _candidates(columns, (words.STORE, 0)):
+        if not column.is_measure:
+            return ProposedSetting("store_id", column.name, f"{column.different:,} different")
+    return ProposedSetting("store_id", None, "no column is called like a store")
+
+
+def basket(columns: Columns, lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> ProposedSetting:
+    """The column whose values are baskets: each of one household, and most of several lines."""
+    why = "no column is called like a basket"
+    for name in matching_columns(words.BASKET, columns):
+        with_baskets = feed.model_copy(update={"columns": feed.columns.model_copy(update={"basket_id": name})})
+        standard = cleaning.standardise(lines, with_baskets, timezone=timezone)
+        standard = standard.filter(standard.basket_id.notnull())
+        baskets = standard.group_by("business_date", "basket_id").agg(
+            lines=standard.count(), is_mixed=standard.household_id.min() != standard.household_id.max()
+        )
+        in_mixed = baskets.lines.sum(where=baskets.is_mixed)
+        counts = one_row(baskets.agg(baskets=baskets.count(), lines=baskets.lines.sum(), mixed=in_mixed))
+        if not counts["lines"]:
+            continue
+        mixed = (counts["mixed"] or 0) / counts["lines"]
+        size = counts["lines"] / counts["baskets"]
+        if mixed > MIXED_BASKETS:
+            why = f"{name} is none: {mixed:.0%} of lines share it with another household's"
+        elif size < 1.02:  # a line's own number, not a basket's
+            why = f"{name} is none: nearly every line has its own"
+        else:
+            why = f"{counts['baskets']:,} different, {size:.1f} lines each, of one household each"
+            return ProposedSetting("basket_id", name, why)
+    return ProposedSetting("basket_id", None, why)
+
+
+def quantity(columns: Columns) -> ProposedSetting:
+    why = "no column is called like a quantity"
+    money = {*matching_columns(words.LINE_TOTAL, columns), *matching_columns(words.PRICE, columns)}
+    for name in matching_columns(words.QUANTITY, columns):
+        column = columns[name]
+        # `amount` is a number of items or of money: of items when they are whole and the money stands elsewhere.
+        is_money = name in money and (column.wholes < NEARLY_ALL or money == {name})
+        if column.is_number and not is_money:
+            doubt = "whole numbers, and the money stands elsewhere" * (name in money)
+            return ProposedSetting("quantity", name, doubt, name in money)
+        if not column.is_number:
+            why = f"{name} ({column.example}) holds no numbers"
+    return ProposedSetting("quantity", None, why)
+
+
+def sales_value(columns: Columns, lines: ibis.Table, feed: TransactionsConfig) -> ProposedSetting:
+    """The column of what was paid for the line: a total grows with the quantity, the price of one does not.
+
+    `feed` has the columns of the basket and the quantity.
+    """
+    basket, quantity = feed.columns.basket_id, feed.columns.quantity
+    prices = matching_columns(words.PRICE, columns)
+    totals = [name for name in matching_columns(words.LINE_TOTAL, columns) if name not in prices]
+    why = "no column is called like a value or a price"
+    for name in [*totals, *prices]:
+        if not columns[name].is_number:
+            why = f"{name} ({columns[name].example}) holds no numbers"
+            continue
+        if basket and _is_the_baskets(lines, name, basket, feed.decimal):
+            why = f"{name} is the same on all lines of a basket: its total"
+            continue
+        growth = _growth(lines, name, quantity, feed) if quantity else None
+        if growth is not None and growth >= 0.5:
+            return ProposedSetting("sales_value", name, "grows with the quantity: the line's total")
+        if name in totals:
+            is_flat = growth is not None
+            doubt = "; it does not grow with the quantity: leave it out if it is the price of one" * is_flat
+            return ProposedSetting("sales_value", name, f"by its name{doubt}", is_flat)
+        if quantity is None:
+            why = "the price; without a quantity every line is one item"
+            return ProposedSetting("sales_value", name, why, is_guess=True)
+        why = (
+            f"{name} is the price of one item, not what was paid for the line"
+            if growth is not None
+            else f"{name} is a price, and nothing shows that it is the whole line's"
+        )
+    return ProposedSetting("sales_value", None, why)
+
+
+def _growth(lines: ibis.Table, value: str, quantity: str, feed: TransactionsConfig) -> float | None:
+    """By which power a column grows with the quantity within a product: 1 for a line's total, 0 for a unit's price.
+
+    The pooled slope of log value on log quantity; None without enough products sold in different quantities.
+    """
+    both = lines.select(
+        product=lines[feed.columns.product_id],
+        x=finite_number(lines, quantity, feed.decimal),
+        y=finite_number(lines, value, feed.decimal),
+    )
+    both = both.filter((both.x > 0) & (both.y > 0))
+    both = both.mutate(x=both.x.ln(), y=both.y.ln())
+    by_product = both.group_by("product").agg(
+        n=both.count(), x=both.x.sum(), y=both.y.sum(), xx=(both.x * both.x).sum(), xy=(both.x * both.y).sum()
+    )
+    spread = by_product.xx - by_product.x * by_product.x / by_product.n
+    shared = by_product.xy - by_product.x * by_product.y / by_product.n
+    sums = one_row(by_product.agg(spread=spread.sum(), shared=shared.sum(), products=(spread > 1e-9).sum()))
+    return sums["shared"] / sums["spread"] if (sums["products"] or 0) >= EVIDENCE_PRODUCTS else None
+
+
+def _is_the_baskets(lines: ibis.Table, value: str, basket: str, decimal: str) -> bool:
+    """Whether nearly all baskets of several lines have one value on all of them."""
+    number = finite_number(lines, value, decimal)
+    baskets = lines.group_by(basket).agg(n=lines.count(), is_one=number.min() == number.max())
+    several = baskets.filter(baskets.n > 1)
+    counts = one_row(several.agg(baskets=several.count(), one=several.is_one.mean()))
+    return counts["baskets"] >= EVIDENCE_PRODUCTS and counts["one"] > 0.95

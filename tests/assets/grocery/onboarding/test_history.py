@@ -1,0 +1,49 @@
+"""The days of a history."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from assets.grocery.onboarding.history import trading_days
+from resources.errors import Refused
+
+TODAY = dt.date(2024, 7, 1)
+
+
+def lines_a_day(first: dt.date, n: int, *, without: tuple[dt.date, ...] = (), weekdays: range = range(7)):
+    every = (first + dt.timedelta(days=day) for day in range(n))
+    return {day: 100 for day in every if day not in without and day.weekday() in weekdays}
+
+
+def test_finished_data_set_with_a_closed_day():
+    christmas = dt.date(2017, 12, 25)
+    past = trading_days(lines_a_day(dt.date(2017, 1, 1), 365, without=(christmas,)), today=TODAY)
+    assert (past.first, past.last, past.is_finished) == (dt.date(2017, 1, 1), dt.date(2017, 12, 31), True)
+    assert past.closed == (christmas,)
+
+
+def test_day_closed_in_every_year_is_closed_in_all():
+    holidays = (dt.date(2022, 12, 25), dt.date(2023, 12, 25), dt.date(2023, 5, 1))
+    past = trading_days(lines_a_day(dt.date(2022, 1, 1), 730, without=holidays), today=TODAY)
+    # 1 May 2022 was open.
+    assert past.closed == ("12-25", dt.date(2023, 5, 1))
+
+
+def test_sundays():
+    past = trading_days(lines_a_day(dt.date(2024, 6, 1), 30, weekdays=range(6)), today=TODAY)
+    assert past.closed == tuple(dt.date(2024, 6, day) for day in (2, 9, 16, 23))
+    assert past.closed_weekdays == ("Sunday",)
+    assert not past.is_finished
+
+
+def test_strays_today_and_the_future_are_not_the_history():
+    lines = lines_a_day(dt.date(2024, 5, 1), 61) | {dt.date(1970, 1, 1): 3, TODAY: 40, dt.date(2042, 1, 1): 2}
+    past = trading_days(lines, today=TODAY)
+    assert (past.first, past.last, past.strays) == (dt.date(2024, 5, 1), dt.date(2024, 6, 30), 5)
+
+
+def test_no_day_is_refused():
+    with pytest.raises(Refused, match="No line has a day before today"):
+        trading_days({}, today=TODAY)

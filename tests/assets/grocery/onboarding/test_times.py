@@ -1,0 +1,143 @@
+"""Times in a feed: columns, formats, zones."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from assets.grocery.onboarding import times
+from resources.errors import Refused
+from resources.feeds.reader import OUR_COLUMNS
+
+TODAY = dt.date(2024, 7, 1)
+
+
+@pytest.fixture
+def table(engine):
+    """A table of text columns, as FeedReader gives them."""
+
+    def make(**columns: list[str | None]):
+        import ibis
+        import pyarrow as pa
+
+        rows = len(next(iter(columns.values())))
+        text = {name: pa.array(values, pa.string()) for name, values in columns.items()}
+        lines = engine.create_table(
+            ibis.util.gen_name("look"), pa.table({**text, "source_row": list(range(1, rows + 1))}), temp=True
+        )
+        return lines.mutate(source_file=ibis.literal("a.csv"), file_date=ibis.null("date"), defect=ibis.null("string"))
+
+    return make
+
+
+def read(lines, *names, given=(), given_format=None, today=TODAY):
+    own = [name for name in lines.columns if name not in OUR_COLUMNS]
+    return times.find(lines, names or own, given=given, given_format=given_format, today=today)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["2024-01-31", "2024-02-01"], None),
+        (["2024-01-31T10:00:00", "2024-02-01T11:30:00"], None),
+        (["20240131", "20240201"], "%Y%m%d"),
+        (["31.01.2024", "01.02.2024"], "%d.%m.%Y"),
+        (["12/1/2010 8:26", "12/13/2010 14:05"], "%m/%d/%Y %H:%M"),
+        (["21-07-2015", "05-01-2015"], "%d-%m-%Y"),
+        (["31/1/24", "1/2/24"], "%d/%m/%y"),
+        (["31JAN2024", "01FEB2024"], "%d%b%Y"),
+        (["1/31/2024 8:26 PM", "2/1/2024 11:00 AM"], "%m/%d/%Y %I:%M %p"),
+        (["20240131102600", "20240201102600"], "%Y%m%d%H%M%S"),
+    ],
+)
+def test_formats(table, values, expected):
+    time, _ = read(table(date=values))
+    assert (time.columns, time.format, time.zone) == (("date",), expected, "local")
+    assert not time.is_guess
+
+
+@pytest.mark.parametrize(
+    ("value", "format_"),
+    [
+        ("2024-01-31T10:00:00+01:00", None),
+        ("2024-01-31 10:00:00 UTC", None),
+        ("2024-01-31 10:00:00 +0100", "%Y-%m-%d %H:%M:%S %z"),
+    ],
+)
+def test_offset_makes_it_an_instant(table, value, format_):
+    time, _ = read(table(bought_at=[value]))
+    assert (time.zone, time.format, time.has_time_of_day) == ("UTC", format_, True)
+
+
+def test_date_and_hour_in_two_columns(table):
+    time, _ = read(table(SHOP_DATE=["20060413", "20060414"], SHOP_HOUR=["8", "19"], SHOP_WEEK=["200607"] * 2))
+    assert (time.columns, time.format) == (("SHOP_DATE", "SHOP_HOUR"), "%Y%m%d %H")
+
+
+def test_hour_without_its_zero_is_not_used(table):
+    time, notes = read(table(date=["2024-01-31", "2024-02-01"], time=["915", "1631"]))
+    assert time.columns == ("date",)
+    assert notes == ["time (915) is not used: beside date it is no time of day."]
+
+
+def test_late_value_decides_between_day_and_month(table):
+    # The first 12 days of many months could be either; a single 25th, the last of 5,000 values, could not.
+    early = [f"{1 + n % 12}/{1 + n // 12 % 12}/{1985 + n // 144}" for n in range(5_000)]
+    time, _ = read(table(date=[*early, "7/25/2023"]))
+    assert (time.format, time.is_guess) == ("%m/%d/%Y", False)
+
+
+def test_days_that_lie_together_are_a_guess(table):
+    # 1 to 10 March, day first; month first it would be the third of ten months.
+    time, _ = read(table(date=[f"{day:02}/03/2024" for day in range(1, 11)]), today=dt.date(2025, 1, 1))
+    assert (time.format, time.is_guess) == ("%d/%m/%Y", True)
+
+
+def test_day_or_month_that_nothing_tells_is_refused(table):
+    with pytest.raises(Refused, match=r"may have the day or the month first.*--timestamp-format '%d/%m/%Y'"):
+        read(table(date=["01/02/2024"]))
+
+
+def test_given_format_settles_it(table):
+    time, _ = read(table(date=["01/02/2024"]), given_format="%m/%d/%Y")
+    assert (time.format, time.is_guess) == ("%m/%d/%Y", False)
+
+
+def test_given_format_that_does_not_fit_is_refused(table):
+    with pytest.raises(Refused, match="cannot be read as a time by"):
+        read(table(date=["2024-01-31"]), given=["date"], given_format="%d/%m/%Y")
+
+
+def test_number_of_a_day_is_no_date(table):
+    with pytest.raises(Refused, match=r"DAY \(51\) cannot be read as a date"):
+        read(table(DAY=["51", "711"]))
+
+
+def test_column_is_found_by_its_values_when_no_name_says_so(table):
+    time, _ = read(table(a=["x", "y"], moment=["2024-01-31 10:00", "2024-01-31 11:00"]))
+    assert time.columns == ("moment",)
+
+
+def test_time_is_better_than_date_and_birthday_is_neither(table):
+    lines = table(birth_date=["1980-01-01"], order_date=["2024-01-31"], order_time=["2024-01-31 10:00:00"])
+    assert read(lines)[0].columns == ("order_time",)
+
+
+@pytest.mark.parametrize(
+    "format_",
+    [
+        *("%Y-%m-%d", "%Y/%m/%d %H:%M:%S", "%Y.%m.%d", "%Y%m%d", "%Y%m%d%H%M", "%Y%m%d %H", "%Y-%m-%d %H%M%S"),
+        *("%d.%m.%Y, %H:%M", "%m/%d/%y %I:%M%p", "%d-%m-%Y %I:%M:%S %p", "%d/%m/%y %H.%M", "%d.%m.%Y %H:%M:%S.%f"),
+        *("%d-%b-%Y", "%d %b %Y %H:%M", "%d%b%y", "%d%b%Y:%H:%M:%S", "%b %d, %Y", "%B %d, %Y", "%d %B %Y %H:%M"),
+    ],
+)
+def test_format_is_among_those_derived_from_its_values(format_):
+    for at in (dt.datetime(2024, 2, 3, 4, 5, 6), dt.datetime(2023, 11, 28, 21, 45)):
+        assert format_ in times.formats_of(at.strftime(format_))
+
+
+def test_numbers_and_names_are_written_in_no_format():
+    assert not [
+        value for value in ("51", "p10", "1.50", "25-29", "1740996060000", "Tea 5") if [*times.formats_of(value)]
+    ]

@@ -1,0 +1,216 @@
+"""The settings of a feed of basket lines, and of a catalogue within it, on inputs small enough to know the answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from assets.grocery.onboarding import contract, files, masterdata, transactions
+from resources.errors import Refused
+
+TODAY = dt.date(2024, 7, 1)
+
+
+@pytest.fixture
+def understood(engine, feeds, tmp_path):
+    """What is made of files with the given contents, by name: proposed settings by path, and notes."""
+
+    def understand(contents: dict[str, str], *, timezone: str = "UTC", today: dt.date = TODAY, **given):
+        for name, content in contents.items():
+            (tmp_path / name).write_text(content, encoding="utf-8")
+        where = tmp_path / next(iter(contents)) if len(contents) == 1 else tmp_path
+        lines, source = files.read(files.find(str(where)), engine=engine, reader=feeds)
+        proposal = transactions.propose(lines, source, timezone=timezone, today=today, given=given)
+        return {each.setting: each for each in proposal.proposed}, proposal.notes
+
+    return understand
+
+
+def baskets(
+    *, days: int, first: dt.date = dt.date(2024, 3, 1), header: str = "customer,receipt,article,bought,items,paid"
+):
+    """Two households that each buy two products every day; prices grow with the quantity."""
+    lines = [header]
+    for number in range(days):
+        for household in (1, 2):
+            for product in (number % 6, number % 6 + 6):
+                quantity = (number // 6 + product) % 3 + 1
+                lines.append(
+                    f"c{household},r{household}-{number},p{product},{first + dt.timedelta(days=number)} 10:00:00,"
+                    f"{quantity},{quantity * (product + 1)}.50"
+                )
+    return "\n".join(lines) + "\n"
+
+
+def test_plain_feed(understood):
+    found, notes = understood({"sales.csv": baskets(days=50)})
+    prefix = "transactions.columns."
+    assert {name.removeprefix(prefix): f.value for name, f in found.items() if name.startswith(prefix)} == {
+        "household_id": "customer",
+        "basket_id": "receipt",
+        "product_id": "article",
+        "occurred_at": "bought",
+        "quantity": "items",
+        "sales_value": "paid",
+        "store_id": None,
+    }
+    assert found["first_business_day"].value == dt.date(2024, 3, 1)
+    assert found["last_business_day"].value == dt.date(2024, 4, 19)
+    assert found["transactions.contract.quantity"].value == [0, 100]
+    assert notes == ()
+
+
+def test_live_feed_has_no_last_day_and_no_mistakes(understood):
+    found, notes = understood({"sales.csv": baskets(days=50)}, today=dt.date(2024, 4, 19))
+    assert found["last_business_day"].value is None
+    assert found["transactions.contract.max_quarantined_share"].value == contract.LEAST_QUARANTINE
+    assert notes == ()
+
+
+def test_price_of_one_item_is_not_what_was_paid(understood):
+    header, *lines = baskets(days=30).replace("paid", "price").splitlines()
+    cells = [line.split(",") for line in lines]
+    flat = [",".join([*cell[:5], f"{int(cell[2][1:]) + 1}.50"]) for cell in cells]
+    found, _ = understood({"sales.csv": "\n".join([header, *flat])})
+    assert found["transactions.columns.sales_value"].value is None
+    assert "price of one item" in found["transactions.columns.sales_value"].why
+
+
+def test_price_that_grows_with_the_quantity_was_paid(understood):
+    found, _ = understood({"sales.csv": baskets(days=30).replace("paid", "sales_price")})
+    assert found["transactions.columns.sales_value"].value == "sales_price"
+
+
+def test_total_of_the_basket_is_not_the_lines(understood):
+    lines = [line.rpartition(",")[0] + f",{len(line.split(',')[1])}.5" for line in baskets(days=30).splitlines()[1:]]
+    found, _ = understood({"sales.csv": "\n".join(["customer,receipt,article,bought,items,total", *lines])})
+    assert found["transactions.columns.sales_value"].value is None
+    assert "its total" in found["transactions.columns.sales_value"].why
+
+
+def test_amount_is_money_when_there_is_no_other(understood):
+    found, _ = understood({"sales.csv": baskets(days=30, header="customer,receipt,article,bought,items,amount")})
+    assert found["transactions.columns.quantity"].value == "items"
+    assert found["transactions.columns.sales_value"].value == "amount"
+
+
+def test_number_of_the_line_is_no_basket(understood):
+    header, *lines = baskets(days=30, header="customer,transaction_id,article,bought,items,paid").splitlines()
+    numbered = [
+        ",".join([cell[0], f"t{place}", *cell[2:]]) for place, line in enumerate(lines) if (cell := line.split(","))
+    ]
+    found, _ = understood({"sales.csv": "\n".join([header, *numbered])})
+    assert found["transactions.columns.basket_id"].value is None
+    assert "nearly every line has its own" in found["transactions.columns.basket_id"].why
+
+
+def test_till_number_that_households_share_is_no_basket(understood):
+    text = "\n".join(line.replace("r1-", "r").replace("r2-", "r") for line in baskets(days=30).splitlines())
+    found, _ = understood({"sales.csv": text})
+    assert found["transactions.columns.basket_id"].value is None
+    assert "100% of lines share it" in found["transactions.columns.basket_id"].why
+
+
+def test_returns_are_kept_when_they_are_a_habit(understood):
+    returned = "c1,r9-1,p1,2024-03-20 12:00:00,-12,-30.00\n"
+    found, _ = understood({"sales.csv": baskets(days=50) + returned})
+    assert found["transactions.contract.quantity"].value == [-20, 100]
+    assert "no purchases" in found["transactions.contract.quantity"].why
+
+
+def test_contract_allows_what_the_worst_day_has(understood):
+    # 2 of the 6 lines of 20 March have no product.
+    broken = "c1,r9-1,,2024-03-20 12:00:00,1,3.00\n" * 2
+    found, notes = understood({"sales.csv": baskets(days=50) + broken})
+    assert found["transactions.contract.max_quarantined_share"].value == pytest.approx(1.25 * 2 / 6, abs=0.01)
+    assert any("product_id_is_given 2" in note for note in notes)
+
+
+def test_repeated_products_are_a_habit(understood):
+    header, *lines = baskets(days=30).splitlines()
+    found, _ = understood({"sales.csv": "\n".join([header, *lines, *lines[:10]])})
+    assert found["transactions.contract.is_product_once_a_basket"].value is False
+
+
+def test_files_of_other_days_than_their_lines_are_one_feed(understood):
+    header, *lines = baskets(days=3).splitlines()
+    of_day = [lines[start : start + 4] for start in (0, 4, 8)]
+    names = [f"s_2024-03-{day:02}.csv" for day in (2, 3, 4)]  # a day late
+    contents = {name: "\n".join([header, *some]) + "\n" for name, some in zip(names, of_day, strict=True)}
+    found, notes = understood(contents)
+    assert found["transactions.path"].value.endswith("/*.csv")
+    assert any("are not the days of their lines" in note for note in notes)
+
+
+def test_file_names_tell_the_day_from_the_month(understood):
+    lines = "c1,r1,a,01/02/2024,1,2.0\nc1,r1,b,01/02/2024,1,2.0\nc2,r2,a,01/02/2024,1,2.0\nc2,r2,b,01/02/2024,1,2.0\n"
+    found, _ = understood({"s_2024-02-01.csv": "customer,receipt,article,bought,items,paid\n" + lines})
+    assert found["transactions.timestamp_format"].value == "%d/%m/%Y"
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("a,receipt,article,bought,items,paid", "No column says who bought"),
+        ("customer,receipt,b,bought,items,paid", "No column says what was bought"),
+    ],
+)
+def test_what_is_needed_and_not_found_is_refused_with_what_there_is(understood, header, reason):
+    with pytest.raises(Refused, match=rf"{reason}.*paid \(.*--column"):
+        understood({"sales.csv": baskets(days=10, header=header)})
+
+
+def test_told_columns_win(understood):
+    found, _ = understood(
+        {"sales.csv": baskets(days=30, header="a,receipt,b,bought,items,paid")},
+        household_id=["a"],
+        product_id=["b"],
+        basket_id=[],
+    )
+    assert found["transactions.columns.household_id"].value == "a"
+    assert found["transactions.columns.basket_id"].value is None
+
+
+def test_told_column_that_is_not_there_is_refused(understood):
+    with pytest.raises(Refused, match="There is no column NOPE"):
+        understood({"sales.csv": baskets(days=10)}, occurred_at=["NOPE"])
+
+
+@pytest.fixture
+def described(engine, feeds, tmp_path):
+    """The catalogue of transactions whose lines have two more columns; and the notes."""
+
+    def find(extra: str, of_line, *, name: str = "sales.csv", days: int = 30):
+        header, *lines = baskets(days=days).splitlines()
+        more = [f"{line},{of_line(place, line.split(',')[2])}" for place, line in enumerate(lines)]
+        (tmp_path / name).write_text("\n".join([f"{header},{extra}", *more]) + "\n", encoding="utf-8")
+        lines, source = files.read(files.find(str(tmp_path / name)), engine=engine, reader=feeds)
+        proposal = transactions.propose(lines, source, timezone="UTC", today=TODAY, given={})
+        proposed, notes = masterdata.products_in(lines, proposal.feed, given={})
+        return {each.setting: each.value for each in proposed}, notes
+
+    return find
+
+
+def test_names_and_categories(described, tmp_path):
+    found, _ = described("description,category", lambda place, product: f"Tea {product},drinks")
+    assert found["products.path"] == f"{tmp_path}/sales.csv"
+    assert found["products.columns.product_id"] == "article"
+    assert found["products.columns.name"] == "description"
+    assert found["products.columns.category"] == "category"
+
+
+def test_what_differs_from_line_to_line_is_not_the_products(described):
+    found, _ = described("channel_type,delivery_class", lambda place, product: f"{place // 2 % 2},{place // 2 % 2}")
+    assert found == {}
+
+
+def test_a_file_a_day_cannot_be_the_catalogue(described):
+    found, notes = described(
+        "description,category", lambda place, product: f"Tea {product},drinks", name="s_2024-03-01.csv", days=1
+    )
+    assert found == {}
+    assert notes == [
+        "description and category could make a catalogue: put all products into one file, --products FILE."
+    ]
