@@ -158,13 +158,14 @@ def verify(
 
 
 def _looked_at(operations: OperationsDatabase, head: str | None) -> tuple[list[Flaw], str]:
+    from sqlalchemy import make_url
     from sqlalchemy.exc import DatabaseError
 
     try:
         return operations.flaws(head=head), operations.audit_head()
     except DatabaseError as error:
         raise Refused(
-            f"{operations.url} is no operations database, or is damaged: {error.orig}.",
+            f"{make_url(operations.url)!r} is no operations database, or is damaged: {error.orig}.",
             remedy="name a whole copy of operations.db, made while nothing was writing.",
         ) from error
 

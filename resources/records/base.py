@@ -6,6 +6,7 @@ SQLAlchemy is imported when a database is opened, not before.
 
 from __future__ import annotations
 
+import types
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -44,21 +45,15 @@ class RecordStore:
 
     @property
     def _engine(self) -> sa.Engine:
-        from resources.records import database
-
-        return database.connected(self.url)
+        return _database().connected(self.url)
 
     @staticmethod
     def _table(kind: type) -> sa.Table:
-        from resources.records import database
-
-        return database.TABLES[kind]
+        return _database().TABLES[kind]
 
     def _writing(self) -> AbstractContextManager[sa.Connection]:
         """A transaction that no other one writes in: the entries of the audit trail follow each other."""
-        from resources.records import database
-
-        return database.writing(self._engine)
+        return _database().writing(self._engine)
 
     def record(self, *records: Record) -> None:
         """Add records, of any kinds, and their entries in the audit trail: all or none of them."""
@@ -119,11 +114,9 @@ class RecordStore:
 
         `head` is what :meth:`audit_head` said once, kept elsewhere.
         """
-        from resources.records.database import KINDS
-
         rows = {}
         with self._engine.connect() as connection:
-            for kind in KINDS:
+            for kind in _database().KINDS:
                 for row in connection.execute(self._table(kind).select()).mappings():
                     rows[kind.TABLE, row["id"]] = audit.payload({name: row[name] for name in row if name != "id"})
         entries = self.trail()
@@ -149,3 +142,9 @@ class RecordStore:
         query = table.select().where(*conditions).filter_by(**equal).order_by(table.c.id.desc()).limit(last)
         rows = [dict(row) for row in connection.execute(query).mappings()]
         return [(row.pop("id"), kind(**row)) for row in reversed(rows)]
+
+
+def _database() -> types.ModuleType:
+    from resources.records import database
+
+    return database

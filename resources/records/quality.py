@@ -61,22 +61,11 @@ class VerdictStore(RecordStore):
 
         Of the days `since` … `until`; without either, of a table that has no days.
         """
-        import sqlalchemy as sa
-
-        table = self._table(Verdict)
-        wanted = (
-            table.c.partition.is_(None)
-            if since is None and until is None
-            else table.c.partition.between(since or dt.date.min, until or dt.date.max)
-        )
-        newest = (
-            sa.select(sa.func.max(table.c.id))
-            .where(table.c.subject == subject, wanted)
-            .group_by(table.c.partition, table.c.check)
-        )
+        partition = self._table(Verdict).c.partition
+        days = partition.between(since or dt.date.min, until or dt.date.max)
         with self._engine.connect() as connection:
-            found = self._read(connection, Verdict, table.c.id.in_(newest))
-        return {(verdict.partition, verdict.check): verdict for _, verdict in found}
+            verdicts = self._read(connection, Verdict, days if since or until else partition.is_(None), subject=subject)
+        return {(verdict.partition, verdict.check): verdict for _, verdict in verdicts}
 
     def overrides(self, *, now: dt.datetime) -> list[Override]:
         """The overrides that have not lapsed at `now`."""

@@ -8,42 +8,35 @@ from alembic import op
 
 revision, down_revision = "0001", None
 
-TYPES = {
-    "int": sa.Integer,
-    "float": sa.Float,
-    "bool": sa.Boolean,
-    "": sa.String,
-    "day": sa.Date,
-    "time": sa.DateTime(timezone=True),
-    "json": sa.JSON,
-}
 # Columns in order, each with its type if it is not text; `?` where it may be null.
 TABLES = {
-    "registrations": "version int, business_date day, title, identity, digest, tables json, source, mlflow_run_id, "
-    "tags json, run_id, registered_at time",
-    "promotions": "business_date day, challenger int, champion_before int?, champion_after int?, is_promoted bool, "
-    "reasons json, numbers json, kind, by, decided_at time, run_id",
-    "scorings": "business_date day, model_version int, tables json, run_id, scored_at time",
-    "publications": "made_on day, published_for day, is_carried_over bool, because, table_version int, "
-    "model_version int?, rows int, run_id, published_at time",
-    "policy_decisions": "package, subject, question json, is_allowed bool, fired json, policy_digest, run_id, "
-    "decided_at time",
-    "verdicts": "subject, partition day?, data_version, check, outcome, reason, run_id, decided_at time",
-    "overrides": "subject, partition day?, data_version, check, reason, by, expires_at time, decided_at time",
-    "signals": "business_date day, watch, level, value float?, says, details json, model_version int?, run_id, "
-    "seen_at time",
-    "wishes": "reason, by, made_at time",
-    "retraining_decisions": "business_date day, is_retraining bool, reasons json, numbers json, run_id, "
-    "decided_at time",
-    "attempts": "decision_id int, number int, run_key, outcome, reason, run_id, asked_at time, ended_at time?",
-    "arrivals": "path, digest, business_date day?, event_id, outcome, reason, seen_at time",
-    "deliveries": "business_date day, files json, columns json, rows int, broken json, content, run_id, "
-    "taken_in_at time, instead_of",
-    "made": "subject, business_date day, deliveries int, run_id, made_at time",
-    "alerts": "key, kind, happened, meaning, command, is_event bool, is_over bool, is_delivered bool, told_at time",
-    "erasures": "household, key, step, by, reason, removed json, versions json, proof json, at time",
-    "heartbeats": "name, beat_at time",
-    "audit": "kind, record_id int, payload, previous, digest",
+    "registrations": "version Integer, business_date Date, title, identity, digest, tables JSON, source, "
+    "mlflow_run_id, tags JSON, run_id, registered_at DateTime",
+    "promotions": "business_date Date, challenger Integer, champion_before Integer?, champion_after Integer?, "
+    "is_promoted Boolean, reasons JSON, numbers JSON, kind, by, decided_at DateTime, run_id",
+    "scorings": "business_date Date, model_version Integer, tables JSON, run_id, scored_at DateTime",
+    "publications": "made_on Date, published_for Date, is_carried_over Boolean, because, table_version Integer, "
+    "model_version Integer?, rows Integer, run_id, published_at DateTime",
+    "policy_decisions": "package, subject, question JSON, is_allowed Boolean, fired JSON, policy_digest, run_id, "
+    "decided_at DateTime",
+    "verdicts": "subject, partition Date?, data_version, check, outcome, reason, run_id, decided_at DateTime",
+    "overrides": "subject, partition Date?, data_version, check, reason, by, expires_at DateTime, decided_at DateTime",
+    "signals": "business_date Date, watch, level, value Float?, says, details JSON, model_version Integer?, run_id, "
+    "seen_at DateTime",
+    "wishes": "reason, by, made_at DateTime",
+    "retraining_decisions": "business_date Date, is_retraining Boolean, reasons JSON, numbers JSON, run_id, "
+    "decided_at DateTime",
+    "attempts": "decision_id Integer, number Integer, run_key, outcome, reason, run_id, asked_at DateTime, "
+    "ended_at DateTime?",
+    "arrivals": "path, digest, business_date Date?, event_id, outcome, reason, seen_at DateTime",
+    "deliveries": "business_date Date, files JSON, columns JSON, rows Integer, broken JSON, content, run_id, "
+    "taken_in_at DateTime, instead_of",
+    "made": "subject, business_date Date, deliveries Integer, run_id, made_at DateTime",
+    "alerts": "key, kind, happened, meaning, command, is_event Boolean, is_over Boolean, is_delivered Boolean, "
+    "told_at DateTime",
+    "erasures": "household, key, step, by, reason, removed JSON, versions JSON, proof JSON, at DateTime",
+    "heartbeats": "name, beat_at DateTime",
+    "audit": "kind, record_id Integer, payload, previous, digest",
 }
 INDEXED = ("business_date", "subject", "partition", "key", "digest", "decision_id")
 UNIQUE = {"attempts": ("run_key", "outcome")}
@@ -64,11 +57,12 @@ def upgrade() -> None:
         # The entries of the audit trail bring their numbers along.
         number = sa.Column("id", sa.Integer, primary_key=True, autoincrement=name != "audit")
         sa.Table(name, metadata, number, *map(_column, text.split(", ")), *unique)
-    there = {name: _columns(name) for name in sa.inspect(op.get_bind()).get_table_names()}
+    there = sa.inspect(op.get_bind())
+    known = {name: {column["name"] for column in there.get_columns(name)} for name in there.get_table_names()}
     metadata.create_all(op.get_bind())
     for table in metadata.sorted_tables:
         for column in table.columns:
-            if column.name not in there.get(table.name, table.columns):
+            if column.name not in known.get(table.name, table.columns):
                 default = OLDER.get(table.name, {}).get(column.name)
                 added = sa.Column(column.name, column.type, nullable=column.nullable, server_default=default)
                 op.add_column(table.name, added)
@@ -76,10 +70,8 @@ def upgrade() -> None:
             index.create(op.get_bind(), checkfirst=True)
 
 
-def _columns(table: str) -> set[str]:
-    return {column["name"] for column in sa.inspect(op.get_bind()).get_columns(table)}
-
-
 def _column(text: str) -> sa.Column:
     name, _, of = text.partition(" ")
-    return sa.Column(name, TYPES[of.rstrip("?")], nullable=of.endswith("?"), index=name in INDEXED)
+    of_type = getattr(sa, of.rstrip("?") or "String")
+    of_type = sa.DateTime(timezone=True) if of_type is sa.DateTime else of_type
+    return sa.Column(name, of_type, nullable=of.endswith("?"), index=name in INDEXED)
