@@ -22,6 +22,7 @@ import assets.grocery.training.assets
 import assets.grocery.training.checks
 import assets.lifecycle.checks
 from assets.grocery.partitions import settings
+from assets.quality.gates import Gates
 from orchestration.jobs import backfill, ingestion, nightly, retraining
 from orchestration.schedules import nightly_schedule
 from orchestration.sensors.alerts import tell_on_failure, watch_on_the_clock
@@ -37,13 +38,16 @@ STAGES = {
     "scoring": assets.grocery.scoring.assets,
     "monitoring": assets.grocery.monitoring.assets,
 }
-CHECKS = [
-    assets.grocery.ingestion.checks,
-    assets.grocery.features.checks,
-    assets.grocery.training.checks,
-    assets.lifecycle.checks,
-    assets.grocery.scoring.checks,
-]
+CHECKS = dg.load_asset_checks_from_modules(
+    [
+        assets.grocery.ingestion.checks,
+        assets.grocery.features.checks,
+        assets.grocery.training.checks,
+        assets.lifecycle.checks,
+        assets.grocery.scoring.checks,
+    ]
+)
+GATES = Gates.of(CHECKS)
 
 
 def build_defs(resources: Resources | None = None, **overrides: Any) -> dg.Definitions:
@@ -56,12 +60,12 @@ def build_defs(resources: Resources | None = None, **overrides: Any) -> dg.Defin
             for asset in dg.load_assets_from_modules([module], group_name=group)
         ]
         + list(dg.load_assets_from_modules([assets.grocery.lifecycle])),
-        asset_checks=dg.load_asset_checks_from_modules(CHECKS),
+        asset_checks=CHECKS,
         jobs=[nightly, retraining, ingestion, backfill],
         schedules=[nightly_schedule],
         sensors=[ingest_on_arrival, retrain_on_decision, tell_on_failure, watch_on_the_clock],
         # A run, or a tick, has a query engine of its own: one of a whole process would keep every table that was ever read.
-        resources=used.by_name() | {"tables": dg.ResourceDefinition(lambda _: replace(used.tables))},
+        resources=used.by_name() | {"gates": GATES, "tables": dg.ResourceDefinition(lambda _: replace(used.tables))},
         # A night is one process: each step of the multiprocess executor would import the libraries anew (49 s against
         # 5 s for ten trivial steps). Kubernetes isolates per step by another executor.
         executor=dg.in_process_executor,

@@ -16,7 +16,7 @@ from assets.grocery.training.metrics import LIST_KEY, METRICS, by_list, explored
 from assets.grocery.training.reference import reference
 from assets.grocery.training.slices import recalls
 from assets.lifecycle.domain import CardText, Domain, Lifecycle, Windows
-from assets.quality import gates
+from assets.quality.gates import Versions, of_days
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,10 +60,10 @@ class Grocery(Domain):
         """The newest label weeks whose seven days are over by `day`'s close."""
         return weeks.windows(day, settings)
 
-    def inputs(self, day: dt.date, work: Lifecycle) -> Mapping[str, gates.Versions]:
+    def inputs(self, day: dt.date, work: Lifecycle) -> Mapping[str, Versions]:
         """The delivered tables that label weeks are made of, and the label weeks."""
         as_of = sorted(self.windows(day, work.settings).all)
-        return {**weeks.delivered(work.tables, until=day), EXAMPLES: gates.of_days(work.tables, EXAMPLES, as_of)}
+        return {**weeks.delivered(work.tables, until=day), EXAMPLES: of_days(work.tables, EXAMPLES, as_of)}
 
     def examples(
         self, as_of: Sequence[dt.date], work: Lifecycle, *, with_keys: bool = True, version: int | None = None

@@ -29,7 +29,7 @@ from assets.lifecycle.retraining import Known, choose
 from assets.lifecycle.signals import BAD, NIGHTS_KEPT, newest, signal
 from assets.lifecycle.versions import RECIPE, SAMPLE, golden_sample, register
 from assets.partitions import ONE_DAY, days_of
-from assets.quality import gates
+from assets.quality.gates import Gates, of_days
 from assets.reporting import picture
 from resources.errors import Refused
 from resources.models.registry import CHAMPION, ModelRegistry, ModelVersion
@@ -86,6 +86,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
         registry: dg.ResourceParam[ModelRegistry],
         operations: dg.ResourceParam[OperationsDatabase],
         policy: dg.ResourceParam[Policy],
+        gates: dg.ResourceParam[Gates],
     ) -> dg.MaterializeResult:
         """Tonight's model: a version in MLflow, trained on the label windows before the holdout.
 
@@ -94,7 +95,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
         that later nights are compared with. Trained again from the same inputs it is the same model, and stays the same
         version.
         """
-        work = _work(domain, settings, tables, registry, operations, policy, context)
+        work = _work(domain, settings, tables, registry, operations, policy, gates, context)
         days = days_of(context)
         for day in days:
             gates.require(operations, domain.inputs(day, work), now=dt.datetime.now(dt.UTC))
@@ -116,6 +117,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
         registry: dg.ResourceParam[ModelRegistry],
         operations: dg.ResourceParam[OperationsDatabase],
         policy: dg.ResourceParam[Policy],
+        gates: dg.ResourceParam[Gates],
     ) -> dg.MaterializeResult:
         """Whose scores count from tonight on: the promotion, decided by the policy and put on record.
 
@@ -124,7 +126,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
         `champion` moves and the old one stays as `previous`. A night that was decided is not decided again for the same
         challenger. Until a challenger was promoted, the best of the baselines serves.
         """
-        work = _work(domain, settings, tables, registry, operations, policy, context)
+        work = _work(domain, settings, tables, registry, operations, policy, gates, context)
         records, days = [], days_of(context)
         challengers = {day: registry.challenger_of(day.isoformat()) for day in days}
         gates.require(operations, stands_on(challengers, work), now=dt.datetime.now(dt.UTC))
@@ -166,6 +168,7 @@ def _work(
     registry: ModelRegistry,
     operations: OperationsDatabase,
     policy: Policy,
+    gates: Gates,
     context: dg.AssetExecutionContext,
 ) -> Lifecycle:
     return Lifecycle(
@@ -175,6 +178,7 @@ def _work(
         registry=registry,
         operations=operations,
         policy=policy,
+        gates=gates,
         run_id=context.run.run_id,
         say=context.log.info,
     )
@@ -243,8 +247,8 @@ def _documents(
     """What is kept with a version: the reference that later nights are compared with, and the golden sample."""
 
     def may_be_used(night: dt.date) -> bool:
-        needs = {name: gates.of_days(work.tables, name, [night]) for name in work.domain.feature_tables}
-        return not gates.closed(work.operations, needs, now=dt.datetime.now(dt.UTC))
+        needs = {name: of_days(work.tables, name, [night]) for name in work.domain.feature_tables}
+        return not work.gates.closed(work.operations, needs, now=dt.datetime.now(dt.UTC))
 
     numbers = {name: estimate.as_list() for name, estimate in promised.items()}
     return {
@@ -309,6 +313,7 @@ def monitoring_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition
         registry: dg.ResourceParam[ModelRegistry],
         operations: dg.ResourceParam[OperationsDatabase],
         policy: dg.ResourceParam[Policy],
+        gates: dg.ResourceParam[Gates],
     ) -> dg.MaterializeResult:
         """Whether the night is still like what its champion was made of, and its scores worth what was promised.
 
@@ -316,7 +321,7 @@ def monitoring_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition
         alerts read them. None of them stops a night: what is broken is the gates' business. Where there is no champion
         to compare with, or a check fails, its signal is `unknown` and says why.
         """
-        work = _work(domain, settings, tables, registry, operations, policy, context)
+        work = _work(domain, settings, tables, registry, operations, policy, gates, context)
         results = [_look(watch, days_of(context), work, context) for watch in domain.watches]
         levels = {f"{result.metadata['watch'].text}_level": result.metadata["level_number"] for result in results}
         return dg.MaterializeResult(metadata=levels, check_results=results)

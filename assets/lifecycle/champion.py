@@ -10,16 +10,22 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from assets.quality import gates
-from assets.quality.gates import Gate
+from assets.quality.gates import Gate, Gates, Versions
 from resources.models.registry import CHAMPION, PREVIOUS, ModelRegistry
 from resources.records.lifecycle import PromotionRecord
 from resources.records.store import OperationsDatabase
+
+
+def _decided(days: Iterable[dt.date], *, operations: OperationsDatabase, **_: Any) -> Versions:
+    records = filter(None, (operations.promotion_as_of(day) for day in days))
+    return {record.business_date: str(record.champion_after) for record in records}
+
 
 CHAMPION_GATE = Gate(
     subject=CHAMPION,
     check="alias_is_what_was_decided",
     description="The registry's alias `champion` is the version that the ledger of promotions names.",
+    versions=_decided,
 )
 SAME_AS = "same_as"  # among a decision's numbers: the deleted version whose files the new champion has
 
@@ -116,7 +122,9 @@ def effective_promotions(
     versions = {day: str(record.champion_after) for day, (_, record) in by_day.items()}
     if not versions:
         return []
-    closed = {gate.partition for gate in gates.closed(operations, {CHAMPION_GATE.subject: versions}, now=now)}
+    closed = {
+        gate.partition for gate in Gates([CHAMPION_GATE]).closed(operations, {CHAMPION_GATE.subject: versions}, now=now)
+    }
     return [numbered for day, numbered in by_day.items() if day not in closed]
 
 

@@ -9,32 +9,36 @@ import dagster as dg
 from assets.lifecycle.champion import CHAMPION_GATE
 from assets.lifecycle.versions import load_verified
 from assets.partitions import days_of
-from assets.quality.gates import Found, Gate, gate_checks
+from assets.quality.evaluation import GateResult, gate_checks
+from assets.quality.gates import Gate
 from resources.errors import Refused
 from resources.models.registry import CHAMPION, ModelRegistry
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 
 CHALLENGER = "challenger"
-CHALLENGER_GATE = Gate(
-    subject=CHALLENGER,
-    check="version_scores_as_it_did",
-    description="The version's files can be loaded, their digest is the one on record, and they score the frozen sample "
-    "that was registered with them as they did then.",
-)
 
 
 def _challengers(days: Iterable[dt.date], *, registry: ModelRegistry, **_: Any) -> dict[dt.date | None, str]:
     return {day: str(registry.challenger_of(day.isoformat()).version) for day in days}
 
 
-@gate_checks([CHALLENGER_GATE], versions=_challengers)
+CHALLENGER_GATE = Gate(
+    subject=CHALLENGER,
+    check="version_scores_as_it_did",
+    description="The version's files can be loaded, their digest is the one on record, and they score the frozen sample "
+    "that was registered with them as they did then.",
+    versions=_challengers,
+)
+
+
+@gate_checks([CHALLENGER_GATE])
 def challenger_is_fit_to_use(
     context: dg.AssetCheckExecutionContext,
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
     registry: dg.ResourceParam[ModelRegistry],
-) -> Iterator[Found]:
+) -> Iterator[GateResult]:
     """Load the version of each day and let it score its sample; what cannot says why."""
     broken: dict[dt.date | None, str] = {}
     loaded = {}
@@ -44,25 +48,20 @@ def challenger_is_fit_to_use(
             loaded[day.isoformat()] = f"version {version.version}, {load_verified(registry, version).family()}"
         except Refused as error:
             broken[day] = error.message
-    yield Found(gate=CHALLENGER_GATE, broken=broken, metadata={"loaded": loaded})
+    yield GateResult(gate=CHALLENGER_GATE, broken=broken, metadata={"loaded": loaded, "versions_loaded": len(loaded)})
 
 
-def _champions(days: Iterable[dt.date], *, operations: OperationsDatabase, **_: Any) -> dict[dt.date | None, str]:
-    decided = filter(None, (operations.promotion_as_of(day) for day in days))
-    return {record.business_date: str(record.champion_after) for record in decided}
-
-
-@gate_checks([CHAMPION_GATE], versions=_champions)
+@gate_checks([CHAMPION_GATE])
 def champion_is_fit_to_use(
     context: dg.AssetCheckExecutionContext,
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
     registry: dg.ResourceParam[ModelRegistry],
-) -> Iterator[Found]:
+) -> Iterator[GateResult]:
     """Compare the registry's alias with the ledger's last word."""
     newest, alias = operations.promotions()[-1], registry.aliased(CHAMPION)
     differs = f"the alias points to version {alias}, the ledger says {newest.champion_after}"
-    yield Found(
+    yield GateResult(
         gate=CHAMPION_GATE,
         broken={} if alias == newest.champion_after else {newest.business_date: differs},
         metadata={"decided": str(newest.champion_after), "alias": str(alias)},

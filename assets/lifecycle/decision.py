@@ -16,7 +16,7 @@ from assets.lifecycle.evaluation import Judgement, judge
 from assets.lifecycle.model import Model
 from assets.lifecycle.promotion import PACKAGE, Candidate, DataHealth, HumanOverride, question, reasons
 from assets.lifecycle.versions import load, load_verified
-from assets.quality import gates
+from assets.quality.gates import Versions
 from resources.errors import Damaged, MadeForOtherFeatures
 from resources.records.lifecycle import PolicyDecision, PromotionRecord, Signal
 
@@ -74,7 +74,7 @@ def evaluate_candidate(
         work=work,
     )
     made_on = Candidate.of(candidate, domain).made_on or day
-    shut = gates.closed(work.operations, stands_on({made_on: candidate}, work), now=now)
+    shut = work.gates.closed(work.operations, stands_on({made_on: candidate}, work), now=now)
     inputs = DataHealth(closed_gates=[str(gate) for gate in shut], signals=_newest_signals(work.operations, until=day))
 
     def asked(missing: Sequence[str] = ()) -> dict[str, Any]:
@@ -115,9 +115,9 @@ def evaluate_candidate(
     )
 
 
-def stands_on(versions: Mapping[dt.date, ModelVersion], work: Lifecycle) -> dict[str, gates.Versions]:
+def stands_on(versions: Mapping[dt.date, ModelVersion], work: Lifecycle) -> dict[str, Versions]:
     """Whose gates must be open for versions, by the night that each was made for: all that they were learnt from."""
-    needs: dict[str, gates.Versions] = {}
+    needs: dict[str, Versions] = {}
     for day in sorted(versions):
         for subject, of in work.domain.inputs(day, work).items():
             needs[subject] = {**needs.get(subject, {}), **of}

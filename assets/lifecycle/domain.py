@@ -13,13 +13,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from assets.quality.gates import Gates, Versions
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
     from assets.lifecycle.drift import DriftReport
     from assets.lifecycle.model import Model
-    from assets.quality.gates import Versions
     from resources.models.registry import ModelRegistry
     from resources.policy.client import Policy
     from resources.records.store import OperationsDatabase
@@ -54,6 +55,7 @@ class Lifecycle:
     registry: ModelRegistry
     operations: OperationsDatabase
     policy: Policy
+    gates: Gates = field(default_factory=Gates)
     run_id: str = ""
     say: Callable[[str], object] = field(default=lambda _: None, repr=False)
 

@@ -1,8 +1,9 @@
-"""What was made from a day's lines before they were corrected: told by the deliveries on record, by their content.
+"""What was made from a day's lines before they were corrected: worked out from the deliveries on record, by their content.
 
-Whatever is made from transactions puts on record up to which delivery it knew them (:func:`made`). A day of it is stale
-when a delivery after that one has changed a day that it is made of; a day that was only taken in again, with the same
+Whatever is made from delivered lines puts on record the delivery up to which it knew them (:func:`record_made`). A day of
+it is stale when a later delivery has changed a day that it is made of; a day that was only taken in again, with the same
 lines, makes nothing stale. What is stale stays in use, for it was true when it was made: `nightcart status` lists it.
+Which days a subject is made of is the domain's to say.
 """
 
 from __future__ import annotations
@@ -12,22 +13,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from resources.records.feeds import Delivery
-from resources.records.lifecycle import PromotionRecord
 from resources.records.quality import DerivedFrom
 from resources.records.store import OperationsDatabase
 
-FEATURES, LISTS, PERFORMANCE, CHAMPION = "features", "recommendations", "realised_performance", "champion"
-# The days, up to its own, that each is made of: the whole history, or the week that lists are compared with.
-REACH: Mapping[str, int | None] = {FEATURES: None, LISTS: None, PERFORMANCE: 7, CHAMPION: None}
 
-
-def so_far(operations: OperationsDatabase) -> int:
-    """The number of the newest delivery: to be asked before any transactions are read."""
+def latest_delivery_id(operations: OperationsDatabase) -> int:
+    """The number of the newest delivery: to be asked before any lines are read."""
     newest = operations.numbered(Delivery, last=1)
     return newest[0][0] if newest else 0
 
 
-def made(
+def record_made(
     operations: OperationsDatabase, subject: str, days: Mapping[dt.date, int], *, run_id: str, now: dt.datetime
 ) -> None:
     """Put on record that `subject` was made for `days`, each from the deliveries up to a number."""
@@ -39,10 +35,10 @@ def made(
     )
 
 
-def known_to(operations: OperationsDatabase, subject: str, days: Sequence[dt.date]) -> dict[dt.date, int]:
+def delivery_watermark(operations: OperationsDatabase, subject: str, days: Sequence[dt.date]) -> dict[dt.date, int]:
     """The deliveries up to which each day of `subject` was made: what is made of it knows no more."""
-    found = {day: operations.records(DerivedFrom, subject=subject, business_date=day, last=1) for day in days}
-    return {day: records[0].deliveries for day, records in found.items() if records}
+    newest = {day: operations.records(DerivedFrom, subject=subject, business_date=day, last=1) for day in days}
+    return {day: records[0].deliveries for day, records in newest.items() if records}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,51 +50,33 @@ class Stale:
     corrected: Sequence[dt.date]
 
 
-def stale(made: Iterable[DerivedFrom], deliveries: Sequence[tuple[int, Delivery]]) -> list[Stale]:
-    """What was made from lines that are others now, by subject; `deliveries` are numbered, in order."""
+def stale(
+    made: Iterable[DerivedFrom], deliveries: Sequence[tuple[int, Delivery]], reach: Mapping[str, int | None]
+) -> list[Stale]:
+    """What was made from lines that are others now, by subject; `deliveries` are numbered, in order.
+
+    `reach` has the length in days, up to its own, of what each subject is made of; None is the whole history.
+    """
     by_day: dict[dt.date, list[tuple[int, str]]] = {}
     for number, delivery in deliveries:
-        told = by_day.setdefault(delivery.business_date, [])
-        if delivery.instead_of:  # one household's lines were erased: who knew them knows what is left
-            told[:] = [(n, delivery.content if c == delivery.instead_of else c) for n, c in told]
-        told.append((number, delivery.content))
+        contents = by_day.setdefault(delivery.business_date, [])
+        if delivery.instead_of:  # one subject's lines were erased: who knew them knows what is left
+            contents[:] = [(n, delivery.content if c == delivery.instead_of else c) for n, c in contents]
+        contents.append((number, delivery.content))
     newest = {(record.subject, record.business_date): record for record in made}  # the last of each is what is there
-    found: dict[str, dict[dt.date, set[dt.date]]] = {}
+    corrected: dict[str, dict[dt.date, set[dt.date]]] = {}
     for (subject, day), record in newest.items():
-        length = REACH[subject]
+        length = reach[subject]
         first = day - dt.timedelta(days=length - 1) if length else dt.date.min
         for of, contents in by_day.items():
-            if first <= of <= day and _known(contents, record.deliveries) != contents[-1][1]:
-                found.setdefault(subject, {}).setdefault(day, set()).add(of)
+            if first <= of <= day and _content_as_of(contents, record.deliveries) != contents[-1][1]:
+                corrected.setdefault(subject, {}).setdefault(day, set()).add(of)
     return [
         Stale(subject=subject, days=sorted(days), corrected=sorted(set().union(*days.values())))
-        for subject, days in found.items()
+        for subject, days in corrected.items()
     ]
 
 
-def _known(contents: Sequence[tuple[int, str]], until: int) -> str | None:
+def _content_as_of(contents: Sequence[tuple[int, str]], until: int) -> str | None:
     """A day's content as of a delivery; None before its first."""
     return next((content for number, content in reversed(contents) if number <= until), None)
-
-
-def of_champion(promotions: Sequence[PromotionRecord], deliveries: Sequence[tuple[int, Delivery]]) -> list[DerivedFrom]:
-    """What today's champion was trained on, as if it were on record: all that had come when it was promoted."""
-    newest = promotions[-1].champion_after if promotions else None
-    of = [record for record in promotions if record.champion_after == newest][:1]
-    return [
-        DerivedFrom(
-            subject=CHAMPION,
-            business_date=record.business_date,
-            deliveries=max((n for n, delivery in deliveries if delivery.taken_in_at <= record.decided_at), default=0),
-            run_id=record.run_id,
-            made_at=record.decided_at,
-        )
-        for record in of
-    ]
-
-
-def on_record(operations: OperationsDatabase) -> list[Stale]:
-    """What is stale now."""
-    deliveries = operations.numbered(Delivery)
-    records = [*operations.records(DerivedFrom), *of_champion(operations.promotions(), deliveries)]
-    return stale(records, deliveries)

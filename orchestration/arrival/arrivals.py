@@ -184,7 +184,7 @@ class Receiver:
 
     def _rows(self, file: LandedFile) -> int:
         """How many lines the file has, read to its end as the feed; raises :class:`Refused` where that cannot be done."""
-        good = last_good_delivery(self.operations, before=file.day)
+        good = last_good_delivery(self.operations, self.settings.transactions, before=file.day)
         try:
             lines, (read,) = read_delivery([self._kept(file)], self.settings, self.feeds, self.tables, good=good)
             given = [lines[name].count().name(f"given_{place}") for place, name in enumerate(read.columns)]

@@ -25,6 +25,7 @@ def lifecycle(**changes: Any) -> Lifecycle:
     """The retailer's model lifecycle, worked on by a person."""
     from assets.grocery.domain import GROCERY
     from assets.lifecycle.domain import Lifecycle
+    from orchestration.definitions import GATES
 
     bundle = adapters()
     return Lifecycle(
@@ -34,6 +35,7 @@ def lifecycle(**changes: Any) -> Lifecycle:
         registry=bundle.registry,
         operations=bundle.operations,
         policy=bundle.policy,
+        gates=GATES,
         **changes,
     )
 

@@ -11,7 +11,9 @@ import typer
 if TYPE_CHECKING:
     import dagster as dg
 
-    from assets.privacy.erasure import Forgotten, Reached, Seen
+    from assets.privacy.find import ErasureReport
+    from assets.privacy.personal_data import ErasureScope
+    from assets.privacy.proof import Erased
 
 SHOWN = 10  # files of others; the rest is counted
 
@@ -28,67 +30,67 @@ def forget(
 
     Examples: `nightcart forget 1510 --dry-run`, `nightcart forget 1510 --reason "asked by letter, case 88"`
     """
-    from assets.privacy import erasure
-    from orchestration import definitions  # noqa: F401  # where it is imported, the gates are known
+    from assets.privacy.find import find
+    from assets.privacy.proof import erase, refuse_nobody
     from orchestration.cli.launch import console, instance
 
-    household, reached = household.strip(), _reached()
+    household, scope = household.strip(), _scope()
     if dry_run:
-        seen = erasure.look(household, reached)
-        erasure.refuse_nobody(household, seen)
-        _show(seen, {held.table: held.rows for held in seen.tables}, "to remove")
+        report = find(household, scope)
+        refuse_nobody(household, report, scope.data.subject)
+        _show(report, {hits.table: hits.rows for hits in report.tables}, "to remove")
         console.print("Nothing was changed.")
-        _not_ours(seen, reached)
+        _not_ours(report, scope)
         return
     with instance() as found:
-        done = erasure.forget(
+        done = erase(
             household,
             by=getpass.getuser(),
             reason=reason,
             now=dt.datetime.now(dt.UTC),
-            reached=reached,
+            scope=scope,
             under_way=lambda: _under_way(found),
             say=lambda line: console.print(f"  [dim]{line}[/]"),
         )
-    _show(done.seen, done.removed, "removed")
+    _show(done.report, done.removed, "removed")
     _conclude(done)
-    _not_ours(done.seen, reached)
+    _not_ours(done.report, scope)
 
 
-def _conclude(done: Forgotten) -> None:
+def _conclude(done: Erased) -> None:
     from orchestration.cli.launch import console
 
-    files = sum(held.files for held in done.seen.tables)
+    files = sum(hits.files for hits in done.report.tables)
     before = f" It was forgotten on {done.before.at:%Y-%m-%d} already." if done.before else ""
     console.print(
         f"[green]✓[/] No row of it is left in {files:,} files, nor in any log or kept copy.{before} No feed brings it back."
     )
-    if done.seen.records:
+    if done.report.records:
         console.print(
-            f"[yellow]![/] {done.seen.records:,} records of the audit trail quote it in a reason; sealed as they are, they "
+            f"[yellow]![/] {done.report.records:,} records of the audit trail quote it in a reason; sealed as they are, they "
             "cannot be changed. `nightcart audit show --json` has them."
         )
-    for path in done.seen.texts:
+    for path in done.report.texts:
         console.print(f"[yellow]![/] The history of runs and models quotes it: {path}", soft_wrap=True)
 
 
-def _not_ours(seen: Seen, reached: Reached) -> None:
+def _not_ours(report: ErasureReport, scope: ErasureScope) -> None:
     """What nobody but the retailer can delete."""
     from rich.markup import escape
 
     from orchestration.cli.launch import console
 
     console.print("Not ours to delete:")
-    for path, lines in list(seen.not_ours.items())[:SHOWN]:
+    for path, lines in list(report.not_ours.items())[:SHOWN]:
         console.print(f"  {escape(path)}: {lines:,} lines of it", soft_wrap=True)
-    if more := len(seen.not_ours) - SHOWN:
+    if more := len(report.not_ours) - SHOWN:
         console.print(f"  and {more:,} more files" if more > 0 else "", end="\n" if more > 0 else "")
-    if not seen.not_ours:
+    if not report.not_ours:
         console.print("  no delivered file that is there now has it")
-    console.print(f"  backups of {reached.state}, wherever they are kept", soft_wrap=True)
+    console.print(f"  backups of {scope.state}, wherever they are kept", soft_wrap=True)
 
 
-def _show(seen: Seen, rows: dict[str, int], what: str) -> None:
+def _show(report: ErasureReport, rows: dict[str, int], what: str) -> None:
     from rich import box
     from rich.table import Table
 
@@ -97,10 +99,10 @@ def _show(seen: Seen, rows: dict[str, int], what: str) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("table", what, "files", "found now", "in its log"):
         table.add_column(column, justify="left" if column == "table" else "right", no_wrap=True)
-    for held in seen.tables:
-        numbers = (rows.get(held.table, 0), held.files, held.rows + held.old, held.mentions)
-        table.add_row(held.table, *(f"{number:,}" for number in numbers))
-    table.add_row("the raw store", "", "", f"{seen.copies:,}", "")
+    for hits in report.tables:
+        numbers = (rows.get(hits.table, 0), hits.files, hits.rows + hits.old, hits.mentions)
+        table.add_row(hits.table, *(f"{number:,}" for number in numbers))
+    table.add_row("the raw store", "", "", f"{report.copies:,}", "")
     console.print(table)
 
 
@@ -114,16 +116,18 @@ def _under_way(found: dg.DagsterInstance) -> str | None:
     return runs[0].run_id if runs else None
 
 
-def _reached() -> Reached:
-    from assets.privacy.erasure import Reached
+def _scope() -> ErasureScope:
+    from assets.grocery.personal_data import personal_data
+    from assets.privacy.personal_data import ErasureScope
     from orchestration.cli.adapters import adapters
+    from orchestration.definitions import GATES
     from resources import home
     from resources.tables.store import TableStore
 
     state = home.state()
     kept = state / "benchmark" / "tables"  # label weeks that `nightcart benchmark quality` has made
-    return Reached(
-        settings=adapters().settings,
+    return ErasureScope(
+        data=personal_data(adapters().settings, GATES),
         tables=adapters().tables,
         operations=adapters().operations,
         raw=adapters().feeds.raw,

@@ -136,8 +136,7 @@ def override(
 
 
 def _gate(subject: str, check_name: str) -> Gate:
-    import orchestration.definitions  # noqa: F401  # where it is imported, the gates are known
-    from assets.quality.gates import GATES
+    from orchestration.definitions import GATES
 
     if subject not in GATES:
         raise Refused(f"Nothing called {subject} is checked.", remedy=f"it is one of {', '.join(sorted(GATES))}.")
@@ -152,7 +151,6 @@ def _to_override(gate: Gate, day: dt.date | None) -> Verdict:
 
     Raises :class:`Refused` when there is none, or when what it judged has changed since.
     """
-    from assets.quality import gates
     from orchestration.cli.adapters import adapters
     from resources.records.quality import Verdict
 
@@ -163,7 +161,7 @@ def _to_override(gate: Gate, day: dt.date | None) -> Verdict:
     verdicts = operations.verdicts(gate.subject, since=since, until=day)
     of_the_gate = {partition: verdict for (partition, name), verdict in verdicts.items() if name == gate.check}
     shut = [verdict for verdict in of_the_gate.values() if verdict.outcome != Verdict.PASSED]
-    look = f"`nightcart check {gate.asset or gate.subject}{f' --from {day} --to {day}' if day else ''}`"
+    look = f"`nightcart check {gate.asset_key}{f' --from {day} --to {day}' if day else ''}`"
     what = f"{gate.check} of {gate.subject}{f' of {day}' if day else ''}"
     if not of_the_gate:
         raise Refused(f"There is no verdict of {what}: it has never looked.", remedy=f"{look} makes it look.")
@@ -171,7 +169,7 @@ def _to_override(gate: Gate, day: dt.date | None) -> Verdict:
         raise Refused(f"The newest verdict of {what} is that it passed.", remedy="nothing has to be overridden.")
     verdict = max(shut, key=lambda each: each.partition or dt.date.min)
     days = [verdict.partition] if verdict.partition else []
-    if gates.present(gate.subject, days, **adapters().by_name()).get(verdict.partition) != verdict.data_version:
+    if gate.present(days, **adapters().by_name()).get(verdict.partition) != verdict.data_version:
         raise Refused(
             f"{gate.subject}{f' of {verdict.partition}' if verdict.partition else ''} has changed since {gate.check} "
             "looked at it.",

@@ -19,7 +19,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from assets.quality.gates import GATES, Gate, closed, present
 from orchestration import definitions
 from orchestration.cli.adapters import adapters
 from orchestration.jobs import night_selection
@@ -32,6 +31,8 @@ from resources.records.lifecycle import Attempt
 
 if TYPE_CHECKING:
     from dagster import AssetKey
+
+    from assets.quality.gates import Gates
 
 console = Console(highlight=False)
 
@@ -138,11 +139,11 @@ def undone(
 
 def gates_of(asset: AssetKey) -> list[str]:
     """The checks of an asset that stop what is downstream."""
-    return [gate.check for each in GATES.values() for gate in each if _is_of(gate, asset)]
+    return [gate.check for gates in _gates_of(asset).values() for gate in gates]
 
 
-def _is_of(gate: Gate, asset: AssetKey) -> bool:
-    return (gate.asset or gate.subject) == asset.to_user_string()
+def _gates_of(asset: AssetKey) -> Gates:
+    return definitions.GATES.of_asset(asset.to_user_string())
 
 
 def _done(found: dg.DagsterInstance, attempts: Sequence[dg.DagsterRun], day: dt.date) -> dict[AssetKey, set[str]]:
@@ -161,9 +162,9 @@ def _done(found: dg.DagsterInstance, attempts: Sequence[dg.DagsterRun], day: dt.
     operations, now = adapters().operations, dt.datetime.now(dt.UTC)
     done = {}
     for asset in made:
-        subjects = {subject for subject, each in GATES.items() if any(_is_of(gate, asset) for gate in each)}
-        needs = {subject: present(subject, [day], **adapters().by_name()) for subject in subjects}
-        shut = {each.gate.check for each in closed(operations, needs, now=now)}
+        gates = _gates_of(asset)
+        needs = {subject: of_subject[0].present([day], **adapters().by_name()) for subject, of_subject in gates.items()}
+        shut = {each.gate.check for each in gates.closed(operations, needs, now=now)}
         done[asset] = set(gates_of(asset)) - shut
     return done
 

@@ -606,24 +606,24 @@ def _arrivals(advice: list[str]) -> None:
 
 def _stale(advice: list[str]) -> None:
     """What was made before a day that it is made of was corrected."""
-    from assets.quality import staleness
+    from assets.grocery.staleness import CHAMPION, FEATURES, stale_now
 
-    for found in staleness.on_record(adapters().operations):
+    for found in stale_now(adapters().operations):
         first, last = min(found.days), max(found.days)
         days = str(first) if first == last else f"{first} … {last}"
         said = (
             f"Stale: {found.subject} of {days}, made before {listed(found.corrected)} had the lines that it has now: "
         )
-        if found.subject == staleness.CHAMPION:
+        if found.subject == CHAMPION:
             advice.append(f"{said}the next training learns from them.")
         else:
-            assets = "group:features" if found.subject == staleness.FEATURES else found.subject
+            assets = "group:features" if found.subject == FEATURES else found.subject
             advice.append(f"{said}`nightcart backfill --from {first} --to {last} --assets {assets} --force`.")
 
 
 def _erasures(advice: list[str]) -> None:
     """Households that are to be forgotten and are not: who they are is on no record."""
-    from assets.privacy.erasure import pending
+    from assets.privacy.proof import pending
 
     for asked in pending(adapters().operations):
         advice.append(

@@ -1,4 +1,4 @@
-"""Which lines of a delivered file name a household, and how they are taken out of a kept copy of it.
+"""Which lines of a delivered file name a person, and how they are taken out of a kept copy of it.
 
 A line of a text file that does not fit its header names whoever stands anywhere in it.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-Is = Callable[[str], bool]
+Matches = Callable[[str], bool]
 # Nothing may be lost of bytes that are none of the encoding.
 AS_IT_IS: dict[str, Any] = {"errors": "surrogateescape", "newline": ""}
 
@@ -41,14 +41,14 @@ def tokens(line: str, delimiter: str) -> set[str]:
 
     The feed's own delimiter or any other: that it is another may be what is wrong with the line.
     """
-    found = {token.strip(" \t\r\n\"'") for each in {delimiter, *",;|\t"} for token in line.split(each)}
+    parts = {token.strip(" \t\r\n\"'") for each in {delimiter, *",;|\t"} for token in line.split(each)}
     with contextlib.suppress(csv.Error):
-        found |= {token.strip() for fields in csv.reader([line], delimiter=delimiter) for token in fields}
-    return found
+        parts |= {token.strip() for fields in csv.reader([line], delimiter=delimiter) for token in fields}
+    return parts
 
 
-def count(content: IO[bytes], name: str, files: FeedConfig, column: str, is_it: Is) -> int:
-    """How many lines of a file name a household in `column`; none in a file without it."""
+def count(content: IO[bytes], name: str, files: FeedConfig, column: str, matches: Matches) -> int:
+    """How many lines of a file name a person in `column`; none in a file without it."""
     if _is_parquet(name, files):
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -58,56 +58,60 @@ def count(content: IO[bytes], name: str, files: FeedConfig, column: str, is_it: 
             if column not in opened.schema_arrow.names:
                 return 0
             groups = (opened.read_row_group(n, columns=[column]) for n in range(opened.num_row_groups))
-            return sum(_compute().sum(_mask(group[column], is_it)).as_py() or 0 for group in groups)
+            return sum(_compute().sum(_mask(group[column], matches)).as_py() or 0 for group in groups)
         except pa.ArrowInvalid:
             return 0
     try:
         with _opened(content, name) as raw:
             text = io.TextIOWrapper(raw, encoding=files.encoding, **AS_IT_IS)
-            return sum(n for _, n in _judged(text, files.delimiter, column, is_it))
+            return sum(n for _, n in _judged(text, files.delimiter, column, matches))
     except (EOFError, gzip.BadGzipFile):
         return 0
 
 
-def blank(copies: Sequence[Path], files: FeedConfig, column: str, is_it: Is) -> int:
-    """Empty the lines that name a household, in copies of delivered files; returns how many.
+def count_in(copy: Path, files: FeedConfig, column: str, matches: Matches) -> int:
+    """:func:`count` of a kept copy."""
+    with open(copy, "rb") as content:
+        return count(content, copy.name, files, column, matches)
+
+
+def redact(copies: Sequence[Path], files: FeedConfig, column: str, matches: Matches) -> int:
+    """Empty the lines that name a person, in copies of delivered files; returns how many.
 
     All other lines keep their bytes and their number. A copy is replaced whole or not at all; what was made of it in
     another encoding goes, for it is made again when it is needed.
     """
-    blanked = 0
+    redacted = 0
     for copy in copies:
-        with open(copy, "rb") as content:
-            found = count(content, copy.name, files, column, is_it)
-        if found:
-            blanked += found
+        if n := count_in(copy, files, column, matches):
+            redacted += n
             with tempfile.NamedTemporaryFile(dir=copy.parent, prefix=".part-", delete=False) as part:
                 try:
-                    _write_blanked(copy, part, files, column, is_it)
+                    _write_redacted(copy, part, files, column, matches)
                     part.close()
                     os.replace(part.name, copy)
                 finally:
                     Path(part.name).unlink(missing_ok=True)
             for made_of_it in copy.parent.glob(f"from-*/{glob.escape(copy.name)}"):
                 made_of_it.unlink()
-    return blanked
+    return redacted
 
 
-def _write_blanked(copy: Path, part: IO[bytes], files: FeedConfig, column: str, is_it: Is) -> None:
+def _write_redacted(copy: Path, part: IO[bytes], files: FeedConfig, column: str, matches: Matches) -> None:
     with open(copy, "rb") as content:
         if _is_parquet(copy.name, files):
             import pyarrow.parquet as pq
 
-            _blank_parquet(pq.ParquetFile(content), part, column, is_it)
+            _redact_parquet(pq.ParquetFile(content), part, column, matches)
             return
         packed = gzip.GzipFile(fileobj=part, mode="wb") if copy.name.endswith(".gz") else contextlib.nullcontext(part)
         with _opened(content, copy.name) as raw, packed as target:
             text = io.TextIOWrapper(raw, encoding=files.encoding, **AS_IT_IS)
-            for line, _ in _judged(text, files.delimiter, column, is_it):
+            for line, _ in _judged(text, files.delimiter, column, matches):
                 target.write(line.encode(files.encoding, errors="surrogateescape"))
 
 
-def _blank_parquet(opened: pq.ParquetFile, part: IO[bytes], column: str, is_it: Is) -> None:
+def _redact_parquet(opened: pq.ParquetFile, part: IO[bytes], column: str, matches: Matches) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -117,17 +121,17 @@ def _blank_parquet(opened: pq.ParquetFile, part: IO[bytes], column: str, is_it: 
     with pq.ParquetWriter(part, schema) as writer:
         for number in range(opened.num_row_groups):
             group = opened.read_row_group(number)
-            theirs = _mask(group[column], is_it)
+            theirs = _mask(group[column], matches)
             columns = [_compute().if_else(theirs, pa.scalar(None, values.type), values) for values in group.columns]
             writer.write_table(pa.table(columns, schema=schema))
 
 
-def _mask(values: pa.ChunkedArray, is_it: Is) -> pa.ChunkedArray:
+def _mask(values: pa.ChunkedArray, matches: Matches) -> pa.ChunkedArray:
     import pyarrow as pa
 
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
-    named = [value for value in values.unique().to_pylist() if value is not None and is_it(as_text(value))]
+    named = [value for value in values.unique().to_pylist() if value is not None and matches(as_text(value))]
     return _compute().is_in(values, value_set=pa.array(named, values.type))
 
 
@@ -138,7 +142,7 @@ def _compute() -> Any:
     return pyarrow.compute
 
 
-def _judged(text: IO[str], delimiter: str, column: str, is_it: Is) -> Iterator[tuple[str, int]]:
+def _judged(text: IO[str], delimiter: str, column: str, matches: Matches) -> Iterator[tuple[str, int]]:
     """The file's lines, without what names a household, each with the number of its lines that did."""
     records = _records(text, delimiter)
     header, first = next(records, ([], ""))
@@ -149,12 +153,12 @@ def _judged(text: IO[str], delimiter: str, column: str, is_it: Is) -> Iterator[t
         if place is None:
             yield lines, 0
         elif len(fields) == len(names):
-            found = is_it(fields[place].strip())
-            yield (_ending(lines) * lines.count("\n") if found else lines), int(found)
+            is_theirs = matches(fields[place].strip())
+            yield (_ending(lines) * lines.count("\n") if is_theirs else lines), int(is_theirs)
         else:
             for line in lines.splitlines(keepends=True):
-                found = any(map(is_it, tokens(line, delimiter)))
-                yield (_ending(line) if found else line), int(found)
+                is_theirs = any(map(matches, tokens(line, delimiter)))
+                yield (_ending(line) if is_theirs else line), int(is_theirs)
 
 
 def _ending(line: str) -> str:

@@ -47,3 +47,5 @@ class Delivery(Record, table="deliveries"):
     run_id: str
     taken_in_at: dt.datetime
     instead_of: str = ""
+
+    NO_LINES: ClassVar = "no lines"  # the content of a day without any

@@ -1,6 +1,6 @@
 """What lies below a table, whatever its log says of it: the files of all versions, and the texts of the log itself.
 
-For the one who has to know that something is nowhere any more (`assets.privacy.erasure`). Everything else reads tables through
+For the one who has to know that something is nowhere any more (`assets.privacy`). Everything else reads tables through
 `resources.tables.store`.
 """
 
@@ -98,7 +98,7 @@ def _texts(name: str, value: Any) -> Iterator[tuple[str, str]]:
         yield name, value
 
 
-def cut_off(tables: TableStore, table: str) -> None:
+def purge_history(tables: TableStore, table: str) -> None:
     """Leave nothing but the newest version: no older one can be read again, and the numbers go on.
 
     For whoever has the store alone (:meth:`TableStore.alone`). The files first, then the log, of which the newest

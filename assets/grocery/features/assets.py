@@ -11,6 +11,7 @@ from assets.failures import explained
 from assets.grocery.features import definitions
 from assets.grocery.features.tables import FEATURES_OF, TABLES
 from assets.grocery.partitions import HISTORY, business_days
+from assets.grocery.staleness import FEATURES
 from assets.grocery.tables import (
     BUSINESS_DATE,
     CATEGORY_AFFINITY,
@@ -23,7 +24,8 @@ from assets.grocery.tables import (
     TRANSACTIONS,
 )
 from assets.partitions import days_of
-from assets.quality import gates, staleness
+from assets.quality.gates import Gates, history, whole
+from assets.quality.staleness import latest_delivery_id, record_made
 from assets.reporting import OWNERS, columns, lineage, report_days, written
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
@@ -81,17 +83,18 @@ def features(  # Dagster takes no tuple[MaterializeResult, ...]
     context: dg.AssetExecutionContext,
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
+    gates: dg.ResourceParam[Gates],
 ):
     """Build the five tables of each day of the run, one day after the other."""
     import ibis
 
-    days, commits, known = days_of(context), {}, staleness.so_far(operations)
+    days, commits, known = days_of(context), {}, latest_delivery_id(operations)
     gates.require(
         operations,
         {
-            TRANSACTIONS: gates.history(tables, TRANSACTIONS, until=days[-1]),
-            PRODUCTS: gates.whole(tables, PRODUCTS),
-            OFFERS: gates.whole(tables, OFFERS),
+            TRANSACTIONS: history(tables, TRANSACTIONS, until=days[-1]),
+            PRODUCTS: whole(tables, PRODUCTS),
+            OFFERS: whole(tables, OFFERS),
         },
         now=dt.datetime.now(dt.UTC),
     )
@@ -102,7 +105,7 @@ def features(  # Dagster takes no tuple[MaterializeResult, ...]
         for name, table in built.by_name().items():
             commits[name] = tables.replace_days(name, table.mutate(business_date=ibis.literal(day)), days=[day])
     made = dict.fromkeys(days, known)
-    staleness.made(operations, staleness.FEATURES, made, run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
+    record_made(operations, FEATURES, made, run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
     for name, commit in commits.items():
         report_days(context, commit, days, asset=name)
     return tuple(

@@ -7,7 +7,8 @@ import dagster as dg
 from assets.grocery.features.tables import TABLES
 from assets.grocery.tables import CATEGORY_AFFINITY, HOUSEHOLD, HOUSEHOLD_PRODUCT, SUBCATEGORY_AFFINITY
 from assets.partitions import days_of
-from assets.quality.gates import Found, Gate, gate_checks
+from assets.quality.evaluation import GateResult, gate_checks
+from assets.quality.gates import Gate
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 
@@ -39,7 +40,7 @@ def features_are_fit_to_use(
     context: dg.AssetCheckExecutionContext,
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
-) -> Iterator[Found]:
+) -> Iterator[GateResult]:
     """Count repeated rows and look for ages below zero, day by day."""
     days = days_of(context)
     for name, table in TABLES.items():
@@ -47,7 +48,7 @@ def features_are_fit_to_use(
         groups = rows.group_by("business_date", *table.key).agg(rows=rows.count())
         twice = groups.filter(groups.rows > 1)
         repeated = twice.group_by("business_date").agg(rows=twice.count()).to_pyarrow().to_pylist()
-        yield Found(
+        yield GateResult(
             gate=UNIQUE[name],
             broken={
                 row["business_date"]: f"{row['rows']:,} {' and '.join(table.key)} stand there twice" for row in repeated
@@ -60,7 +61,7 @@ def features_are_fit_to_use(
         broken = {
             row["business_date"]: row["lowest"] for row in lowest if row["lowest"] is not None and row["lowest"] < 0
         }
-        yield Found(
+        yield GateResult(
             gate=PAST[name],
             broken={day: f"{column} is {value:g}: something from after the close" for day, value in broken.items()},
             metadata={

@@ -9,16 +9,19 @@ import dagster as dg
 from assets.failures import RETRY_OUTSIDE, explained
 from assets.grocery.ingestion import contract, deliveries
 from assets.grocery.ingestion.offers import VERSION as OFFERS_VERSION
+from assets.grocery.ingestion.profile import expectations
+from assets.grocery.ingestion.suppressed import without_suppressed
 from assets.grocery.partitions import business_days, fresh_by, last_day, settings
 from assets.grocery.tables import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TABLES, TRANSACTIONS
 from assets.partitions import days_of
-from assets.privacy import suppression as erased
-from assets.quality import gates
+from assets.privacy.suppression import suppression_list
+from assets.quality.gates import good_days
 from assets.reporting import OWNERS, columns, picture, report_days, written
-from resources.config.retailer import OffersConfig, Settings
+from resources import home
+from resources.config.retailer import OffersConfig, Settings, TransactionsConfig
 from resources.errors import FeedMissing, FeedRefused
-from resources.feeds import redaction as delivered_files
 from resources.feeds.reader import ColumnsMissing, FeedFile, FeedReader
+from resources.feeds.redaction import redact
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.engine import content_digest, content_digests
@@ -29,8 +32,6 @@ if TYPE_CHECKING:
     import ibis
 
     from assets.grocery.ingestion.cleaning import Cleaned
-
-NO_LINES = "no lines"  # the content of a day without any
 
 
 @dg.asset(
@@ -68,11 +69,11 @@ def transactions(
     if not open_days:
         return _closed(context, days, tables, operations)
 
-    good = last_good_delivery(operations, before=days[0])
+    good = last_good_delivery(operations, feed, before=days[0])
     kept = feeds.keep(feed, days=open_days, landing_place=settings.landing)
     context.log.info(f"Judging the lines of {listed([file.name for file in kept])}")
     delivered, files = read_delivery(kept, settings, feeds, tables, good=good)
-    forgotten = erased.on_record(operations)
+    suppressed = suppression_list(operations, file=home.erasure_key())
     cleaned = cleaning.clean(
         delivered,
         feed,
@@ -83,7 +84,7 @@ def transactions(
         until=days[-1],
         landed=[file.day for file in files if file.day],
     )
-    cleaned = erased.without(cleaned, feed, forgotten)
+    cleaned = without_suppressed(cleaned, feed, suppressed)
     # The quarantine first: when a day is refused, its lines can be looked at there.
     quarantine = tables.replace_days(QUARANTINE, cleaned.quarantine, days=days, undated=not feed.is_dated)
     _refuse_days_without_lines(cleaned, open_days, feed_path=" or ".join(feed.path), good=good)
@@ -106,22 +107,22 @@ def transactions(
             "lines_a_day": picture(pictures.lines_a_day(commit.rows_by_day, until=days[-1])),
         },
     )
-    if forgotten:
-        delivered_files.blank([file.copy for file in kept], feed, feed.columns.household_id, forgotten.has)
+    if suppressed:
+        redact([file.copy for file in kept], feed, feed.columns.household_id, suppressed.has)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(content_digest(lines)),
         metadata={
             **written(commit, tables),
             "quarantined_rows": sum(cleaned.broken.values()),
             "quarantine_version": quarantine.version,
-            **({"rows_of_forgotten_households": sum(cleaned.erased.values())} if forgotten else {}),
+            **({"rows_of_forgotten_households": sum(cleaned.erased.values())} if suppressed else {}),
         },
     )
 
 
-def last_good_delivery(operations: OperationsDatabase, *, before: dt.date) -> Delivery | None:
+def last_good_delivery(operations: OperationsDatabase, feed: TransactionsConfig, *, before: dt.date) -> Delivery | None:
     """What came on the latest day before `before` that had lines and whose gates all passed."""
-    for day in gates.good_days(operations, TRANSACTIONS, before=before):
+    for day in good_days(operations, TRANSACTIONS, expectations(feed), before=before):
         if (found := operations.records(Delivery, business_date=day, last=1)) and found[0].rows:
             return found[0]
     return None
@@ -162,7 +163,7 @@ def _as_delivered(
                 columns={name: kind for file in own for name, kind in file.columns.items()},
                 rows=cleaned.lines.get(day, 0) if cleaned else 0,
                 broken={rule: n for (of, rule), n in cleaned.broken.items() if of == day} if cleaned else {},
-                content=contents.get(day, NO_LINES),
+                content=contents.get(day, Delivery.NO_LINES),
                 run_id=run_id,
                 taken_in_at=now,
             )
@@ -280,26 +281,28 @@ def households(
     from assets.grocery.ingestion import catalogue
 
     repeated = broken = 0
-    forgotten, kept = erased.on_record(operations), []
-    if settings.households:
-        key = settings.households.columns.household_id
-        delivered, kept = feeds.read(settings.households, engine=tables.engine, columns=[key])
-        rows, repeated = catalogue.households(delivered, settings.households), catalogue.repeated(delivered, key)
+    feed, kept, key = settings.households, [], ""
+    suppressed = suppression_list(operations, file=home.erasure_key())
+    if feed:
+        key = feed.columns.household_id
+        delivered, kept = feeds.read(feed, engine=tables.engine, columns=[key])
+        rows, repeated = catalogue.households(delivered, feed), catalogue.repeated(delivered, key)
         broken = catalogue.broken(delivered)
     else:
         rows = catalogue.no_households(tables.engine)
-    rows, left_out = erased.without_households(rows.cache(), forgotten)
+    rows = rows.cache()
+    left_out = suppressed.among(rows, "household_id")
+    rows = rows.filter(rows.household_id.notin(left_out)) if left_out else rows
     commit = tables.replace(HOUSEHOLDS, rows)
-    if settings.households and forgotten:
-        copies = [file.copy for file in kept]
-        delivered_files.blank(copies, settings.households, settings.households.columns.household_id, forgotten.has)
+    if feed and suppressed:
+        redact([file.copy for file in kept], feed, key, suppressed.has)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(content_digest(rows)),
         metadata={
             **written(commit, tables),
             "repeated_rows_left_out": repeated,
             "broken_lines_left_out": broken,
-            **({"rows_of_forgotten_households": left_out} if forgotten else {}),
+            **({"rows_of_forgotten_households": len(left_out)} if suppressed else {}),
             "dagster/column_schema": dg.TableSchema(
                 [dg.TableColumn(name, str(type_)) for name, type_ in rows.schema().items()]
             ),

@@ -12,7 +12,8 @@ from assets.grocery.ingestion.profile import expectations, profile
 from assets.grocery.partitions import settings as configured
 from assets.grocery.tables import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TRANSACTIONS
 from assets.partitions import ONE_DAY, days_of
-from assets.quality.gates import Found, Gate, gate_checks
+from assets.quality.evaluation import GateResult, gate_checks
+from assets.quality.gates import Gate
 from resources.config.retailer import Settings
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
@@ -46,7 +47,7 @@ def transactions_are_fit_to_use(
     settings: dg.ResourceParam[Settings],
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
-) -> Iterator[Found]:
+) -> Iterator[GateResult]:
     """Profile the run's days once, and let Great Expectations judge the profile."""
     feed, days = settings.transactions, days_of(context)
     frame = profile(
@@ -86,7 +87,7 @@ def _changes(
     """What changed on `day` since the last good day: one of the same run, or one on record."""
     of_run = [other for other in days if other < day and other not in bad and not settings.is_closed(other)]
     newest = operations.records(Delivery, business_date=of_run[-1], last=1) if of_run else []
-    good = newest[0] if newest else last_good_delivery(operations, before=days[0])
+    good = newest[0] if newest else last_good_delivery(operations, settings.transactions, before=days[0])
     now = operations.records(Delivery, business_date=day, last=1)
     lines, before = tables.read(TRANSACTIONS, since=day, until=day), tables.read(TRANSACTIONS, until=day - ONE_DAY)
     unseen = lines.filter(lines.store_id.notnull()).anti_join(before, "store_id") if good else None
@@ -139,7 +140,7 @@ def products_are_fit_to_use(
     context: dg.AssetCheckExecutionContext,
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
-) -> Iterator[Found]:
+) -> Iterator[GateResult]:
     """Let Great Expectations judge the catalogue."""
     rows = tables.read(PRODUCTS)
     named = Expectation(type="expect_column_values_to_not_be_null", kwargs={"column": "name"})
@@ -155,7 +156,7 @@ def households_are_fit_to_use(
     context: dg.AssetCheckExecutionContext,
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
-) -> Iterator[Found]:
+) -> Iterator[GateResult]:
     """Let Great Expectations judge the household file."""
     rows = tables.read(HOUSEHOLDS).select("household_id").to_pandas()
     yield _found(HOUSEHOLD_GATE, validate(rows, _unique_and_given("household_id")))
@@ -166,7 +167,7 @@ def offers_are_fit_to_use(
     context: dg.AssetCheckExecutionContext,
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
-) -> Iterator[Found]:
+) -> Iterator[GateResult]:
     """Count what is wrong with the offers, and let Great Expectations judge the counts."""
     rows = tables.read(OFFERS)
     keys = rows.select("product_id", "starts_on", "ends_on").distinct()
@@ -191,7 +192,7 @@ def _none(column: str) -> Expectation:
     )
 
 
-def _found(gate: Gate, outcomes: list[Outcome]) -> Found:
+def _found(gate: Gate, outcomes: list[Outcome]) -> GateResult:
     """What was expected, and for each day, or of the whole table, what was seen where it was not met."""
     broken: dict[dt.date | None, list[str]] = {}
     seen = {}
@@ -204,7 +205,7 @@ def _found(gate: Gate, outcomes: list[Outcome]) -> Found:
             )
             seen[f"{column} of {where}"] = str(value)
     expected = [{"type": o.expectation.type, **o.expectation.kwargs} for o in outcomes]
-    return Found(
+    return GateResult(
         gate=gate,
         broken={day: f"{'; '.join(said[:5])}. Expected: {expected}" for day, said in broken.items()},
         metadata={"expected": expected, "seen": dict(list(seen.items())[:20])},

@@ -13,7 +13,8 @@ from assets.grocery.partitions import business_days
 from assets.grocery.tables import PERFORMANCE, PRODUCTS, RECOMMENDATIONS, TABLES, TRANSACTIONS
 from assets.lifecycle.estimates import Bootstrap
 from assets.partitions import ONE_DAY, days_back, days_of
-from assets.quality import gates, staleness
+from assets.quality.gates import Gates, of_days, whole
+from assets.quality.staleness import latest_delivery_id, record_made
 from assets.reporting import OWNERS, columns, picture, report_days, written
 from resources.config.retailer import Settings
 from resources.records.store import OperationsDatabase
@@ -44,26 +45,27 @@ def realised_performance(
     settings: dg.ResourceParam[Settings],
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
+    gates: dg.ResourceParam[Gates],
 ) -> dg.MaterializeResult:
     """Yesterday's lists against today's baskets, and last week's against the week: in the metrics of the promotion.
 
     A series by business day, with bootstrap intervals over households. Nights without earlier lists add nothing to it.
     """
     days, now = days_of(context), dt.datetime.now(dt.UTC)
-    known = dict.fromkeys(days, staleness.so_far(operations))
-    baskets = gates.of_days(tables, TRANSACTIONS, sorted({day - n * ONE_DAY for day in days for n in range(7)}))
+    known = dict.fromkeys(days, latest_delivery_id(operations))
+    baskets = of_days(tables, TRANSACTIONS, sorted({day - n * ONE_DAY for day in days for n in range(7)}))
     first = settings.first_business_day
     needed = {day: version for day, version in baskets.items() if day and day >= first}
-    gates.require(operations, {TRANSACTIONS: needed, PRODUCTS: gates.whole(tables, PRODUCTS)}, now=now)
+    gates.require(operations, {TRANSACTIONS: needed, PRODUCTS: whole(tables, PRODUCTS)}, now=now)
 
     def may_be_used(day: dt.date) -> bool:
         """Whether the lists of a night were let out: others are nobody's, and no measure of anything."""
-        lists = {RECOMMENDATIONS: gates.of_days(tables, RECOMMENDATIONS, [day])}
+        lists = {RECOMMENDATIONS: of_days(tables, RECOMMENDATIONS, [day])}
         return not gates.closed(operations, lists, now=now)
 
     rows, notes = zip(*(_compare(day, settings, tables, may_be_used) for day in days), strict=True)
     commit = tables.replace_days(PERFORMANCE, table([row for of_day in rows for row in of_day]), days=days)
-    staleness.made(operations, staleness.PERFORMANCE, known, run_id=context.run.run_id, now=now)
+    record_made(operations, PERFORMANCE, known, run_id=context.run.run_id, now=now)
     series = tables.read(PERFORMANCE, until=days[-1]).to_pandas()
     report_days(
         context,

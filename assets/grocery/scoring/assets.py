@@ -11,6 +11,7 @@ from assets.failures import RETRY_OUTSIDE, explained
 from assets.grocery.partitions import business_days, fresh_by
 from assets.grocery.publication import publication
 from assets.grocery.publication.publication import Published
+from assets.grocery.staleness import FEATURES as FEATURES_MADE
 from assets.grocery.tables import (
     FEATURES,
     HOUSEHOLD,
@@ -25,7 +26,8 @@ from assets.grocery.tables import (
 from assets.lifecycle.champion import serving
 from assets.lifecycle.model import Model
 from assets.partitions import days_back, days_of
-from assets.quality import gates, staleness
+from assets.quality.gates import Gates, Versions, of_days, whole
+from assets.quality.staleness import delivery_watermark, record_made
 from assets.reporting import OWNERS, columns, lineage, picture, report_days, written
 from resources.config.retailer import RecommenderConfig, Settings
 from resources.errors import Damaged, Refused
@@ -71,6 +73,7 @@ def recommendations(
     registry: dg.ResourceParam[ModelRegistry],
     operations: dg.ResourceParam[OperationsDatabase],
     policy: dg.ResourceParam[Policy],
+    gates: dg.ResourceParam[Gates],
 ) -> dg.MaterializeResult:
     """The top products of every household as of a business day's close, each with its reason and the model's version.
 
@@ -83,20 +86,20 @@ def recommendations(
     # With none that passed its check, the gate says why not.
     decided = {day: serving(operations, day, now=now) or operations.promotion_as_of(day) for day in days}
     gates.require(operations, _scored_from(decided, tables), now=now)
-    known = staleness.known_to(operations, staleness.FEATURES, days)
+    known = delivery_watermark(operations, FEATURES_MADE, days)
     results = [
         _score(context, day, record, settings, tables, registry, operations, policy) for day, record in decided.items()
     ]
-    staleness.made(operations, staleness.LISTS, known, run_id=context.run.run_id, now=now)
+    record_made(operations, RECOMMENDATIONS, known, run_id=context.run.run_id, now=now)
     return results[-1]
 
 
-def _scored_from(decided: Mapping[dt.date, PromotionRecord | None], tables: TableStore) -> dict[str, gates.Versions]:
+def _scored_from(decided: Mapping[dt.date, PromotionRecord | None], tables: TableStore) -> dict[str, Versions]:
     """What lists are made of: the days' features, the catalogue, the household file, and the champion as it was decided."""
     return {
-        **{name: gates.of_days(tables, name, list(decided)) for name in FEATURES},
-        PRODUCTS: gates.whole(tables, PRODUCTS),
-        HOUSEHOLDS: gates.whole(tables, HOUSEHOLDS),
+        **{name: of_days(tables, name, list(decided)) for name in FEATURES},
+        PRODUCTS: whole(tables, PRODUCTS),
+        HOUSEHOLDS: whole(tables, HOUSEHOLDS),
         CHAMPION: {record.business_date: str(record.champion_after) for record in decided.values() if record},
     }
 
@@ -219,6 +222,7 @@ def published_recommendations(
     context: dg.AssetExecutionContext,
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
+    gates: dg.ResourceParam[Gates],
 ) -> dg.MaterializeResult:
     """What is served now: the lists of the newest good night, whole, and whether they are carried over from an earlier one.
 
@@ -228,9 +232,7 @@ def published_recommendations(
     one from the next.
     """
     days = days_of(context)
-    gates.require(
-        operations, {RECOMMENDATIONS: gates.of_days(tables, RECOMMENDATIONS, days)}, now=dt.datetime.now(dt.UTC)
-    )
+    gates.require(operations, {RECOMMENDATIONS: of_days(tables, RECOMMENDATIONS, days)}, now=dt.datetime.now(dt.UTC))
     version, served = _replaced(context, tables)
     published = publication.after_a_good_night(served, night=days[-1])
     if published:
@@ -275,10 +277,10 @@ def carry_over(
     marked = publication.after_a_lost_night(served, night=night, because=because)
     if served is None or marked is None:
         return served
-    before = gates.whole(tables, PUBLISHED)[None]
+    before = whole(tables, PUBLISHED)[None]
     lists = tables.read(PUBLISHED, version=version)
     _publish(lists.drop(*vars(served)), marked, tables, expected_version=version)
-    after = gates.whole(tables, PUBLISHED)[None]
+    after = whole(tables, PUBLISHED)[None]
     # The rows are those that were judged: what was said of them holds of them.
     said = [verdict for verdict in operations.verdicts(PUBLISHED).values() if verdict.data_version == before]
     operations.record(*(dataclasses.replace(verdict, data_version=after, decided_at=now) for verdict in said))

@@ -9,7 +9,8 @@ from assets.grocery.scoring.assets import households_without_list, placed, serve
 from assets.grocery.tables import HOUSEHOLD, HOUSEHOLD_PRODUCT, PRODUCT, PRODUCTS, PUBLISHED, RECOMMENDATIONS
 from assets.lifecycle.champion import serving
 from assets.partitions import ONE_DAY, days_of
-from assets.quality.gates import Found, Gate, gate_checks
+from assets.quality.evaluation import GateResult, gate_checks
+from assets.quality.gates import Gate
 from resources.config.retailer import Settings
 from resources.policy.client import Policy
 from resources.records.lifecycle import PromotionRecord
@@ -51,7 +52,7 @@ def recommendations_are_fit_to_use(
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
     policy: dg.ResourceParam[Policy],
-) -> Iterator[Found]:
+) -> Iterator[GateResult]:
     """Look at the lists of each day of the run."""
     broken: dict[Gate, dict[dt.date | None, str]] = {FULL: {}, RECOMMENDABLE: {}, ALLOWED: {}, THE_CHAMPIONS: {}}
     catalogue = tables.read(PRODUCTS)
@@ -73,7 +74,7 @@ def recommendations_are_fit_to_use(
         if len(versions) != 1 or versions[0] not in champions:
             broken[THE_CHAMPIONS][day] = f"they were made by version {versions}, the champion is {champions}"
     for gate, found in broken.items():
-        yield Found(gate=gate, broken=found, metadata={"lists": lists})
+        yield GateResult(gate=gate, broken=found, metadata={"lists": lists})
 
 
 def champions_of(day: dt.date, operations: OperationsDatabase) -> list[int | None]:
@@ -132,14 +133,14 @@ def published_recommendations_are_fit_to_use(
     context: dg.AssetCheckExecutionContext,
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
-) -> Iterator[Found]:
+) -> Iterator[GateResult]:
     """Look for households without a list among those known when the lists were made."""
     served = served_now(tables)
     if served is None:
-        yield Found(gate=EVERYBODY, broken={None: "nothing is published"})
+        yield GateResult(gate=EVERYBODY, broken={None: "nothing is published"})
         return
     without = households_without_list(tables.read(PUBLISHED), tables, made_on=served.made_on)
-    yield Found(
+    yield GateResult(
         gate=EVERYBODY,
         broken={None: f"{without:,} households known at the close of {served.made_on} have none"} if without else {},
         metadata={"made_on": str(served.made_on), "is_carried_over": served.is_carried_over},

@@ -10,7 +10,7 @@ from assets.grocery.tables import EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.examples import VERSION
 from assets.grocery.training.label_weeks import delivered, make_missing, windows
 from assets.partitions import days_of
-from assets.quality import gates
+from assets.quality.gates import Gates
 from assets.reporting import OWNERS, written
 from resources.config.retailer import Settings
 from resources.records.store import OperationsDatabase
@@ -32,6 +32,7 @@ def training_examples(
     settings: dg.ResourceParam[Settings],
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
+    gates: dg.ResourceParam[Gates],
 ) -> dg.MaterializeResult:
     """Labelled weeks for a night: what each household could have been offered, and what it then bought.
 

@@ -8,29 +8,32 @@ import dagster as dg
 
 from assets.grocery.tables import AS_OF, EXAMPLES, TRANSACTIONS
 from assets.partitions import ONE_DAY
-from assets.quality.gates import Found, Gate, gate_checks
+from assets.quality.evaluation import GateResult, gate_checks
+from assets.quality.gates import Gate
 from resources.config.retailer import Settings
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
-
-EXAMPLES_GATE = Gate(
-    subject=EXAMPLES,
-    check="label_weeks_are_over",
-    description="Every label week is over by the business day's close, and has households that bought and that did not.",
-)
 
 
 def _label_weeks(days: Iterable[dt.date], *, tables: TableStore, **_: Any) -> dict[dt.date | None, str]:
     return dict(tables.fingerprints(EXAMPLES))
 
 
-@gate_checks([EXAMPLES_GATE], versions=_label_weeks)
+EXAMPLES_GATE = Gate(
+    subject=EXAMPLES,
+    check="label_weeks_are_over",
+    description="Every label week is over by the business day's close, and has households that bought and that did not.",
+    versions=_label_weeks,
+)
+
+
+@gate_checks([EXAMPLES_GATE])
 def training_examples_are_fit_to_use(
     context: dg.AssetCheckExecutionContext,
     settings: dg.ResourceParam[Settings],
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
-) -> Iterator[Found]:
+) -> Iterator[GateResult]:
     """Look at every label week that is stored."""
     from assets.grocery.training.examples import LABEL_DAYS
 
@@ -50,7 +53,7 @@ def training_examples_are_fit_to_use(
         if week[AS_OF] + dt.timedelta(days=LABEL_DAYS) > last_day
     }
     total = sum(week["examples"] for week in weeks)
-    yield Found(
+    yield GateResult(
         gate=EXAMPLES_GATE,
         broken=broken,
         metadata={

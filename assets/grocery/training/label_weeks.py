@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from assets.grocery.tables import AS_OF, EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.examples import LABEL_DAYS, examples, inputs_of, label_weeks, truth_with_slices
 from assets.lifecycle.domain import Windows
-from assets.quality import gates
+from assets.quality.gates import Versions, history, whole
 from resources.errors import Refused
 from resources.tables.engine import content_digest
 from resources.tables.store import TableStore
@@ -38,12 +38,12 @@ def windows(day: dt.date, settings: Settings) -> Windows:
     return label_weeks(day, train=model.label_weeks, holdout=model.holdout_weeks, first_day=settings.first_business_day)
 
 
-def delivered(tables: TableStore, *, until: dt.date) -> dict[str, gates.Versions]:
+def delivered(tables: TableStore, *, until: dt.date) -> dict[str, Versions]:
     """The delivered tables that label weeks are made of."""
     return {
-        TRANSACTIONS: gates.history(tables, TRANSACTIONS, until=until),
-        PRODUCTS: gates.whole(tables, PRODUCTS),
-        OFFERS: gates.whole(tables, OFFERS),
+        TRANSACTIONS: history(tables, TRANSACTIONS, until=until),
+        PRODUCTS: whole(tables, PRODUCTS),
+        OFFERS: whole(tables, OFFERS),
     }
 
 

@@ -19,15 +19,21 @@ import pytest
 from deltalake import DeltaTable
 
 from assets.grocery.ingestion.cleaning import clean
-from assets.privacy import erasure
-from assets.privacy import suppression as erased
-from assets.privacy.erasure import Reached, forget, look
-from assets.quality import gates, staleness
+from assets.grocery.ingestion.suppressed import without_suppressed
+from assets.grocery.personal_data import personal_data
+from assets.grocery.staleness import FEATURES, stale_now
+from assets.privacy import proof, remove
+from assets.privacy.find import find, quotes
+from assets.privacy.personal_data import ErasureScope
+from assets.privacy.proof import Erased, erase, pending
+from assets.privacy.suppression import SuppressionList, load_key, subject_hash, suppression_list
+from assets.quality import gates
+from orchestration.definitions import GATES
 from resources.config.feeds import FeedConfig
 from resources.config.loader import load_settings
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused, Unavailable
-from resources.feeds import redaction as delivered_files
+from resources.feeds.redaction import redact
 from resources.records.feeds import Delivery
 from resources.records.privacy import Erasure
 from resources.records.quality import DerivedFrom, Verdict
@@ -48,10 +54,10 @@ def write(tables: TableStore, name: str, lines: list[dict[str, Any]], **types: p
 
 
 @pytest.fixture
-def shop(tmp_path: Path, tables: TableStore, operations) -> Callable[..., Reached]:
+def shop(tmp_path: Path, tables: TableStore, operations) -> Callable[..., ErasureScope]:
     """A store of three days, of which `who` shopped on two, and what there is on record of them."""
 
-    def make(who: str = WHO, other: str = OTHER) -> Reached:
+    def make(who: str = WHO, other: str = OTHER) -> ErasureScope:
         feed = tmp_path / "sales.csv"
         feed.write_text("customer,article\n")
         settings = load_settings()
@@ -98,53 +104,48 @@ def shop(tmp_path: Path, tables: TableStore, operations) -> Callable[..., Reache
                     run_id="r", decided_at=NOW,
                 )
                 for table in ("transactions", "recommendations")
-                for gate in gates.GATES[table]
+                for gate in GATES[table]
                 for day, version in gates.of_days(tables, table, DAYS).items()
             ),
-            DerivedFrom(subject=staleness.FEATURES, business_date=DAYS[2], deliveries=3, run_id="r", made_at=NOW),
+            DerivedFrom(subject=FEATURES, business_date=DAYS[2], deliveries=3, run_id="r", made_at=NOW),
         )  # fmt: skip
-        return Reached(
-            settings=settings.model_copy(update={"transactions": moved}),
+        return ErasureScope(
+            data=personal_data(settings.model_copy(update={"transactions": moved}), GATES),
             tables=tables, operations=operations, raw=tmp_path / "raw", state=tmp_path, key=tmp_path / "erasure.key",
         )  # fmt: skip
 
     return make
 
 
-def do(reached: Reached, who: str = WHO, **more: Any) -> erasure.Forgotten:
+def do(scope: ErasureScope, who: str = WHO, **more: Any) -> Erased:
     asked: dict[str, Any] = {"by": "ann", "reason": "a letter", "now": NOW, "under_way": lambda: None} | more
-    return forget(who, reached=reached, **asked)
+    return erase(who, scope=scope, **asked)
 
 
 def households(tables: TableStore, table: str) -> list[str | None]:
     return sorted(tables.read(table).household_id.to_pyarrow().to_pylist(), key=str)
 
 
-def shut(reached: Reached) -> list[object]:
-    needs = {name: gates.of_days(reached.tables, name, DAYS) for name in ("transactions", "recommendations")}
-    return list(gates.closed(reached.operations, needs, now=NOW))
+def shut(scope: ErasureScope) -> list[object]:
+    needs = {name: gates.of_days(scope.tables, name, DAYS) for name in ("transactions", "recommendations")}
+    return list(GATES.closed(scope.operations, needs, now=NOW))
 
 
-def is_gone(reached: Reached, who: str = WHO) -> None:
-    assert look(who, reached).found == 0
-    assert shut(reached) == []
-    assert staleness.on_record(reached.operations) == []
-    assert reached.operations.flaws() == []
-    assert erasure.pending(reached.operations) == []
-    assert [record.step for record in reached.operations.records(Erasure)] == ["asked", "done"]
-
-
-@pytest.fixture(autouse=True)
-def the_gates_are_known() -> None:
-    import orchestration.definitions  # noqa: F401
+def is_gone(scope: ErasureScope, who: str = WHO) -> None:
+    assert find(who, scope).total == 0
+    assert shut(scope) == []
+    assert stale_now(scope.operations) == []
+    assert scope.operations.flaws() == []
+    assert pending(scope.operations) == []
+    assert [record.step for record in scope.operations.records(Erasure)] == ["asked", "done"]
 
 
 @pytest.mark.parametrize("who", IDS)
 def test_whoever_it_is_the_others_keep_their_rows(shop, who: str) -> None:
-    reached = shop(who)
-    tables = reached.tables
-    done = do(reached, who)
-    is_gone(reached, who)
+    scope = shop(who)
+    tables = scope.tables
+    done = do(scope, who)
+    is_gone(scope, who)
     for name in ("transactions", "recommendations"):
         assert households(tables, name) == ["H2", "H2", None]
         assert tables.read(name).product_id.to_pyarrow().to_pylist() == ["1510"] * 3
@@ -157,45 +158,45 @@ def test_whoever_it_is_the_others_keep_their_rows(shop, who: str) -> None:
         "transactions": 2, "recommendations": 2, "households": 1,
         "transactions_quarantine": 3 if who == "1510" else 2,
     }  # fmt: skip
-    assert not [entry for entry in reached.operations.trail() if erasure.naming(who).search(entry.payload)]
+    assert not [entry for entry in scope.operations.trail() if quotes(who, "household_id").search(entry.payload)]
 
 
 def test_a_quarantine_of_its_lines_alone_is_empty_then(shop) -> None:
-    reached = shop()
-    tables = reached.tables
+    scope = shop()
+    tables = scope.tables
     own = tables.read("transactions_quarantine", since=DAYS[0], until=DAYS[0]).to_pyarrow()
     theirs = own.filter(pa.compute.match_substring(own["line"], WHO))
     tables.replace_days("transactions_quarantine", theirs, days=DAYS, undated=True)
-    assert do(reached).removed["transactions_quarantine"] == len(theirs) == 1
+    assert do(scope).removed["transactions_quarantine"] == len(theirs) == 1
     assert len(tables.read("transactions_quarantine").to_pyarrow()) == 0
-    is_gone(reached)
+    is_gone(scope)
 
 
 def test_what_was_delivered_is_counted_without_it(shop) -> None:
-    reached = shop()
-    do(reached)
-    newest = [reached.operations.records(Delivery, business_date=day, last=1)[0] for day in DAYS]
+    scope = shop()
+    do(scope)
+    newest = [scope.operations.records(Delivery, business_date=day, last=1)[0] for day in DAYS]
     assert [(record.rows, dict(record.broken)) for record in newest] == [(2, {"R": 1}), (9, {}), (1, {})]
     assert [bool(record.instead_of) for record in newest] == [True, False, True]
 
 
 def test_what_was_stale_before_is_stale_still(shop) -> None:
-    reached = shop()
-    (came,) = reached.operations.records(Delivery, business_date=DAYS[1])
-    reached.operations.record(Delivery(**{**vars(came), "content": "corrected"}))
-    before = staleness.on_record(reached.operations)
-    do(reached)
-    assert staleness.on_record(reached.operations) == before != []
+    scope = shop()
+    (came,) = scope.operations.records(Delivery, business_date=DAYS[1])
+    scope.operations.record(Delivery(**{**vars(came), "content": "corrected"}))
+    before = stale_now(scope.operations)
+    do(scope)
+    assert stale_now(scope.operations) == before != []
 
 
 KILLED: dict[str, tuple[str, str]] = {
     "before the first commit": ("resources.tables.store.TableStore.rewrite", "before"),
     "after a commit": ("resources.tables.store.TableStore.rewrite", "after"),
-    "before the history is cut off": ("resources.tables.history.cut_off", "before"),
+    "before the history is cut off": ("resources.tables.history.purge_history", "before"),
     "with the files gone and the log there": ("deltalake.DeltaTable.create_checkpoint", "before"),
     "before the old log goes": ("deltalake.DeltaTable.create_checkpoint", "after"),
-    "before what was delivered is on record": ("assets.privacy.erasure._keep_deliveries", "before"),
-    "before it is on record as done": ("assets.privacy.erasure._done", "before"),
+    "before what was delivered is on record": ("assets.privacy.remove.rekey_deliveries", "before"),
+    "before it is on record as done": ("assets.privacy.proof.proof", "before"),
 }
 
 
@@ -206,14 +207,18 @@ class Killed(BaseException):
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize("where", KILLED)
 def test_killed_and_typed_again_it_is_done(shop, monkeypatch, where: str, which: int) -> None:
-    reached, (name, when) = shop(), KILLED[where]
+    scope, (name, when) = shop(), KILLED[where]
     owner, _, attribute = name.rpartition(".")
     module: Any = (
         TableStore
         if owner.endswith("TableStore")
         else DeltaTable
         if owner.startswith("deltalake")
-        else {"resources.tables.history": table_history, "assets.privacy.erasure": erasure}[owner]
+        else {
+            "resources.tables.history": table_history,
+            "assets.privacy.remove": remove,
+            "assets.privacy.proof": proof,
+        }[owner]
     )
     original, calls = getattr(module, attribute), iter(range(100))
 
@@ -229,58 +234,58 @@ def test_killed_and_typed_again_it_is_done(shop, monkeypatch, where: str, which:
     with monkeypatch.context() as patched:
         patched.setattr(module, attribute, killed)
         try:
-            do(reached)
+            do(scope)
         except Killed:
-            assert [record.by for record in erasure.pending(reached.operations)] == ["ann"]
+            assert [record.by for record in pending(scope.operations)] == ["ann"]
             patched.undo()
-            done = do(reached, reason="")
+            done = do(scope, reason="")
             assert done.removed["transactions"] == done.removed["recommendations"] == 2
         else:
             assert which  # it was not called so often
-    is_gone(reached)
+    is_gone(scope)
 
 
 def test_what_somebody_wrote_between_keeps_no_verdict_of_the_rows_before(shop, monkeypatch) -> None:
-    reached = shop()
-    name, original = "recommendations", erasure._keep_what_was_said
+    scope = shop()
+    name, original = "recommendations", remove.rekey_verdicts
 
     def killed(table: str, *of: Any, **more: Any) -> None:
         if table == name:
             raise Killed
         original(table, *of, **more)
 
-    monkeypatch.setattr(erasure, "_keep_what_was_said", killed)
+    monkeypatch.setattr(remove, "rekey_verdicts", killed)
     with pytest.raises(Killed):
-        do(reached)
+        do(scope)
     monkeypatch.undo()
-    assert WHO not in households(reached.tables, name)
-    other = reached.tables.read(name, since=DAYS[0], until=DAYS[0]).to_pyarrow()
-    reached.tables.replace_days(name, other, days=[DAYS[0]])
-    do(reached)
-    found = {(each.gate.subject, each.partition) for each in shut(reached)}  # pyright: ignore
+    assert WHO not in households(scope.tables, name)
+    other = scope.tables.read(name, since=DAYS[0], until=DAYS[0]).to_pyarrow()
+    scope.tables.replace_days(name, other, days=[DAYS[0]])
+    do(scope)
+    found = {(each.gate.subject, each.partition) for each in shut(scope)}  # pyright: ignore
     assert found == {(name, DAYS[0])}
 
 
 def test_refusals_change_nothing(shop) -> None:
-    reached = shop()
-    versions = {name: reached.tables.version(name) for name in table_history.names(reached.tables)}
+    scope = shop()
+    versions = {name: scope.tables.version(name) for name in table_history.names(scope.tables)}
     with pytest.raises(Refused, match="Run abc is under way"):
-        do(reached, under_way=lambda: "abc")
+        do(scope, under_way=lambda: "abc")
     with pytest.raises(Refused, match="no household 'H9'"):
-        do(reached, "H9")
+        do(scope, "H9")
     with pytest.raises(Refused, match="has a reason"):
-        do(reached, reason=" ")
+        do(scope, reason=" ")
     with pytest.raises(Refused, match="names the household"):
-        do(reached, reason="letter of H1")
-    assert reached.operations.records(Erasure) == []
-    assert {name: reached.tables.version(name) for name in versions} == versions
+        do(scope, reason="letter of H1")
+    assert scope.operations.records(Erasure) == []
+    assert {name: scope.tables.version(name) for name in versions} == versions
 
 
 def test_not_together_with_a_writer_who_waits_for_its_end(shop) -> None:
-    reached, order = shop(), []
-    tables = reached.tables
+    scope, order = shop(), []
+    tables = scope.tables
     with tables._held(fcntl.LOCK_SH), pytest.raises(Unavailable, match="Somebody is writing"):
-        do(reached)
+        do(scope)
     writer = threading.Thread(
         target=lambda: (tables.replace("products", pa.table({"a": [1]})), order.append("written"))
     )
@@ -293,48 +298,48 @@ def test_not_together_with_a_writer_who_waits_for_its_end(shop) -> None:
 
 
 def test_a_run_that_began_meanwhile_leaves_it_to_be_done_again(shop) -> None:
-    reached, runs = shop(), iter([None, "late"])
+    scope, runs = shop(), iter([None, "late"])
     with pytest.raises(Unavailable, match="Run late began meanwhile"):
-        do(reached, under_way=lambda: next(runs))
-    assert len(erasure.pending(reached.operations)) == 1
-    do(reached)
-    is_gone(reached)
+        do(scope, under_way=lambda: next(runs))
+    assert len(pending(scope.operations)) == 1
+    do(scope)
+    is_gone(scope)
 
 
 def test_one_that_is_only_in_the_feed_is_kept_out(shop) -> None:
-    reached = shop()
-    Path(reached.settings.transactions.path[0]).write_text("customer,article\nH9,P\nH1,P\nH9,P\n")
-    done = do(reached, "H9")
+    scope = shop()
+    Path(scope.data.feeds[0].files.path[0]).write_text("customer,article\nH9,P\nH1,P\nH9,P\n")
+    done = do(scope, "H9")
     assert done.removed == {}
-    assert list(done.seen.not_ours.values()) == [2]
-    assert erased.on_record(reached.operations, file=reached.key).has("H9")
-    assert not erased.on_record(reached.operations, file=reached.key).has("H1")
+    assert list(done.report.not_ours.values()) == [2]
+    assert suppression_list(scope.operations, file=scope.key).has("H9")
+    assert not suppression_list(scope.operations, file=scope.key).has("H1")
 
 
 def test_a_write_that_was_cut_off_goes_too(shop) -> None:
-    reached = shop()
-    stray = Path(reached.tables.uri("transactions")) / "part-0.parquet"
+    scope = shop()
+    stray = Path(scope.tables.uri("transactions")) / "part-0.parquet"
     stray.write_bytes(b"PAR1 H1")
-    do(reached)
+    do(scope)
     assert not stray.exists()
 
 
 def test_what_killed_processes_left_goes_too(shop) -> None:
-    reached = shop()
-    (reached.raw / "ab").mkdir(parents=True)
-    left, at_work = reached.raw / "ab" / ".part-1", reached.raw / ".part-2"
+    scope = shop()
+    (scope.raw / "ab").mkdir(parents=True)
+    left, at_work = scope.raw / "ab" / ".part-1", scope.raw / ".part-2"
     for file, hours in ((left, 25), (at_work, 1)):
         file.write_text("H1")
         os.utime(file, (NOW.timestamp() - hours * 3600,) * 2)
-    do(reached)
+    do(scope)
     assert (left.exists(), at_work.exists()) == (False, True)
 
 
 def test_another_store_is_emptied_too(shop, tmp_path: Path) -> None:
-    reached = shop()
+    scope = shop()
     other = TableStore(root=str(tmp_path / "benchmark"))
     write(other, "training_examples", [{"business_date": DAYS[0], "household_id": WHO, "n": 1}])
-    both = Reached(**{**vars(reached), "others": {"benchmark": other}})
+    both = ErasureScope(**{**vars(scope), "others": {"benchmark": other}})
     assert do(both).removed["benchmark/training_examples"] == 1
     assert households(other, "training_examples") == []
 
@@ -347,11 +352,11 @@ FEED = TransactionsConfig.model_validate(
 )
 
 
-def forgotten(*who: str) -> erased.Forgotten:
-    return erased.Forgotten(key=b"k", hashes=frozenset(erased.hashed(each, b"k") for each in who))
+def suppressed(*who: str) -> SuppressionList:
+    return SuppressionList(key=b"k", hashes=frozenset(subject_hash(each, b"k") for each in who))
 
 
-def taken_in(engine, lines: list[tuple[str | None, str, str]], of: erased.Forgotten, defect: str | None = None):
+def taken_in(engine, lines: list[tuple[str | None, str, str]], of: SuppressionList, defect: str | None = None):
     rows = [
         {
             "who": who, "no": basket, "what": "P", "at": at, "source_file": "s.csv", "source_row": row,
@@ -364,7 +369,7 @@ def taken_in(engine, lines: list[tuple[str | None, str, str]], of: erased.Forgot
     table = engine.create_table(temporary_name("came"), pa.Table.from_pylist(rows, schema=schema), temp=True)
     day = DAYS[0]
     found = clean(table, FEED, timezone="UTC", first_day=day, last_day=DAYS[-1], since=day, until=day)
-    return erased.without(found, FEED, of)
+    return without_suppressed(found, FEED, of)
 
 
 AT = "2024-03-01 10:00:00"
@@ -372,7 +377,7 @@ AT = "2024-03-01 10:00:00"
 
 def test_lines_of_a_forgotten_household_are_counted_and_are_nowhere(engine) -> None:
     lines = [("H1", "a", AT), ("H2", "b", AT), ("H1", "c", "yesterday"), ("H2", "d", "tomorrow"), ("x,H1,y", "", AT)]
-    found = taken_in(engine, lines, forgotten("H1"), defect="too few columns")
+    found = taken_in(engine, lines, suppressed("H1"), defect="too few columns")
     assert found.transactions.household_id.to_pyarrow().to_pylist() == ["H2"]
     assert found.quarantine.source_row.to_pyarrow().to_pylist() == [4]
     assert sum(found.erased.values()) == 3
@@ -382,28 +387,27 @@ def test_lines_of_a_forgotten_household_are_counted_and_are_nowhere(engine) -> N
 
 def test_what_its_basket_did_to_others_stays(engine) -> None:
     lines = [("H1", "a", AT), ("H2", "a", AT)]
-    found = taken_in(engine, lines, forgotten("H1"))
+    found = taken_in(engine, lines, suppressed("H1"))
     assert found.transactions.count().execute() == 0
     assert found.quarantine.source_row.to_pyarrow().to_pylist() == [2]
     assert "H" not in found.quarantine.reason.to_pyarrow().to_pylist()[0]
 
 
 def test_a_day_of_its_lines_alone_is_no_day_without_lines(engine) -> None:
-    found = taken_in(engine, [("H1", "a", AT)], forgotten("H1"))
+    found = taken_in(engine, [("H1", "a", AT)], suppressed("H1"))
     assert found.days_without_good_lines([DAYS[0]]) == {}
     later = [("H1", "a", "2024-03-02 10:00:00")]
-    assert taken_in(engine, later, forgotten("H1")).days_without_good_lines([DAYS[0]]) == {DAYS[0]: {}}
+    assert taken_in(engine, later, suppressed("H1")).days_without_good_lines([DAYS[0]]) == {DAYS[0]: {}}
 
 
 def test_with_nobody_forgotten_nothing_is_asked(engine) -> None:
-    assert taken_in(engine, [("H1", "a", AT)], erased.Forgotten()).erased == {}
+    assert taken_in(engine, [("H1", "a", AT)], SuppressionList()).erased == {}
 
 
 def test_the_household_file_is_taken_in_without_it(engine) -> None:
     rows = engine.create_table(temporary_name("file"), pa.table({"household_id": ["H1", "H2"]}), temp=True)
-    left, n = erased.without_households(rows, forgotten("H1", "H9"))
-    assert (left.household_id.to_pyarrow().to_pylist(), n) == (["H2"], 1)
-    assert erased.without_households(rows, erased.Forgotten())[1] == 0
+    assert suppressed("H1", "H9").among(rows, "household_id") == ["H1"]
+    assert SuppressionList().among(rows, "household_id") == []
 
 
 # Kept copies
@@ -419,25 +423,25 @@ def test_lines_are_emptied_and_all_others_keep_their_bytes(tmp_path: Path, name:
     (tmp_path / name).write_bytes(pack(text))
     (tmp_path / "from-cp1252").mkdir()
     (tmp_path / "from-cp1252" / name).write_text("H1")
-    assert delivered_files.blank([tmp_path / name], CSV, "who", "H1".__eq__) == 3
+    assert redact([tmp_path / name], CSV, "who", "H1".__eq__) == 3
     left = b'\xef\xbb\xbfwho,what\r\n\r\n"H2",P\r\nH2,"H1\r\nP"\r\n\r\n\r\n\r\nH2,\xff\r\n'
     assert unpack((tmp_path / name).read_bytes()) == left
     assert not (tmp_path / "from-cp1252" / name).exists()
-    assert delivered_files.blank([tmp_path / name], CSV, "who", "H1".__eq__) == 0
-    assert delivered_files.blank([tmp_path / name], CSV, "other", "H2".__eq__) == 0
+    assert redact([tmp_path / name], CSV, "who", "H1".__eq__) == 0
+    assert redact([tmp_path / name], CSV, "other", "H2".__eq__) == 0
 
 
 def test_rows_of_parquet_are_emptied_in_their_places(tmp_path: Path) -> None:
     schema = pa.schema([pa.field("who", pa.int64(), nullable=False), pa.field("at", pa.timestamp("us", "UTC"))])
     table = pa.Table.from_pylist([{"who": who, "at": NOW} for who in (1, 2, 1)], schema=schema)
     pq.write_table(table, tmp_path / "a.parquet")
-    assert delivered_files.blank([tmp_path / "a.parquet"], CSV, "who", "1".__eq__) == 2
+    assert redact([tmp_path / "a.parquet"], CSV, "who", "1".__eq__) == 2
     left = pq.read_table(tmp_path / "a.parquet")
     assert left.to_pylist() == [{"who": None, "at": None}, {"who": 2, "at": NOW}, {"who": None, "at": None}]
 
 
 def test_a_key_is_made_once(tmp_path: Path, operations) -> None:
-    key = erased.the_key([], tmp_path / "state" / "k")
+    key = load_key([], tmp_path / "state" / "k")
     assert len(key) == 32
-    assert erased.the_key([], tmp_path / "state" / "k") == key
-    assert erased.on_record(operations) == erased.Forgotten()
+    assert load_key([], tmp_path / "state" / "k") == key
+    assert suppression_list(operations, file=tmp_path / "k") == SuppressionList()

@@ -12,8 +12,8 @@ import pytest
 from assets.failures import explained
 from assets.grocery.partitions import business_days
 from assets.partitions import days_of
-from assets.quality import gates
-from assets.quality.gates import Found, Gate, gate_checks
+from assets.quality.evaluation import GateResult, gate_checks
+from assets.quality.gates import Gate, Gates, of_days
 from resources.records.quality import Override, Verdict
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
@@ -21,6 +21,8 @@ from resources.tables.store import TableStore
 DAY, NEXT = dt.date(2024, 2, 1), dt.date(2024, 2, 2)
 FULL = Gate(subject="shelf", check="shelf_is_full", description="Nothing is sold out.")
 CLEAN = Gate(subject="shelf", check="shelf_is_clean", description="Nothing was spilt.")
+
+GATES = Gates([FULL, CLEAN])
 
 
 @dataclass
@@ -58,8 +60,7 @@ class World:
 
 
 @pytest.fixture
-def world(tables: TableStore, operations: OperationsDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setattr(gates, "GATES", {})
+def world(tables: TableStore, operations: OperationsDatabase) -> Iterator[World]:
     with dg.DagsterInstance.ephemeral() as instance:
         made = World(tables, operations, instance)
 
@@ -74,13 +75,13 @@ def world(tables: TableStore, operations: OperationsDatabase, monkeypatch: pytes
             context: dg.AssetCheckExecutionContext,
             tables: dg.ResourceParam[TableStore],
             operations: dg.ResourceParam[OperationsDatabase],
-        ) -> Iterator[Found]:
+        ) -> Iterator[GateResult]:
             """Look at the shelf."""
             if made.says["crash"]:
                 raise made.says["crash"]
-            yield Found(gate=CLEAN)
+            yield GateResult(gate=CLEAN)
             if not made.says["silent"]:
-                yield Found(gate=FULL, broken=made.says["broken"])
+                yield GateResult(gate=FULL, broken=made.says["broken"])
 
         @dg.asset(partitions_def=business_days, deps=[shelf])
         @explained
@@ -88,8 +89,9 @@ def world(tables: TableStore, operations: OperationsDatabase, monkeypatch: pytes
             context: dg.AssetExecutionContext,
             tables: dg.ResourceParam[TableStore],
             operations: dg.ResourceParam[OperationsDatabase],
+            gates: dg.ResourceParam[Gates],
         ) -> dg.MaterializeResult:
-            needs = {"shelf": gates.of_days(tables, "shelf", days_of(context))}
+            needs = {"shelf": of_days(tables, "shelf", days_of(context))}
             gates.require(operations, needs, now=dt.datetime.now(dt.UTC))
             return dg.MaterializeResult()
 
@@ -97,7 +99,7 @@ def world(tables: TableStore, operations: OperationsDatabase, monkeypatch: pytes
             assets=[shelf, reader],
             asset_checks=[shelf_is_fit_to_use],
             jobs=[dg.define_asset_job("all", dg.AssetSelection.all())],
-            resources={"tables": tables, "operations": operations},
+            resources={"tables": tables, "operations": operations, "gates": Gates.of([shelf_is_fit_to_use])},
             executor=dg.in_process_executor,
         )
         made.job = defs.resolve_job_def("all")
@@ -174,9 +176,15 @@ def test_a_warning_that_let_its_own_run_go_on_opens_nothing_once_the_override_ha
     looked_again = world.run(checks=[FULL.check, CLEAN.check])
     (full,) = [each for each in looked_again.get_asset_check_evaluations() if each.check_name == FULL.check]
     assert (full.passed, full.severity) == (False, dg.AssetCheckSeverity.WARN)
-    needs = {"shelf": gates.of_days(world.tables, "shelf", [DAY])}
-    assert gates.closed(world.operations, needs, now=soon - dt.timedelta(seconds=1)) == []
-    (shut,) = gates.closed(world.operations, needs, now=soon)
+    assert full.metadata["overridden_by"].value == [f"anna, until {soon:%Y-%m-%d %H:%M} UTC: known"]
+    assert {name: full.metadata[name].value for name in ("partitions_judged", "partitions_failed")} == {
+        "partitions_judged": 1,
+        "partitions_failed": 1,
+    }
+    assert world.verdict().run_id == looked_again.run_id
+    needs = {"shelf": of_days(world.tables, "shelf", [DAY])}
+    assert GATES.closed(world.operations, needs, now=soon - dt.timedelta(seconds=1)) == []
+    (shut,) = GATES.closed(world.operations, needs, now=soon)
     assert "shelf_is_full failed" in str(shut)
 
 

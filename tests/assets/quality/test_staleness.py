@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from assets.quality.staleness import CHAMPION, FEATURES, LISTS, PERFORMANCE, of_champion, stale
+from assets.grocery.staleness import CHAMPION, FEATURES, LISTS, PERFORMANCE, REACH, of_champion
+from assets.quality.staleness import stale
 from resources.records.feeds import Delivery
 from resources.records.lifecycle import PromotionRecord
 from resources.records.quality import DerivedFrom
@@ -40,7 +41,7 @@ def made(subject: str, day: dt.date, of: int) -> DerivedFrom:
 
 def told(records: list[DerivedFrom], *of: tuple[dt.date, str]) -> dict[str, list[int]]:
     """The stale days of each subject, as places in DAYS."""
-    return {each.subject: [DAYS.index(day) for day in each.days] for each in stale(records, deliveries(*of))}
+    return {each.subject: [DAYS.index(day) for day in each.days] for each in stale(records, deliveries(*of), REACH)}
 
 
 def test_a_correction_makes_its_own_day_and_later_ones_stale():
@@ -79,6 +80,6 @@ def test_the_champion_knows_what_had_come_when_it_was_promoted():
     came = deliveries((DAYS[0], "a"), (DAYS[1], "b"), (DAYS[0], "corrected"))
     assert of_champion([], came) == []
     old, new = promoted(DAYS[1], 1, 2.5), promoted(DAYS[1], 2, 3.5)
-    assert [each.subject for each in stale(of_champion([old], came), came)] == [CHAMPION]
-    assert stale(of_champion([old, new], came), came) == []
-    assert len(stale(of_champion([old, old], came), came)) == 1  # confirmed later, but not trained anew
+    assert [each.subject for each in stale(of_champion([old], came), came, REACH)] == [CHAMPION]
+    assert stale(of_champion([old, new], came), came, REACH) == []
+    assert len(stale(of_champion([old, old], came), came, REACH)) == 1  # confirmed later, but not trained anew

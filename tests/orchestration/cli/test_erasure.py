@@ -11,22 +11,25 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from tests.orchestration.test_nights import NIGHT, TOMORROW, Shop, failures, open_shop
 
+from assets.grocery.personal_data import personal_data
 from assets.grocery.scoring.assets import served_now
+from assets.grocery.staleness import stale_now
 from assets.lifecycle.reproduce import rebuild
-from assets.privacy import erasure
-from assets.privacy.erasure import Reached
-from assets.privacy.suppression import hashed, the_key
+from assets.privacy.personal_data import ErasureScope
+from assets.privacy.proof import Erased, erase
+from assets.privacy.suppression import load_key, subject_hash
 from assets.quality import gates, staleness
 from orchestration.cli import screens
 from orchestration.cli.erasure import _under_way, forget
+from orchestration.definitions import GATES
 from resources.config.loader import load_settings
 from resources.errors import Refused
 from resources.records.privacy import Erasure
 from resources.records.publication import Publication
 from resources.records.quality import Override, Verdict
 from resources.tables import history as table_history
+from tests.orchestration.runs.test_nights import NIGHT, TOMORROW, Shop, failures, open_shop
 
 WHO = "H-0007"
 DAY = dt.date(2024, 3, 6)  # on which it bought
@@ -44,11 +47,11 @@ def night(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> Itera
         yield shop
 
 
-def reached(shop: Shop) -> Reached:
+def scope(shop: Shop) -> ErasureScope:
     settings = load_settings()
     moved = settings.transactions.model_copy(update={"path": [f"{shop.feed}/{{date}}.csv"]})
-    return Reached(
-        settings=settings.model_copy(update={"transactions": moved}),
+    return ErasureScope(
+        data=personal_data(settings.model_copy(update={"transactions": moved}), GATES),
         tables=shop.tables,
         operations=shop.operations,
         raw=shop.folder / "raw",
@@ -57,9 +60,9 @@ def reached(shop: Shop) -> Reached:
     )
 
 
-def forgotten(shop: Shop, who: str = WHO, **more: Any) -> erasure.Forgotten:
+def forgotten(shop: Shop, who: str = WHO, **more: Any) -> Erased:
     asked: dict[str, Any] = {"by": "ann", "reason": "a letter", "now": NOW, "under_way": lambda: None} | more
-    return erasure.forget(who, reached=reached(shop), **asked)
+    return erase(who, scope=scope(shop), **asked)
 
 
 def rows(shop: Shop) -> dict[str, list[str]]:
@@ -75,12 +78,12 @@ def shut(shop: Shop) -> list[str]:
     """Every gate that is not open for what is there now, but those of a model's versions."""
     needs = {
         subject: gates.whole(shop.tables, subject)
-        if not gates.GATES[subject][0].has_days
+        if not GATES[subject][0].has_days
         else {day: version for day, version in shop.tables.fingerprints(subject).items() if day}
-        for subject in gates.GATES
+        for subject in GATES
         if subject not in ("challenger", "champion")
     }
-    return sorted(map(str, gates.closed(shop.operations, needs, now=dt.datetime.now(dt.UTC))))
+    return sorted(map(str, GATES.closed(shop.operations, needs, now=dt.datetime.now(dt.UTC))))
 
 
 @dataclasses.dataclass
@@ -91,12 +94,12 @@ class Before:
     versions: dict[str, int]
     shut: list[str]
     stale: list[staleness.Stale]
-    done: erasure.Forgotten
+    done: Erased
 
 
 @pytest.fixture
 def dry(night: Shop, monkeypatch) -> Shop:
-    monkeypatch.setattr("orchestration.cli.erasure._reached", lambda: reached(night))
+    monkeypatch.setattr("orchestration.cli.erasure._scope", lambda: scope(night))
     return night
 
 
@@ -138,7 +141,7 @@ def erased(night: Shop) -> tuple[Shop, Before]:
     """The night's shop, and what was there before its household was forgotten."""
 
     names = table_history.names(night.tables)
-    first = next(iter(gates.GATES["transactions"]))
+    first = next(iter(GATES["transactions"]))
     version = gates.of_days(night.tables, "transactions", [DAY])[DAY]
     failed = Verdict(
         subject="transactions", partition=DAY, data_version=version, check=first.check, outcome=Verdict.FAILED,
@@ -153,7 +156,7 @@ def erased(night: Shop) -> tuple[Shop, Before]:
         "rows": rows(night),
         "versions": {name: night.tables.version(name) for name in names},
         "shut": shut(night),
-        "stale": staleness.on_record(night.operations),
+        "stale": stale_now(night.operations),
     }
     return night, Before(**before, done=forgotten(night))
 
@@ -188,7 +191,7 @@ def test_versions_go_on_and_older_ones_cannot_be_read(erased: tuple[Shop, Before
 def test_gates_stay_as_they_were_and_nothing_is_stale(erased: tuple[Shop, Before]) -> None:
     shop, before = erased
     assert shut(shop) == before.shut == []
-    assert staleness.on_record(shop.operations) == before.stale == []
+    assert stale_now(shop.operations) == before.stale == []
     assert shop.operations.flaws() == []
 
 
@@ -219,10 +222,10 @@ def test_who_it_was_is_on_no_record(erased: tuple[Shop, Before]) -> None:
     assert not [entry for entry in shop.operations.trail() if WHO in entry.payload]
     key = shop.folder / "erasure.key"
     assert key.stat().st_mode & 0o777 == 0o600
-    assert asked.household == hashed(WHO, key.read_bytes())
+    assert asked.household == subject_hash(WHO, key.read_bytes())
     assert done.removed == before.done.removed
     assert done.proof["rows"] == done.proof["mentions_in_logs"] == done.proof["lines_in_copies"] == 0
-    assert before.done.seen.not_ours[f"{shop.feed}/{DAY}.csv"] > 1
+    assert before.done.report.not_ours[f"{shop.feed}/{DAY}.csv"] > 1
 
 
 def test_a_version_trained_before_is_not_made_again(erased: tuple[Shop, Before]) -> None:
@@ -255,7 +258,7 @@ def test_a_day_that_comes_again_comes_without_it_and_makes_nothing_stale(
     result = shop.take_in(DAY, DAY)
     assert result.success, failures(result)
     assert rows(shop) == before
-    assert staleness.on_record(shop.operations) == []
+    assert stale_now(shop.operations) == []
     (made,) = result.asset_materializations_for_node("transactions")[-1:]
     assert made.metadata["rows_of_forgotten_households"].value > 1
     assert WHO in (shop.feed / f"{DAY}.csv").read_text()
@@ -280,4 +283,4 @@ def test_without_its_key_nothing_is_taken_in(erased: tuple[Shop, Before], monkey
     assert "nobody would know them again" in failures(result)
     (shop.folder / "lost.key").write_bytes(b"another")
     with pytest.raises(Refused, match=r"not the key .*restore"):
-        the_key(shop.operations.records(Erasure), shop.folder / "lost.key")
+        load_key(shop.operations.records(Erasure), shop.folder / "lost.key")

@@ -29,7 +29,7 @@ from assets.partitions import ONE_DAY
 from orchestration.alerting.night_watch import Watchman, watch
 from orchestration.cli import launch
 from orchestration.cli.gates import override
-from orchestration.definitions import build_defs
+from orchestration.definitions import GATES, build_defs
 from orchestration.jobs import night_selection
 from orchestration.sensors.retraining import retrain_on_decision
 from resources import home
@@ -356,6 +356,7 @@ def promoting(shop: Shop, version: int, *, is_overriding: bool = False):
         registry=shop.registry,
         operations=shop.operations,
         policy=Policy(folder=str(home.PROJECT / "config" / "policy")),
+        gates=GATES,
         say=lambda _: None,
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from assets.grocery.staleness import FEATURES, stale_now
 from assets.quality import staleness
 from orchestration.arrival import arrivals
 from orchestration.definitions import build_defs
@@ -147,16 +148,18 @@ def test_a_file_is_taken_in_once_and_again_when_it_is_corrected(shop: Shop) -> N
     assert shop.tick() == ([], quiet)
     assert shop.outcomes() == [(file.name, "taken"), (copy.name, "repeated")]
 
-    staleness.made(shop.operations, staleness.FEATURES, {DAY: staleness.so_far(shop.operations)}, run_id="r", now=NOW)
+    staleness.record_made(
+        shop.operations, FEATURES, {DAY: staleness.latest_delivery_id(shop.operations)}, run_id="r", now=NOW
+    )
     copy.unlink()
     shop.deliver(DAY, "\n".join(shop.text(DAY).splitlines()[:-1]) + "\n")
     (again,), _ = shop.tick()
     assert again.job_name == "ingestion"
     assert again.run_key != first.run_key
-    assert staleness.on_record(shop.operations) == []
+    assert stale_now(shop.operations) == []
     assert shop.run(again)
     assert shop.rows(DAY) == lines(shop.text(DAY)) - 1
-    assert [(found.subject, found.days, found.corrected) for found in staleness.on_record(shop.operations)] == [
+    assert [(found.subject, found.days, found.corrected) for found in stale_now(shop.operations)] == [
         ("features", [DAY], [DAY])
     ]
     assert shop.tick() == ([], quiet)

@@ -16,6 +16,7 @@ from assets.grocery.scoring.assets import (
 from assets.grocery.scoring.checks import EVERYBODY, published_recommendations_are_fit_to_use
 from assets.grocery.tables import PUBLISHED, RECOMMENDATIONS, TABLES
 from assets.quality import gates
+from orchestration.definitions import GATES
 from resources.errors import Unavailable
 from resources.records.quality import Verdict
 from resources.records.store import OperationsDatabase
@@ -112,7 +113,7 @@ def made(tables: TableStore, operations: OperationsDatabase, day: dt.date, *, ho
     features = pa.table({"business_date": pa.array([day] * len(known), pa.date32()), "household_id": known})
     tables.replace_days("household_features", features, days=[day])
     version = gates.of_days(tables, RECOMMENDATIONS, [day])[day]
-    operations.record(*(passed(RECOMMENDATIONS, day, version, gate.check) for gate in gates.GATES[RECOMMENDATIONS]))
+    operations.record(*(passed(RECOMMENDATIONS, day, version, gate.check) for gate in GATES[RECOMMENDATIONS]))
 
 
 def passed(subject: str, day: dt.date | None, version: str, check: str) -> Verdict:
@@ -131,7 +132,7 @@ def publish(tables: TableStore, operations: OperationsDatabase, day: dt.date) ->
     return dg.materialize(
         [published_recommendations, published_recommendations_are_fit_to_use],
         partition_key=day.isoformat(),
-        resources={"tables": tables, "operations": operations},
+        resources={"tables": tables, "operations": operations, "gates": GATES},
         raise_on_error=False,
     )
 
@@ -152,7 +153,7 @@ def test_the_lists_of_a_night_are_published_whole_and_an_older_one_is_left_alone
     assert again.success
     assert again.asset_materializations_for_node(PUBLISHED)[0].metadata["is_published"].value is False
     assert (served_now(tables), tables.version(PUBLISHED)) == (fresh(MAY[6]), version)
-    assert gates.closed(operations, {PUBLISHED: gates.whole(tables, PUBLISHED)}, now=NOW) == []
+    assert GATES.closed(operations, {PUBLISHED: gates.whole(tables, PUBLISHED)}, now=NOW) == []
 
 
 def test_lists_that_did_not_pass_are_not_published(tables, operations) -> None:
@@ -175,7 +176,7 @@ def test_nobody_gets_an_empty_list(tables, operations, households) -> None:
     kept = rows.filter(rows.household_id.fill_null("").isin([each or "" for each in households] or ["nobody"]))
     tables.replace_days(RECOMMENDATIONS, kept.to_pyarrow(), days=[MAY[6]])
     version = gates.of_days(tables, RECOMMENDATIONS, [MAY[6]])[MAY[6]]
-    operations.record(*(passed(RECOMMENDATIONS, MAY[6], version, gate.check) for gate in gates.GATES[RECOMMENDATIONS]))
+    operations.record(*(passed(RECOMMENDATIONS, MAY[6], version, gate.check) for gate in GATES[RECOMMENDATIONS]))
     assert not publish(tables, operations, MAY[6]).success
     assert products(tables) == ["P-06"] * 2
     assert served_now(tables) == fresh(MAY[5])
@@ -191,7 +192,7 @@ def test_a_list_that_is_lacking_is_counted(tables, operations) -> None:
     looked = dg.materialize(
         [published_recommendations, published_recommendations_are_fit_to_use],
         selection=dg.AssetSelection.checks_for_assets(published_recommendations),
-        resources={"tables": tables, "operations": operations},
+        resources={"tables": tables, "operations": operations, "gates": GATES},
         raise_on_error=False,
     )
     assert [each.passed for each in looked.get_asset_check_evaluations()] == [False]
@@ -206,7 +207,7 @@ def test_lists_that_are_carried_over_are_the_same_marked_and_still_judged_good(t
     assert marked
     assert (marked.made_on, marked.published_for, marked.carried_over_because) == (MAY[5], MAY[7], "no feed")
     assert products(tables) == ["P-06"] * 3
-    assert gates.closed(operations, {PUBLISHED: gates.whole(tables, PUBLISHED)}, now=NOW) == []
+    assert GATES.closed(operations, {PUBLISHED: gates.whole(tables, PUBLISHED)}, now=NOW) == []
     assert [verdict.check for verdict in operations.verdicts(PUBLISHED).values()] == [EVERYBODY.check]
     version = tables.version(PUBLISHED)
     carry_over(tables, operations, night=MAY[6], because="no feed", now=NOW)

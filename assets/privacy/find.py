@@ -1,0 +1,165 @@
+"""Find a subject everywhere, and change nothing: in tables and their history, kept copies, records, and others' files."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assets.privacy.personal_data import LINE, RULE, ErasureScope, PersonalData, PersonalFeed
+from assets.quality.gates import Partition
+from resources.config.feeds import DATE_IN_PATH
+from resources.feeds import landing, reader, redaction
+from resources.tables import history
+from resources.tables.store import TableStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableHits:
+    """What a table has of a subject: rows now, rows in files that are of no newest version, and mentions in its log."""
+
+    table: str
+    rows: int
+    days: frozenset[Partition]
+    old: int
+    mentions: int
+    files: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.rows + self.old + self.mentions
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErasureReport:
+    """What is there of a subject: by table, in copies of delivered files, in texts, and where it is not ours.
+
+    `records` counts the entries of the audit trail that quote it, `texts` are files of runs and models that do, and
+    `not_ours` has the lines by file of the retailer.
+    """
+
+    tables: Sequence[TableHits]
+    copies: int
+    records: int
+    texts: Sequence[str]
+    not_ours: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """What is there that can be removed."""
+        return self.copies + sum(hits.total for hits in self.tables)
+
+
+def find(subject: str, scope: ErasureScope) -> ErasureReport:
+    """Look for a subject everywhere."""
+    matches, quoted = subject.__eq__, quotes(subject, scope.data.column)
+    hits = (
+        _hits(store, name, subject, scope.data, prefix)
+        for prefix, store in scope.stores()
+        for name in history.names(store)
+    )
+    return ErasureReport(
+        tables=[each for each in hits if each],
+        copies=sum(redaction.count_in(copy, feed.files, feed.column, matches) for copy, feed in kept_copies(scope)),
+        records=sum(bool(quoted.search(entry.payload)) for entry in scope.operations.trail()),
+        texts=list(_texts_with(quoted, scope.state)),
+        not_ours=_not_ours(matches, scope.data.feeds),
+    )
+
+
+def quotes(subject: str, column: str) -> re.Pattern[str]:
+    """What a text says that names a subject. A number alone says nothing: it may be any other."""
+    ways = {re.escape(subject), re.escape(json.dumps(subject)[1:-1])}
+    name = f"(?:{'|'.join(sorted(ways))})"
+    quoted = rf"""{re.escape(column)}(?:\\*"\s*:\s*\\*"| is '| of ){name}(?![\w-])"""
+    return re.compile(quoted if subject.isdigit() else rf"""{quoted}|["']{name}\\*["']""")
+
+
+def kept_copies(scope: ErasureScope) -> Iterator[tuple[Path, PersonalFeed]]:
+    """The kept copies of delivered files, with each feed that they may be of: one, where both are read alike."""
+    ways = {(f.files.format, f.files.delimiter, f.files.encoding, f.column): f for f in scope.data.feeds}
+    for copy in sorted(scope.raw.glob("*/*")):
+        for feed in ways.values() if copy.is_file() else ():
+            yield copy, feed
+
+
+def rows_of(rows: pa.Table, subject: str, data: PersonalData) -> list[int]:
+    """The places of the rows that are the subject's."""
+    if data.column in rows.column_names:
+        import pyarrow.compute as pc
+
+        return pc.indices_nonzero(pc.equal(rows[data.column], subject)).to_pylist()
+    if _is_quarantine(rows):
+        lines = rows.select([RULE, LINE]).to_pylist()
+        return [place for place, row in enumerate(lines) if data.quarantined.names(row, subject.__eq__)]
+    return []
+
+
+def _is_quarantine(rows: pa.Table) -> bool:
+    return {RULE, LINE} <= set(rows.column_names)
+
+
+def _hits(store: TableStore, name: str, subject: str, data: PersonalData, prefix: str) -> TableHits | None:
+    """What a table has of a subject; None for a table without subjects."""
+    rows = old = 0
+    days: set[Partition] = set()
+    files, is_personal = history.data_files(store, name), False
+    for file in files:
+        content = history.columns_of(store, file, [data.column, RULE, LINE])
+        if content is None:  # a write that was cut off: nobody can say what is in it, so it goes with the rest
+            old += 1
+            continue
+        is_personal = is_personal or data.column in content.column_names or _is_quarantine(content)
+        n = len(rows_of(content, subject, data))
+        if file.is_live and n:
+            rows += n
+            days.add(file.day)
+        elif n:
+            old += n
+    if not is_personal and data.column not in store.read(name).columns:
+        return None
+    mentions = sum(_is_mention(field, text, subject, data) for field, text in history.log_texts(store, name))
+    return TableHits(table=prefix + name, rows=rows, days=frozenset(days), old=old, mentions=mentions, files=len(files))
+
+
+def _is_mention(field: str, text: str, subject: str, data: PersonalData) -> bool:
+    """Whether a text of a table's log names the subject: its statistics hold the least and the greatest value."""
+    if field in (data.column, *data.derived_columns):
+        return text == subject or text.startswith(f"{subject}@")
+    if field == LINE:
+        key, value = json.dumps(data.quarantined.column), json.dumps(subject)
+        return f"{key}:{value}" in text or bool(re.search(f"{re.escape(f'{key}:{subject}')}[,}}]", text))
+    return field in ("reason", "predicate") and f"'{subject}'" in text
+
+
+def _texts_with(quoted: re.Pattern[str], state: Path) -> Iterator[str]:
+    """Files of the runs' history and of the models that quote the subject."""
+    wanted = re.compile(quoted.pattern.encode())
+    for folder in ("dagster", "mlflow"):
+        for path in sorted((state / folder).rglob("*")):
+            if path.is_file() and path.stat().st_size:
+                with open(path, "rb") as content, mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ) as text:
+                    if wanted.search(text):
+                        yield str(path)
+
+
+def _not_ours(matches: Callable[[str], bool], feeds: Sequence[PersonalFeed]) -> dict[str, int]:
+    """The lines of the subject in the retailer's own files, by file: those of the feeds, and of the landing place."""
+    lines: dict[str, int] = {}
+    for feed in feeds:
+        paths = [path for pattern in feed.files.path for path in reader.expand(DATE_IN_PATH.sub("*", pattern))]
+        if feed.landing:
+            paths += [file.path for file in landing.look(feed.landing)]
+        for path in dict.fromkeys(paths):
+            with reader.open_file(path) as content:
+                if n := redaction.count(content, path, feed.files, feed.column, matches):
+                    lines[path] = n
+    return lines

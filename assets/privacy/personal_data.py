@@ -1,0 +1,96 @@
+"""What of a domain's data is personal, as data: a domain fills in :class:`PersonalData`, and nothing here knows one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assets.quality.gates import Gates
+from resources.config.feeds import FeedConfig, LandingConfig
+from resources.feeds.redaction import as_text, tokens
+from resources.records.store import OperationsDatabase
+from resources.tables.store import TableStore
+
+RULE, LINE = "rule", "line"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonalFeed:
+    """Delivered files whose `column` names a subject; `landing` is where more of them come in."""
+
+    files: FeedConfig
+    column: str
+    landing: LandingConfig | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuarantinedLines:
+    """How a quarantined line names a subject: in `column`, unless its columns are not known (the rule `unreadable`)."""
+
+    column: str
+    delimiter: str
+    unreadable: str
+
+    def names(self, row: Mapping[str, Any], matches: Callable[[str], bool]) -> bool:
+        """Whether a row (`rule`, and `line` as it was delivered, as JSON) is a subject's.
+
+        A line that does not say whose it is, is, if any value in it is the subject.
+        """
+        values: Mapping[str, Any] = json.loads(row[LINE])
+        if row[RULE] == self.unreadable:
+            whole = next((value for value in values.values() if value is not None), "")
+            return any(map(matches, tokens(str(whole), self.delimiter)))
+        named = as_text(values.get(self.column))
+        return matches(named) if named else any(matches(as_text(value)) for value in values.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveredTable:
+    """The table and the quarantine of a feed whose deliveries are on record by `day`, without the columns `source`."""
+
+    table: str
+    quarantine: str
+    day: str
+    source: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonalData:
+    """What a domain says of its personal data.
+
+    `column` names the `subject` (what a person is called in sentences) in every table that has it; a value of
+    `derived_columns` may be the subject with `@…` after it. The verdicts of `gates` hold of the rows that are left, and
+    so do the records of `deliveries`; `rewritten` is called for a table whose commits are on record themselves.
+    """
+
+    subject: str
+    column: str
+    derived_columns: Sequence[str] = ()
+    feeds: Sequence[PersonalFeed]
+    quarantined: QuarantinedLines
+    gates: Gates
+    deliveries: DeliveredTable
+    rewritten: Mapping[str, Callable[[TableStore, OperationsDatabase, dt.datetime], None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErasureScope:
+    """What an erasure reaches: `others` are table stores beside the domain's own, by name; `state` its folder."""
+
+    data: PersonalData
+    tables: TableStore
+    operations: OperationsDatabase
+    raw: Path
+    state: Path
+    key: Path
+    others: Mapping[str, TableStore] = field(default_factory=dict)
+
+    def stores(self) -> Iterator[tuple[str, TableStore]]:
+        """Every store with what its tables' names begin with."""
+        yield "", self.tables
+        for name, store in self.others.items():
+            yield f"{name}/", store
