@@ -7,8 +7,9 @@ The aliases `champion` and `previous` are what others see of it: a run that dies
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from assets.quality.gates import Gate, Gates, Versions
 from resources.models.registry import CHAMPION, PREVIOUS, ModelRegistry
