@@ -10,11 +10,10 @@ from resources.records.base import Record, RecordStore
 
 
 class Alert(Record, table="alerts"):
-    """Something that people are told of, or its end (`is_over`); `key` is the same for what is one and the same thing.
+    """A message on an incident, or on its end (`is_over`); `key` is the incident's.
 
-    `happened` says what, `meaning` what that means for the recommendations that are served, and `command` what to run
-    next. It is on record before it is told, and again once it `is_delivered`. An event (`is_event`) has no end: it is
-    told once; anything else is so for as long as it lasts.
+    `happened` says what, `meaning` what it means for the recommendations that are served, `command` what to run next.
+    It is recorded before it is sent, and again once it `is_delivered`. An event (`is_event`) has no end and is sent once.
     """
 
     key: str
@@ -38,7 +37,7 @@ class Alert(Record, table="alerts"):
 
 @dataclass(frozen=True, kw_only=True)
 class Heartbeat:
-    """A schedule or sensor was at work: no record, for only the latest time of each is kept."""
+    """The last time that a schedule or sensor was at work. No record: it is overwritten, and not sealed."""
 
     TABLE: ClassVar = "heartbeats"
 
@@ -47,10 +46,10 @@ class Heartbeat:
 
 
 class Heartbeats(RecordStore):
-    """When schedules and sensors were at work."""
+    """Heartbeats of schedules and sensors."""
 
     def beat(self, name: str, *, now: dt.datetime) -> None:
-        """Say that the schedule or sensor `name` was at work."""
+        """Note that the schedule or sensor `name` was at work at `now`."""
         table = self._table(Heartbeat)
         with self._writing() as connection:
             connection.execute(table.delete().where(table.c.name == name))

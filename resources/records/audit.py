@@ -1,8 +1,8 @@
 """The audit trail: every record, in the order in which it was added, each entry sealed with the digest of the one before.
 
-Pure: `resources.records.base` adds an entry with every record, in the same transaction. Whoever changes, removes or
-reorders an entry, or a record behind one, would have to make all later digests anew; and the last digest can be kept
-elsewhere (`nightcart audit head`), which also tells whether the end was cut off.
+Pure: `resources.records.base` adds an entry with every record, in the same transaction. To change, remove or reorder an
+entry, or a record behind one, takes new digests for all later entries; the last digest, kept elsewhere (`nightcart
+audit head`), shows that too, and whether the end was cut off.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _plain(value: dt.date) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Flaw:
-    """Something that is not as it was recorded: which entry, and what is wrong with it."""
+    """A difference from what was recorded: the entry, and what is wrong with it."""
 
     entry: int
     message: str
@@ -66,7 +66,7 @@ class Flaw:
 
 
 def broken_links(entries: Iterable[Entry]) -> Iterator[Flaw]:
-    """Where the chain does not hold, in the order of the entries; a flaw is told once, not for all that follows it."""
+    """The entries at which the chain breaks, in order; each break is one flaw, however much follows it."""
     expected, previous = 1, START
     for entry in entries:
         if entry.id != expected:
@@ -87,39 +87,39 @@ def broken_links(entries: Iterable[Entry]) -> Iterator[Flaw]:
 
 
 def broken_ends(entries: Iterable[Entry], head: str) -> Iterator[Flaw]:
-    """Whether the entry that was once the last is still there: `head` is its number and digest, as `5:ab12…`."""
+    """A flaw if `head`, the number and digest of an entry that was the last once (`5:ab12…`), is not in the trail."""
     number, _, digest = head.partition(":")
-    found = next((entry for entry in entries if entry.id == int(number)), None)
-    if int(number) and found is None:
+    entry = next((entry for entry in entries if entry.id == int(number)), None)
+    if int(number) and entry is None:
         yield Flaw(entry=int(number), message="it was the last one once, and is gone: the end was cut off")
-    elif found and found.digest != digest:
-        yield Flaw(entry=found.id, message="it was the last one once, with another digest: everything was made anew")
+    elif entry and entry.digest != digest:
+        yield Flaw(entry=entry.id, message="it was the last one once, with another digest: everything was made anew")
 
 
 def changed_records(entries: Iterable[Entry], rows: Mapping[tuple[str, int], str]) -> Iterator[Flaw]:
-    """Records that are not what the trail says: changed, gone, or never recorded; `rows` are payloads by table and number."""
-    told = set()
+    """Records that differ from the trail: changed, gone, or without an entry; `rows` are payloads by table and number."""
+    sealed_keys = set()
     last = 0
     for entry in entries:
         last = entry.id
         key = (entry.kind, entry.record_id)
-        if key in told:
+        if key in sealed_keys:
             yield Flaw(entry=entry.id, message=f"{entry.kind} {entry.record_id} is recorded twice")
-        told.add(key)
-        if (found := rows.get(key)) is None:
+        sealed_keys.add(key)
+        if (present := rows.get(key)) is None:
             yield Flaw(entry=entry.id, message=f"{entry.kind} {entry.record_id} is gone from its table")
-        elif found != entry.payload and (names := _differences(entry.payload, found)):
+        elif present != entry.payload and (names := _differences(entry.payload, present)):
             yield Flaw(entry=entry.id, message=f"{entry.kind} {entry.record_id} was changed: {', '.join(names)}")
-    for kind, number in sorted(rows.keys() - told):
+    for kind, number in sorted(rows.keys() - sealed_keys):
         yield Flaw(
             entry=last + 1, message=f"{kind} {number} has no entry: it was put there by hand, or its entry was removed"
         )
 
 
-def _differences(recorded: str, found: str) -> list[str]:
+def _differences(recorded: str, present: str) -> list[str]:
     """The fields that differ, each with both values."""
     try:
-        before, after = json.loads(recorded), json.loads(found)
+        before, after = json.loads(recorded), json.loads(present)
     except ValueError:
         return ["what was recorded cannot be read"]
     return [

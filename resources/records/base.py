@@ -1,6 +1,6 @@
 """The store of records: rows that are only ever added, each with its entry in the audit trail.
 
-Generic: what a kind of record means, and what is asked about it in particular, is in the module of its concern.
+Generic: what a kind of record means, and the queries on it, are in the module of its concern.
 SQLAlchemy is imported when a database is opened, not before.
 """
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Record:
-    """A row that is only ever added: each kind is a frozen dataclass with a table; its `unique` fields are there once.
+    """A row that is only ever added. A subclass is a frozen dataclass, one kind of record, with a table of its own.
 
-    A record is never changed: what came of it later is another record. Dates are business days, instants are in UTC.
+    A record is never changed: what came of it later is another record. No two have the same values in the `unique`
+    fields. Dates are business days, instants are in UTC.
     """
 
     TABLE: ClassVar[str]
@@ -61,7 +62,7 @@ class RecordStore:
             self._add(connection, records)
 
     def claim(self, record: Record) -> bool:
-        """Add a record of a kind with `UNIQUE` fields, unless there is one with the same; whether it was added."""
+        """Add a record of a kind with `unique` fields; False, with nothing added, if there is one with the same values."""
         from sqlalchemy.exc import IntegrityError
 
         try:
@@ -98,40 +99,40 @@ class RecordStore:
         return (last.id, last.digest) if last else (0, audit.START)
 
     def audit_head(self) -> str:
-        """The last entry's number and digest: kept elsewhere, it proves later that the end was not cut off."""
+        """The last entry's number and digest. Kept elsewhere, it proves later that the end was not cut off."""
         with self._engine.connect() as connection:
             number, digest = self._head(connection)
         return f"{number}:{digest}"
 
     def trail(self) -> list[Entry]:
         """The audit trail, in order."""
-        table = self._table(Entry)
         with self._engine.connect() as connection:
-            return [Entry(**row) for row in connection.execute(table.select().order_by(table.c.id)).mappings()]
+            return self._trail(connection)
+
+    def _trail(self, connection: sa.Connection) -> list[Entry]:
+        table = self._table(Entry)
+        return [Entry(**row) for row in connection.execute(table.select().order_by(table.c.id)).mappings()]
 
     def flaws(self, *, head: str | None = None) -> list[audit.Flaw]:
-        """What in the trail, or in the records behind it, is not as it was recorded: see `resources.records.audit`.
+        """Differences of the trail, and of the records behind it, from what was recorded: see `resources.records.audit`.
 
-        `head` is what :meth:`audit_head` said once, kept elsewhere.
+        `head` is an earlier :meth:`audit_head`, kept elsewhere. Writers do not disturb it, nor does it hold them up.
         """
         rows = {}
-        with self._engine.connect() as connection:
+        with _database().snapshot(self._engine) as connection:
+            entries = self._trail(connection)
             for kind in _database().KINDS:
                 for row in connection.execute(self._table(kind).select()).mappings():
                     rows[kind.TABLE, row["id"]] = audit.payload({name: row[name] for name in row if name != "id"})
-        entries = self.trail()
         ends = audit.broken_ends(entries, head) if head else []
         return [*audit.broken_links(entries), *audit.changed_records(entries, rows), *ends]
 
     def records(self, kind: type[Kind], *, last: int | None = None, **equal: Any) -> list[Kind]:
-        """The records of a kind in the order in which they were added, those alone whose fields are `equal`.
-
-        `last` is how many of the newest.
-        """
+        """The records of a kind whose fields are `equal`, in the order they were added; of these, the `last` so many."""
         return [record for _, record in self.numbered(kind, last=last, **equal)]
 
     def numbered(self, kind: type[Kind], *, last: int | None = None, **equal: Any) -> list[tuple[int, Kind]]:
-        """The same, each with the number that it has among its kind."""
+        """The same, each with its number among its kind."""
         with self._engine.connect() as connection:
             return self._read(connection, kind, last=last, **equal)
 

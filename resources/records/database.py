@@ -124,6 +124,15 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
+@contextlib.contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that reads one state of the database, whatever is written meanwhile."""
+    if engine.dialect.name == "postgresql":  # SQLite's transactions are so anyway
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    with engine.begin() as connection:
+        yield connection
+
+
 def _patient(connection: Any, _: object) -> None:
     connection.isolation_level = None  # `_begin` begins, not the driver
     # A writer waits for another one, longer than a backup or a check of the file takes.

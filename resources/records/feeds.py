@@ -1,4 +1,4 @@
-"""Records of the feeds: files that arrived, days that were taken in."""
+"""Records of the feeds: files that arrived, days that were ingested."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from resources.records.base import Record
 
 
 class Arrival(Record, table="arrivals"):
-    """A delivered file, seen once for every content: `outcome` says what became of it, `reason` why.
+    """A delivered file, one record for each content: its `outcome`, and the `reason` for it.
 
-    `taken`; `repeated`, for its bytes came for that day under another name; `set aside`, for it or its event cannot be
-    used; `given up`, for its runs failed as often as they are tried.
+    `taken` (accepted); `repeated`: the same bytes came for that day under another name; `set aside` (rejected): the file
+    or its event is unusable; `given up` (abandoned): its runs failed until the retries were exhausted.
     """
 
     path: str
@@ -31,11 +31,11 @@ class Arrival(Record, table="arrivals"):
 
 
 class Delivery(Record, table="deliveries"):
-    """A business day's feed as it was taken in: what a later one is compared with.
+    """A business day's feed as it was ingested; later deliveries are compared with it.
 
-    `files` are digests by name, `columns` types by name (in the files' order), `rows` all lines that came, `broken` those
-    that were set aside by rule, and `content` a digest of the day's lines in `transactions`, wherever they came from.
-    Where it is no delivery but what an erasure left of one, `instead_of` is the content that was there before.
+    `files` are digests by name, `columns` types by name (in the files' order), `rows` the number of all lines, `broken`
+    those in quarantine by rule, `content` a digest of the day's rows in `transactions`. A record that an erasure wrote
+    has in `instead_of` the content before it.
     """
 
     business_date: dt.date

@@ -12,10 +12,10 @@ from resources.records.base import Record, RecordStore
 
 
 class Registration(Record, table="registrations"):
-    """A version that was put into the model registry: what was made of what, and where it can be made a version again.
+    """A version that was added to the model registry, with what is needed to register it again from its files.
 
-    `digest` is of the version's files, `tables` the versions of those that it was learnt from, `source` where the
-    registry keeps the files, and `tags` what stands on the version.
+    `digest` is of the version's files, `tables` the versions of the tables it was trained on, `source` where the
+    registry keeps the files, `tags` the version's tags.
     """
 
     version: int
@@ -32,10 +32,10 @@ class Registration(Record, table="registrations"):
 
 
 class PromotionRecord(Record, table="promotions"):
-    """A decision on who is champion; versions are those of the model registry.
+    """A decision on the champion; versions are those of the model registry.
 
-    `kind` tells a night's own decision from a person's, and from a version that had to be registered again; `by` is
-    who took it, and is empty for a night. `business_date` is the night whose lists are the first that may follow it.
+    `kind` is one of the constants below; a `RESTORE` registers a lost version again. `by` is the person who decided,
+    empty for a night. `business_date` is the first night whose lists may follow the decision.
     """
 
     business_date: dt.date
@@ -57,7 +57,7 @@ class PromotionRecord(Record, table="promotions"):
 
 
 class Scoring(Record, table="scorings"):
-    """The lists of `business_date` as they were made last: by which model, from which versions of which tables."""
+    """A run that made the lists of `business_date`: the model's version, and those of the tables it read."""
 
     business_date: dt.date
     model_version: int
@@ -67,9 +67,9 @@ class Scoring(Record, table="scorings"):
 
 
 class PolicyDecision(Record, table="policy_decisions"):
-    """What a package of the policy answered; `subject` is what it was asked about: a version, the lists of a day.
+    """The answer of one package of the policy on `subject`, a version or the lists of a day.
 
-    `fired` are the rules that denied, each a `rule` and what it `says`; `policy_digest` is of the rules as they were.
+    `fired` are the rules that denied, each a `rule` and what it `says`; `policy_digest` is of the rules at the time.
     """
 
     package: str
@@ -83,9 +83,9 @@ class PolicyDecision(Record, table="policy_decisions"):
 
 
 class Signal(Record, table="signals"):
-    """What a watch saw at a business day's close; `level` is `ok`, `warn`, `error`, or `unknown` with too little to say.
+    """The result of a drift check at a business day's close; its `level` is `unknown` where there is too little data.
 
-    `value` is the effect size that the level was given for and `says` the sentence; `details` are the numbers behind it.
+    `value` is the effect size that decided the level, `says` the message, `details` the numbers behind it.
     """
 
     business_date: dt.date
@@ -113,7 +113,7 @@ class RetrainingRequest(Record, table="wishes"):
 
 
 class RetrainingDecision(Record, table="retraining_decisions"):
-    """Whether the model is trained anew with what is known at `business_date`'s close, and why or why not."""
+    """Whether the model is retrained on the data up to `business_date`'s close, with the reasons."""
 
     business_date: dt.date
     is_retraining: bool
@@ -123,12 +123,11 @@ class RetrainingDecision(Record, table="retraining_decisions"):
     decided_at: dt.datetime
 
 
-class Attempt(
-    Record, table="attempts", unique=("run_key", "outcome")
-):  # of two processes that ask at the same time, one is the first
-    """A run that was asked for to carry a decision out (`asked`), and, as a second record, how it ended.
+class Attempt(Record, table="attempts", unique=("run_key", "outcome")):
+    """A run that was requested to carry out a retraining decision (`asked`), and, as a second record, how it ended.
 
-    `run_key` names decision and attempt, `run_id` is of the run that was seen to end, `reason` why it did not succeed.
+    `run_key` names decision and attempt; it is unique with `outcome`, so that of two processes that ask at once one is
+    first. `run_id` is the run that ended, `reason` why it did not succeed.
     """
 
     decision_id: int
@@ -152,7 +151,7 @@ class Attempt(
 
 
 class PromotionLedger(RecordStore):
-    """The decisions on the champion: how one is added, and who was champion when."""
+    """The decisions on the champion: adding one, and who was champion when."""
 
     def decide(self, record: PromotionRecord, *others: Record, expected_version: int) -> None:
         """Add a decision on the champion, and `others` with it, all or none.

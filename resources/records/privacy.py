@@ -11,11 +11,11 @@ from resources.records.base import Record
 
 
 class Erasure(Record, table="erasures"):
-    """A household is to be forgotten (`asked`), and, as a second record, is (`done`); it is not named, not even here.
+    """An erasure that was requested (`asked`), and, as a second record, completed (`done`). Names no household.
 
-    `household` is its keyed hash, and `key` tells which key that was made with (`assets.privacy.suppression`). Once it is
-    done, `removed` has the rows by table, `versions` the first one of each table that can still be read, and `proof`
-    what was looked through and found afterwards.
+    `household` is its keyed hash, `key` identifies the key (`assets.privacy.suppression`). Once done, `removed` counts
+    rows by table, `versions` is the first version of each table that can still be read, and `proof` what was searched
+    and found afterwards.
     """
 
     household: str

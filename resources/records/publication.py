@@ -1,4 +1,4 @@
-"""Records of publications: what is served from when on."""
+"""Records of publications."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from resources.records.base import Record
 
 
 class Publication(Record, table="publications"):
-    """What is served from `published_at` on: the lists made at the close of `made_on`, for the day `published_for`.
+    """The lists that are served from `published_at` on: made at the close of `made_on`, for the day `published_for`.
 
-    `table_version` is that of `published_recommendations`, `model_version` the one that made the lists.
+    `table_version` is that of `published_recommendations`, `model_version` the model that made the lists.
     """
 
     made_on: dt.date

@@ -1,4 +1,4 @@
-"""Records of data quality: what gates said, who let a verdict through, what was made from which deliveries."""
+"""Records of data quality: verdicts of gates, overrides, and which deliveries a day's data was derived from."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from resources.records.base import Record, RecordStore
 
 
 class Verdict(Record, table="verdicts"):
-    """What one gate said of one version of a day of a table (`partition`; None is a table without days).
+    """The outcome of one check for one version of a table's partition (a day; None for a table without days).
 
-    `outcome` is `passed`, `failed` or `crashed`: only the first opens the gate. `reason` says why not.
+    Only `passed` opens the gate; `reason` says why it is shut.
     """
 
     subject: str
@@ -29,7 +29,7 @@ class Verdict(Record, table="verdicts"):
 
 
 class Override(Record, table="overrides"):
-    """A person lets one verdict that is not `passed` count as if it were, for this very version, until `expires_at`."""
+    """A person's decision that a verdict on this version counts as `passed` until `expires_at`."""
 
     subject: str
     partition: dt.date | None
@@ -42,7 +42,7 @@ class Override(Record, table="overrides"):
 
 
 class DerivedFrom(Record, table="made"):
-    """Something was made for a business day from all deliveries up to the one with the number `deliveries`."""
+    """Watermark: `subject` was made for a business day from all deliveries up to number `deliveries`."""
 
     subject: str
     business_date: dt.date
@@ -52,14 +52,14 @@ class DerivedFrom(Record, table="made"):
 
 
 class VerdictStore(RecordStore):
-    """What is asked about verdicts and overrides."""
+    """Queries on verdicts and overrides."""
 
     def verdicts(
         self, subject: str, *, since: dt.date | None = None, until: dt.date | None = None
     ) -> dict[tuple[dt.date | None, str], Verdict]:
         """The newest verdict of every check on each partition of a table, by partition and check.
 
-        Of the days `since` … `until`; without either, of a table that has no days.
+        The partitions are the days `since` … `until`; without either, the one of a table that has no days.
         """
         partition = self._table(Verdict).c.partition
         days = partition.between(since or dt.date.min, until or dt.date.max)
@@ -68,5 +68,5 @@ class VerdictStore(RecordStore):
         return {(verdict.partition, verdict.check): verdict for _, verdict in verdicts}
 
     def overrides(self, *, now: dt.datetime) -> list[Override]:
-        """The overrides that have not lapsed at `now`."""
+        """The overrides that have not expired at `now`."""
         return [override for override in self.records(Override) if override.expires_at > now]

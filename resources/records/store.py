@@ -1,4 +1,4 @@
-"""The operations database: the store of all records, with what is asked about them by concern."""
+"""The operations database: the store of all records, with the queries of each concern."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -142,6 +142,18 @@ def test_processes_that_write_at_the_same_time_make_one_chain(operations):
         list(pool.map(_write, [operations.url] * 2, ["ann", "bob"]))
     assert len(operations.trail()) == 81
     assert operations.flaws() == []
+
+
+def test_trail_is_whole_while_it_is_written(operations):
+    operations.record(request("first"))
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(lambda: [operations.record(request(str(n)), promotion(n)) for n in range(30)])
+        looks = 0
+        while not writing.done() or not looks:
+            assert operations.flaws() == []
+            looks += 1
+        writing.result()
+    assert len(operations.trail()) == 61
 
 
 def test_decision_is_taken_when_nobody_was_faster(operations):
