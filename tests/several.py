@@ -6,10 +6,12 @@ import contextlib
 import io
 import json
 import sys
+from importlib.metadata import entry_points
 
 
 def main() -> None:
-    from orchestration.cli import main as nightcart
+    (installed,) = entry_points(group="console_scripts", name="nightcart")
+    nightcart = installed.load()
 
     found = []
     for command in json.load(sys.stdin):
