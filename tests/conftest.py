@@ -47,6 +47,7 @@ LONG = (
     "test_interruptions.py",
     "test_own_model.py",
     "test_retraining.py",
+    "test_old_state.py",
 )
 
 
