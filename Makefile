@@ -3,6 +3,8 @@
 UV_VERSION := 0.13.9
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --frozen --no-sync
+# A tool's own command, with the variables of the retailer in use.
+HERE := $(RUN) python -m resources.home
 
 .PHONY: demo test ui mlflow check format benchmarks install clean
 .DEFAULT_GOAL := help
@@ -17,10 +19,10 @@ test: install  ## The whole test suite.
 	@$(RUN) pytest
 
 ui: install  ## Web server and daemon on http://localhost:3000, with the schedule running.
-	@$(RUN) dg dev --host 127.0.0.1 --port 3000
+	@$(HERE) dg dev --host 127.0.0.1 --port 3000
 
 mlflow: install  ## MLflow's own UI on http://localhost:5000, on the same database.
-	@$(RUN) mlflow server --host 127.0.0.1 --port 5000 --workers 1
+	@$(HERE) mlflow server --host 127.0.0.1 --port 5000 --workers 1
 
 check: install  ## Lint, format, types, import contract, definitions.
 	@$(RUN) ruff check
@@ -39,8 +41,9 @@ benchmarks: install  ## The two ratios: import cost, and the night through Dagst
 
 install: .venv/.installed
 
-.venv/.installed: uv.lock pyproject.toml hatch_build.py resources/nightcart_home.pth | $(UV)
+.venv/.installed: uv.lock pyproject.toml | $(UV)
 	@$(UV) sync --locked --quiet
+	@$(HERE)
 	@touch $@
 
 # uv, where the machine has none: into .tools/, by the Python that is there.

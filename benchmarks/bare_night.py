@@ -33,7 +33,6 @@ from assets.grocery.training.label_weeks import inputs_on_record, make_missing, 
 from assets.lifecycle.evaluation import evaluated, judge
 from assets.lifecycle.model import Recommender
 from assets.lifecycle.promotion import HOLDOUT, NIGHT, PACKAGE, Candidate, Inputs, question, reasons
-from resources import home
 from resources.config.loader import load_settings
 from resources.config.retailer import Settings
 from resources.feeds.reader import FeedReader
@@ -42,6 +41,7 @@ from resources.policy.client import Policy
 from resources.provenance import code_version
 from resources.records.lifecycle import PromotionRecord
 from resources.records.store import OperationsDatabase
+from resources.resources import Resources, build_resources
 from resources.tables.store import TableStore
 from resources.validation import Expectation, validate
 
@@ -57,29 +57,29 @@ class BareNight:
     settings: Settings
 
     @cached_property
+    def _resources(self) -> Resources:
+        return build_resources(self.settings)
+
+    @property
     def feeds(self) -> FeedReader:
-        return FeedReader(raw=home.state() / "raw")
+        return self._resources.feeds
 
-    @cached_property
+    @property
     def tables(self) -> TableStore:
-        return TableStore(root=str(home.state() / "tables"))
+        return self._resources.tables
 
-    @cached_property
+    @property
     def registry(self) -> ModelRegistry:
-        return ModelRegistry(
-            tracking_uri=home.environment()["MLFLOW_TRACKING_URI"],
-            artifacts=(home.state() / "mlflow" / "artifacts").as_uri(),
-            name=f"{self.settings.name}_recommender",
-        )
+        return self._resources.registry
 
-    @cached_property
+    @property
     def policy(self) -> Policy:
         """The rules that say what is allowed."""
-        return Policy(folder=str(home.PROJECT / self.settings.policy.path), server=self.settings.policy.server)
+        return self._resources.policy
 
-    @cached_property
+    @property
     def operations(self) -> OperationsDatabase:
-        return OperationsDatabase(url=f"sqlite:///{home.state() / 'operations.db'}")
+        return self._resources.operations
 
     @cached_property
     def weeks(self) -> LabelWeeks:

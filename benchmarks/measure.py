@@ -21,7 +21,7 @@ from pathlib import Path
 from resources import home
 
 PYTHON = sys.executable
-DG = str(Path(sys.executable).with_name("dg"))
+DG = (PYTHON, "-m", "resources.home", str(Path(sys.executable).with_name("dg")))
 BENCHMARKS = Path(__file__).resolve().parent
 WORK = "seconds of work:"
 
@@ -58,7 +58,11 @@ def environment(state: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in home.environment() and not name.startswith("NIGHTCART_") and name != "PYTHONDONTWRITEBYTECODE"
     }
-    return inherited | {"NIGHTCART_HOME": str(state), "PYTHONPYCACHEPREFIX": str(state.parent / "compiled")}
+    return (
+        inherited
+        | home.LIBRARIES
+        | {"NIGHTCART_HOME": str(state), "PYTHONPYCACHEPREFIX": str(state.parent / "compiled")}
+    )
 
 
 def run(arguments: Sequence[str], *, state: Path) -> Cost:

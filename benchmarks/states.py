@@ -24,13 +24,13 @@ WEEK_BEFORE = NIGHT - dt.timedelta(days=7)
 
 def night_of(day: dt.date) -> list[str]:
     """The command of one night."""
-    return [DG, "launch", "--job", "nightly", "--partition", str(day)]
+    return [*DG, "launch", "--job", "nightly", "--partition", str(day)]
 
 
 def ingestion_of(since: dt.date, until: dt.date) -> list[str]:
     """The command that takes in a range of days in one run."""
     return [
-        DG,
+        *DG,
         "launch",
         "--assets",
         "transactions,products,offers,households",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
 import dagster as dg
 
@@ -23,12 +23,13 @@ import assets.grocery.training.checks
 import assets.lifecycle.checks
 from assets.grocery.partitions import settings
 from assets.quality.gates import Gates
+from orchestration import environment
 from orchestration.jobs import backfill, ingestion, nightly, retraining
 from orchestration.schedules import nightly_schedule
 from orchestration.sensors.alerts import tell_on_failure, watch_on_the_clock
 from orchestration.sensors.arrival import ingest_on_arrival
 from orchestration.sensors.retraining import retrain_on_decision
-from resources.resources import Resources, build_resources
+from resources.resources import Overrides, build_resources
 
 # A stage is a folder of assets/ and a group of the graph, under the same name.
 STAGES = {
@@ -50,9 +51,9 @@ CHECKS = dg.load_asset_checks_from_modules(
 GATES = Gates.of(CHECKS)
 
 
-def build_defs(resources: Resources | None = None, **overrides: Any) -> dg.Definitions:
-    """The definitions over `resources`, by default those of the retailer in use, with single ones replaced by name."""
-    used = replace(resources or build_resources(settings), **overrides)
+def build_defs(**overrides: Unpack[Overrides]) -> dg.Definitions:
+    """The definitions over the adapters of the retailer in use, with single ones replaced by name."""
+    used = replace(build_resources(settings), **overrides)
     return dg.Definitions(
         assets=[
             asset
@@ -66,10 +67,9 @@ def build_defs(resources: Resources | None = None, **overrides: Any) -> dg.Defin
         sensors=[ingest_on_arrival, retrain_on_decision, tell_on_failure, watch_on_the_clock],
         # A run, or a tick, has a query engine of its own: one of a whole process would keep every table that was ever read.
         resources=used.by_name() | {"gates": GATES, "tables": dg.ResourceDefinition(lambda _: replace(used.tables))},
-        # A night is one process: each step of the multiprocess executor would import the libraries anew (49 s against
-        # 5 s for ten trivial steps). Kubernetes isolates per step by another executor.
-        executor=dg.in_process_executor,
+        executor=environment.EXECUTOR,
     )
 
 
+environment.enter()
 defs = build_defs()

@@ -9,6 +9,7 @@ from assets.grocery.partitions import business_days
 from assets.grocery.partitions import settings as configured
 from assets.partitions import ONE_DAY
 from orchestration.alerting.heartbeat import beating
+from orchestration.environment import SCHEDULE_STATUS
 from orchestration.jobs import nightly
 from orchestration.runs.nights import is_left_to_arrival, night_request, night_so_far
 from resources.config.retailer import Settings
@@ -22,7 +23,7 @@ from resources.tables.store import TableStore
     job=nightly,
     cron_schedule=configured.schedule.cron,
     execution_timezone=configured.timezone,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=SCHEDULE_STATUS,
     description="Runs the business day that has just closed, as soon as its feed is there; tries again at every tick "
     "of the night, and runs a day once. Without the training, once there is a champion: see `retraining_decision`.",
 )

@@ -1,21 +1,35 @@
-"""Where the state lives: one folder, found the same way by every program of the project.
+"""Where the state of the retailer in use is, and the variables that tell other programs so.
 
-The virtual environment runs :func:`announce` as each Python process starts (`nightcart_home.pth`, installed with the
-project), so that `nightcart`, `dg`, the web server, the daemon and `mlflow` open the same instance, the same
-database and the same tables without anybody exporting a variable. A variable that is already set wins.
-
-This module is run by every Python process of the environment: standard library only, and no side effect beyond
-`os.environ` and a link to dagster.yaml in the state folder.
+`nightcart` sets the variables in its own process (:func:`enter`). The tools' own commands read them from the `.env` of the project's
+folder (:func:`write_env`; every `dg` and `dagster` command does, `mlflow --env-file .env` too). For another retailer or state
+folder than the one that `.env` names, `python -m resources.home COMMAND …` runs a command with the right variables.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from pathlib import Path
+
+from resources.errors import Refused
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = PROJECT / "config" / "complete_journey.toml"
+MLFLOW_DATABASE = "sqlite:///{state}/mlflow/mlflow.db"
+NOT_IN_A_PATH = "%?#*[]"  # what an SQLite URL or a glob of DuckDB's takes for something else
+
+# How libraries behave in every process of ours.
+LIBRARIES = {
+    # No library phones home from a retailer's network.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GX_ANALYTICS_ENABLED": "false",
+    "DAGSTER_DISABLE_TELEMETRY": "yes",
+    # Threads of a numeric library that wait for one another spin for a thousand rounds, then sleep. For longer, and
+    # a fit beside anything else on two cores took five times as long; not at all, and a fit alone lost a third.
+    "OMP_WAIT_POLICY": "passive",
+    "GOMP_SPINCOUNT": "1000",
+}
 
 
 def root() -> Path:
@@ -28,15 +42,34 @@ def pointer() -> Path:
     return root() / "config_in_use"
 
 
+def chosen_file() -> Path:
+    """The retailer's file that `nightcart use` chose, else the demo's."""
+    try:
+        chosen = pointer().read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return DEFAULT_CONFIG
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{pointer()} cannot be read: {error}.", remedy="`nightcart use FILE` writes it anew.") from error
+    if not chosen:
+        raise Refused(f"{pointer()} is empty: it names no retailer.", remedy="`nightcart use FILE` writes it anew.")
+    return (PROJECT / chosen).resolve()
+
+
 def config_file() -> Path:
-    """The retailer's file in use: `$NIGHTCART_CONFIG`, else the one chosen by `nightcart use`, else the demo's."""
-    chosen = os.environ.get("NIGHTCART_CONFIG") or (pointer().read_text().strip() if pointer().exists() else "")
-    return (PROJECT / chosen).resolve() if chosen else DEFAULT_CONFIG
+    """The retailer's file in use: `$NIGHTCART_CONFIG`, else the one that `nightcart use` chose, else the demo's."""
+    named = os.environ.get("NIGHTCART_CONFIG")
+    return (PROJECT / named).resolve() if named else chosen_file()
 
 
-def state() -> Path:
-    """The folder of the retailer in use. Two retailers share nothing: neither tables, runs nor models."""
-    return root() / config_file().stem
+def state(config: Path | None = None) -> Path:
+    """The state folder of a retailer's file, by default of the one in use. Two share nothing: neither tables, runs nor models."""
+    folder = root() / (config or config_file()).stem
+    if wrong := sorted(set(NOT_IN_A_PATH) & set(str(folder))):
+        raise Refused(
+            f"The state folder {folder} has {' and '.join(wrong)} in its path, which databases take for something else.",
+            remedy="name another folder in NIGHTCART_HOME, or give the retailer's file another name.",
+        )
+    return folder
 
 
 def erasure_key() -> Path:
@@ -44,38 +77,55 @@ def erasure_key() -> Path:
     return state() / "erasure.key"
 
 
-def environment() -> dict[str, str]:
-    """The variables that point Dagster, MLflow and Great Expectations at the state of the retailer in use."""
-    tracking_uri = f"sqlite:///{state() / 'mlflow' / 'mlflow.db'}"
+def environment(config: Path | None = None) -> dict[str, str]:
+    """The variables by which Dagster and MLflow find the state of a retailer, by default of the one in use."""
+    folder = state(config)
+    tracking_uri = MLFLOW_DATABASE.format(state=folder)
     return {
-        "NIGHTCART_STATE": str(state()),
-        "DAGSTER_HOME": str(state() / "dagster"),
+        "DAGSTER_HOME": str(folder / "dagster"),
         "MLFLOW_TRACKING_URI": tracking_uri,
         # The same for `mlflow server`, which has its own names for them.
         "MLFLOW_BACKEND_STORE_URI": tracking_uri,
-        "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(state() / "mlflow" / "artifacts"),
-        # No library phones home from a retailer's network.
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "GX_ANALYTICS_ENABLED": "false",
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
-        # Threads of a numeric library that wait for one another spin for a thousand rounds, then sleep. For longer, and
-        # a fit beside anything else on two cores took five times as long; not at all, and a fit alone lost a third.
-        "OMP_WAIT_POLICY": "passive",
-        "GOMP_SPINCOUNT": "1000",
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(folder / "mlflow" / "artifacts"),
+        **LIBRARIES,
     }
 
 
-def announce() -> None:
-    """Set what is not set yet; a copy that was installed without its project folder is left alone."""
-    if not (PROJECT / "dagster.yaml").exists():
-        return
+def is_of_another(value: str) -> bool:
+    """Whether a variable's value leads into the state of a retailer that is not in use: it was inherited, not meant."""
+    return f"{root()}/" in f"{value}/" and f"{state()}/" not in f"{value}/"
+
+
+def enter() -> None:
+    """Set the variables in this process. One that is set already wins, unless it is of another retailer than the one in use."""
     for name, value in environment().items():
-        os.environ.setdefault(name, value)
+        if name not in os.environ or is_of_another(os.environ[name]):
+            os.environ[name] = value
     if os.environ["DAGSTER_HOME"] == environment()["DAGSTER_HOME"]:
-        _link_instance(Path(os.environ["DAGSTER_HOME"]))
+        _make_instance(Path(os.environ["DAGSTER_HOME"]))
 
 
-def _link_instance(folder: Path) -> None:
+def write_env() -> Path | None:
+    """Write the variables of the chosen retailer to `.env`, beside what else stands there; a variable that is set still wins.
+
+    Nothing is written, and None returned, where NIGHTCART_HOME names a state folder for this process alone.
+    """
+    from dotenv import set_key
+
+    if os.environ.get("NIGHTCART_HOME"):
+        return None
+    file = PROJECT / ".env"
+    config = chosen_file()
+    variables = {"NIGHTCART_CONFIG": str(config), **environment(config)}
+    _make_instance(state(config) / "dagster")
+    with contextlib.suppress(OSError):  # a read-only disk: whoever needs the variables will say so
+        file.touch(mode=0o600)
+        for name, value in variables.items():
+            set_key(file, name, f"${{{name}:-{value}}}")
+    return file
+
+
+def _make_instance(folder: Path) -> None:
     """Dagster reads dagster.yaml from its home, and refuses a home that is not there."""
     link = folder / "dagster.yaml"
     # A read-only disk, or another process that was first: whoever needs the instance will say so.
@@ -83,3 +133,11 @@ def _link_instance(folder: Path) -> None:
         if not link.is_symlink():
             folder.mkdir(parents=True, exist_ok=True)
             link.symlink_to(PROJECT / "dagster.yaml")
+
+
+if __name__ == "__main__":
+    write_env()
+    enter()
+    os.environ["NIGHTCART_CONFIG"] = str(config_file())
+    if command := sys.argv[1:]:
+        os.execvp(command[0], command)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypedDict
 
 from resources import home
+from resources.config.deployment import DeploymentConfig, load_deployment
 from resources.config.retailer import Settings
 from resources.feeds.reader import FeedReader
 from resources.models.registry import ModelRegistry
@@ -33,19 +35,34 @@ class Resources:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
 
-def build_resources(settings: Settings) -> Resources:
-    """The adapters for `settings`, with all state in the state folder."""
-    state = home.state()
+class Overrides(TypedDict, total=False):
+    """Single adapters in place of those that the settings and the deployment say: a test's, above all."""
+
+    settings: Settings
+    feeds: FeedReader
+    tables: TableStore
+    registry: ModelRegistry
+    policy: Policy
+    notifier: Notifier
+    operations: OperationsDatabase
+
+
+def build_resources(
+    settings: Settings, *, deployment: DeploymentConfig | None = None, state: Path | None = None
+) -> Resources:
+    """The adapters for `settings`: by default as the environment says, for the state folder of the retailer in use."""
+    folder = state or home.state()
+    places = (deployment or load_deployment()).of(name=settings.name, state=folder)
     return Resources(
         settings=settings,
-        feeds=FeedReader(raw=state / "raw"),
-        tables=TableStore(root=str(state / "tables")),
+        feeds=FeedReader(raw=Path(places.raw)),
+        tables=TableStore(root=places.tables),
         registry=ModelRegistry(
-            tracking_uri=home.environment()["MLFLOW_TRACKING_URI"],
-            artifacts=(state / "mlflow" / "artifacts").as_uri(),
             name=f"{settings.name}_recommender",
+            tracking_uri=places.mlflow_tracking_uri,
+            artifacts=places.mlflow_artifacts,
         ),
         policy=Policy(folder=str(home.PROJECT / settings.policy.path), server=settings.policy.server),
         notifier=Notifier(urls_in=settings.alerts.urls_in),
-        operations=OperationsDatabase(url=f"sqlite:///{state / 'operations.db'}"),
+        operations=OperationsDatabase(url=places.operations_url.get_secret_value()),
     )

@@ -14,6 +14,7 @@ import typer
 
 from orchestration.cli import benchmark, erasure, gates, policy, retailer, runs, stewardship, views
 from orchestration.cli.drop import drop
+from resources import home
 from resources.errors import NightcartError, of_the_machine
 
 app = typer.Typer(
@@ -67,6 +68,7 @@ def options(
 def main() -> None:
     """Run a command; an error of ours is one line with its remedy, any other asks for `--debug`."""
     try:
+        home.enter()
         app()
     except NightcartError as error:
         _say(error.message, error.remedy)

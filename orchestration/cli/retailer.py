@@ -129,6 +129,7 @@ def use(
     file = config.resolve()
     settings = load_settings(file)
     _write(home.pointer(), f"{_shown(file)}\n")
+    home.write_env()
     state, wins = home.root() / file.stem, os.environ.get("NIGHTCART_CONFIG")
     if json_:
         print(json.dumps({"name": settings.name, "file": str(file), "state": str(state), "nightcart_config": wins}))

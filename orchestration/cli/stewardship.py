@@ -136,11 +136,12 @@ def verify(
     """
     from orchestration.cli.adapters import adapters
     from orchestration.cli.launch import console
+    from resources.config.deployment import sqlite_url
     from resources.records.store import OperationsDatabase
 
     if database and not database.is_file():
         raise Refused(f"There is no file {database}.", remedy="name a copy of operations.db.")
-    operations = OperationsDatabase(url=f"sqlite:///{database}") if database else adapters().operations
+    operations = OperationsDatabase(url=sqlite_url(database)) if database else adapters().operations
     if head and not head.partition(":")[0].isdigit():
         raise Refused(
             f"{head!r} is no head of a trail.", remedy="it is a number and a digest, as `nightcart audit head` says."

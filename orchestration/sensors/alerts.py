@@ -12,6 +12,7 @@ import dagster as dg
 
 from orchestration.alerting import heartbeat, night_watch
 from orchestration.alerting.night_watch import Watchman
+from orchestration.environment import SENSOR_STATUS
 from orchestration.runs import hold
 from resources.config.retailer import Settings
 from resources.feeds.reader import FeedReader
@@ -26,7 +27,7 @@ EVERY_SECONDS = 5 * 60
 
 
 @dg.run_failure_sensor(
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    default_status=SENSOR_STATUS,
     description="Tells of a run that failed, and leaves the last good lists published, marked, when it was a night.",
 )
 def tell_on_failure(
@@ -42,7 +43,7 @@ def tell_on_failure(
 
 
 @dg.sensor(
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    default_status=SENSOR_STATUS,
     minimum_interval_seconds=EVERY_SECONDS,
     description="Tells of missed nights, drift, attempts used up, and of schedules and sensors that stopped or fail.",
 )

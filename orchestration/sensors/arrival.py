@@ -22,6 +22,7 @@ from orchestration.arrival.arrivals import (
     plan,
     with_closed_days,
 )
+from orchestration.environment import SENSOR_STATUS
 from orchestration.jobs import ingestion, nightly
 from orchestration.runs.nights import ARRIVAL_SENSOR, days_under_way, night_request, nights_done
 from orchestration.runs.outcomes import PARTITION_TAG
@@ -37,7 +38,7 @@ from resources.text import listed
     name=ARRIVAL_SENSOR,
     jobs=[nightly, ingestion],
     minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    default_status=SENSOR_STATUS,
     description="Looks at the landing place: a new day whose files are complete has its night, a late or corrected file "
     "of an old day is taken in again, and the same file twice is nothing. A file that cannot be used is set aside, with "
     "the reason on record, and the next one is taken. The cursor may be deleted at any time.",

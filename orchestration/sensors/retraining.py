@@ -5,6 +5,7 @@ import datetime as dt
 import dagster as dg
 
 from orchestration.alerting.heartbeat import beating
+from orchestration.environment import SENSOR_STATUS
 from orchestration.jobs import retraining
 from orchestration.runs.attempts import ask, tags
 from resources.config.retailer import Settings
@@ -14,7 +15,7 @@ from resources.records.store import OperationsDatabase
 @dg.sensor(
     job=retraining,
     minimum_interval_seconds=60,
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    default_status=SENSOR_STATUS,
     description="Carries the newest decision to retrain out: one run at a time, tried again after a growing pause, up to "
     "the budget of attempts. All that it knows is in the ledger (`nightcart decisions`); it has no cursor.",
 )

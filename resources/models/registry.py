@@ -57,7 +57,7 @@ class ModelRegistry:
     """
 
     name: str
-    tracking_uri: str
+    tracking_uri: str = field(repr=False)  # it may hold a password
     artifacts: str | None = None
 
     @cached_property
@@ -217,7 +217,7 @@ class ModelRegistry:
                     cards = []
             if not cards:
                 raise Damaged(
-                    f"The files of version {version.version} of {self.name} are gone from {self.artifacts}.",
+                    f"The files of version {version.version} of {self.name} are gone from {self.artifacts or self.tracking_uri}.",
                     remedy=f"bring them back from a backup; {_another(version.version)}",
                 )
             folder = cards[0].parent

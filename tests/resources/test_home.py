@@ -1,14 +1,29 @@
-"""Every program finds the same state, unless it is told otherwise."""
+"""Every program finds the state of the retailer in use, and no process carries one retailer's state into another's."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+from dotenv import dotenv_values
+
 from resources import home
+from resources.errors import Refused
+
+
+@pytest.fixture(autouse=True)
+def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state folder of the test's own, and no variable but that."""
+    for name in (*home.environment(), "NIGHTCART_CONFIG"):
+        monkeypatch.setenv(name, "")  # so that what a test sets is undone
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("NIGHTCART_HOME", str(tmp_path))
 
 
 def test_state_is_below_home_and_named_for_the_retailers_file(tmp_path, monkeypatch):
-    monkeypatch.setenv("NIGHTCART_HOME", str(tmp_path))
     monkeypatch.setenv("NIGHTCART_CONFIG", "config/complete_journey.toml")  # from the project's folder
     assert home.config_file() == home.DEFAULT_CONFIG
     assert home.state() == tmp_path / "complete_journey"
@@ -16,8 +31,6 @@ def test_state_is_below_home_and_named_for_the_retailers_file(tmp_path, monkeypa
 
 
 def test_retailer_chosen_by_use_holds_until_the_environment_says_otherwise(tmp_path, monkeypatch):
-    monkeypatch.setenv("NIGHTCART_HOME", str(tmp_path))
-    monkeypatch.delenv("NIGHTCART_CONFIG")
     assert home.config_file() == home.DEFAULT_CONFIG
     home.pointer().write_text("/etc/shops/other.toml\n")
     assert home.state() == tmp_path / "other"
@@ -25,11 +38,89 @@ def test_retailer_chosen_by_use_holds_until_the_environment_says_otherwise(tmp_p
     assert home.state() == tmp_path / "third"
 
 
-def test_announcing_leaves_what_is_set(monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
-    monkeypatch.delenv("NIGHTCART_STATE")
-    home.announce()
-    import os
+@pytest.mark.parametrize(("content", "named"), [(b"", "is empty"), (b"\xff\xfe", "cannot be read")])
+def test_a_choice_that_cannot_be_read_is_not_the_demo(content, named):
+    home.pointer().write_bytes(content)
+    with pytest.raises(Refused, match=rf"config_in_use {named}.*Remedy: `nightcart use FILE`"):
+        home.config_file()
 
+
+@pytest.mark.parametrize("sign", ["%41", "#", "?", "[1]", "*"])
+def test_a_path_that_databases_misread_is_refused_in_words(tmp_path, monkeypatch, sign):
+    monkeypatch.setenv("NIGHTCART_HOME", str(tmp_path / f"a{sign}b"))
+    with pytest.raises(
+        Refused, match=r"state folder .* has .* in its path.*Remedy: name another folder in NIGHTCART_HOME"
+    ):
+        home.state()
+
+
+def test_entering_leaves_what_is_set(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
+    home.enter()
     assert os.environ["MLFLOW_TRACKING_URI"] == "http://elsewhere"
-    assert Path(os.environ["NIGHTCART_STATE"]) == home.state()
+    assert Path(os.environ["DAGSTER_HOME"]) == home.state() / "dagster"
+    assert (home.state() / "dagster" / "dagster.yaml").resolve() == home.PROJECT / "dagster.yaml"
+
+
+def test_entering_replaces_what_is_of_another_retailer(tmp_path, monkeypatch):
+    home.enter()  # as a process does that then starts one for another retailer
+    monkeypatch.setenv("NIGHTCART_CONFIG", "/etc/shops/third.toml")
+    home.enter()
+    assert Path(os.environ["DAGSTER_HOME"]) == tmp_path / "third" / "dagster"
+    assert os.environ["MLFLOW_TRACKING_URI"] == f"sqlite:///{tmp_path}/third/mlflow/mlflow.db"
+
+
+def test_a_python_of_the_environment_sets_nothing():
+    code = "import os, resources; print(sorted(set(os.environ) & {'DAGSTER_HOME', 'MLFLOW_TRACKING_URI', 'OMP_WAIT_POLICY'}))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+class TestEnvFile:
+    @pytest.fixture(autouse=True)
+    def _own_project(self, tmp_path, monkeypatch):
+        monkeypatch.delenv("NIGHTCART_HOME")
+        monkeypatch.setattr(home, "PROJECT", tmp_path / "pro'ject")
+        (tmp_path / "pro'ject").mkdir()
+
+    def test_tools_read_the_chosen_retailers_state_from_it(self, monkeypatch):
+        monkeypatch.setenv("NIGHTCART_CONFIG", "/etc/shops/of_this_shell.toml")
+        home.root().mkdir()
+        home.pointer().write_text("/etc/shops/chosen.toml\n")
+        file = home.write_env()
+        monkeypatch.delenv("NIGHTCART_CONFIG")
+        assert file
+        found = dotenv_values(file)
+        assert found["NIGHTCART_CONFIG"] == "/etc/shops/chosen.toml"
+        assert {name: found[name] for name in home.environment()} == home.environment()
+        assert Path(str(found["DAGSTER_HOME"])).is_dir()
+
+    def test_a_variable_that_is_set_wins_over_it(self, monkeypatch):
+        file = home.write_env()
+        monkeypatch.setenv("DAGSTER_HOME", "/srv/dagster")
+        assert file
+        assert dotenv_values(file)["DAGSTER_HOME"] == "/srv/dagster"
+
+    def test_other_lines_stay(self):
+        file = home.PROJECT / ".env"
+        file.write_text("# ours\nNIGHTCART_ALERT_URLS=slack://secret\n")
+        home.write_env()
+        home.write_env()
+        assert file.read_text().startswith("# ours\nNIGHTCART_ALERT_URLS=slack://secret\n")
+        assert file.read_text().count("DAGSTER_HOME=") == 1
+
+    def test_it_is_not_written_for_a_state_folder_of_one_process(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("NIGHTCART_HOME", str(tmp_path / "state"))
+        assert home.write_env() is None
+        assert not (home.PROJECT / ".env").exists()
+
+
+def test_a_command_is_run_with_the_variables_of_the_retailer_in_use(tmp_path):
+    code = "import os; print(os.environ['DAGSTER_HOME'])"
+    command = [sys.executable, "-m", "resources.home", sys.executable, "-c", code]
+    environment = {
+        **os.environ,
+        "NIGHTCART_CONFIG": "/etc/shops/third.toml",
+        "DAGSTER_HOME": f"{tmp_path}/other/dagster",
+    }
+    found = subprocess.run(command, env=environment, cwd=home.PROJECT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == str(tmp_path / "third" / "dagster")

@@ -1,0 +1,84 @@
+"""Where the state of a domain is kept and how its runs are executed: environment variables, for they differ by machine.
+
+In every place `{state}` stands for the domain's state folder and `{name}` for its name, so that one environment serves several.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from resources import home
+from resources.errors import Refused
+
+
+def sqlite_url(database: str | Path) -> str:
+    """The URL of an SQLite file."""
+    return f"sqlite:///{database}"
+
+
+class DeploymentConfig(BaseSettings):
+    """The deployment. `NIGHTCART_HOME`, the folder of all state folders, and `NIGHTCART_CONFIG` are in `resources.home`."""
+
+    model_config = SettingsConfigDict(env_prefix="NIGHTCART_", env_ignore_empty=True, frozen=True)
+
+    tables: str = Field(default="{state}/tables", description="Folder or object-store URL of the Delta tables.")
+    raw: str = Field(default="{state}/raw", description="Folder in which delivered files are kept as they came.")
+    operations_url: SecretStr = Field(
+        default=SecretStr(sqlite_url("{state}/operations.db")),
+        description="SQLAlchemy URL of the database of decisions.",
+    )
+    mlflow_tracking_uri: str = Field(
+        default=home.MLFLOW_DATABASE,
+        validation_alias="MLFLOW_TRACKING_URI",
+        repr=False,  # it may hold a password
+        description="MLflow's own variable: a database URL or a server.",
+    )
+    mlflow_artifacts: str | None = Field(
+        default=None,
+        description="Folder or URL of the models' files. Default: the state folder, or what a server says.",
+    )
+    executor: Literal["in_process", "multiprocess"] = Field(
+        default="in_process",
+        # A night is one process: each step of the multiprocess executor would import the libraries anew (49 s against
+        # 5 s for ten trivial steps).
+        description="How the steps of a run are executed.",
+    )
+    default_status: Literal["running", "stopped"] = Field(
+        default="running", description="Of schedules and sensors that nobody has started or stopped in the UI."
+    )
+
+    def of(self, *, name: str, state: Path) -> DeploymentConfig:
+        """The deployment of the domain `name`, with its places filled in."""
+        uri = self.mlflow_tracking_uri
+        if home.is_of_another(uri):  # inherited from a process that worked for another retailer
+            uri = home.MLFLOW_DATABASE
+        artifacts = self.mlflow_artifacts
+        if artifacts is None and uri.startswith("sqlite:"):
+            artifacts = (state / "mlflow" / "artifacts").as_uri()
+        places = {"tables": self.tables, "raw": self.raw, "mlflow_tracking_uri": uri, "mlflow_artifacts": artifacts}
+        filled = {field: _filled(place, name, state) for field, place in places.items() if place}
+        secret = SecretStr(_filled(self.operations_url.get_secret_value(), name, state))
+        return self.model_copy(update={**filled, "operations_url": secret})
+
+
+def load_deployment() -> DeploymentConfig:
+    """The deployment of this process; raises :class:`Refused`, naming the variable, when one of them cannot be used."""
+    try:
+        return DeploymentConfig()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{_variable(str(each['loc'][0]))} is {each['input']!r}: {each['msg']}" for each in error.errors()
+        )
+        raise Refused(f"{wrong}.", remedy="correct the environment variable, or unset it.") from error
+
+
+def _variable(field: str) -> str:
+    return field if field.isupper() else f"NIGHTCART_{field.upper()}"
+
+
+def _filled(place: str, name: str, state: Path) -> str:
+    return place.replace("{state}", str(state)).replace("{name}", name)

@@ -1,0 +1,67 @@
+"""Where things are kept and how they run: defaults, the environment's word, and a wrong word named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from resources import home
+from resources.config.deployment import DeploymentConfig, load_deployment
+from resources.errors import Refused
+from resources.resources import build_resources
+
+STATE = Path("/var/lib/corner")
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+
+
+def places(name: str = "corner") -> DeploymentConfig:
+    return load_deployment().of(name=name, state=STATE)
+
+
+def test_everything_is_in_the_state_folder_by_default():
+    found = places()
+    assert found.tables == "/var/lib/corner/tables"
+    assert found.operations_url.get_secret_value() == "sqlite:////var/lib/corner/operations.db"
+    assert found.mlflow_tracking_uri == "sqlite:////var/lib/corner/mlflow/mlflow.db"
+    assert found.mlflow_artifacts == "file:///var/lib/corner/mlflow/artifacts"
+    assert (found.executor, found.default_status) == ("in_process", "running")
+
+
+def test_one_environment_serves_several_domains(monkeypatch):
+    monkeypatch.setenv("NIGHTCART_TABLES", "s3://bucket/{name}/tables")
+    assert [places(name).tables for name in ("corner", "bank")] == [
+        "s3://bucket/corner/tables",
+        "s3://bucket/bank/tables",
+    ]
+
+
+def test_mlflows_own_variable_is_honoured(monkeypatch, settings):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    registry = build_resources(settings).registry
+    assert (registry.tracking_uri, registry.artifacts) == ("http://mlflow:5000", None)  # the server says where
+
+
+def test_mlflows_variable_of_another_retailer_was_inherited(monkeypatch, settings):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home.root()}/other/mlflow/mlflow.db")
+    assert build_resources(settings).registry.tracking_uri == f"sqlite:///{home.state()}/mlflow/mlflow.db"
+
+
+def test_a_password_is_not_shown(monkeypatch, settings):
+    monkeypatch.setenv("NIGHTCART_OPERATIONS_URL", "postgresql+psycopg://user:secret@host/db")
+    assert "secret" not in repr(load_deployment())
+    resources = build_resources(settings)
+    assert "secret" in resources.operations.url
+    assert "secret" not in repr(resources)
+
+
+def test_a_wrong_value_is_one_sentence_that_names_it(monkeypatch):
+    monkeypatch.setenv("NIGHTCART_EXECUTOR", "k9s")
+    with pytest.raises(
+        Refused, match=r"^NIGHTCART_EXECUTOR is 'k9s': Input should be 'in_process' or 'multiprocess'\. Remedy"
+    ):
+        load_deployment()
