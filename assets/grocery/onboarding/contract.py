@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from assets.grocery.ingestion import cleaning
@@ -76,28 +77,26 @@ def of_days(
     lines_of_days = cleaning.of_days(standard, first_day=first, last_day=last_day, since=first, until=last)
     judged = cleaning.judge(lines_of_days, feed)
     counts = judged.group_by("business_date", "rule").agg(n=judged.count()).to_pyarrow().to_pylist()
-    lines: dict[dt.date | None, int] = {}
-    good: dict[dt.date | None, int] = {}
-    by_rule: dict[str, int] = {}
+    lines, good, by_rule = Counter[dt.date | None](), Counter[dt.date | None](), Counter[str]()
     for row in counts:
-        lines[row["business_date"]] = lines.get(row["business_date"], 0) + row["n"]
+        lines[row["business_date"]] += row["n"]
         if row["rule"] is None:
-            good[row["business_date"]] = row["n"]
+            good[row["business_date"]] += row["n"]
         else:
-            by_rule[row["rule"]] = by_rule.get(row["rule"], 0) + row["n"]
+            by_rule[row["rule"]] += row["n"]
     if not good:
         raise Refused(
-            f"No line is usable by the rules that were found: {by_rule}.",
+            f"No line is usable by the rules that were found: {dict(by_rule)}.",
             remedy="name the columns: --column SETTING=NAME.",
         )
-    shares = {day: 1 - good.get(day, 0) / n for day, n in lines.items() if day}
+    shares = {day: 1 - good[day] / n for day, n in lines.items() if day}
     worst = max(shares, key=shares.__getitem__)
-    share = sum(by_rule.values()) / sum(lines.values())
+    share = by_rule.total() / lines.total()
     notes = []
     if bad := sorted(day for day, of_day in shares.items() if of_day > MOST_QUARANTINE):
         notes.append(f"More than half of the lines of {listed(bad)} would be quarantined: these days are refused.")
     if by_rule:
-        rules = ", ".join(f"{rule} {n:,}" for rule, n in sorted(by_rule.items(), key=lambda item: -item[1]))
+        rules = ", ".join(f"{rule} {n:,}" for rule, n in by_rule.most_common())
         notes.append(f"{share:.2%} of all lines would be quarantined ({rules}).")
     ratios = [ratio for day in history.days if not math.isnan(ratio := volume_against_weekday(day, good))]
     low, high = min(ratios, default=VOLUME[0]), max(ratios, default=VOLUME[1])
@@ -105,9 +104,6 @@ def of_days(
     most = min(max(LEAST_QUARANTINE, math.ceil(125 * shares[worst]) / 100), MOST_QUARANTINE)
     spans = f"the history spans {low:.2f} to {high:.2f}" if ratios else "too short a history to measure it"
     why = f"its worst day, {worst}, has {shares[worst]:.2%}" if shares[worst] else "the history has none"
-    proposed = [
-        ProposedSetting("volume_against_weekday", volume, spans),
-        ProposedSetting("max_quarantined_share", most, why),
-    ]
     by_volume = sorted((day for day in good if day), key=good.__getitem__)
-    return proposed, notes, by_volume[len(by_volume) // 2]
+    measured = {"volume_against_weekday": (volume, spans), "max_quarantined_share": (most, why)}
+    return [ProposedSetting(name, *each) for name, each in measured.items()], notes, by_volume[len(by_volume) // 2]

@@ -18,20 +18,22 @@ from resources.feeds.reader import open_file
 SAMPLE_BYTES, HEADER_BYTES = 1 << 20, 1 << 16
 SAMPLE_LINES = 200
 PARQUET = b"PAR1"
+DATUM = re.compile(r"-?\d+([.,]\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 # Encodings of retailers' files in other scripts than ours. Told no choice, charset-normalizer finds mac_latin2 or cp437.
 FOREIGN_ENCODINGS = [
     *("cp1251", "cp1253", "cp1255", "cp1256", "cp932", "gb18030", "big5", "cp949"),
     *("cp1252", "cp1250", "cp1254", "cp1257"),
 ]
 
+AS_CSV = "convert it to CSV or Parquet, one row a line of a basket"
 # What a file that is no feed begins with, and what to do about it.
 FOREIGN = {
     b"PK\x03\x04": ("a zip archive or an Excel workbook", "unpack it, or save the sheet as CSV"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save the sheet as CSV"),
     b"SQLite format": ("an SQLite database", "export the table as CSV"),
-    b"{": ("JSON", "convert it to CSV or Parquet, one row a line of a basket"),
-    b"[": ("JSON", "convert it to CSV or Parquet, one row a line of a basket"),
-    b"<": ("XML or HTML", "convert it to CSV or Parquet, one row a line of a basket"),
+    b"{": ("JSON", AS_CSV),
+    b"[": ("JSON", AS_CSV),
+    b"<": ("XML or HTML", AS_CSV),
     b"\x28\xb5\x2f\xfd": ("compressed with zstd", "unpack it, or compress it with gzip"),
     b"BZh": ("compressed with bzip2", "unpack it, or compress it with gzip"),
 }
@@ -60,13 +62,10 @@ def recognise(path: str, files: FeedConfig) -> FeedConfig:
     if len(header) < 2:
         raise Refused(
             f"{path} has no two columns, its first line is {text.splitlines()[0][:80]!r}.",
-            remedy="deliver it with one of the delimiters ',', ';', '\\t', '|'.",
+            remedy=r"deliver it with one of the delimiters ',', ';', '\t', '|'.",
         )
     # DuckDB's sniffer takes a header with a single number in it for data.
-    if (
-        sum(bool(re.fullmatch(r"\s*(-?\d+([.,]\d+)?|\d{1,4}([-/.])\d{1,2}\3\d{1,4}.*)\s*", cell)) for cell in header)
-        >= len(header) / 2
-    ):
+    if sum(bool(DATUM.fullmatch(cell.strip())) for cell in header) >= len(header) / 2:
         raise Refused(
             f"{path} has no header: its first line is {text.splitlines()[0][:80]!r}.",
             remedy="put a first line with the columns' names into every file.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -50,22 +51,19 @@ def trading_days(lines_by_day: Mapping[dt.date, int], *, today: dt.date) -> Trad
     total = sum(lines_by_day.values())
     kept = [spell for spell in spells if sum(lines_by_day[day] for day in spell) >= STRAY_SHARE * total] or spells
     first, last = kept[0][0], kept[-1][-1]
-    is_closed = {
-        day: not lines_by_day.get(day) for n in range((last - first).days + 1) for day in [first + n * ONE_DAY]
-    }
-    by_date: dict[str, list[bool]] = {}
-    by_weekday: dict[int, list[bool]] = {}
-    for day, closed in is_closed.items():
-        by_date.setdefault(f"{day:%m-%d}", []).append(closed)
-        by_weekday.setdefault(day.weekday(), []).append(closed)
+    every = [first + number * ONE_DAY for number in range((last - first).days + 1)]
+    empty = {day for day in every if not lines_by_day.get(day)}
+    by_date, by_weekday = defaultdict[str, list[bool]](list), defaultdict[int, list[bool]](list)
+    for day in every:
+        by_date[f"{day:%m-%d}"].append(day in empty)
+        by_weekday[day.weekday()].append(day in empty)
     yearly = {date for date, closed in by_date.items() if len(closed) > 1 and all(closed)}
-    once = [day for day, closed in is_closed.items() if closed and f"{day:%m-%d}" not in yearly]
     weekdays = [n for n, closed in sorted(by_weekday.items()) if len(closed) >= 3 and all(closed)]
     return TradingDays(
         first=first,
         last=last,
         is_finished=(today - last).days > FINISHED_DAYS,
-        closed=(*sorted(yearly), *once),
+        closed=(*sorted(yearly), *(day for day in sorted(empty) if f"{day:%m-%d}" not in yearly)),
         closed_weekdays=tuple(calendar.day_name[n] for n in weekdays),
         strays=sum(n for day, n in lines_by_day.items() if not first <= day <= last and day != today),
     )
@@ -75,10 +73,12 @@ def proposed_days(history: TradingDays) -> list[ProposedSetting]:
     """The settings of the retailer's days."""
     closed = list(history.closed)
     ended = "a finished data set; a live feed leaves this out"
-    last = ProposedSetting("last_business_day", None, f"a live feed; its newest day is {history.last}")
+    last, why = (
+        (history.last, ended) if history.is_finished else (None, f"a live feed; its newest day is {history.last}")
+    )
     return [
         ProposedSetting("first_business_day", history.first),
-        ProposedSetting("last_business_day", history.last, ended) if history.is_finished else last,
+        ProposedSetting("last_business_day", last, why),
         ProposedSetting("closed_days", closed, f"{len(closed)} without a line" if closed else ""),
     ]
 

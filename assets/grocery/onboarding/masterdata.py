@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
-from assets.grocery.onboarding import words
 from assets.grocery.onboarding.columns import ColumnProfile, Given, one_row, profile_columns, refuse_unknown
 from assets.grocery.onboarding.proposed import ProposedSetting, of_files, under
 from assets.grocery.onboarding.roles import NEARLY_ALL
-from assets.grocery.onboarding.words import Role, matching_columns
+from assets.grocery.onboarding.words import matching_columns, split_name
 from resources.config.feeds import FeedConfig
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
@@ -29,7 +28,7 @@ def products(lines: ibis.Table, files: FeedConfig, *, ids: ibis.Table, given: Gi
     """
     columns = profile_columns(lines, decimal=files.decimal)
     asked = given.get("products.product_id", ())
-    key = _key("product_id", lines, columns, ids, role=words.PRODUCT, asked=asked, what="products sold")
+    key = _key("product_id", lines, columns, ids, role="product", asked=asked, what="products sold")
     del columns[key.value]
     return [*of_files(files, "products"), *under("products.columns", [key, *_descriptions(columns, given)])]
 
@@ -76,24 +75,24 @@ def households(lines: ibis.Table, files: FeedConfig, *, ids: ibis.Table, given: 
     """
     columns = profile_columns(lines, decimal=files.decimal)
     asked = given.get("households.household_id", ())
-    key = _key("household_id", lines, columns, ids, role=words.HOUSEHOLD, asked=asked, what="households that bought")
+    key = _key("household_id", lines, columns, ids, role="household", asked=asked, what="households that bought")
     return [*of_files(files, "households"), *under("households.columns", [key])]
 
 
 def _descriptions(columns: Mapping[str, ColumnProfile], given: Given) -> list[ProposedSetting]:
     """`name`, `category`, `subcategory`, `department` and `brand` of the columns of a catalogue."""
-    names = matching_columns(words.NAME, columns)[:1]
-    if not names and (kinds := matching_columns(words.KIND, columns)[:1]):
-        names = [*kinds, *matching_columns(words.SIZE, columns)[:1]]  # for want of a name: `MILK 1L`
+    names = matching_columns("name", columns)[:1]
+    if not names and (kinds := matching_columns("kind", columns)[:1]):
+        names = [*kinds, *matching_columns("size", columns)[:1]]  # for want of a name: `MILK 1L`
     chosen: dict[str, Sequence[str]] = {"name": names}
-    for setting, role in (("category", words.CATEGORY), ("department", words.DEPARTMENT), ("brand", words.BRAND)):
+    for setting, role in (("category", "category"), ("department", "department"), ("brand", "brand")):
         taken = {name for each in chosen.values() for name in each}
         free = [name for name in matching_columns(role, columns, max_unknown_words=1) if name not in taken]
         chosen[setting] = free[:1]
     if chosen["category"]:
         # Whatever else groups products, and more finely: what replaces what.
         taken = {*chosen["category"], *chosen["department"], *chosen["brand"]}
-        groups = [*matching_columns(words.CATEGORY, columns), *matching_columns(words.KIND, columns)]
+        groups = [*matching_columns("category", columns), *matching_columns("kind", columns)]
         coarse = columns[chosen["category"][0]].different
         chosen["subcategory"] = [n for n in groups if n not in taken and columns[n].different > coarse][:1]
     chosen |= {setting: given[f"products.{setting}"] for setting in chosen if f"products.{setting}" in given}
@@ -118,8 +117,8 @@ def _levels(columns: Mapping[str, ColumnProfile], constant: Mapping[str, float])
     """Columns such as PROD_CODE_10 that group the products, the finest first: called like a product, with a number."""
     numbered = [
         name
-        for name in matching_columns(words.PRODUCT, columns, max_unknown_words=1)
-        if words.split_name(name)[-1].isdigit() and constant[name] >= NEARLY_ALL
+        for name in matching_columns("product", columns, max_unknown_words=1)
+        if split_name(name)[-1].isdigit() and constant[name] >= NEARLY_ALL
     ]
     return sorted(numbered, key=lambda name: -columns[name].different)
 
@@ -130,7 +129,7 @@ def _key(
     columns: Mapping[str, ColumnProfile],
     ids: ibis.Table,
     *,
-    role: Role,
+    role: str,
     asked: Sequence[str],
     what: str,
 ) -> ProposedSetting:

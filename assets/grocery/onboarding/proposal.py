@@ -27,22 +27,10 @@ from resources.tables.engine import connect
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
-GENERIC_NAMES = {
-    "data",
-    "raw",
-    "input",
-    "transactions",
-    "transaction",
-    "sales",
-    "baskets",
-    "orders",
-    "csv",
-    "parquet",
-    "tmp",
-}
+GENERIC_NAMES = re.compile("data|raw|input|transactions?|sales|baskets|orders|csv|parquet|tmp")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class RetailerProposal:
     """The settings as proposed and as loaded from `toml`; `lines` and `quarantined` (by rule) are those of a typical day."""
 
@@ -92,40 +80,33 @@ def propose(
         engine, reader = connect(), FeedReader(raw=Path(folder))
         lines, source = files.read(files.find(basket_lines), engine=engine, reader=reader)
         say("understanding the columns")
-        feed = transactions.propose(
-            lines, source, timezone=timezone or "UTC", today=today, given=given, given_format=given_format
-        )
-        proposed, notes = list(feed.proposed), list(feed.notes)
+        zone = timezone or "UTC"
+        feed = transactions.propose(lines, source, timezone=zone, today=today, given=given, given_format=given_format)
+        proposed, notes = [*_of_the_retailer(name, timezone), *feed.proposed], list(feed.notes)
+
+        def described(path: str, by: Callable[..., list[ProposedSetting]], key: str) -> list[ProposedSetting]:
+            say(f"looking at {path}")
+            descriptions, of = files.read(files.find(path).undated(), engine=engine, reader=reader)
+            return by(descriptions, of.files, ids=feed.standard.select(key).distinct(), given=given)
+
         if products:
-            say(f"looking at {products}")
-            catalogue, of = files.read(files.find(products).undated(), engine=engine, reader=reader)
-            sold = feed.standard.select("product_id").distinct()
-            proposed += masterdata.products(catalogue, of.files, ids=sold, given=given)
+            proposed += described(products, masterdata.products, "product_id")
         else:
             in_lines, notes_on_it = masterdata.products_in(lines, feed.feed, given=given)
             proposed, notes = [*proposed, *in_lines], [*notes, *notes_on_it]
         if households:
-            say(f"looking at {households}")
-            people, of = files.read(files.find(households).undated(), engine=engine, reader=reader)
-            known = feed.standard.select("household_id").distinct()
-            proposed += masterdata.households(people, of.files, ids=known, given=given)
+            proposed += described(households, masterdata.households, "household_id")
         if timezone is None:
             unknown = "The time zone is unknown, and UTC until you say it: --timezone Europe/Berlin, for instance."
             notes = [unknown, *notes]
-        proposed = [*_of_the_retailer(name, timezone), *proposed, *_defaults()]
+        proposed += _defaults()
         say("reading a day with the new configuration")
         file = Path(folder) / f"{name}.toml"
         file.write_text(as_toml(proposed), encoding="utf-8")
         settings = load_settings(file)
         lines_of_day, quarantined = _read_a_day(settings, feed, engine, reader)
     return RetailerProposal(
-        settings=settings,
-        proposed=tuple(proposed),
-        notes=tuple(notes),
-        history=feed.history,
-        typical_day=feed.typical_day,
-        lines=lines_of_day,
-        quarantined=quarantined,
+        settings, tuple(proposed), tuple(notes), feed.history, feed.typical_day, lines_of_day, quarantined
     )
 
 
@@ -135,7 +116,7 @@ def name_for(basket_lines: str) -> str:
     for part in reversed(parts):
         words = re.sub(r"[^a-z0-9]+", "_", part.split(".")[0].lower())
         words = re.sub(r"(^|_)\d+(?=_|$)", "_", words).strip("_")
-        if words and words not in GENERIC_NAMES and words[0].isalpha():
+        if words and not GENERIC_NAMES.fullmatch(words) and words[0].isalpha():
             return words
     return "my_shop"
 

@@ -10,6 +10,7 @@ from resources.config.feeds import FeedConfig
 
 ITEMS_IN_A_LINE = 6
 SECTIONS = {
+    "": "",
     "transactions": "The basket lines.",
     "transactions.columns": "Our names for the feed's columns.",
     "transactions.contract": "What a line and a day must satisfy; other lines go to the table transactions_quarantine.",
@@ -55,50 +56,33 @@ def of_files(files: FeedConfig, section: str) -> list[ProposedSetting]:
 
 def as_toml(proposed: Sequence[ProposedSetting]) -> str:
     """The configuration: every setting with its reason, and what was left out as a comment."""
-    import tomlkit
-
-    by_section: dict[str, list[ProposedSetting]] = {}
-    for each in proposed:
-        by_section.setdefault(each.setting.rpartition(".")[0], []).append(each)
     title = next(each.value for each in proposed if each.setting == "title")
-    document = tomlkit.document()
-    document.add(
-        tomlkit.comment(f"{title}, as `nightcart init` understood its files. Look through it, above all where it")
-    )
-    document.add(tomlkit.comment('says "guess". Every setting is described in resources/config/retailer.py.'))
-    document.add(tomlkit.nl())
-    for each in by_section.pop(""):
-        _add(document, each)
-    if "products" in by_section:
-        by_section["products.not_recommendable"] = []
-    tables: dict[str, Any] = {"": document}
+    lines = [
+        f"# {title}, as `nightcart init` understood its files. Look through it, above all where it",
+        '# says "guess". Every setting is described in resources/config/retailer.py.',
+        "",
+    ]
+    sections = {each.setting.rpartition(".")[0] for each in proposed}
+    sections |= {"products.not_recommendable"} if "products" in sections else set()
     for section, what in SECTIONS.items():
-        if section not in by_section:
-            continue
-        table = tomlkit.table()
-        for line in what.splitlines():
-            table.add(tomlkit.comment(line))
-        for each in by_section[section]:
-            _add(table, each)
-        parent, _, key = section.rpartition(".")
-        tables[section] = table
-        tables[parent].add(key, table)
-    return tomlkit.dumps(document)
+        if section in sections:
+            lines += ["", f"[{section}]"] if section else []
+            lines += [f"# {line}" for line in what.splitlines()]
+            lines += [_line(each) for each in proposed if each.setting.rpartition(".")[0] == section]
+    return "\n".join(lines) + "\n"
 
 
-def _add(table: Any, proposed: ProposedSetting) -> None:
+def _line(proposed: ProposedSetting) -> str:
     import tomlkit
 
     key = proposed.setting.rpartition(".")[2]
     why = " ".join(f"{'guess: ' * proposed.is_guess}{proposed.why}".split())
+    comment = f"  # {why}" if why else ""
     if proposed.value is None:
-        table.add(tomlkit.comment(f"{key} = …" + f"  # {why}" * bool(why)))
-        return
+        return f"# {key} = …{comment}"
     value = tomlkit.item(proposed.value)
     if isinstance(proposed.value, list) and all(type(item) in (int, float) for item in proposed.value):
         value = tomlkit.value(f"[{', '.join(f'{item:_}' for item in proposed.value)}]")  # 100_000 can be read
     if isinstance(value, tomlkit.items.Array) and len(value) > ITEMS_IN_A_LINE:
         value.multiline(True)
-    if why:
-        value.comment(why).trivia.comment_ws = "  "
-    table.add(key, value)
+    return f"{key} = {value.as_string()}{comment}"

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
-from assets.grocery.onboarding import words
 from assets.grocery.onboarding.columns import MOSTLY, ColumnProfile, described, finite_number, one_row
 from assets.grocery.onboarding.proposed import ProposedSetting
-from assets.grocery.onboarding.words import Role, matching_columns
+from assets.grocery.onboarding.words import matching_columns
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
 
@@ -28,7 +27,7 @@ EVIDENCE_PRODUCTS = 5  # products sold in different quantities from which a line
 
 
 def household(columns: Columns) -> ProposedSetting:
-    for column, _, is_guess in _candidates(columns, (words.HOUSEHOLD, 0), (words.HOUSEHOLD, 1)):
+    for column, _, is_guess in _candidates(columns, ("household", 0), ("household", 1)):
         # Somebody who never comes back cannot be told from a number of the line.
         if not column.is_measure and 2 <= column.different < MOSTLY * column.lines * column.given:
             return ProposedSetting("household_id", column.name, column.summary, is_guess)
@@ -40,9 +39,9 @@ def household(columns: Columns) -> ProposedSetting:
 
 
 def product(columns: Columns) -> ProposedSetting:
-    for column, role, is_guess in _candidates(columns, (words.PRODUCT, 0), (words.NAME, 0), (words.PRODUCT, 1)):
+    for column, role, is_guess in _candidates(columns, ("product", 0), ("name", 0), ("product", 1)):
         if not column.is_measure and column.different >= 2:
-            why = column.summary + "; products are known by their name alone" * (role is words.NAME)
+            why = column.summary + "; products are known by their name alone" * (role == "name")
             return ProposedSetting("product_id", column.name, why, is_guess)
     raise Refused(
         f"No column says what was bought; the others are {described(columns)}.",
@@ -50,7 +49,7 @@ def product(columns: Columns) -> ProposedSetting:
     )
 
 
-def _candidates(columns: Columns, *attempts: tuple[Role, int]) -> Iterator[tuple[ColumnProfile, Role, bool]]:
+def _candidates(columns: Columns, *attempts: tuple[str, int]) -> Iterator[tuple[ColumnProfile, str, bool]]:
     """Columns that match a role, with at most so many unknown words: the column, the role, whether it is a guess."""
     for role, max_unknown_words in attempts:
         for name in matching_columns(role, columns, max_unknown_words=max_unknown_words):
@@ -58,7 +57,7 @@ def _candidates(columns: Columns, *attempts: tuple[Role, int]) -> Iterator[tuple
 
 
 def store(columns: Columns) -> ProposedSetting:
-    for column, _, _ in _candidates(columns, (words.STORE, 0)):
+    for column, _, _ in _candidates(columns, ("store", 0)):
         if not column.is_measure:
             return ProposedSetting("store_id", column.name, f"{column.different:,} different")
     return ProposedSetting("store_id", None, "no column is called like a store")
@@ -67,7 +66,7 @@ def store(columns: Columns) -> ProposedSetting:
 def basket(columns: Columns, lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> ProposedSetting:
     """The column whose values are baskets: each of one household, and most of several lines."""
     why = "no column is called like a basket"
-    for name in matching_columns(words.BASKET, columns):
+    for name in matching_columns("basket", columns):
         with_baskets = feed.model_copy(update={"columns": feed.columns.model_copy(update={"basket_id": name})})
         standard = cleaning.standardise(lines, with_baskets, timezone=timezone)
         standard = standard.filter(standard.basket_id.notnull())
@@ -92,8 +91,8 @@ def basket(columns: Columns, lines: ibis.Table, feed: TransactionsConfig, *, tim
 
 def quantity(columns: Columns) -> ProposedSetting:
     why = "no column is called like a quantity"
-    money = {*matching_columns(words.LINE_TOTAL, columns), *matching_columns(words.PRICE, columns)}
-    for name in matching_columns(words.QUANTITY, columns):
+    money = {*matching_columns("line_total", columns), *matching_columns("price", columns)}
+    for name in matching_columns("quantity", columns):
         column = columns[name]
         # `amount` is a number of items or of money: of items when they are whole and the money stands elsewhere.
         is_money = name in money and (column.wholes < NEARLY_ALL or money == {name})
@@ -111,8 +110,8 @@ def sales_value(columns: Columns, lines: ibis.Table, feed: TransactionsConfig) -
     `feed` has the columns of the basket and the quantity.
     """
     basket, quantity = feed.columns.basket_id, feed.columns.quantity
-    prices = matching_columns(words.PRICE, columns)
-    totals = [name for name in matching_columns(words.LINE_TOTAL, columns) if name not in prices]
+    prices = matching_columns("price", columns)
+    totals = [name for name in matching_columns("line_total", columns) if name not in prices]
     why = "no column is called like a value or a price"
     for name in [*totals, *prices]:
         if not columns[name].is_number:
@@ -144,20 +143,14 @@ def _growth(lines: ibis.Table, value: str, quantity: str, feed: TransactionsConf
 
     The pooled slope of log value on log quantity; None without enough products sold in different quantities.
     """
-    both = lines.select(
-        product=lines[feed.columns.product_id],
-        x=finite_number(lines, quantity, feed.decimal),
-        y=finite_number(lines, value, feed.decimal),
-    )
-    both = both.filter((both.x > 0) & (both.y > 0))
-    both = both.mutate(x=both.x.ln(), y=both.y.ln())
+    x, y = (finite_number(lines, name, feed.decimal) for name in (quantity, value))
+    both = lines.filter((x > 0) & (y > 0)).select(product=feed.columns.product_id, x=x.ln(), y=y.ln())
     by_product = both.group_by("product").agg(
-        n=both.count(), x=both.x.sum(), y=both.y.sum(), xx=(both.x * both.x).sum(), xy=(both.x * both.y).sum()
+        spread=both.x.var(how="pop") * both.count(), shared=both.x.cov(both.y, how="pop") * both.count()
     )
-    spread = by_product.xx - by_product.x * by_product.x / by_product.n
-    shared = by_product.xy - by_product.x * by_product.y / by_product.n
-    sums = one_row(by_product.agg(spread=spread.sum(), shared=shared.sum(), products=(spread > 1e-9).sum()))
-    return sums["shared"] / sums["spread"] if (sums["products"] or 0) >= EVIDENCE_PRODUCTS else None
+    varied = by_product.filter(by_product.spread > 1e-9)
+    sums = one_row(varied.agg(spread=varied.spread.sum(), shared=varied.shared.sum(), products=varied.count()))
+    return sums["shared"] / sums["spread"] if sums["products"] >= EVIDENCE_PRODUCTS else None
 
 
 def _is_the_baskets(lines: ibis.Table, value: str, basket: str, decimal: str) -> bool:

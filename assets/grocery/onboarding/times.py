@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion.cleaning import text_of
-from assets.grocery.onboarding.words import TIME, TIME_OF_DAY, matching_columns
+from assets.grocery.onboarding.words import matching_columns
 from resources.errors import Refused
 from resources.tables.engine import try_strptime
 from resources.text import listed
@@ -86,8 +86,8 @@ def find(
                 remedy="say how it is written: --timestamp-format '%d/%m/%Y %H:%M'.",
             )
         return time, []
-    named = matching_columns(TIME, names)
-    for candidates in (named, matching_columns(TIME, names, max_unknown_words=1), _by_type(lines, names)):
+    named = matching_columns("time", names)
+    for candidates in (named, matching_columns("time", names, max_unknown_words=1), _by_type(lines, names)):
         readings = [read(lines, [name], given_format=given_format, today=today) for name in candidates]
         if time := max((each for each in readings if each), key=lambda each: each.has_time_of_day, default=None):
             return _with_time_of_day(lines, names, time, given_format=given_format, today=today)
@@ -104,10 +104,9 @@ def read(lines: ibis.Table, names: Sequence[str], *, given_format: str | None, t
     type_ = lines[names[0]].type()
     if len(names) == 1 and (type_.is_timestamp() or type_.is_date()):
         has_time = _has_time_of_day(lines, lines[names[0]].cast("timestamp"))
-        if type_.is_timestamp() and type_.timezone:
-            why = "the column's type has a zone"
-            return TimeFormat(columns=tuple(names), format=None, has_time_of_day=has_time, zone="UTC", why=why)
-        return TimeFormat(columns=tuple(names), format=None, has_time_of_day=has_time, why="the column's type")
+        time = TimeFormat(columns=tuple(names), format=None, has_time_of_day=has_time, why="the column's type")
+        has_zone = type_.is_timestamp() and type_.timezone
+        return replace(time, zone="UTC", why="the column's type has a zone") if has_zone else time
     values = lines.select(value=text_of(lines, *names)).filter(lambda t: t.value.notnull()).distinct()
     values = values.order_by(values.value.hash()).limit(SAMPLE_VALUES).cache()
     few = values.limit(VALUES_FOR_FORMATS).to_pyarrow()["value"].to_pylist()
@@ -213,7 +212,7 @@ def _with_time_of_day(
     notes = []
     if date.has_time_of_day or given_format:
         return date, notes
-    for name in matching_columns(TIME_OF_DAY, names):
+    for name in matching_columns("time_of_day", names):
         if name in date.columns:
             continue
         both = read(lines, [*date.columns, name], given_format=None, today=today)

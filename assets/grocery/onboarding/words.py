@@ -1,4 +1,4 @@
-"""The words by which columns are recognised, in several languages, and how well a column's name matches a role.
+"""How well a column's name matches a role, by the words of `words.toml`.
 
 A name is split into words (`CustomerID`, `cust_id`, `custid` → customer or cust, id). It matches a role when it has one of
 the role's nouns, none of its excluded words, and few words that are neither.
@@ -8,162 +8,38 @@ from __future__ import annotations
 
 import functools
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-# Words that make a noun the identifier of what it names.
-KEYS = _set(
-    "id ids key code number num no nr nbr nummer numero num identifier uuid guid unique cod codigo codice kod pk sk"
-)
-_PRODUCT_NOUNS = (
-    "product prod sku item article artikel stock upc ean gtin barcode plu produkt producto produit prodotto produto "
-    "articulo articolo artigo material asin goods"
-)
-_OF_A_SALE = _set(
-    "transaction transactions trans txn tran invoice order ordered purchase purchased sale sales sold basket shop "
-    "shopping bought visit trip receipt ticket bill bon beleg rechnungs rechnung kauf verkaufs verkauf bestell kassen "
-    "event posting booking business pos calendar full local utc created compra venta achat commande pedido factura "
-    "facture vente acquisto vendita aankoop"
-)
-_MONEY = _set("price preis cost kosten discount disc rabatt tax vat mwst profit margin coupon points")
+VOCABULARY = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+SHARED: dict[str, str] = VOCABULARY.pop("shared")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """The names of columns with a certain meaning.
+    """The words of a column with a certain meaning, as `words.toml` explains them."""
 
-    `nouns` are in order of preference; `modifiers` may accompany a noun without changing its meaning; a name with one of
-    the words `excluded` means something else; the nouns `keyed` count only together with one of :data:`KEYS`.
-    """
-
-    nouns: str
-    modifiers: frozenset[str] = KEYS
-    excluded: frozenset[str] = frozenset()
-    keyed: frozenset[str] = frozenset()
-    is_key: bool = True  # whether an identifier (`category_id`) is better than a name (`category`)
+    nouns: list[str]
+    modifiers: list[str]
+    excluded: list[str]
+    keyed: list[str]
+    is_key: bool  # whether an identifier (`category_id`) is better than a name (`category`)
 
 
-HOUSEHOLD = Role(
-    nouns=(
-        "household hshd hh customer cust client member shopper kunden kunde cliente klant membre consumer buyer "
-        "panelist user loyalty kundenkarte card karte carte tarjeta account person visitor"
-    ),
-    modifiers=KEYS | _set("loyalty club hash anonymous"),
-    excluded=_set(
-        "name type segment age gender sex country city zip pin postal email phone address group since stage lifestage "
-        "sensitivity date time count status price income size region state new spend"
-    ),
-)
-PRODUCT = Role(
-    nouns=_PRODUCT_NOUNS,
-    modifiers=KEYS | _set("retail internal master"),
-    excluded=_MONEY
-    | _set(
-        "name description desc category class subclass group department dept brand size type quantity qty count units "
-        "weight level family commodity manufacturer line date time status value total amount sales customer store"
-    ),
-    keyed=_set("stock material goods"),
-)
-TIME = Role(
-    nouns=(
-        "timestamp datetime datum date fecha data zeitpunkt time zeit dt ts day tag jour giorno dia at when occurred"
-    ),
-    modifiers=_OF_A_SALE | _set("of and stamp time date store"),
-    excluded=_set(
-        "birth birthday expiry expiration register registered registration since updated update modified load loaded "
-        "etl delivery delivered ship shipped shipping due week month year quarter weekday dow first last prior start "
-        "end launch join joined signup enrol return returned week type id"
-    ),
-    is_key=False,
-)
-TIME_OF_DAY = Role(
-    nouns="time uhrzeit zeit hour hora heure ora tijd uur hr tm",
-    modifiers=_OF_A_SALE | _set("of day the stamp store"),
-    excluded=TIME.excluded,
-    is_key=False,
-)
-BASKET = Role(
-    nouns=(
-        "basket receipt invoice ticket order bon kassenbon beleg bill transaction transactions trans txn tran warenkorb "
-        "panier cesta scontrino factura facture fattura rechnungs rechnung pedido commande bestellung bestell visit "
-        "trip cheque session purchase sale sales document doc check"
-    ),
-    modifiers=KEYS | _set("pos sale sales purchase shopping header retail"),
-    excluded=_set("date time day type status value amount total price qty quantity line size hour week seq sequence"),
-    keyed=_set("sale sales purchase document doc check session trans"),
-)
-QUANTITY = Role(
-    nouns=(
-        "quantity qty quant units unit menge anzahl stueck stuck pieces pcs items cantidad unidades quantite quantita "
-        "quantidade aantal count volume amount"
-    ),
-    modifiers=_OF_A_SALE | _set(f"{_PRODUCT_NOUNS} of total net line number num no"),
-    excluded=_MONEY | _set("value stock weight id key code spend revenue"),
-    is_key=False,
-)
-LINE_TOTAL = Role(
-    nouns=(
-        "spend revenue turnover paid umsatz sales sale value total amount amt betrag importe montant importo bedrag "
-        "omzet summe gesamtpreis gesamt valor ventas extended ext net gross"
-    ),
-    modifiers=_OF_A_SALE
-    | _set(f"{_PRODUCT_NOUNS} of line in price usd eur gbp dollar dollars euro euros customer with"),
-    excluded=_set(
-        "unit units discount disc rabatt tax vat mwst cost profit margin quantity qty list tip shipping coupon points "
-        "volume rep person channel code number key tier id date time count"
-    ),
-    is_key=False,
-)
-PRICE = Role(
-    nouns="price preis einzelpreis prix precio prezzo preco prijs",
-    modifiers=_OF_A_SALE
-    | _set(f"{_PRODUCT_NOUNS} of line unit per each sell selling retail shelf paid actual in usd eur gbp"),
-    excluded=_set("cost list old original regular discount sensitivity category level range"),
-    is_key=False,
-)
-STORE = Role(
-    nouns=("store shop filiale filial branch outlet markt market tienda magasin negozio loja winkel location site"),
-)
-NAME = Role(
-    nouns=(
-        "name description desc title bezeichnung label nombre nom nome naam descripcion designation libelle descrizione "
-        "descricao omschrijving"
-    ),
-    modifiers=_set(f"{_PRODUCT_NOUNS} long full short display text"),
-    excluded=_set(
-        "customer cust household store shop brand category class subclass department dept city country commodity"
-    ),
-    is_key=False,
-)
-CATEGORY = Role(
-    nouns=(
-        "category kategorie categoria categorie commodity subcategory class subclass warengruppe family group gruppe "
-        "famille familia aisle type"
-    ),
-    modifiers=KEYS | _set(f"{_PRODUCT_NOUNS} desc description name level main"),
-    excluded=_set("customer cust household age store shop basket card payment income order transaction"),
-    is_key=False,
-)
-DEPARTMENT = Role(
-    nouns="department dept section division sector abteilung departamento rayon reparto afdeling",
-    modifiers=KEYS | _set(f"{_PRODUCT_NOUNS} desc description name"),
-    is_key=False,
-)
-BRAND = Role(nouns="brand marke marca marque merk", modifiers=_set(f"{_PRODUCT_NOUNS} name"), is_key=False)
-SIZE = Role(nouns="size pack", modifiers=_set(f"{_PRODUCT_NOUNS} of pack package unit"), is_key=False)
-KIND = Role(nouns="type kind", modifiers=_set(_PRODUCT_NOUNS), is_key=False)  # a name for want of a better one
+def _role(words: dict[str, Any]) -> Role:
+    lists = {name: words.get(name, "") for name in ("nouns", "excluded", "keyed")}
+    lists["modifiers"] = words.get("modifiers", "@key")
+    expanded = {name: re.sub(r"@(\w+)", lambda m: SHARED[m[1]], text).split() for name, text in lists.items()}
+    return Role(**expanded, is_key=words.get("is_key", True))
 
-_ROLES = (
-    HOUSEHOLD, PRODUCT, TIME, TIME_OF_DAY, BASKET, QUANTITY, LINE_TOTAL, PRICE, STORE, NAME, CATEGORY, DEPARTMENT,
-    BRAND, SIZE, KIND,
-)  # fmt: skip
-_KNOWN = KEYS.union(*(_set(role.nouns) | role.modifiers | role.excluded for role in _ROLES))
+
+ROLES = {name: _role(words) for name, words in VOCABULARY.items()}
+KEYS = frozenset(SHARED["key"].split())
+_KNOWN = KEYS.union(*({*role.nouns, *role.modifiers, *role.excluded} for role in ROLES.values()))
 
 
 @functools.cache
@@ -190,15 +66,14 @@ def match_rank(name: str, role: Role) -> tuple[int, int, bool] | None:
     """
     own = split_name(name)
     has_key = not KEYS.isdisjoint(own)
-    order = role.nouns.split()
-    nouns = [noun for noun in own if noun in order and (has_key or noun not in role.keyed)]
-    if not nouns or not role.excluded.isdisjoint(own):
+    nouns = [noun for noun in own if noun in role.nouns and (has_key or noun not in role.keyed)]
+    if not nouns or not set(role.excluded).isdisjoint(own):
         return None
-    unknown = [word for word in own if word not in order and word not in role.modifiers]
-    return len(unknown), min(order.index(noun) for noun in nouns), has_key != role.is_key
+    unknown = [word for word in own if word not in role.nouns and word not in role.modifiers]
+    return len(unknown), min(role.nouns.index(noun) for noun in nouns), has_key != role.is_key
 
 
-def matching_columns(role: Role, names: Iterable[str], *, max_unknown_words: int = 0) -> list[str]:
-    """The `names` that match `role`, best first."""
-    ranks = {name: rank for name in names if (rank := match_rank(name, role)) and rank[0] <= max_unknown_words}
+def matching_columns(role: str, names: Iterable[str], *, max_unknown_words: int = 0) -> list[str]:
+    """The `names` that match the role of :data:`ROLES`, best first."""
+    ranks = {name: rank for name in names if (rank := match_rank(name, ROLES[role])) and rank[0] <= max_unknown_words}
     return sorted(ranks, key=ranks.__getitem__)
