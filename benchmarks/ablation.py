@@ -106,7 +106,7 @@ def compare(names: Sequence[str], root: Path) -> None:
 def outcome(variant: Variant, learn_from: pd.DataFrame, judged: pd.DataFrame) -> tuple[dict[str, pd.Series], float]:
     """Recall and nDCG at 10 of every list, on both truths, and the seconds of the fit."""
     ranker = TwoStageRanker(**variant.parameters)
-    ranker.features = variant.features
+    ranker.features = variant.features  # pyright: ignore[reportAttributeAccessIssue]
     begun = time.perf_counter()
     ranker.fit(learn_from, seed=variant.seed)
     seconds = time.perf_counter() - begun

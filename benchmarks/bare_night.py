@@ -6,6 +6,9 @@ What a cron script would do, and no more: no events, no checks but those of the 
 versions, no retries. What one step has made the next one takes from memory, unless it is kept from earlier nights.
 """
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+
 from __future__ import annotations
 
 import contextlib

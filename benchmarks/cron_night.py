@@ -7,6 +7,9 @@ become pandas features and a LightGBM model, fitted every night; its lists repla
 ends it, cron mails that, and the next night begins where it stopped. FOLDER has the `sales/`, `closed_days` and `first_day`.
 """
 
+# pandas types a selection by all that it might be: a frame, a series or a scalar.
+# pyright: reportCallIssue=false, reportArgumentType=false
+
 from __future__ import annotations
 
 import datetime as dt

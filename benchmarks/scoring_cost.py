@@ -55,7 +55,7 @@ def finish(files: Path) -> None:
     model.booster.save_model(files / MODEL)
     matrix = frame[list(model.features)].to_numpy(dtype=np.float32)
     np.save(files / MATRIX, matrix)
-    np.save(files / EXPECTED[PREDICT], model.booster.predict(matrix))
+    np.save(files / EXPECTED[PREDICT], np.asarray(model.booster.predict(matrix)))
     np.save(files / EXPECTED[SCORE], model.score(frame))
 
 

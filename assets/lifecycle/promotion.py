@@ -3,6 +3,9 @@
 Whether it is allowed is said by `config/policy/promotion.rego`, or by a domain's own policy, and by nothing else.
 """
 
+# pandas types a selection by all that it might be: a frame, a series or a scalar.
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 import datetime as dt

@@ -4,6 +4,9 @@ On record is a keyed hash (HMAC-SHA-256) of each. The key is random, in a file o
 alone cannot try subject after subject. A feed that still has their lines is taken in without them.
 """
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 import contextlib

@@ -1,5 +1,8 @@
 """`nightcart benchmark quality`: our model and its rivals on the retailer's own data."""
 
+# pandas types a selection by all that it might be: a frame, a series or a scalar.
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 import datetime as dt

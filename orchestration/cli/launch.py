@@ -178,6 +178,7 @@ def run_checks(
         each
         for key in graph.get_check_keys_for_assets({asset})
         for each in graph.get_execution_set_asset_and_check_keys(key)
+        if isinstance(each, dg.AssetCheckKey)
     }
     return execute(found, backfill_job, checks=checks, tags=_tags_of(*days) if days else {}, title=title)
 
@@ -251,7 +252,7 @@ def _follow(
             runs = found.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: launch}), limit=1)
             if runs:
                 run_id = runs[0].run_id
-                plan = found.get_execution_plan_snapshot(runs[0].execution_plan_snapshot_id)
+                plan = found.get_execution_plan_snapshot(str(runs[0].execution_plan_snapshot_id))
                 progress.update(task, total=len(plan.step_keys_to_execute))
         while run_id is not None:
             page = found.get_records_for_run(run_id, cursor=cursor, limit=500)

@@ -1,5 +1,8 @@
 """What the command line shows: tables of what is stored, read with the adapters that the assets use."""
 
+# pandas types a selection by all that it might be: a frame, a series or a scalar.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportGeneralTypeIssues=false
+
 from __future__ import annotations
 
 import datetime as dt

@@ -5,6 +5,9 @@ to it. On the demo 98 % of a good list are repeats, and of a household's purchas
 own history hold nearly all that any ranking can find.
 """
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -5,6 +5,9 @@ a household buys in the seven days after; and the **next** basket, all that it b
 however late that is. A household counts where its truth is not empty, also when it was given no list.
 """
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
+
 from __future__ import annotations
 
 import datetime as dt

@@ -61,7 +61,7 @@ class Rival(ABC):
         found = np.full((households, k), -1, dtype=np.int64)
         for block in blocks(households, width=products):
             scores = self.scores(block)
-            dense = scores.toarray() if issparse(scores) else scores
+            dense = np.asarray(scores.toarray() if issparse(scores) else scores)  # pyright: ignore[reportAttributeAccessIssue]
             found[block] = best(np.where(dense > 0, dense, -np.inf), k)
         return found
 
@@ -183,7 +183,7 @@ class UPCF(Rival):
 
         days = np.minimum(self.recency, history.trips)
         self._popularity = history.matrix((history.trips_ago < self.recency) / days[history.household])
-        self._bought = history.counts().sign()
+        self._bought = history.counts().sign()  # pyright: ignore[reportAttributeAccessIssue]
         self._size = np.diff(self._bought.indptr).astype(float)
 
     def scores(self, households: np.ndarray) -> np.ndarray:
@@ -283,7 +283,7 @@ class TIFUKNNCalendar(NearestHouseholds):
         from scipy.sparse import diags_array
 
         lengths = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
-        return (diags_array(1 / lengths) @ vectors).tocsr()
+        return (diags_array(1 / lengths) @ vectors).tocsr()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @dataclass(kw_only=True, eq=False)

@@ -5,6 +5,9 @@ between 0 and 1, prices in the retailer's currency (null when the feed has none)
 one half for every half-life that has passed since.
 """
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false
+
 from __future__ import annotations
 
 import datetime as dt

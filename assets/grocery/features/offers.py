@@ -1,5 +1,8 @@
 """What is on offer around a close and was before it, as far as it was announced by then."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
+
 from __future__ import annotations
 
 import datetime as dt

@@ -1,5 +1,8 @@
 """What counts as a purchase, and the shopping days that every feature is built on."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
+
 from __future__ import annotations
 
 import datetime as dt

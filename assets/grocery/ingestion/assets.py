@@ -250,7 +250,7 @@ def products(
         data_version=dg.DataVersion(content_digest(rows)),
         metadata={
             **written(commit, tables),
-            "recommendable": int(rows.is_recommendable.sum().execute() or 0),
+            "recommendable": int(rows.is_recommendable.sum().execute() or 0),  # pyright: ignore[reportAttributeAccessIssue]
             "repeated_rows_left_out": repeated,
             "broken_lines_left_out": broken,
         },

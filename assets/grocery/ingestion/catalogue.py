@@ -1,5 +1,8 @@
 """The catalogue and the households as snapshots: our names and types, one row a key, and what is recommendable."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

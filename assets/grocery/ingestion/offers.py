@@ -3,6 +3,9 @@
 "Offer" is what a leaflet promises; "promotion" is what happens to a model.
 """
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import hashlib

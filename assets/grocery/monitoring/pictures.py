@@ -1,5 +1,8 @@
 """Pictures of how recommendations did."""
 
+# pandas types a selection by all that it might be: a frame, a series or a scalar.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

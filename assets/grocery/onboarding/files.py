@@ -1,5 +1,8 @@
 """Where the files of a feed are: one path, glob or `{date}` pattern for them, and the days that their names say."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
+
 from __future__ import annotations
 
 import datetime as dt

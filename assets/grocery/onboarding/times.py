@@ -4,6 +4,9 @@ The formats tried are derived from the values themselves. DuckDB's sniffer recog
 (no times without seconds, no AM and PM, no names of months), pandas' `guess_datetime_format` no years of two digits.
 """
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+
 from __future__ import annotations
 
 import datetime as dt

@@ -4,6 +4,9 @@ A column that the retailer's lines do not have (stores, departments, prices, tim
 every day: it never moves, and so is not watched.
 """
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
+
 from __future__ import annotations
 
 import datetime as dt

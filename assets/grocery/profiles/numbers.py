@@ -1,5 +1,8 @@
 """Columns of numbers in classes: the features by the deciles that they had, and the scores and reasons of lists."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportOperatorIssue=false, reportArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

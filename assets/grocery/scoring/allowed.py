@@ -1,5 +1,8 @@
 """What the policy lets stand in a list: it is asked about places of the catalogue, and its answer holds for products."""
 
+# pandas types a selection by all that it might be: a frame, a series or a scalar.
+# pyright: reportReturnType=false
+
 from __future__ import annotations
 
 import datetime as dt

@@ -1,5 +1,8 @@
 """`recommendations`, what each household is offered after a business day's close; `published_recommendations`, what is served."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportArgumentType=false
+
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping

@@ -1,5 +1,8 @@
 """What must hold of lists before anybody sees them."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
+
 import datetime as dt
 from collections.abc import Iterator
 

@@ -3,6 +3,9 @@
 Read and scored again as it was when the list was made (:mod:`assets.lifecycle.explanation`).
 """
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
+
 from __future__ import annotations
 
 import datetime as dt

@@ -1,5 +1,8 @@
 """From scored candidates to lists that a person can read: the best of each household, with the reason for each."""
 
+# pandas types a selection by all that it might be: a frame, a series or a scalar.
+# pyright: reportReturnType=false
+
 from __future__ import annotations
 
 import datetime as dt

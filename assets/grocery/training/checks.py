@@ -1,5 +1,8 @@
 """What must hold of what was learnt before it may score a household."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false
+
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from typing import Any

@@ -1,5 +1,8 @@
 """Labelled weeks: candidates as they were known at a day's close, and what was bought in the seven days after."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false
+
 from __future__ import annotations
 
 import datetime as dt

@@ -1,5 +1,8 @@
 """The table of labelled weeks: each is made once, kept, and made again only when what it is made from has changed."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportOperatorIssue=false, reportArgumentType=false, reportGeneralTypeIssues=false
+
 from __future__ import annotations
 
 import datetime as dt

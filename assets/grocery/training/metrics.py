@@ -5,6 +5,9 @@ products the household bought); they may hold several weeks, told apart by `as_o
 is no candidate is a miss that `truth_size` counts.
 """
 
+# pandas types a selection by all that it might be: a frame, a series or a scalar.
+# pyright: reportArgumentType=false, reportReturnType=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -1,5 +1,8 @@
 """Quality told apart: recall by how long a household is known, by department, by weekday."""
 
+# pandas types a selection by all that it might be: a frame, a series or a scalar.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false, reportGeneralTypeIssues=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

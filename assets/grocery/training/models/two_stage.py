@@ -1,5 +1,8 @@
 """The nightly's model: candidates from the household's history and its needs, ranked by LightGBM, calibrated."""
 
+# pandas types a selection by all that it might be: a frame, a series or a scalar.
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 import json
