@@ -21,8 +21,9 @@ from states import FIRST_DAY, ingestion_of, with_keep
 
 from assets.grocery.candidates.candidates import FEATURES
 from assets.grocery.training.label_weeks import make_missing, read_examples
-from assets.grocery.training.metrics import by_list, estimate
+from assets.grocery.training.metrics import by_list
 from assets.grocery.training.models.two_stage import TwoStageRanker
+from assets.lifecycle.estimates import Bootstrap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +124,7 @@ def _cell(values: pd.Series, reference: pd.Series) -> str:
     """The mean where it is the reference, else the difference to it in per cent, with half its interval."""
     if values is reference:
         return f"{values.mean():.4f}"
-    difference = estimate(values - reference, samples=500, confidence=0.95, seed=1)
+    difference = Bootstrap(subject="household_id", samples=500, confidence=0.95, seed=1).mean(values - reference)
     scale = 100 / float(reference.mean())
     return f"{scale * difference.value:+.2f} ± {scale * (difference.high - difference.low) / 2:.2f}"
 

@@ -158,7 +158,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
             }
         )
 
-    return challenger, champion
+    return challenger, champion  # pyright: ignore[reportReturnType]
 
 
 def _work(
@@ -362,7 +362,7 @@ def monitoring_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition
             }
         )
 
-    return drift_signals, retraining_decision
+    return drift_signals, retraining_decision  # pyright: ignore[reportReturnType]
 
 
 def _look(
@@ -492,7 +492,7 @@ def _ledger_table(entries: Sequence[retraining_ledger.Entry]) -> dg.TableMetadat
                     "business_date": entry.decision.business_date.isoformat(),
                     "is_retraining": entry.decision.is_retraining,
                     "reasons": "; ".join(entry.decision.reasons),
-                    "attempts": "; ".join(attempt.told() for attempt in entry.attempts),
+                    "attempts": "; ".join(attempt.summary() for attempt in entry.attempts),
                     "state": entry.state or "",
                 }
             )

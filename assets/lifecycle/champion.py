@@ -120,7 +120,7 @@ def effective_promotions(
         for number, record in sorted(numbered, key=lambda each: (each[1].business_date, each[0]))
         if until is None or record.business_date <= until
     }
-    versions = {day: str(record.champion_after) for day, (_, record) in by_day.items()}
+    versions: Versions = {day: str(record.champion_after) for day, (_, record) in by_day.items()}
     if not versions:
         return []
     closed = {

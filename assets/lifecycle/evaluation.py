@@ -179,7 +179,7 @@ def compare_slices(
 
     A model can gain overall and ruin a part: what is worse by more than chance is named, whoever wins.
     """
-    keys = ["slice", "value"]
+    keys: list[Any] = ["slice", "value"]
     index = [*candidate.index.names, *keys]
     both = candidate.set_index(keys, append=True).join(
         opponent.set_index(keys, append=True).rename(columns={"score": "opponent"}), how="inner"
@@ -194,8 +194,8 @@ def compare_slices(
     each = draw.among(len(groups))
     return [
         SliceComparison(
-            slice=name,
-            value=value,
+            slice=str(name),
+            value=str(value),
             subjects=int(rows.index.get_level_values(draw.subject).nunique()),
             score=float(rows["score"].mean()),
             difference=each.mean(rows["difference"]),

@@ -67,7 +67,7 @@ def scored_again(model: Model, examples: pd.DataFrame, features: Mapping[str, st
     if added is not None:
         for place, (index, row) in enumerate(added.iterrows()):
             for name in row.abs().sort_values(ascending=False, kind="stable").index[:NAMED]:
-                value = examples.at[index, name]
+                value: Any = examples.at[index, name]
                 attributions[place].append(
                     Attribution(
                         feature=str(name),
@@ -76,7 +76,7 @@ def scored_again(model: Model, examples: pd.DataFrame, features: Mapping[str, st
                         contribution=float(row[name]),
                     )
                 )
-    return examples.assign(score_again=model.score(examples), attributions=attributions)
+    return examples.assign(score_again=model.score(examples), attributions=attributions)  # pyright: ignore[reportArgumentType]
 
 
 def model_facts(version: ModelVersion, model: Model) -> dict[str, Any]:

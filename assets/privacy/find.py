@@ -1,5 +1,8 @@
 """Find a subject everywhere, and change nothing: in tables and their history, kept copies, records, and others' files."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import json

@@ -5,6 +5,9 @@ Each table that has it is written without it, in one commit that says what it di
 log. The kept copies of delivered files lose its lines.
 """
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+
 from __future__ import annotations
 
 import contextlib

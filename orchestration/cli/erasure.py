@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -90,7 +91,7 @@ def _not_ours(report: ErasureReport, scope: ErasureScope) -> None:
     console.print(f"  backups of {scope.state}, wherever they are kept", soft_wrap=True)
 
 
-def _show(report: ErasureReport, rows: dict[str, int], what: str) -> None:
+def _show(report: ErasureReport, rows: Mapping[str, int], what: str) -> None:
     from rich import box
     from rich.table import Table
 

@@ -1,5 +1,8 @@
 """The tables that a retailer delivers: `transactions` by business day; `products`, `households`, `offers` as snapshots."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportArgumentType=false
+
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any

@@ -13,7 +13,7 @@ from assets.grocery.partitions import business_days
 from assets.grocery.tables import PERFORMANCE, PRODUCTS, RECOMMENDATIONS, TABLES, TRANSACTIONS
 from assets.lifecycle.estimates import Bootstrap
 from assets.partitions import ONE_DAY, days_back, days_of
-from assets.quality.gates import Gates, of_days, whole
+from assets.quality.gates import Gates, Versions, of_days, whole
 from assets.quality.staleness import latest_delivery_id, record_made
 from assets.reporting import OWNERS, columns, picture, report_days, written
 from resources.config.retailer import Settings
@@ -55,7 +55,7 @@ def realised_performance(
     known = dict.fromkeys(days, latest_delivery_id(operations))
     baskets = of_days(tables, TRANSACTIONS, sorted({day - n * ONE_DAY for day in days for n in range(7)}))
     first = settings.first_business_day
-    needed = {day: version for day, version in baskets.items() if day and day >= first}
+    needed: Versions = {day: version for day, version in baskets.items() if day and day >= first}
     gates.require(operations, {TRANSACTIONS: needed, PRODUCTS: whole(tables, PRODUCTS)}, now=now)
 
     def may_be_used(day: dt.date) -> bool:
@@ -114,7 +114,7 @@ def _compare(
             business_date=day,
             recommended_on=recommended_on,
             horizon=horizon,
-            model_version=int(lists.model_version.max().execute()),
+            model_version=int(lists.model_version.max().execute()),  # pyright: ignore[reportArgumentType]
             draw=draw,
         )
     return rows, notes

@@ -150,7 +150,7 @@ class ReferenceWindow:
         value, size = float(expected[is_gone].sum()), sum(day.values[column.name].values())
         usual, limit = _limit(column.gone, z=z, least=LEAST_GONE[column.name])
         places = sorted(np.flatnonzero(is_gone), key=lambda place: -expected[place])
-        names = [label(column.name, column.values[place]) for place in places]
+        names = [label(column.name, column.values[int(place)]) for place in places]
         return DriftStatistic(
             column=column.name,
             statistic="gone",
@@ -378,7 +378,7 @@ def _distances(shares: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Jensen-Shannon distances with logarithms of base 2, of each row: 0 is the same, 1 has nothing in common."""
     from scipy.spatial.distance import jensenshannon
 
-    return jensenshannon(shares, expected, base=2, axis=-1)
+    return jensenshannon(shares, expected, base=2, axis=-1)  # pyright: ignore[reportCallIssue]
 
 
 def _number(value: float) -> str:

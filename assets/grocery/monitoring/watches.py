@@ -4,6 +4,9 @@ Each is a look at one night (:class:`assets.lifecycle.domain.Watch`); none of th
 delivered lines alone: its errors excuse the others and are never a reason to train.
 """
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportOperatorIssue=false
+
 from __future__ import annotations
 
 import datetime as dt

@@ -1,5 +1,8 @@
 """What the contract of a feed must allow: ranges that the history keeps, and what is a habit of the feed, no mistake."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false
+
 from __future__ import annotations
 
 import datetime as dt

@@ -1,5 +1,8 @@
 """The catalogue and the households' file: which of their columns holds the ids of the transactions, and what describes."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -74,6 +74,7 @@ def as_toml(proposed: Sequence[ProposedSetting]) -> str:
 
 def _line(proposed: ProposedSetting) -> str:
     import tomlkit
+    from tomlkit.items import Array
 
     key = proposed.setting.rpartition(".")[2]
     why = " ".join(f"{'guess: ' * proposed.is_guess}{proposed.why}".split())
@@ -83,6 +84,6 @@ def _line(proposed: ProposedSetting) -> str:
     value = tomlkit.item(proposed.value)
     if isinstance(proposed.value, list) and all(type(item) in (int, float) for item in proposed.value):
         value = tomlkit.value(f"[{', '.join(f'{item:_}' for item in proposed.value)}]")  # 100_000 can be read
-    if isinstance(value, tomlkit.items.Array) and len(value) > ITEMS_IN_A_LINE:
+    if isinstance(value, Array) and len(value) > ITEMS_IN_A_LINE:
         value.multiline(True)
     return f"{key} = {value.as_string()}{comment}"

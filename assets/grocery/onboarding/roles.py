@@ -4,6 +4,9 @@ Each function proposes the setting of one column, from the columns that no other
 that there is none. A household or a product that cannot be found raises :class:`Refused`, naming what there is.
 """
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping

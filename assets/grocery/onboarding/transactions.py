@@ -4,6 +4,9 @@ Columns are recognised by their names and confirmed by their values; days and ra
 All work on lines is done by the engine, in sets.
 """
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import datetime as dt
