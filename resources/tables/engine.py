@@ -1,5 +1,8 @@
 """The query engine: DuckDB behind Ibis. The one module to change when one machine is outgrown."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import itertools
@@ -98,6 +101,17 @@ def quoted_name(name: str) -> str:
 def quoted_text(text: str) -> str:
     """A text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def sample_hash(text: ir.StringValue) -> ir.IntegerValue:
+    """A number from 0 up to 2³² for each text, to draw by: the first eight hex digits of its SHA-256.
+
+    Not an engine's own `hash()`: another engine, or another version of this one, would draw others.
+    """
+    import ibis
+
+    digest, digits = text.hexdigest("sha256"), ibis.literal("0123456789abcdef")
+    return sum(digits.find(digest.substr(place, 1)) * 16 ** (7 - place) for place in range(8))  # pyright: ignore[reportReturnType]
 
 
 def content_digest(table: ibis.Table) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.failures import RETRY_OUTSIDE, explained
-from assets.grocery.ingestion import contract, deliveries
+from assets.grocery.ingestion import catalogue, cleaning, contract, deliveries
 from assets.grocery.ingestion.offers import VERSION as OFFERS_VERSION
 from assets.grocery.ingestion.profile import expectations
 from assets.grocery.ingestion.suppressed import without_suppressed
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     partitions_def=business_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY_OUTSIDE,
-    code_version="1",
+    code_version=cleaning.VERSION,
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,
     metadata={
@@ -65,7 +65,7 @@ def transactions(
     the delivered files themselves stay in the raw store. A day (or a range of days, in one run) is replaced in one
     commit: made again, it is the same. A day without lines is refused unless the configuration declares it closed.
     """
-    from assets.grocery.ingestion import cleaning, pictures
+    from assets.grocery.ingestion import pictures
 
     feed, days = settings.transactions, days_of(context)
     open_days = [day for day in days if not settings.is_closed(day)]
@@ -135,10 +135,8 @@ def read_delivery(
     kept: Sequence[FeedFile], settings: Settings, feeds: FeedReader, tables: TableStore, *, good: Delivery | None
 ) -> tuple["ibis.Table", list[FeedFile]]:
     """The lines of files of the transactions, refused where their columns break the contract or the habit of `good`."""
-    from assets.grocery.ingestion.cleaning import source_columns
-
     feed = settings.transactions
-    needed = dict.fromkeys([*source_columns(feed), *feed.contract.columns])
+    needed = dict.fromkeys([*cleaning.source_columns(feed), *feed.contract.columns])
     try:
         lines, files = feeds.lines(feed, kept, engine=tables.engine, columns=list(needed))
     except ColumnsMissing as error:
@@ -178,8 +176,6 @@ def _closed(
     context: dg.AssetExecutionContext, days: Sequence[dt.date], tables: TableStore, operations: OperationsDatabase
 ) -> dg.MaterializeResult:
     """Nothing is expected of days that were declared closed: an empty partition, and a note that says why."""
-    from assets.grocery.ingestion import cleaning
-
     commit = tables.replace_days(TRANSACTIONS, cleaning.no_lines(tables.engine), days=days)
     operations.record(*_as_delivered(days, [], None, {}, run_id=context.run.run_id))
     report_days(context, commit, days)
@@ -215,7 +211,7 @@ def _refuse_days_without_lines(
     # Unpartitioned, but part of a range of days that is made in one run.
     backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY_OUTSIDE,
-    code_version="1",
+    code_version=catalogue.VERSION,
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,
     metadata={"dagster/column_schema": columns(TABLES[PRODUCTS])},
@@ -232,8 +228,6 @@ def products(
     From the catalogue file of the configuration, every night. A retailer without a catalogue has every product that
     was ever sold here, called by its identifier.
     """
-    from assets.grocery.ingestion import catalogue
-
     repeated = broken = 0
     if settings.products:
         wanted = settings.products.columns
@@ -264,7 +258,7 @@ def products(
     # Unpartitioned, but part of a range of days that is made in one run.
     backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY_OUTSIDE,
-    code_version="1",
+    code_version=catalogue.VERSION,
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,
 )
@@ -281,8 +275,6 @@ def households(
     From the household file of the configuration, every night; a household that stands here and never bought gets the
     fallback list. A retailer without such a file has an empty table.
     """
-    from assets.grocery.ingestion import catalogue
-
     repeated = broken = 0
     feed, kept, key = settings.households, [], ""
     suppressed = suppression_list(operations, file=home.erasure_key())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from resources.config.retailer import HouseholdsConfig, ProductsConfig
 
+VERSION = "1"  # of the rows that are made here; the assets carry it
 OPTIONAL = ("category", "subcategory", "department", "brand")
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from resources.config.retailer import Range, TransactionsConfig
 
+VERSION = "1"  # of the rows that are made here; the assets carry it
 ONE_DAY = dt.timedelta(days=1)
 
 TYPES = TABLES[TRANSACTIONS].types

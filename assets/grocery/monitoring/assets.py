@@ -8,7 +8,7 @@ import dagster as dg
 from assets.failures import explained
 from assets.grocery.features.purchases import baskets_after, purchases
 from assets.grocery.monitoring import pictures
-from assets.grocery.monitoring.realised import HORIZONS, realised_lists, summary, table
+from assets.grocery.monitoring.realised import HORIZONS, VERSION, realised_lists, summary, table
 from assets.grocery.partitions import business_days
 from assets.grocery.tables import PERFORMANCE, PRODUCTS, RECOMMENDATIONS, TABLES, TRANSACTIONS
 from assets.lifecycle.estimates import Bootstrap
@@ -34,7 +34,7 @@ from resources.tables.store import TableStore
         ),
         PRODUCTS,
     ],
-    code_version="1",
+    code_version=VERSION,
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,
     metadata={"dagster/column_schema": columns(TABLES[PERFORMANCE])},

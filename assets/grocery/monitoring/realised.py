@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+VERSION = "1"  # of the rows that are made here; the assets carry it
 # Days after the close: tomorrow alone, which is known soonest, and the week that a model is judged by.
 HORIZONS = {"day": 1, "week": 7}
 

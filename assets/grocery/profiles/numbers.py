@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.features.tables import FEATURES_OF
 from assets.grocery.tables import HOUSEHOLD, HOUSEHOLD_PRODUCT, PRODUCT
+from resources.tables.engine import sample_hash
 
 if TYPE_CHECKING:
     import ibis
@@ -58,7 +59,7 @@ def drawn(tables: Mapping[str, ibis.Table]) -> dict[str, ibis.Table]:
     """The feature tables, with the rows of :data:`HOUSEHOLDS_LOOKED_AT` households at most (about, they are drawn)."""
     households = tables[HOUSEHOLD].select("household_id")
     parts = max(1, round(int(households.count().execute()) / HOUSEHOLDS_LOOKED_AT))
-    some = households.filter((households.household_id.hash() % parts) == 0).cache()
+    some = households.filter((sample_hash(households.household_id) % parts) == 0).cache()
     return {
         name: table.semi_join(some, "household_id") if "household_id" in table.columns else table
         for name, table in tables.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, replace
 
+VERSION = "1"  # of the rows that are made here; the assets carry it
 ONE_DAY = dt.timedelta(days=1)
 
 

@@ -14,6 +14,7 @@ from assets.failures import RETRY_OUTSIDE, explained
 from assets.grocery.partitions import business_days, fresh_by
 from assets.grocery.publication import publication
 from assets.grocery.publication.publication import Published
+from assets.grocery.scoring import lists
 from assets.grocery.staleness import FEATURES as FEATURES_MADE
 from assets.grocery.tables import (
     FEATURES,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     # A champion serves until another one is decided on: most nights have none of their own.
     deps=[*FEATURES, dg.AssetDep(CHAMPION, partition_mapping=days_back(364)), PRODUCTS, HOUSEHOLDS],
     retry_policy=RETRY_OUTSIDE,
-    code_version="1",
+    code_version=lists.VERSION,
     kinds={"deltalake", "lightgbm"},
     owners=OWNERS,
     metadata={
@@ -120,7 +121,7 @@ def _score(
     import ibis
 
     from assets.grocery.candidates.candidates import best_sellers
-    from assets.grocery.scoring import allowed, lists, pictures
+    from assets.grocery.scoring import allowed, pictures
 
     model, version = settings.model, decided.champion_after if decided else None
     if version is None:
@@ -214,7 +215,7 @@ def placed(rows: "ir.Table", tables: TableStore, *, version: int | None = None) 
     partitions_def=business_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=[RECOMMENDATIONS],
-    code_version="1",
+    code_version=publication.VERSION,
     kinds={"deltalake"},
     owners=OWNERS,
     metadata={"dagster/column_schema": columns(TABLES[PUBLISHED])},

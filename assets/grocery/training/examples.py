@@ -1,7 +1,7 @@
 """Labelled weeks: candidates as they were known at a day's close, and what was bought in the seven days after."""
 
 # Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
-# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from assets.grocery.features import definitions
 from assets.grocery.features.purchases import baskets_after, purchases
 from assets.lifecycle.domain import Windows
 from resources.errors import Refused
+from resources.tables.engine import sample_hash
 
 if TYPE_CHECKING:
     import ibis
 
     from resources.config.retailer import RecommenderConfig
 
-VERSION = "4"
+VERSION = "5"
 LABEL_DAYS = 7
 # Households that did not shop tell only that: one in so many is enough to learn it from.
-IDLE_SHARE = 5
+INACTIVE_SAMPLING_RATE = 5
 FOLDS = 10
 # How long a household is known: the most shopping days of each kind.
 HISTORIES = (("new: up to 5 trips", 5), ("light: up to 40 trips", 40), ("heavy: more trips", None))
@@ -64,7 +65,7 @@ def examples(
 ) -> ibis.Table:
     """The candidates as of `as_of`'s close, labelled with what was bought in the seven days after.
 
-    Of every household that bought in them, and of one in :data:`IDLE_SHARE` of those that did not, drawn by a hash;
+    Of every household that bought in them, and of one in :data:`INACTIVE_SAMPLING_RATE` of those that did not, drawn by a hash;
     at most `model.households_a_week` of both. Columns: those of :func:`assets.grocery.candidates.candidates.labelled`,
     `stands_for`: how many households the household stands for, and `fold`: 0 … 9, the same for a household in every
     week, for what must not be fitted on the households that it is judged on.
@@ -111,14 +112,16 @@ def _drawn(transactions: ibis.Table, truth: ibis.Table, *, as_of: dt.date, most:
     known = known.select("household_id").distinct()
     shopped = truth.select("household_id", has_shopped=ibis.literal(True)).distinct()
     both = known.left_join(shopped, "household_id").drop("household_id_right")
-    lot = (both.household_id + as_of.isoformat()).hash()
-    both = both.mutate(lot=lot, is_idle=both.has_shopped.isnull())
-    # The lot's remainder draws the idle ones, its order the rest: next to independent of each other.
-    kept = both.filter(~both.is_idle | (both.lot % IDLE_SHARE == 0))
-    kept = kept.mutate(place=ibis.row_number().over(ibis.window(order_by="lot")), all=kept.count())
+    sampling_key = sample_hash(both.household_id + as_of.isoformat())
+    both = both.mutate(sampling_key=sampling_key, is_inactive=both.has_shopped.isnull())
+    # The key's remainder draws the inactive ones, its order the rest: next to independent of each other.
+    kept = both.filter(~both.is_inactive | (both.sampling_key % INACTIVE_SAMPLING_RATE == 0))
+    kept = kept.mutate(
+        place=ibis.row_number().over(ibis.window(order_by=["sampling_key", "household_id"])), all=kept.count()
+    )
     share = ibis.least(ibis.literal(1.0), most / kept.all)
-    stands_for = kept.is_idle.ifelse(float(IDLE_SHARE), 1.0) / share
-    fold = (kept.household_id.hash() % FOLDS).abs().cast("int8")
+    stands_for = kept.is_inactive.ifelse(float(INACTIVE_SAMPLING_RATE), 1.0) / share
+    fold = (sample_hash(kept.household_id) % FOLDS).cast("int8")
     return kept.filter(kept.place < most).select("household_id", stands_for=stands_for.cast("float32"), fold=fold)
 
 

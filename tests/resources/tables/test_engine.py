@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 
 import ibis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.tables.engine import content_digest, in_zone, quoted_name, quoted_text, to_utc, try_strptime
+from resources.tables.engine import content_digest, in_zone, quoted_name, quoted_text, sample_hash, to_utc, try_strptime
 
 MOMENT = "%Y-%m-%d %H:%M"
 
@@ -47,6 +48,20 @@ def test_strptime_gives_null_for_what_does_not_fit(engine):
     read = engine.execute(try_strptime(lines.text, "%d.%m.%Y %H:%M"))
     assert read[0] == dt.datetime(2024, 12, 31, 23, 5)
     assert read[1:].isna().all()
+
+
+@pytest.mark.parametrize("text", ["H1", "1510", "", "Müller", "2024-05-06"])
+def test_what_is_drawn_by_is_the_same_on_every_engine(engine, text):
+    """SHA-256, as anything else computes it; and Spark is asked for the same."""
+    rows = ibis.memtable({"text": [text]})
+    expected = int(hashlib.sha256(text.encode()).hexdigest()[:8], 16)
+    assert engine.execute(sample_hash(rows.text))[0] == expected
+    assert "SHA2(`t0`.`text`, 256)" in ibis.to_sql(rows.select(key=sample_hash(rows.text)), dialect="pyspark")
+
+
+def test_what_is_drawn_by_stays_as_it_is(engine):
+    keys = engine.execute(sample_hash(ibis.memtable({"text": ["H1", "H2"]}).text))
+    assert list(keys) == [2_348_259_242, 2_920_965_331]
 
 
 SCHEMA = {"id": "string", "n": "int64", "x": "float64"}

@@ -225,5 +225,5 @@ class TestReading:
         examples, truth = read_examples(tables, [NEWER, OLDER]), read_truth(tables, [NEWER, OLDER])
         found = recalls(examples, examples["days_since_last"].fillna(0).to_numpy(), truth, k=1)
         # What H1 bought longest ago is P1: it bought P3 in the older week, P1 in the newer. H2 only ever bought P3.
-        by_history = found[found["slice"] == "history"]["recall"]
+        by_history = found[found["slice"] == "history"]["score"]
         assert by_history.to_dict() == {(OLDER, "H1"): 0, (NEWER, "H1"): 1, (NEWER, "H2"): 1}
