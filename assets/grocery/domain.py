@@ -48,6 +48,7 @@ class Grocery(Domain):
     label_days = LABEL_DAYS
     metrics = METRICS
     slice_metric = "recall"
+    limits = LIMITS
     examples_table = EXAMPLES
     input_tables = (TRANSACTIONS, PRODUCTS, OFFERS, EXAMPLES)
     feature_tables = tuple(FEATURES)
@@ -148,7 +149,6 @@ class Grocery(Domain):
             f"after the closes of {', '.join(closes)}. Judged on the week after {', '.join(holdout)}, which it has not seen",
             means=f"Means over the households of the holdout, at the {facts['k']} places that go by score",
             slices="Recall within parts of the customers and of the range",
-            limits=LIMITS,
         )
 
 

@@ -48,7 +48,8 @@ def facts(
     slices = measured.get("slices", [])
     worse = [f"{each['slice']} {each['value']}" for each in slices if each["high"] is not None and each["high"] < 0]
     looks_at = sorted(model.importance().items(), key=lambda item: -item[1])[:LOOKS_AT]
-    known = {
+    lost = [f"It is worse, by more than chance, in {', '.join(worse)}."] if worse else []
+    return {
         "name": work.settings.name,
         "version": version.version,
         "title": model.title,
@@ -74,10 +75,9 @@ def facts(
         "calibration_error": measured.get("calibration_error"),
         "opponent": champion["name"] if champion else "the best baseline",
         "slices": slices,
+        "limits": [*domain.limits, *lost],
         **domain.card_facts(work.settings),
     }
-    limits = [f"It is worse, by more than chance, in {', '.join(worse)}."] if worse else []
-    return known | {"limits": [*domain.card_text(known).limits, *limits]}
 
 
 def missing(known: Mapping[str, Any], domain: Domain) -> list[str]:

@@ -99,7 +99,6 @@ class CardText:
     learnt: str
     means: str
     slices: str
-    limits: Sequence[str]
 
 
 class Domain(Protocol):
@@ -119,6 +118,7 @@ class Domain(Protocol):
     label_days: int  # days from a window's close to the last of its labels
     metrics: Sequence[str]
     slice_metric: str
+    limits: Sequence[str]  # of every model of the domain, for its card: what it cannot know
     examples_table: str
     input_tables: Sequence[str]  # whose versions go on record with a model's version, the table of examples among them
     feature_tables: Sequence[str]  # of a night; a reference may use one whose gates are open
@@ -205,5 +205,4 @@ class Domain(Protocol):
             learnt=f"{learnt}. Judged on the windows after {', '.join(facts['holdout'])}, which it has not seen",
             means=f"Means over the {self.subjects} of the holdout",
             slices=f"{self.slice_metric.capitalize()} within parts of the {self.subjects}",
-            limits=(),
         )

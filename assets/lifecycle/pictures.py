@@ -22,7 +22,7 @@ def quality(estimates: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
 
     metrics = list(next(iter(estimates.values())))
     figure = Figure(figsize=(9, 0.45 * len(estimates) + 1))
-    for axes, metric in zip(figure.subplots(1, len(metrics), sharey=True), metrics, strict=True):
+    for axes, metric in zip(figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0], metrics, strict=True):
         for place, values in enumerate(estimates.values()):
             value, low, high = values[metric]
             colour = "#c0504d" if place == len(estimates) - 1 else "#1f4e79"

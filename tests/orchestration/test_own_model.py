@@ -10,9 +10,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets.grocery.domain import GROCERY
+from assets.lifecycle.domain import Lifecycle
 from assets.lifecycle.reproduce import rebuild
 from orchestration.definitions import build_defs
 from resources.config.loader import load_settings
+from resources.policy.client import Policy
 
 PAGE = Path(__file__).parents[2] / "docs" / "a_model_of_your_own.md"
 NIGHT = dt.date(2024, 5, 6)
@@ -63,5 +66,13 @@ def test_a_class_and_a_line_of_configuration_are_a_night(
     lists = tables.read("recommendations", since=NIGHT, until=NIGHT)
     assert lists.household_id.nunique().execute() > 20
     # What is on record is enough to make it again.
-    again = rebuild(version, registry=registry, tables=tables, model=model, from_lines=True, say=lambda line: None)
+    work = Lifecycle(
+        domain=GROCERY,
+        settings=shop.model_copy(update={"model": model}),
+        tables=tables,
+        registry=registry,
+        operations=operations,
+        policy=Policy(folder=""),
+    )
+    again = rebuild(version, work, from_lines=True)
     assert again.is_identical

@@ -237,7 +237,12 @@ def test_a_wish_is_answered_once() -> None:
 
 
 def test_a_day_before_one_that_was_decided_is_left_alone() -> None:
-    assert choose(after(9), replace(KNOWN, decisions=[decision(after(10), is_retraining=False)]), rule=RULE) is None
+    assert (
+        choose(
+            after(9), replace(KNOWN, decisions=[decision(after(10), is_retraining=False)]), rule=RULE, watches=WATCHES
+        )
+        is None
+    )
 
 
 def test_what_came_after_the_day_does_not_count() -> None:

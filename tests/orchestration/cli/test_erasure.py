@@ -29,7 +29,7 @@ from resources.records.privacy import Erasure
 from resources.records.publication import Publication
 from resources.records.quality import Override, Verdict
 from resources.tables import history as table_history
-from tests.orchestration.runs.test_nights import NIGHT, TOMORROW, Shop, failures, open_shop
+from tests.orchestration.runs.test_nights import NIGHT, TOMORROW, Shop, failures, lifecycle_of, open_shop
 
 WHO = "H-0007"
 DAY = dt.date(2024, 3, 6)  # on which it bought
@@ -231,13 +231,10 @@ def test_who_it_was_is_on_no_record(erased: tuple[Shop, Before]) -> None:
 def test_a_version_trained_before_is_not_made_again(erased: tuple[Shop, Before]) -> None:
     shop, _ = erased
     version = shop.registry.challenger_of(NIGHT.isoformat())
-    again: dict[str, Any] = {
-        "registry": shop.registry, "tables": shop.tables, "model": load_settings().model, "say": print,
-        "erasures": shop.operations.records(Erasure),
-    }  # fmt: skip
+    work = lifecycle_of(shop)
     for from_lines in (False, True):
         with pytest.raises(Refused, match=r"gone: a household was forgotten on 2024-06-01 \(ann: a letter\)"):
-            rebuild(version, from_lines=from_lines, **again)
+            rebuild(version, work, from_lines=from_lines, erasures=shop.operations.records(Erasure))
 
 
 def test_again_it_finds_nothing_and_says_when_it_was_done(erased: tuple[Shop, Before]) -> None:

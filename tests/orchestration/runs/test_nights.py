@@ -13,9 +13,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from assets.grocery.monitoring.checks import WATCHES
 from assets.lifecycle.champions import serving
 
+from assets.grocery.domain import GROCERY
 from assets.grocery.profiles.reference import REFERENCE, Reference
 from assets.grocery.scoring.assets import served_now
 from assets.grocery.scoring.checks import champions_of
@@ -24,6 +24,7 @@ from assets.grocery.tables import FEATURES
 from assets.grocery.training.models.recommender import Recommender
 from assets.grocery.training.reference import reference
 from assets.lifecycle import card
+from assets.lifecycle.domain import Lifecycle
 from assets.lifecycle.manual import Person, promote, roll_back
 from assets.partitions import ONE_DAY
 from orchestration.alerting.night_watch import Watchman, watch
@@ -221,15 +222,15 @@ def test_what_the_night_did_is_on_record_whole_and_in_order(after_a_night: Shop)
 
 
 def test_the_card_is_complete_and_says_what_was_decided_and_by_which_rules(after_a_night: Shop) -> None:
-    registry, operations = after_a_night.registry, after_a_night.operations
+    registry = after_a_night.registry
     version = registry.challenger_of(NIGHT.isoformat())
     text = registry.document(version, card.CARD)
-    assert text == card.current(registry, operations, version)
+    assert text == card.current(version, lifecycle_of(after_a_night))
     for part in ("What it learnt from", "How good it is", "For whom", "Known limits", "The decision", "The policy"):
         assert f"## {part}" in text or (part == "The policy" and part in text)
     assert version.tags["nightcart.digest"] in text
     assert f"| transactions | {version.tags['nightcart.table.transactions']} |" in text
-    assert card.missing(json.loads(registry.document(version, card.FACTS) or "")) == []
+    assert card.missing(json.loads(registry.document(version, card.FACTS) or ""), GROCERY) == []
     page = registry.document(version, card.PAGE)
     assert "<table>" in page
     assert "<script" not in page
@@ -345,20 +346,21 @@ def test_a_wish_becomes_a_decision_a_run_and_a_champion_for_the_next_lists(after
     assert {before, promotion.champion_after} <= set(champions_of(TOMORROW, shop.operations))
 
 
-def promoting(shop: Shop, version: int, *, is_overriding: bool = False):
-    person = Person(name="ann", reason="the shops like it", day=TOMORROW, now=dt.datetime.now(dt.UTC))
-    return promote(
-        version,
-        person,
-        is_overriding=is_overriding,
+def lifecycle_of(shop: Shop) -> Lifecycle:
+    return Lifecycle(
+        domain=GROCERY,
         settings=load_settings(),
         tables=shop.tables,
         registry=shop.registry,
         operations=shop.operations,
         policy=Policy(folder=str(home.PROJECT / "config" / "policy")),
         gates=GATES,
-        say=lambda _: None,
     )
+
+
+def promoting(shop: Shop, version: int, *, is_overriding: bool = False):
+    person = Person(name="ann", reason="the shops like it", day=TOMORROW, now=dt.datetime.now(dt.UTC))
+    return promote(version, person, lifecycle_of(shop), is_overriding=is_overriding)
 
 
 def test_a_person_promotes_under_the_same_rules_and_can_let_a_version_through(after_two_nights: Shop) -> None:
@@ -376,15 +378,11 @@ def test_a_person_promotes_under_the_same_rules_and_can_let_a_version_through(af
     assert answered.is_allowed
     assert answered.fired
     assert answered.question["override"] == {"by": "ann", "reason": "the shops like it"}
-    text = card.current(shop.registry, shop.operations, shop.registry.version(other))
+    text = card.current(shop.registry.version(other), lifecycle_of(shop))
     assert "Promote by ann" in text
     # A night's own decision is not mistaken for it, nor the other way round.
-    back = roll_back(
-        shop.registry,
-        shop.operations,
-        Policy(folder=str(home.PROJECT / "config" / "policy")),
-        Person(name="bob", reason="they do not", day=TOMORROW, now=dt.datetime.now(dt.UTC)),
-    )
+    bob = Person(name="bob", reason="they do not", day=TOMORROW, now=dt.datetime.now(dt.UTC))
+    back = roll_back(bob, lifecycle_of(shop))
     assert back.champion_after == champion
     assert shop.operations.flaws() == []
 
@@ -393,7 +391,7 @@ def test_a_decision_that_cannot_be_taken_costs_no_night(after_two_nights: Shop, 
     def fail(*_: Any, **__: Any) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("assets.grocery.monitoring.assets.choose", fail)
+    monkeypatch.setattr("assets.lifecycle.assets.choose", fail)
     ledger = after_two_nights.decisions(NIGHT)
     result = after_two_nights.decide(NIGHT)
     assert result.success
@@ -625,7 +623,7 @@ def test_a_version_keeps_what_later_nights_are_compared_with(after_a_night: Shop
 
 def test_every_watch_says_something_every_night_and_stops_none(after_a_night: Shop) -> None:
     first = after_a_night.operations.records(Signal, business_date=NIGHT)
-    assert {signal.watch for signal in first} == set(WATCHES)
+    assert {signal.watch for signal in first} == {watch.name for watch in GROCERY.watches}
     levels = {signal.watch: signal.level for signal in first}
     # Before the first champion there is nothing to compare with; its own lists are what they were.
     assert levels == {"inputs": "unknown", "features": "unknown", "predictions": "ok", "outcomes": "unknown"}

@@ -13,6 +13,7 @@ import pytest
 
 from assets.grocery.monitoring.realised import realised_lists, summary, table
 from assets.grocery.training.metrics import METRICS, by_list
+from assets.lifecycle.estimates import Bootstrap
 
 SECOND, THIRD = 1 / math.log2(3), 1 / math.log2(4)
 
@@ -110,9 +111,7 @@ def stored_rows(lists: pd.DataFrame) -> list[dict[str, Any]]:
         recommended_on=DAY - dt.timedelta(days=7),
         horizon="week",
         model_version=4,
-        samples=200,
-        confidence=0.95,
-        seed=1,
+        draw=Bootstrap(subject="household_id", samples=200, confidence=0.95, seed=1),
     )
     return table(rows).to_pylist()
 

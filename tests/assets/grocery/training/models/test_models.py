@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from assets.grocery.candidates.candidates import FEATURES
-from assets.grocery.features import definitions
 from assets.grocery.training.models.baselines import DecayedPersonalFrequency, GlobalTop, PersonalTopFrequency
 from assets.grocery.training.models.recommender import Recommender
 from assets.grocery.training.models.two_stage import CALIBRATION, RANKER, TwoStageRanker
@@ -91,7 +90,7 @@ class TestInterface:
 
     def test_model_of_other_features_is_refused(self, tmp_path, monkeypatch):
         GlobalTop().save(tmp_path)
-        monkeypatch.setattr(definitions, "VERSION", "next")
+        monkeypatch.setattr(Recommender, "feature_version", "next")
         made_for = json.loads((tmp_path / CARD).read_text())["feature_definition"]
         message = rf"feature definition {made_for}; this code has 1 and next\..*train a challenger"
         with pytest.raises(MadeForOtherFeatures, match=message):
