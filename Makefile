@@ -6,7 +6,7 @@ RUN := $(UV) run --frozen --no-sync
 # A tool's own command, with the variables of the retailer in use.
 HERE := $(RUN) python -m resources.home
 
-.PHONY: demo test ui mlflow check format benchmarks install clean
+.PHONY: demo test ui mlflow check format benchmarks docs install clean
 .DEFAULT_GOAL := help
 
 help:  ## This list.
@@ -38,6 +38,9 @@ format: install  ## Put the code into its format.
 benchmarks: install  ## The two ratios: import cost, and the night through Dagster against a bare script.
 	@$(RUN) python benchmarks/import_cost.py
 	@$(RUN) python benchmarks/night_overhead.py
+
+docs: install  ## The documentation site, into site/; a broken link is an error.
+	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
 
 install: .venv/.installed
 
