@@ -1,8 +1,5 @@
 """The query engine: DuckDB behind Ibis. The one module to change when one machine is outgrown."""
 
-# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
-# pyright: reportAttributeAccessIssue=false
-
 from __future__ import annotations
 
 import itertools
@@ -62,7 +59,7 @@ def try_strptime(text: ir.StringValue, pattern: str) -> ir.TimestampValue:
     @ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), type_))
     def parse(text, pattern): ...
 
-    return parse(text, pattern)  # pyright: ignore[reportReturnType]
+    return parse(text, pattern)  # pyright: ignore
 
 
 def line_as_json(lines: ibis.Table, columns: list[str]) -> ir.StringValue:
@@ -82,7 +79,7 @@ def _timezone(zone: str, at: ir.TimestampValue) -> ir.TimestampValue:
     @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp"), "timestamp"))
     def timezone(zone, at): ...
 
-    return timezone(zone, at)  # pyright: ignore[reportReturnType]
+    return timezone(zone, at)  # pyright: ignore
 
 
 _numbers = itertools.count()
@@ -111,7 +108,7 @@ def sample_hash(text: ir.StringValue) -> ir.IntegerValue:
     import ibis
 
     digest, digits = text.hexdigest("sha256"), ibis.literal("0123456789abcdef")
-    return sum(digits.find(digest.substr(place, 1)) * 16 ** (7 - place) for place in range(8))  # pyright: ignore[reportReturnType]
+    return sum(digits.find(digest.substr(place, 1)) * 16 ** (7 - place) for place in range(8))  # pyright: ignore
 
 
 def content_digest(table: ibis.Table) -> str:
