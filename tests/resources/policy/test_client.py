@@ -278,7 +278,7 @@ class TestServer:
             ("/v1/data/shop/age", (200, {"result": {"allow": True}}), "which rules deny"),
             ("/v1/data/shop/age", (500, {"code": "internal_error", "message": "conflict"}), "conflict"),
             ("/v1/data/shop/age", (400, {"code": "invalid_parameter"}), "invalid_parameter"),
-            ("/v1/data/shop/age", (200, b"<html>"), "does not speak JSON"),
+            ("/v1/data/shop/age", (200, b"<html>"), "does not speak its JSON"),
             ("/v1/data/shop/age", (200, []), "is no OPA server"),
             ("/v1/policies", (403, {"code": "unauthorized"}), "unauthorized"),
             ("/v1/policies", (200, {"result": None}), "does not tell its policies"),
