@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
+from zoneinfo import available_timezones
 
 import typer
 
@@ -27,7 +27,12 @@ COLUMN_SETTINGS = (
     *(f"products.{name}" for name in ProductColumnsConfig.model_fields),
     "households.household_id",
 )
+NAME_A_COLUMN = "Say which column is which, such as household_id=CARD; nothing after = leaves it out. Repeatable."
 Json = Annotated[bool, typer.Option("--json", help="All of it, for machines.")]
+
+
+def _option(help_: str, metavar: str | None = None) -> Any:
+    return typer.Option(help=help_, metavar=metavar, show_default=False)
 
 
 def init(
@@ -37,32 +42,13 @@ def init(
             help="The basket lines: a file, folder, glob or URL of CSV or Parquet files.", show_default=False
         ),
     ],
-    products: Annotated[str | None, typer.Option(metavar="PATH", help="The catalogue.", show_default=False)] = None,
-    households: Annotated[
-        str | None, typer.Option(metavar="PATH", help="What is known of households.", show_default=False)
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Short name; by default that of the file or folder.", show_default=False)
-    ] = None,
-    timezone: Annotated[
-        str | None,
-        typer.Option(metavar="ZONE", help="Where the stores are, such as Europe/Berlin.", show_default=False),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="The file to write; by default config/NAME.toml.", show_default=False)
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SETTING=NAME",
-            help="Say which column is which, such as household_id=CARD; nothing after = leaves it out. Repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    timestamp_format: Annotated[
-        str | None,
-        typer.Option(metavar="FORMAT", help="How times are written, such as '%d/%m/%Y'.", show_default=False),
-    ] = None,
+    products: Annotated[str | None, _option("The catalogue.", "PATH")] = None,
+    households: Annotated[str | None, _option("What is known of households.", "PATH")] = None,
+    name: Annotated[str | None, _option("Short name; by default that of the file or folder.")] = None,
+    timezone: Annotated[str | None, _option("Where the stores are, such as Europe/Berlin.", "ZONE")] = None,
+    output: Annotated[Path | None, _option("The file to write; by default config/NAME.toml.")] = None,
+    column: Annotated[list[str] | None, _option(NAME_A_COLUMN, "SETTING=NAME")] = None,
+    timestamp_format: Annotated[str | None, _option("How times are written, such as '%d/%m/%Y'.", "FORMAT")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     json_: Json = False,
 ) -> None:
@@ -88,7 +74,8 @@ def init(
             f"{_shown(target)} exists.", remedy="--name or --output for another file, or --force to overwrite it."
         )
     given = _given(column or [])
-    _refuse_unknown_zone(timezone)
+    if timezone and timezone not in available_timezones():
+        raise Refused(f"{timezone!r} is no IANA time zone.", remedy="--timezone Europe/Berlin, for instance.")
     with Console(stderr=True).status(f"reading {transactions}") as status:
         proposal = propose(
             short,
@@ -158,15 +145,6 @@ def _given(columns: Sequence[str]) -> dict[str, list[str]]:
         if given.get(needed) == []:
             raise Refused(f"{needed} cannot be left out.", remedy=f"name its column: --column {needed}=NAME.")
     return given
-
-
-def _refuse_unknown_zone(timezone: str | None) -> None:
-    try:
-        ZoneInfo(timezone or "UTC")
-    except (KeyError, ValueError, OSError) as error:
-        raise Refused(
-            f"{timezone!r} is no IANA time zone.", remedy="--timezone Europe/Berlin, for instance."
-        ) from error
 
 
 def _write(target: Path, text: str) -> None:

@@ -147,17 +147,12 @@ def _folder(folder: Path) -> str:
     """The glob of a folder's data files: of one ending, here or below."""
     for depth in ("*", "**/*"):
         inside = [path for path in folder.glob(depth) if path.is_file() and not path.name.startswith((".", "_"))]
-        endings = Counter(_ending(path.name) for path in inside)
-        endings.pop("", None)
-        if endings:
+        known = ([ending for ending in ENDINGS if path.name.lower().endswith(ending)] for path in inside)
+        if endings := Counter(max(matching, key=len) for matching in known if matching):
             return f"{glob.escape(str(folder))}/{depth}{endings.most_common(1)[0][0]}"
     raise Refused(
         f"There is no data file in {folder}.", remedy=f"name the files; known endings are {listed(ENDINGS, 20)}."
     )
-
-
-def _ending(name: str) -> str:
-    return max((ending for ending in ENDINGS if name.lower().endswith(ending)), key=len, default="")
 
 
 def _refuse_a_mixture(paths: Sequence[str], files: FeedConfig) -> None:

@@ -37,18 +37,12 @@ def products(lines: ibis.Table, files: FeedConfig, *, ids: ibis.Table, given: Gi
 
 
 def products_in(
-    lines: ibis.Table, feed: TransactionsConfig, *, given: Given
+    lines: ibis.Table, feed: TransactionsConfig, columns: Mapping[str, ColumnProfile], *, given: Given
 ) -> tuple[list[ProposedSetting], list[str]]:
-    """The settings of a catalogue that the transactions themselves are, if their lines describe their products; notes.
+    """The settings of a catalogue that the transactions themselves are, if their other `columns` describe products; notes.
 
     Not with a file a day: the catalogue is read as one feed, whatever the day.
     """
-    taken = {
-        name
-        for each in feed.columns.model_dump().values()
-        for name in ([each] if isinstance(each, str) else each or ())
-    }
-    columns = {name: each for name, each in profile_columns(lines, decimal=feed.decimal).items() if name not in taken}
     constant = _constant_share(lines, columns, feed.columns.product_id)
     # A product may be renamed; but what differs on most products' lines, such as a way of payment, is not theirs.
     columns = {name: column for name, column in columns.items() if constant[name] >= CONSTANT}
@@ -88,9 +82,9 @@ def _descriptions(columns: Mapping[str, ColumnProfile], given: Given) -> list[Pr
     if not names and (kinds := matching_columns("kind", columns)[:1]):
         names = [*kinds, *matching_columns("size", columns)[:1]]  # for want of a name: `MILK 1L`
     chosen: dict[str, Sequence[str]] = {"name": names}
-    for setting, role in (("category", "category"), ("department", "department"), ("brand", "brand")):
+    for setting in ("category", "department", "brand"):
         taken = {name for each in chosen.values() for name in each}
-        free = [name for name in matching_columns(role, columns, max_unknown_words=1) if name not in taken]
+        free = [name for name in matching_columns(setting, columns, max_unknown_words=1) if name not in taken]
         chosen[setting] = free[:1]
     if chosen["category"]:
         # Whatever else groups products, and more finely: what replaces what.

@@ -92,7 +92,7 @@ def propose(
         if products:
             proposed += described(products, masterdata.products, "product_id")
         else:
-            in_lines, notes_on_it = masterdata.products_in(lines, feed.feed, given=given)
+            in_lines, notes_on_it = masterdata.products_in(lines, feed.feed, feed.other_columns, given=given)
             proposed, notes = [*proposed, *in_lines], [*notes, *notes_on_it]
         if households:
             proposed += described(households, masterdata.households, "household_id")

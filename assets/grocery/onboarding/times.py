@@ -133,7 +133,7 @@ def read(lines: ibis.Table, names: Sequence[str], *, given_format: str | None, t
     if other is None or given_format:
         return time
     if shares.get(other, 0) < shares[best]:
-        return replace(time, why=f"{example}; {_order(best)}, other values leave no choice")
+        return _in_order(time, best, "other values leave no choice")
     return _day_or_month_first(lines, time, other, today=today)
 
 
@@ -153,8 +153,9 @@ def swapped(format_: str) -> str | None:
     return f"%{match[3]}{match[2]}%{match[1]}{format_[match.end() :]}" if match else None
 
 
-def _order(format_: str) -> str:
-    return "day first" if format_.startswith("%d") else "month first"
+def _in_order(time: TimeFormat, format_: str, why: str) -> TimeFormat:
+    first = "day" if format_.startswith("%d") else "month"
+    return replace(time, format=format_, why=f"{time.why}; {first} first, {why}")
 
 
 def _has_time_of_day(lines: ibis.Table, at: ir.TimestampValue) -> bool:
@@ -194,14 +195,14 @@ def _day_or_month_first(lines: ibis.Table, time: TimeFormat, other: str, *, toda
         return best if (facts[best][by] or 0) > factor * (facts[worse][by] or 0) else None
 
     if best := better("read"):
-        return replace(time, format=best, why=f"{time.why}; {_order(best)}, other values leave no choice")
+        return _in_order(time, best, "other values leave no choice")
     if best := better("of_file"):
-        return replace(time, format=best, why=f"{time.why}; {_order(best)}, as the files' names say")
+        return _in_order(time, best, "as the files' names say")
     for fact in facts.values():
         fact["filled"] = fact["days"] / ((fact["last"] - fact["first"]).days + 1)
     if best := better("filled", DENSER):
-        why = f"{time.why}; {_order(best)}, because the days then lie together, but no value proves it"
-        return replace(time, format=best, why=why, is_guess=True)
+        why = "because the days then lie together, but no value proves it"
+        return replace(_in_order(time, best, why), is_guess=True)
     raise Refused(
         f"{listed(time.columns)} ({_example(lines, time.columns)}) may have the day or the month first: no value tells.",
         remedy=f"say which: --timestamp-format '{formats[0]}' or --timestamp-format '{formats[1]}'.",

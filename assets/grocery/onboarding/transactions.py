@@ -10,13 +10,20 @@ All work on lines is done by the engine, in sets.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.onboarding import contract, history, roles, times
-from assets.grocery.onboarding.columns import Given, given_column, one_row, profile_columns, refuse_unknown
+from assets.grocery.onboarding.columns import (
+    ColumnProfile,
+    Given,
+    given_column,
+    one_row,
+    profile_columns,
+    refuse_unknown,
+)
 from assets.grocery.onboarding.files import SourceFiles
 from assets.grocery.onboarding.history import TradingDays
 from assets.grocery.onboarding.proposed import ProposedSetting, of_files, under
@@ -30,12 +37,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TransactionsProposal:
-    """The proposed settings and notes, and what the rest of onboarding needs: `standard` are the lines under our names."""
+    """The proposed settings and notes, and what the rest of onboarding needs.
+
+    `standard` are the lines under our names, `other_columns` those of the feed's columns that play no role.
+    """
 
     proposed: tuple[ProposedSetting, ...]
     notes: tuple[str, ...]
     feed: TransactionsConfig
     standard: ibis.Table
+    other_columns: Mapping[str, ColumnProfile]
     history: TradingDays
     typical_day: dt.date
 
@@ -124,6 +135,7 @@ def propose(
         notes=(*notes, *history.notes_on(days), *notes_on_days),
         feed=feed,
         standard=standard,
+        other_columns=free,
         history=days,
         typical_day=typical_day,
     )

@@ -187,7 +187,7 @@ def described(engine, feeds, tmp_path):
         (tmp_path / name).write_text("\n".join([f"{header},{extra}", *more]) + "\n", encoding="utf-8")
         lines, source = files.read(files.find(str(tmp_path / name)), engine=engine, reader=feeds)
         proposal = transactions.propose(lines, source, timezone="UTC", today=TODAY, given={})
-        proposed, notes = masterdata.products_in(lines, proposal.feed, given={})
+        proposed, notes = masterdata.products_in(lines, proposal.feed, proposal.other_columns, given={})
         return {each.setting: each.value for each in proposed}, notes
 
     return find
