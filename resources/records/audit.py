@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 START = "0" * 64  # what the first entry is sealed with
+# Fields that came after version 0.1: empty, they stand in no payload, so that those of older records stay as they were.
+LATER = frozenset({"stamp"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ def sealed(*, id: int, kind: str, record_id: int, payload: str, previous: str) -
 def payload(row: Mapping[str, Any]) -> str:
     """A record's fields as JSON that is the same for the same record, whatever database it was read from."""
     # To JSON twice: keys become texts first, and are then put in the order of texts.
-    text = json.dumps(dict(row), default=_plain)
+    text = json.dumps({name: row[name] for name in row if row[name] or name not in LATER}, default=_plain)
     return json.dumps(json.loads(text), sort_keys=True, ensure_ascii=False)
 
 

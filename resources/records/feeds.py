@@ -10,10 +10,11 @@ from resources.records.base import Record
 
 
 class Arrival(Record, table="arrivals"):
-    """A delivered file, one record for each content: its `outcome`, and the `reason` for it.
+    """A delivered file, one record for each content and stamp: its `outcome`, and the `reason` for it.
 
     `taken` (accepted); `repeated`: the same bytes came for that day under another name; `set aside` (rejected): the file
     or its event is unusable; `given up` (abandoned): its runs failed until the retries were exhausted.
+    `stamp` is its size, time and tag in the landing place: with an unchanged one, it is the same file.
     """
 
     path: str
@@ -23,6 +24,7 @@ class Arrival(Record, table="arrivals"):
     outcome: str
     reason: str
     seen_at: dt.datetime
+    stamp: str = ""
 
     TAKEN: ClassVar = "taken"
     REPEATED: ClassVar = "repeated"

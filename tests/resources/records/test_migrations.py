@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -18,6 +19,7 @@ from resources.errors import Refused
 from resources.records import audit, database, migrations
 from resources.records.alerts import Heartbeat
 from resources.records.audit import Entry
+from resources.records.feeds import Arrival
 from resources.records.lifecycle import PromotionRecord
 from resources.records.store import OperationsDatabase
 from tests.resources.records.every_kind import BEAT, EVERY_KIND, WHOLE_SECOND
@@ -68,7 +70,8 @@ def test_database_of_version_0_1_is_adopted_as_it_is(tmp_path):
     assert operations.flaws(head=OLD_HEAD) == []
     assert operations.audit_head() == OLD_HEAD
     assert operations.trail() == old_trail()
-    assert schema(operations.url) == before
+    added = ", stamp VARCHAR DEFAULT '' NOT NULL"
+    assert [(text.replace(added, ""),) for (text,) in schema(operations.url)] == before
     assert differences(operations.url) == []
     (beat,) = operations.records(Heartbeat)
     assert (beat.name, beat.beat_at) == BEAT
@@ -98,6 +101,14 @@ def test_payloads_are_identical_to_the_byte_to_those_of_version_0_1(operations):
     assert operations.trail() == old_trail()
     assert operations.audit_head() == OLD_HEAD
     assert operations.flaws(head=OLD_HEAD) == []
+
+
+def test_what_a_later_field_says_is_sealed_and_where_it_is_empty_nothing_changed(operations):
+    (arrival,) = (record for record in EVERY_KIND if isinstance(record, Arrival))
+    operations.record(arrival, replace(arrival, stamp="12 2024-05-07"))
+    before, after = (json.loads(entry.payload) for entry in operations.trail())
+    assert after == before | {"stamp": "12 2024-05-07"}
+    assert operations.flaws() == []
 
 
 def test_migrations_make_the_tables_of_the_classes(operations):
