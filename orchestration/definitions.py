@@ -24,11 +24,13 @@ import assets.lifecycle.checks
 from assets.grocery.partitions import settings
 from assets.quality.gates import Gates
 from orchestration import environment
+from orchestration.alerting.checks import open_incidents
+from orchestration.alerting.job import alerting
 from orchestration.jobs import backfill, ingestion, nightly, retraining
-from orchestration.schedules import nightly_schedule
-from orchestration.sensors.alerts import tell_on_failure, watch_on_the_clock
+from orchestration.schedules import alert_schedule, nightly_schedule
 from orchestration.sensors.arrival import ingest_on_arrival
 from orchestration.sensors.retraining import retrain_on_decision
+from orchestration.sensors.run_failure import tell_on_failure
 from resources.resources import Overrides, build_resources
 
 # A stage is a folder of assets/ and a group of the graph, under the same name.
@@ -61,10 +63,10 @@ def build_defs(**overrides: Unpack[Overrides]) -> dg.Definitions:
             for asset in dg.load_assets_from_modules([module], group_name=group)
         ]
         + list(dg.load_assets_from_modules([assets.grocery.lifecycle])),
-        asset_checks=CHECKS,
-        jobs=[nightly, retraining, ingestion, backfill],
-        schedules=[nightly_schedule],
-        sensors=[ingest_on_arrival, retrain_on_decision, tell_on_failure, watch_on_the_clock],
+        asset_checks=[*CHECKS, open_incidents],
+        jobs=[nightly, retraining, ingestion, backfill, alerting],
+        schedules=[nightly_schedule, alert_schedule],
+        sensors=[ingest_on_arrival, retrain_on_decision, tell_on_failure],
         # A run, or a tick, has a query engine of its own: one of a whole process would keep every table that was ever read.
         resources=used.by_name() | {"gates": GATES, "tables": dg.ResourceDefinition(lambda _: replace(used.tables))},
         executor=environment.EXECUTOR,

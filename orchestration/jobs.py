@@ -1,19 +1,32 @@
-"""Jobs, named for their outcome. What is in them is a selection of the graph; nothing else is decided here."""
+"""Jobs, named for their outcome. What is in them is a selection of the graph; nothing else is decided here.
+
+The job :data:`ALERTING`, which is none, is in `orchestration.alerting.job`.
+"""
 
 from __future__ import annotations
 
 import dagster as dg
 
 MAX_RUNTIME_SECONDS = 3 * 60 * 60  # a demo night takes about a minute; a run that hangs is ended before the next night
-TRAINING = dg.AssetSelection.groups("training")
+ALERTING = "alerting"
+# The checks that show standing incidents are reported by :data:`ALERTING`: no other job has them.
+NO_OPEN_INCIDENT = [
+    dg.AssetCheckKey(dg.AssetKey(asset), "no_open_incident")
+    for asset in ("transactions", "recommendations", "published_recommendations", "retraining_decision", "champion")
+]
+INCIDENTS = dg.AssetSelection.checks(*NO_OPEN_INCIDENT)
+EVERYTHING = dg.AssetSelection.all() - INCIDENTS
+TRAINING = dg.AssetSelection.groups("training") - INCIDENTS
+SLOT = "nightcart/slot"  # dagster.yaml leaves a slot to alerting: it must not wait for a training of hours
+WORK = {SLOT: "work", "dagster/max_runtime": str(MAX_RUNTIME_SECONDS)}
 
 nightly = dg.define_asset_job(
     "nightly",
-    selection=dg.AssetSelection.all(),
+    selection=EVERYTHING,
     description="Everything for one business day: baskets in, features, a challenger, the decision on the champion, "
     "the lists for tomorrow, how earlier lists did, and whether to train anew. By itself, and from the command line, it "
     "runs without the training once there is a champion.",
-    tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},
+    tags=WORK,
 )
 
 retraining = dg.define_asset_job(
@@ -22,22 +35,22 @@ retraining = dg.define_asset_job(
     description="A challenger trained on what is known at a business day's close, and the decision on the champion. A "
     "run of its own, so that one that fails costs no lists: the champion before serves on.",
     # Attempts have a budget and pauses of their own (orchestration/runs/attempts.py): Dagster must not add to them.
-    tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS), "dagster/max_retries": "0"},
+    tags={**WORK, "dagster/max_retries": "0"},
 )
 
 backfill = dg.define_asset_job(
     "backfill",
-    selection=dg.AssetSelection.all(),
+    selection=EVERYTHING,
     description="Some assets for a range of business days in one run: what `nightcart backfill` launches.",
-    tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},
+    tags=WORK,
 )
 
 ingestion = dg.define_asset_job(
     "ingestion",
-    selection=dg.AssetSelection.groups("ingestion"),
+    selection=dg.AssetSelection.groups("ingestion") - INCIDENTS,
     description="A business day's baskets and the snapshots, with their checks, and nothing that is made of them: for a "
     "file that came late or was corrected.",
-    tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},
+    tags=WORK,
 )
 
 
@@ -46,4 +59,4 @@ def night_selection(*, has_champion: bool) -> dg.AssetSelection:
 
     When to train is decided each night (`retraining_decision`), and done by a run of :data:`retraining`.
     """
-    return dg.AssetSelection.all() - TRAINING if has_champion else dg.AssetSelection.all()
+    return EVERYTHING - TRAINING if has_champion else EVERYTHING

@@ -8,7 +8,8 @@ import dagster as dg
 from assets.grocery.partitions import business_days
 from assets.grocery.partitions import settings as configured
 from assets.partitions import ONE_DAY
-from orchestration.alerting.heartbeat import beating
+from orchestration.alerting.heartbeat import records_heartbeat, wake
+from orchestration.alerting.job import alerting, why_not_due
 from orchestration.environment import SCHEDULE_STATUS
 from orchestration.jobs import nightly
 from orchestration.runs.nights import is_left_to_arrival, night_request, night_so_far
@@ -27,7 +28,7 @@ from resources.tables.store import TableStore
     description="Runs the business day that has just closed, as soon as its feed is there; tries again at every tick "
     "of the night, and runs a day once. Without the training, once there is a champion: see `retraining_decision`.",
 )
-@beating
+@records_heartbeat
 def nightly_schedule(
     context: dg.ScheduleEvaluationContext,
     settings: dg.ResourceParam[Settings],
@@ -62,6 +63,24 @@ def nightly_schedule(
         graph=context.repository_def.asset_graph,  # pyright: ignore[reportOptionalMemberAccess]
         now=dt.datetime.now(dt.UTC),
     )
+
+
+@dg.schedule(
+    job=alerting,
+    cron_schedule="*/5 * * * *",
+    default_status=SCHEDULE_STATUS,
+    description="Has a look taken at all that may be wrong: missed nights, late feeds, drift, attempts used up, schedules "
+    "and sensors that stopped or fail. Skips while nothing can have changed since the last look, for half an hour at most.",
+)
+def alert_schedule(
+    context: dg.ScheduleEvaluationContext,
+    settings: dg.ResourceParam[Settings],
+    operations: dg.ResourceParam[OperationsDatabase],
+) -> dg.RunRequest | dg.SkipReason:
+    now = dt.datetime.now(dt.UTC)
+    wake(operations, now=now)
+    why = why_not_due(context.instance, settings, operations, now=now)
+    return dg.SkipReason(why) if why else dg.RunRequest()
 
 
 def feed_is_missing(day: dt.date, *, settings: Settings, feeds: FeedReader, tables: TableStore) -> str | None:

@@ -1,7 +1,7 @@
 """Whether schedules and sensors are at work: Dagster does not tell when one stops, fails at every tick or falls silent.
 
-Each of ours beats when it has done its work (:func:`beating`); beats and Dagster's own ticks together are what
-:func:`faults` judges. Facts come in as arguments: `orchestration.alerting.night_watch` looks them up.
+Each of ours records a heartbeat when it has done its work (:func:`records_heartbeat`); :func:`faults` judges these and
+Dagster's own ticks together. Facts come in as arguments: `orchestration.alerting.probes.daemon` looks them up.
 """
 
 from __future__ import annotations
@@ -17,21 +17,23 @@ from resources.records.store import OperationsDatabase
 
 R = TypeVar("R")
 
-WATCH = "watch_on_the_clock"
-# The watch beats this name when it finds that it has been away: since when it has been at work without a break.
+WATCH = "alert_schedule"
+LOOKED = "alerting"  # the last look of the job that the schedule asks for
+# The schedule beats this name when it finds that it has been away: since when it has been at work without a break.
 AWAKE = f"{WATCH} is awake"
 
 # Ticks that fail, or do not come, in a row before it is told: one is a restart or a lock, three are no accident.
 TICKS = 3
 # Nothing is silent that was heard within this: a daemon that starts anew, loads the code and waits for a lock of SQLite
-# has taken up to two minutes; the watch itself ticks every five, and must miss more than one.
+# has taken up to two minutes; the schedule itself ticks every five, and must miss more than one.
 LEAST_SILENCE = dt.timedelta(minutes=15)
 
 
-def beating(body: Callable[..., R]) -> Callable[..., R]:
-    """Let a schedule or sensor beat, under its own name, once it has done its work; `body` takes `operations`.
+def records_heartbeat(body: Callable[..., R]) -> Callable[..., R]:
+    """Record a heartbeat of a schedule or sensor, under its own name, once it has done its work.
 
-    A tick that raises does not beat. It goes below Dagster's decorator: `@dg.sensor(…)`, `@beating`, the function.
+    `body` takes `operations`. A tick that raises leaves none. It goes below Dagster's decorator: `@dg.sensor(…)`,
+    `@records_heartbeat`, the function.
     """
 
     @functools.wraps(body)
@@ -44,7 +46,7 @@ def beating(body: Callable[..., R]) -> Callable[..., R]:
 
 
 def wake(operations: OperationsDatabase, *, now: dt.datetime) -> None:
-    """The watch's own beat, before it looks; one that has been away notes since when it is back."""
+    """The schedule's own heartbeat; one that has been away notes since when it is back."""
     beats = {beat.name: beat.beat_at for beat in operations.records(Heartbeat)}
     if abs(now - beats.get(WATCH, dt.datetime.min.replace(tzinfo=dt.UTC))) > LEAST_SILENCE:
         operations.beat(AWAKE, now=now)
@@ -52,10 +54,10 @@ def wake(operations: OperationsDatabase, *, now: dt.datetime) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clockwork:
-    """A schedule, sensor or daemon as it was found.
+class InstigatorHealth:
+    """A schedule, sensor or daemon, and whether it is at work.
 
-    `ticks` tell of the last ones, the newest first, why each failed, or None; `seen_at` is when it was last at work, and
+    `ticks` are the last ones, the newest first: why each failed, or None. `seen_at` is when it was last at work, and
     `expected_since` the time since when it must have been.
     """
 
@@ -67,14 +69,14 @@ class Clockwork:
     expected_since: dt.datetime
 
 
-def faults(found: Iterable[Clockwork], *, awake_since: dt.datetime | None) -> dict[Clockwork, str]:
+def faults(all_of_them: Iterable[InstigatorHealth], *, awake_since: dt.datetime | None) -> dict[InstigatorHealth, str]:
     """What is wrong, in a sentence, with each of those that are not at work.
 
-    Silence is judged by the time alone in which the watch was `awake`: after a night without power everything has been
+    Silence is judged by the time alone in which the schedule of alerts was awake: after a night without power everything has been
     silent, and is about to wake. What was never at work cannot have stopped.
     """
     wrong = {}
-    for each in found:
+    for each in all_of_them:
         failures = [why for why in each.ticks[:TICKS] if why]
         if each.is_stopped:
             wrong[each] = f"The {each.kind} {each.name} has been stopped."

@@ -1,16 +1,18 @@
-"""When something is told, again, and over: pure rules over what is so now and what is on record.
+"""Incidents, and when they are told, told again, and over: pure rules over what is wrong now and what is on record.
 
-Everything that is wrong is an `Alert` with a key, the same for what is one and the same thing. It is told once, again
-only while it lasts, and its end once. What was told is in the records of the operations database alone: any process,
-inside Dagster or outside, finds out from them what is still to be told.
+An incident has a key, the same for what is one and the same thing. It is told once, again only while it lasts, and its
+end once. What was told is in the records of the operations database alone (:class:`Alert`): any process, inside Dagster
+or outside, learns from them what is still to be told. What counts as an incident is decided in
+`orchestration.alerting.probes`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from resources.notifier import Notifier
 from resources.records.alerts import Alert
@@ -19,9 +21,37 @@ from resources.records.store import OperationsDatabase
 log = logging.getLogger("nightcart.alerts")
 
 # What was not delivered is tried again after so long: longer than a delivery takes, so that no other process tells what
-# one is about to; shorter than the time between two ticks of the watch.
+# one is about to; shorter than the time between two ticks of the schedule.
 RETRY_AFTER = dt.timedelta(minutes=2)
 MOST_CHARACTERS = 600  # of what happened: the rest is in the run, and a telephone shows no more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incident:
+    """Something that is wrong now: its key, whose first word names its probe, and what an :class:`Alert` says of it.
+
+    `night` is the business day whose night brought no lists, if that is what is wrong.
+    """
+
+    key: str
+    kind: str
+    happened: str
+    meaning: str
+    command: str
+    is_event: bool = False
+    night: dt.date | None = None
+
+    def as_alert(self, *, now: dt.datetime) -> Alert:
+        """The alert that tells it at `now`."""
+        return Alert(
+            key=self.key,
+            kind=self.kind,
+            happened=self.happened,
+            meaning=self.meaning,
+            command=self.command,
+            is_event=self.is_event,
+            told_at=now,
+        )
 
 
 def newest(on_record: Iterable[Alert]) -> dict[str, Alert]:
@@ -114,10 +144,7 @@ def _is_ours(alert: Alert, operations: OperationsDatabase) -> bool:
 
 def subject(alerts: Sequence[Alert], *, title: str) -> str:
     """The first line of a message."""
-    counts: Mapping[str, int] = {}
-    for alert in alerts:
-        kind = f"end of {alert.kind}" if alert.is_over else alert.kind
-        counts = {**counts, kind: counts.get(kind, 0) + 1}
+    counts = Counter(f"end of {alert.kind}" if alert.is_over else alert.kind for alert in alerts)
     return f"{title}: " + ", ".join(kind if n == 1 else f"{n} × {kind}" for kind, n in counts.items())
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from assets.lifecycle.domain import Lifecycle
-    from orchestration.alerting.night_watch import Watchman
+    from orchestration.alerting.probes import ProbeContext
 
 
 @cache
@@ -40,14 +40,14 @@ def lifecycle(**changes: Any) -> Lifecycle:
     )
 
 
-def watchman(found: dg.DagsterInstance) -> Watchman:
-    """The night watch, from outside of Dagster, now."""
+def probe_context(found: dg.DagsterInstance) -> ProbeContext:
+    """What probes look at, from outside of Dagster, now."""
     import datetime as dt
 
-    from orchestration.alerting.night_watch import Watchman
+    from orchestration.alerting.probes import ProbeContext
     from orchestration.definitions import defs
 
-    return Watchman(
+    return ProbeContext(
         instance=found,
         repository=defs.get_repository_def(),
         settings=adapters().settings,

@@ -108,12 +108,9 @@ def _show(report: ErasureReport, rows: Mapping[str, int], what: str) -> None:
 
 
 def _under_way(found: dg.DagsterInstance) -> str | None:
-    import dagster as dg
+    from orchestration.runs.nights import runs_under_way
 
-    from orchestration.runs.hold import UNDER_WAY
-
-    waiting = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.CANCELING]
-    runs = found.get_runs(dg.RunsFilter(statuses=[*UNDER_WAY, *waiting]), limit=1)
+    runs = runs_under_way(found)
     return runs[0].run_id if runs else None
 
 

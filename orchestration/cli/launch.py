@@ -1,6 +1,6 @@
 """Running a job from the command line: in this process, in the real instance, with progress, and resumable.
 
-One `nightcart` runs at a time (`orchestration.runs.hold`); what one that was killed had not finished is done by the next.
+One `nightcart` runs at a time (`orchestration.runs.locks`); what one that was killed had not finished is done by the next.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from orchestration import definitions
 from orchestration.cli.adapters import adapters
 from orchestration.jobs import night_selection
 from orchestration.runs import attempts as retraining_attempts
-from orchestration.runs import hold
-from orchestration.runs.hold import LAUNCH_TAG
+from orchestration.runs.locks import hold
+from orchestration.runs.orphans import LAUNCH_TAG, fail_orphaned_runs
 from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS, broken_gates, failures
 from resources import home
 from resources.records.lifecycle import Attempt
@@ -68,8 +68,8 @@ class Outcome:
 @contextlib.contextmanager
 def instance() -> Iterator[dg.DagsterInstance]:
     """The real instance, held by this process alone among the `nightcart` commands that run something."""
-    with hold.held(home.state()), dg.DagsterInstance.get() as found:
-        hold.close_runs_of_the_dead(found)
+    with hold(home.state()), dg.DagsterInstance.get() as found:
+        fail_orphaned_runs(found)
         yield found
 
 
@@ -77,11 +77,6 @@ def has_sensors(found: dg.DagsterInstance) -> bool:
     """Whether a daemon is there that evaluates sensors."""
     status = found.get_daemon_statuses().get("SENSOR")
     return bool(status and status.healthy)
-
-
-def nightly_of(found: dg.DagsterInstance, day: dt.date) -> list[dg.DagsterRun]:
-    """The nightly runs of a business day, newest first."""
-    return list(found.get_runs(dg.RunsFilter(job_name="nightly", tags={PARTITION_TAG: day.isoformat()}), limit=50))
 
 
 def run_night(
@@ -173,7 +168,7 @@ def run_checks(
     found: dg.DagsterInstance, asset: AssetKey, days: tuple[dt.date, dt.date] | None, *, title: str
 ) -> Outcome:
     """Run an asset's checks, and those that are made in one step with them, on what is stored for the days."""
-    graph = definitions.defs.resolve_asset_graph()
+    graph = backfill_job().asset_layer.asset_graph
     checks = {
         each
         for key in graph.get_check_keys_for_assets({asset})
@@ -200,15 +195,15 @@ def execute(
 ) -> Outcome:
     """Run a selection of a job's assets with their checks, or `checks` alone, and show each step as it goes."""
     launch, began = uuid.uuid4().hex, time.monotonic()
+    # Without its checks, a selection of assets would take along those that are in no job.
+    checks = checks or job().asset_layer.asset_graph.get_check_keys_for_assets(assets)
     with _shown(found, launch, title):
-        whole = dg.reconstructable(job)
         result = dg.execute_job(
-            whole.get_subset(asset_selection=set(), asset_check_selection=set(checks)) if checks else whole,
+            dg.reconstructable(job).get_subset(asset_selection=set(assets), asset_check_selection=set(checks)),
             instance=found,
             run_config=QUIET,
             # Its command goes on with it, or the watch tells of it: Dagster must not start it again beside them.
             tags={**tags, LAUNCH_TAG: launch, "dagster/max_retries": "0"},
-            asset_selection=sorted(assets) or None,
         )
         outcome = Outcome(
             run_id=result.run_id,

@@ -153,11 +153,11 @@ def replay(
 
     from assets.grocery.partitions import business_days, settings
     from orchestration.cli import screens
-    from orchestration.cli.launch import PARTITION_TAG, console, instance
+    from orchestration.cli.launch import console, instance
+    from orchestration.runs.nights import newest_runs
 
     with instance() as found:
-        done = found.get_runs(dg.RunsFilter(job_name="nightly", statuses=[dg.DagsterRunStatus.SUCCESS]), limit=1000)
-        nights = [run.tags[PARTITION_TAG] for run in done if PARTITION_TAG in run.tags]
+        nights = [str(day) for day in newest_runs(found, dg.DagsterRunStatus.SUCCESS)]
         taken_in = found.get_materialized_partitions(dg.AssetKey("transactions"))
         last = max(nights or taken_in, default=None)
         if last is None:
@@ -224,10 +224,11 @@ def _night(found, day: dt.date, *, is_forced: bool) -> None:
     from assets.lifecycle.champion import serving
     from orchestration.cli import screens
     from orchestration.cli.adapters import adapters
-    from orchestration.cli.launch import console, nightly_of, run_night
+    from orchestration.cli.launch import console, run_night
+    from orchestration.runs.nights import runs_of_night
 
     require_days(day)
-    attempts = nightly_of(found, day)
+    attempts = runs_of_night(found, day)
     if attempts and attempts[0].status == dg.DagsterRunStatus.SUCCESS and not is_forced:
         console.print(f"[green]✓[/] The night of {day} is done (run {attempts[0].run_id[:8]}).")
         return
@@ -244,9 +245,9 @@ def _night(found, day: dt.date, *, is_forced: bool) -> None:
     console.print(f"[bold]The night of {day}[/], through Dagster")
     champion = serving(adapters().operations, day - ONE_DAY, now=dt.datetime.now(dt.UTC))
     outcome = run_night(found, day, attempts=[] if is_forced else failed, has_champion=champion is not None)
-    alerts = screens.watched(found)
+    incidents = screens.watched(found)
     if not outcome.is_success:
-        screens.meaning(alerts, day)
+        screens.meaning(incidents, day)
     tell_of(outcome, f"the night of {day}", again=f"nightcart nightly --date {day}")
 
 

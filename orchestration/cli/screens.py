@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from rich import box
@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assets.lifecycle import retraining_ledger as ledger
-from orchestration.cli.adapters import adapters, watchman
+from orchestration.cli.adapters import adapters, probe_context
 from resources import home
 from resources.config.loader import load_settings
 from resources.errors import Refused
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assets.grocery.scoring.explanation import Explanation
+    from orchestration.alerting.incidents import Incident
     from resources.records import audit
-    from resources.records.alerts import Alert
     from resources.records.lifecycle import PromotionRecord
     from resources.records.quality import Override
 
@@ -412,13 +412,12 @@ def status() -> None:
         ]
         if never:
             advice.append(f"Never made: {', '.join(never)}. `nightcart nightly --date YYYY-MM-DD` makes everything.")
-        _champion(advice)
-        _retraining(advice)
+        _champion()
+        _retraining()
         _published()
         _on_watch(found, advice)
-        _runs(found, advice)
+        _runs(found)
         _services(found, advice)
-    _arrivals(advice)
     _stale(advice)
     _erasures(advice)
     nights = [day for day, rows in adapters().tables.rows_by_day("recommendations").items() if rows and day]
@@ -463,9 +462,7 @@ def _asset_row(found, graph, key, advice: list[str]) -> list[str]:
     return [name, newest, days, f"{made:%m-%d %H:%M}", said]
 
 
-def _champion(advice: list[str]) -> None:
-    from assets.lifecycle.manual import differences
-
+def _champion() -> None:
     decided = adapters().operations.promotions()
     if not decided:
         return
@@ -474,20 +471,13 @@ def _champion(advice: list[str]) -> None:
     if newest.kind != newest.NIGHT:
         how = f"{newest.kind} by {newest.by} after the night of {newest.business_date}: {'; '.join(newest.reasons)}"
     console.print(f"champion: version {newest.champion_after}, {escape(how)}")
-    for found in differences(adapters().registry, adapters().operations):
-        advice.append(f"MLflow's registry: {found.says}. `nightcart reconcile` puts it right.")
 
 
-def _retraining(advice: list[str]) -> None:
+def _retraining() -> None:
     rule, operations = load_settings().retraining, adapters().operations
     entry = ledger.read(operations, now=dt.datetime.now(dt.UTC)).current(rule=rule)
     if entry and entry.state in ledger.UNFINISHED:
         console.print(f"retraining: decided on {entry.decision.business_date}, {entry.state}")
-    elif entry and entry.state == ledger.USED_UP:
-        advice.append(
-            f"All {len(entry.attempts)} attempts at the training decided on {entry.decision.business_date} failed: "
-            f'`nightcart decisions` says how; mend it, then `nightcart retrain --reason "…"`.'
-        )
 
 
 def _published() -> None:
@@ -500,16 +490,11 @@ def _published() -> None:
 
 
 def _on_watch(found: dg.DagsterInstance, advice: list[str]) -> None:
-    """What was told and lasts, what is overridden, and what does not run by itself any more."""
-    from orchestration.alerting.incidents import open_now
-    from orchestration.alerting.night_watch import clockwork
-    from resources.records.alerts import Alert
+    """What is wrong now, and what is overridden."""
+    from orchestration.alerting.probes import look
 
     operations, now = adapters().operations, dt.datetime.now(dt.UTC)
-    told = open_now(operations.records(Alert))
-    fresh = [alert for alert in clockwork(watchman(found)) if alert.key not in {each.key for each in told}]
-    for alert in [*told, *fresh]:
-        advice.append(f"{alert.happened} {alert.command}")
+    advice += [f"{incident.happened} {incident.command}" for incident in look(probe_context(found))]
     if overridden := operations.overrides(now=now):
         overrides(overridden)
 
@@ -542,69 +527,41 @@ def trail(entries: Sequence[audit.Entry]) -> None:
 
 
 def watch() -> bool:
-    """One look of the night watch; returns whether anything is wrong."""
+    """One round of the watch; returns whether anything is wrong."""
     import dagster as dg
 
     from orchestration.alerting.incidents import text
 
     with dg.DagsterInstance.get() as found:
-        raised = watched(found)
-    lasting = [alert for alert in raised if not alert.is_event]
+        lasting = [incident for incident in watched(found) if not incident.is_event]
     if not lasting:
         console.print("[green]Everything is as it should be.[/]")
-    for alert in lasting:
+    for incident in lasting:
+        alert = incident.as_alert(now=dt.datetime.now(dt.UTC))
         console.print(f"[red]✗[/] [bold]{alert.kind}[/]: {escape(text(alert))}\n")
     return bool(lasting)
 
 
-def watched(found: dg.DagsterInstance) -> list[Alert]:
-    """Let the night watch look and tell; returns all that is wrong."""
-    from orchestration.alerting import night_watch
+def watched(found: dg.DagsterInstance) -> list[Incident]:
+    """Look, mend and tell; returns all that is wrong."""
+    from orchestration.alerting.watch import watch
 
-    return night_watch.watch(watchman(found), notifier=adapters().notifier)
+    return watch(probe_context(found), notifier=adapters().notifier)
 
 
-def meaning(alerts: Sequence[Alert], day: dt.date) -> None:
+def meaning(incidents: Sequence[Incident], day: dt.date) -> None:
     """What the night of `day` that failed means for what is served."""
-    for alert in alerts:
-        if alert.key == f"night {day}":
-            console.print(f"[yellow]{escape(alert.meaning)}[/]")
+    for incident in incidents:
+        if incident.night == day:
+            console.print(f"[yellow]{escape(incident.meaning)}[/]")
 
 
-def _runs(found, advice: list[str]) -> None:
-    import dagster as dg
+def _runs(found) -> None:
+    from orchestration.runs.nights import runs_under_way
+    from orchestration.runs.outcomes import PARTITION_TAG
 
-    from orchestration.alerting.incidents import open_now
-    from orchestration.cli.launch import PARTITION_TAG
-    from orchestration.runs.hold import UNDER_WAY
-    from resources.records.alerts import Alert
-
-    for run in found.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=5):
+    for run in runs_under_way(found)[:5]:
         console.print(f"under way: {run.job_name} {run.tags.get(PARTITION_TAG, '')} (run {run.run_id[:8]})")
-    told = {alert.key for alert in open_now(adapters().operations.records(Alert))}
-    newest: dict[str, Any] = {}
-    for run in found.get_runs(dg.RunsFilter(job_name="nightly"), limit=100):
-        newest.setdefault(run.tags.get(PARTITION_TAG, ""), run)
-    for day, run in sorted(newest.items()):
-        if run.status == dg.DagsterRunStatus.FAILURE and f"night {day}" not in told:
-            advice.append(
-                f"The night of {day} failed (run {run.run_id[:8]}): mend it, then `nightcart nightly --date {day}`."
-            )
-
-
-def _arrivals(advice: list[str]) -> None:
-    """Files that a person has to look at: those of a day whose newest record says so, and that was not taken in since."""
-    from resources.feeds.landing import SET_ASIDE
-    from resources.records.feeds import Arrival, Delivery
-
-    operations = adapters().operations
-    newest = {record.business_date: record for record in operations.records(Arrival)}
-    taken_in = {delivery.business_date: delivery.taken_in_at for delivery in operations.records(Delivery)}
-    for day, record in newest.items():
-        is_over = day in taken_in and taken_in[day] > record.seen_at
-        if record.outcome in (Arrival.SET_ASIDE, Arrival.GIVEN_UP) and not is_over:
-            where = f" into {SET_ASIDE}/" if record.outcome == Arrival.SET_ASIDE else ""
-            advice.append(f"{record.path} was {record.outcome}{where}: {record.reason}")
 
 
 def _stale(advice: list[str]) -> None:

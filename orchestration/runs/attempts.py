@@ -13,7 +13,7 @@ whatever the clock does.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import dagster as dg
@@ -23,7 +23,7 @@ from assets.grocery.training.assets import training_examples
 from assets.lifecycle import retraining_ledger as ledger
 from assets.lifecycle.retraining_ledger import Entry, Ledger
 from orchestration.jobs import backfill, nightly, retraining
-from orchestration.runs.nights import UNDER_WAY
+from orchestration.runs.nights import runs_under_way
 from orchestration.runs.outcomes import failures
 from resources.config.lifecycle import RetrainingConfig
 from resources.records.lifecycle import Attempt
@@ -46,6 +46,30 @@ ENDS = {
     # A killed worker and a run that took too long are failures to Dagster; only a person's request is this.
     dg.DagsterRunStatus.CANCELED: Attempt.CANCELLED,
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retries:
+    """How often what failed is tried again, and after which pauses: one attempt more than there are pauses.
+
+    A time on record that lies in the future is one of a clock that was set back since: no wait is measured by it.
+    """
+
+    pauses: Sequence[dt.timedelta]
+
+    def are_exhausted(self, attempts: int) -> bool:
+        """Whether nothing is tried any more after so many attempts."""
+        return attempts > len(self.pauses)
+
+    def waits_until(self, attempts: int, *, ended_at: dt.datetime, now: dt.datetime) -> dt.datetime | None:
+        """Until when the next attempt waits, after `attempts` of which the last ended; None when it is due."""
+        again = ended_at + self.pauses[attempts - 1]
+        return again if ended_at <= now < again else None
+
+
+def retries_of(rule: RetrainingConfig) -> Retries:
+    """The attempts at a decision to retrain, by its configuration."""
+    return Retries(pauses=[rule.backoff(number) for number in range(1, rule.attempts)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +104,9 @@ def plan(found: Ledger, *, busy: str | None, rule: RetrainingConfig, now: dt.dat
     if entry.state == ledger.UNDER_WAY:
         return wait(f"Asked for, but no run is there yet: {of_how_many}.")
     if entry.state == ledger.FAILED:
-        last, pause = entry.attempts[-1], rule.backoff(made)
-        if last.ended_at and not _is_over(pause, since=last.ended_at, now=now):
-            return wait(
-                f"Failed: {of_how_many}. The next one not before {last.ended_at + pause:%Y-%m-%d %H:%M} UTC: {last.reason}"
-            )
+        last = entry.attempts[-1]
+        if last.ended_at and (again := retries_of(rule).waits_until(made, ended_at=last.ended_at, now=now)):
+            return wait(f"Failed: {of_how_many}. The next one not before {again:%Y-%m-%d %H:%M} UTC: {last.reason}")
     number = made + 1
     attempt = Attempt(
         decision_id=entry.number,
@@ -123,7 +145,7 @@ def _end(instance: dg.DagsterInstance, attempt: Attempt, *, now: dt.datetime) ->
     """The attempt with its end, or None while it has none."""
     runs = instance.get_runs(dg.RunsFilter(tags=dict(tags(attempt))))
     if not runs:
-        if not _is_over(LAUNCH_GRACE, since=attempt.asked_at, now=now):
+        if attempt.asked_at <= now < attempt.asked_at + LAUNCH_GRACE:
             return None
         return replace(attempt, outcome=Attempt.VANISHED, reason="there is no run of it", ended_at=now)
     if any(not run.is_finished for run in runs):
@@ -136,12 +158,7 @@ def _end(instance: dg.DagsterInstance, attempt: Attempt, *, now: dt.datetime) ->
 
 def _busy(instance: dg.DagsterInstance) -> str | None:
     """A run under way that trains, whoever launched it: by its assets, or all of its job's."""
-    for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
+    for run in runs_under_way(instance):
         if run.asset_selection & TRAINING if run.asset_selection else run.job_name in TRAINING_JOBS:
             return f"{run.job_name}, run {run.run_id[:8]}"
     return None
-
-
-def _is_over(pause: dt.timedelta, *, since: dt.datetime, now: dt.datetime) -> bool:
-    """Whether `pause` has passed; a `since` in the future is of a clock that was set back since."""
-    return not since <= now < since + pause

@@ -1,6 +1,6 @@
-"""What is known of a business day's night before it is launched, by whomever: a night is run once.
+"""Every question about nightly runs and runs under way, and the request for a night: a night is run once.
 
-The schedule and the sensor both launch nights, and both ask here.
+Schedules, sensors, probes and commands ask here. How a run ended is in `orchestration.runs.outcomes`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import dagster as dg
 
 from assets.lifecycle.champion import serving
 from assets.partitions import ONE_DAY
-from orchestration.jobs import night_selection, nightly
-from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS
+from orchestration.jobs import ALERTING, night_selection, nightly
+from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS, WILL_RETRY_TAG
 from resources.config.retailer import Settings
 from resources.feeds import landing
 from resources.records.alerts import Heartbeat
 from resources.records.store import OperationsDatabase
 
 if TYPE_CHECKING:
-    from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+    from orchestration.runs.dagster_internals import AssetGraph
 
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -34,7 +34,7 @@ UNDER_WAY = [
 ARRIVAL_SENSOR = "ingest_on_arrival"
 # The sensor looks every half minute; one that was silent for so long is stopped, or its daemon is down with it.
 SILENCE = dt.timedelta(minutes=15)
-MOST_RUNS = 200
+NIGHTS_READ = 1000  # nightly runs, the newest: years of nights, for a query of milliseconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +46,14 @@ class Night:
     failed: str | None = None
 
 
+def runs_of_night(instance: dg.DagsterInstance, day: dt.date) -> list[dg.DagsterRun]:
+    """The nightly runs of a business day, the newest first."""
+    return list(instance.get_runs(dg.RunsFilter(job_name=nightly.name, tags={PARTITION_TAG: day.isoformat()})))
+
+
 def night_so_far(instance: dg.DagsterInstance, day: dt.date) -> Night:
     """How far the night of `day` is: a night that is done or under way is not launched again."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=nightly.name, tags={PARTITION_TAG: day.isoformat()}), limit=20)
+    runs = runs_of_night(instance, day)
 
     def newest(*statuses: dg.DagsterRunStatus) -> str | None:
         return next((run.run_id for run in runs if run.status in statuses), None)
@@ -60,18 +65,40 @@ def night_so_far(instance: dg.DagsterInstance, day: dt.date) -> Night:
     )
 
 
-def nights_done(instance: dg.DagsterInstance) -> set[dt.date]:
-    """The business days of the last nights that are done."""
-    runs = instance.get_runs(
-        dg.RunsFilter(job_name=nightly.name, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=MOST_RUNS
-    )
-    return {day for run in runs for day in days_of_run(run)}
+def newest_runs(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) -> dict[dt.date, dg.DagsterRun]:
+    """The newest nightly run of each business day that is in one of `statuses` (of any, without one), newest run first.
+
+    Runs that Dagster itself starts again, as it does when a worker died, are left out: the next one counts.
+    """
+    runs = instance.get_runs(dg.RunsFilter(job_name=nightly.name, statuses=list(statuses)), limit=NIGHTS_READ)
+    newest: dict[dt.date, dg.DagsterRun] = {}
+    for run in runs:
+        for day in [] if is_retried(run) else days_of_run(run):
+            newest.setdefault(day, run)
+    return newest
+
+
+def lost_nights(instance: dg.DagsterInstance) -> dict[dt.date, dg.DagsterRun]:
+    """The nights, in order, whose last run to end failed, after the last night that did not."""
+    ended = newest_runs(instance, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
+    good = max((day for day, run in ended.items() if run.is_success), default=dt.date.min)
+    return {day: run for day, run in sorted(ended.items()) if day > good}
+
+
+def is_retried(run: dg.DagsterRun) -> bool:
+    """Whether Dagster itself starts a run again."""
+    return run.tags.get(WILL_RETRY_TAG) == "true"
+
+
+def runs_under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """All runs under way but those of `alerting`, which touch no day and no table that others make."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))
+    return [run for run in runs if run.job_name != ALERTING]
 
 
 def days_under_way(instance: dg.DagsterInstance) -> dict[dt.date, str]:
     """The business days that runs are at work on, of whatever job, with the run's job."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=MOST_RUNS)
-    return {day: run.job_name for run in runs for day in days_of_run(run)}
+    return {day: run.job_name for run in runs_under_way(instance) for day in days_of_run(run)}
 
 
 def days_of_run(run: dg.DagsterRun) -> list[dt.date]:
@@ -89,17 +116,20 @@ def night_request(
     *,
     run_key: str,
     operations: OperationsDatabase,
-    graph: BaseAssetGraph,
+    graph: AssetGraph,
     now: dt.datetime,
     tags: Mapping[str, str] | None = None,
 ) -> dg.RunRequest:
     """What a schedule or sensor asks for, for the night of `day`: with the training only while nobody is champion."""
     champion = serving(operations, day - ONE_DAY, now=now)
+    selection = night_selection(has_champion=champion is not None)
     return dg.RunRequest(
         job_name=nightly.name,
         partition_key=day.isoformat(),
         run_key=run_key,
-        asset_selection=sorted(night_selection(has_champion=champion is not None).resolve(graph)),
+        asset_selection=sorted(selection.resolve(graph)),
+        # Named, for without them Dagster takes all checks of the assets, also those that are in no night.
+        asset_check_keys=sorted(selection.resolve_checks(graph)),
         tags=dict(tags or {}),
     )
 

@@ -4,7 +4,7 @@ import datetime as dt
 
 import dagster as dg
 
-from orchestration.alerting.heartbeat import beating
+from orchestration.alerting.heartbeat import records_heartbeat
 from orchestration.environment import SENSOR_STATUS
 from orchestration.jobs import retraining
 from orchestration.runs.attempts import ask, tags
@@ -19,7 +19,7 @@ from resources.records.store import OperationsDatabase
     description="Carries the newest decision to retrain out: one run at a time, tried again after a growing pause, up to "
     "the budget of attempts. All that it knows is in the ledger (`nightcart decisions`); it has no cursor.",
 )
-@beating
+@records_heartbeat
 def retrain_on_decision(
     context: dg.SensorEvaluationContext,
     settings: dg.ResourceParam[Settings],

@@ -11,6 +11,7 @@ import dagster as dg
 
 from assets.failures import RETRY_OUTSIDE, explained
 from assets.grocery.ingestion import catalogue, cleaning, contract, deliveries
+from assets.grocery.ingestion.intake import Intake
 from assets.grocery.ingestion.offers import VERSION as OFFERS_VERSION
 from assets.grocery.ingestion.profile import expectations
 from assets.grocery.ingestion.suppressed import without_suppressed
@@ -23,7 +24,7 @@ from assets.reporting import OWNERS, columns, picture, report_days, written
 from resources import home
 from resources.config.retailer import OffersConfig, Settings, TransactionsConfig
 from resources.errors import FeedMissing, FeedRefused
-from resources.feeds.reader import ColumnsMissing, FeedFile, FeedReader
+from resources.feeds.reader import FeedFile, FeedReader
 from resources.feeds.redaction import redact
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
@@ -32,8 +33,6 @@ from resources.tables.store import TableStore
 from resources.text import listed
 
 if TYPE_CHECKING:
-    import ibis
-
     from assets.grocery.ingestion.cleaning import Cleaned
 
 
@@ -73,9 +72,11 @@ def transactions(
         return _closed(context, days, tables, operations)
 
     good = last_good_delivery(operations, feed, before=days[0])
-    kept = feeds.keep(feed, days=open_days, landing_place=settings.landing)
-    context.log.info(f"Judging the lines of {listed([file.name for file in kept])}")
-    delivered, files = read_delivery(kept, settings, feeds, tables, good=good)
+    intake = Intake(
+        settings=settings, feeds=feeds, tables=tables, operations=operations, good=good, say=context.log.info
+    )
+    delivered, files, kept = intake.of_days(open_days)
+    context.log.info(f"Judging the lines of {listed([file.name for file in files])}")
     suppressed = suppression_list(operations, file=home.erasure_key())
     cleaned = cleaning.clean(
         delivered,
@@ -129,20 +130,6 @@ def last_good_delivery(operations: OperationsDatabase, feed: TransactionsConfig,
         if (found := operations.records(Delivery, business_date=day, last=1)) and found[0].rows:
             return found[0]
     return None
-
-
-def read_delivery(
-    kept: Sequence[FeedFile], settings: Settings, feeds: FeedReader, tables: TableStore, *, good: Delivery | None
-) -> tuple["ibis.Table", list[FeedFile]]:
-    """The lines of files of the transactions, refused where their columns break the contract or the habit of `good`."""
-    feed = settings.transactions
-    needed = dict.fromkeys([*cleaning.source_columns(feed), *feed.contract.columns])
-    try:
-        lines, files = feeds.lines(feed, kept, engine=tables.engine, columns=list(needed))
-    except ColumnsMissing as error:
-        raise deliveries.lacking(error, good) from error
-    deliveries.refuse_other_types(files, feed, good)
-    return lines, files
 
 
 def _as_delivered(

@@ -6,7 +6,15 @@ import datetime as dt
 
 import pytest
 
-from orchestration.alerting.heartbeat import AWAKE, LEAST_SILENCE, WATCH, Clockwork, beating, faults, wake
+from orchestration.alerting.heartbeat import (
+    AWAKE,
+    LEAST_SILENCE,
+    WATCH,
+    InstigatorHealth,
+    faults,
+    records_heartbeat,
+    wake,
+)
 from resources.records.alerts import Heartbeat
 from resources.records.store import OperationsDatabase
 
@@ -16,7 +24,7 @@ LONG_AGO = NOW - dt.timedelta(days=9)
 
 
 def sensor(*, seen: dt.timedelta | None = MINUTE, ticks: tuple[str | None, ...] = (), is_stopped: bool = False):
-    return Clockwork(
+    return InstigatorHealth(
         name="retrain_on_decision",
         kind="sensor",
         is_stopped=is_stopped,
@@ -39,7 +47,7 @@ def sensor(*, seen: dt.timedelta | None = MINUTE, ticks: tuple[str | None, ...] 
         (sensor(seen=None), None),  # what was never at work
     ],
 )
-def test_a_sensor_that_is_not_at_work_is_told_and_why(found: Clockwork, says: str | None) -> None:
+def test_a_sensor_that_is_not_at_work_is_told_and_why(found: InstigatorHealth, says: str | None) -> None:
     wrong = faults([found], awake_since=LONG_AGO)
     assert (says in wrong[found]) if says else not wrong
 
@@ -63,7 +71,7 @@ def test_the_watch_notes_when_it_is_back(operations: OperationsDatabase) -> None
 
 
 def test_a_tick_beats_once_its_work_is_done(operations: OperationsDatabase) -> None:
-    @beating
+    @records_heartbeat
     def some_sensor(context: object, *, operations: OperationsDatabase, is_broken: bool) -> str:
         if is_broken:
             raise ZeroDivisionError

@@ -27,11 +27,13 @@ from assets.lifecycle import card
 from assets.lifecycle.domain import Lifecycle
 from assets.lifecycle.manual import Person, promote, roll_back
 from assets.partitions import ONE_DAY
-from orchestration.alerting.night_watch import Watchman, watch
+from orchestration.alerting.probes import ProbeContext
+from orchestration.alerting.watch import watch
 from orchestration.cli import launch
 from orchestration.cli.gates import override
 from orchestration.definitions import GATES, build_defs
 from orchestration.jobs import night_selection
+from orchestration.runs.nights import runs_of_night
 from orchestration.sensors.retraining import retrain_on_decision
 from resources import home
 from resources.config.loader import load_settings
@@ -409,7 +411,7 @@ def test_a_lost_night_leaves_the_lists_published_and_marked(after_a_night: Shop)
     shop.write(lost, lambda text: "")
     assert not shop.night(lost).success
     told = Told()
-    watchman = Watchman(
+    context = ProbeContext(
         instance=shop.instance,
         repository=shop.defs.get_repository_def(),
         settings=load_settings(),
@@ -419,7 +421,7 @@ def test_a_lost_night_leaves_the_lists_published_and_marked(after_a_night: Shop)
         operations=shop.operations,
         now=dt.datetime.now(dt.UTC),
     )
-    watch(watchman, notifier=told)  # pyright: ignore[reportArgumentType]
+    watch(context, notifier=told)  # pyright: ignore[reportArgumentType]
     shop.write(lost, lambda _: whole)
     ((_, text),) = told.messages
     assert "is empty (0 bytes)" in text
@@ -588,7 +590,7 @@ def test_a_night_that_failed_a_check_goes_on_once_a_person_lets_it_through(shop:
     monkeypatch.setattr("orchestration.cli.adapters.adapters", lambda: reached)
     monkeypatch.setattr("orchestration.cli.launch.adapters", lambda: reached)
     transactions = dg.AssetKey("transactions")
-    asked = {"attempts": launch.nightly_of(shop.instance, day), "day": day}
+    asked = {"attempts": runs_of_night(shop.instance, day), "day": day}
     wanted = set(launch.gates_of(transactions))
     assert wanted - launch._done(shop.instance, **asked)[transactions] == {"volume_is_like_the_same_weekday"}
     override("transactions", "volume_is_like_the_same_weekday", reason="the shop closed at noon")

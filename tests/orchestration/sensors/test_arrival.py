@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,15 @@ import pytest
 
 from assets.grocery.staleness import FEATURES, stale_now
 from assets.quality import staleness
-from orchestration.arrival import arrivals
+from orchestration.arrival import plan as planning
 from orchestration.definitions import build_defs
-from orchestration.runs.nights import PARTITION_TAG
+from orchestration.runs.attempts import Retries
+from orchestration.runs.outcomes import PARTITION_TAG
 from orchestration.sensors.arrival import ingest_on_arrival
 from resources.config.feeds import LandingConfig
 from resources.config.retailer import Settings
 from resources.feeds import events
-from resources.feeds.landing import EVENT, SET_ASIDE
+from resources.feeds.landing import EVENT, SET_ASIDE, look
 from resources.feeds.reader import FeedReader
 from resources.records.feeds import Arrival, Delivery
 from resources.records.store import OperationsDatabase
@@ -105,6 +108,15 @@ class Shop:
         files = {f"{number}.csv": digest for number, digest in enumerate(digests)}
         self.operations.record(*(Delivery(business_date=day, files=files, **about) for day in days))
 
+    def read(self, day: dt.date) -> None:
+        """What a run that takes a day in puts on record of its file."""
+        (file,) = [file for file in look(self.resources["settings"].landing) if file.day == day]
+        digest = hashlib.sha256(Path(file.path).read_bytes()).hexdigest()
+        about: dict[str, Any] = {"event_id": "e", "reason": "", "seen_at": NOW, "stamp": file.stamp}
+        taken = Arrival(path=file.path, digest=digest, business_date=day, outcome=Arrival.TAKEN, **about)
+        self.operations.record(taken)
+        self.took_in(day, digests=(digest,))
+
     def outcomes(self) -> list[tuple[str, str]]:
         return [(Path(a.path).name, a.outcome) for a in self.operations.records(Arrival)]
 
@@ -142,11 +154,21 @@ def test_a_file_is_taken_in_once_and_again_when_it_is_corrected(shop: Shop) -> N
     assert shop.tick() == ([], quiet)
     shop.cursor = None  # deleted
     assert shop.tick() == ([], quiet)
-    shop.deliver(DAY)  # the same file once more
+    assert shop.outcomes() == [(file.name, "taken")]
+    before = shop.operations.records(Delivery)[-1]
+    shop.deliver(DAY)  # the same file once more: only its bytes can tell
+    (same,), _ = shop.tick()
+    assert (same.job_name, shop.run(same)) == ("ingestion", True)
     assert shop.tick() == ([], quiet)
     copy = shop.deliver(DAY, part=" (copy)")  # and under another name
+    (same,), _ = shop.tick()
+    assert (same.job_name, shop.run(same)) == ("ingestion", True)
     assert shop.tick() == ([], quiet)
-    assert shop.outcomes() == [(file.name, "taken"), (copy.name, "repeated")]
+    shop.cursor = None
+    assert shop.tick() == ([], quiet)
+    assert shop.outcomes()[1:] == [(file.name, "taken"), (copy.name, "repeated")]
+    after = shop.operations.records(Delivery)[-1]
+    assert (after.content, after.files) == (before.content, before.files)
 
     staleness.record_made(
         shop.operations, FEATURES, {DAY: staleness.latest_delivery_id(shop.operations)}, run_id="r", now=NOW
@@ -163,7 +185,7 @@ def test_a_file_is_taken_in_once_and_again_when_it_is_corrected(shop: Shop) -> N
         ("features", [DAY], [DAY])
     ]
     assert shop.tick() == ([], quiet)
-    assert shop.outcomes()[2:] == [(file.name, "taken")]
+    assert shop.outcomes()[3:] == [(file.name, "taken")]
 
 
 NOW = dt.datetime(2024, 5, 20, tzinfo=dt.UTC)
@@ -181,10 +203,16 @@ def test_what_cannot_be_used_is_set_aside_with_its_reason_and_the_next_file_is_t
     shop.deliver(DAY + 4 * ONE_DAY, text[: len(text) * 2 // 3].rsplit(",", 2)[0])  # cut off, but marked
     shop.deliver(dt.date(2023, 12, 31), text)
     shop.deliver(dt.date(2024, 3, 31), text)  # closed
-    good = shop.deliver(DAY + 5 * ONE_DAY)
+    good = shop.deliver(DAY - ONE_DAY)
 
     requests, _ = shop.tick()
-    assert [request.partition_key for request in requests] == [str(DAY + 5 * ONE_DAY)]
+    assert {Path(a.path).name: a.outcome for a in shop.operations.records(Arrival)} == {
+        "2023-12-31.csv": "set aside",  # by their names alone
+        "2024-03-31.csv": "set aside",
+    }
+    took = {request.partition_key: shop.run(request) for request in requests}
+    assert [day for day, is_good in took.items() if is_good] == [str(DAY - ONE_DAY)]
+    assert shop.tick() == ([], "Every file that has arrived is taken in.")
     reasons = {Path(a.path).name: (a.outcome, a.reason) for a in shop.operations.records(Arrival)}
     assert reasons.pop(good.name) == ("taken", "")
     assert {outcome for outcome, _ in reasons.values()} == {"set aside"}
@@ -205,9 +233,11 @@ def test_what_cannot_be_used_is_set_aside_with_its_reason_and_the_next_file_is_t
     # Delivered once more as it was, it is no news; delivered well, it is taken.
     shop.deliver(DAY + ONE_DAY, "customer,receipt\n1,2\n")
     shop.deliver(DAY)
-    requests, _ = shop.tick()
-    assert str(DAY) in [request.partition_key for request in requests]
-    assert len(shop.operations.records(Arrival)) == 9
+    took = {request.partition_key: shop.run(request) for request in shop.tick()[0]}
+    assert took == {str(DAY): True, str(DAY + ONE_DAY): False}
+    assert {a.outcome for a in shop.operations.records(Arrival, path=str(shop.landing / f"{DAY + ONE_DAY}.csv"))} == {
+        "set aside"
+    }
     assert not (shop.landing / f"{DAY + ONE_DAY}.csv").exists()
 
 
@@ -231,7 +261,8 @@ def test_an_event_that_the_deliverer_put_beside_a_file_is_the_one_on_record(shop
     data = {"retailer": "corner_shop", "business_date": str(DAY), "rows": lines(shop.text(DAY))}
     Path(f"{file}{EVENT}").write_text(json.dumps(told | {"data": data}))
     shop.deliver(DAY)
-    assert len(shop.tick()[0]) == 1
+    (request,), _ = shop.tick()
+    assert shop.run(request)
     assert [record.event_id for record in shop.operations.records(Arrival)] == ["till-7"]
 
 
@@ -254,7 +285,7 @@ def test_new_days_have_their_nights_one_by_one_and_a_late_day_is_taken_in_alone(
     (under_way,) = shop.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
     shop.instance.report_run_canceled(under_way)
     shop.put_run(dg.DagsterRunStatus.SUCCESS, NIGHT)
-    shop.took_in(NIGHT, digests=tuple(a.digest for a in shop.operations.records(Arrival, business_date=NIGHT)))
+    shop.read(NIGHT)
 
     (night,), _ = shop.tick()
     assert (night.job_name, night.partition_key) == ("nightly", str(NIGHT + ONE_DAY))
@@ -266,25 +297,71 @@ def test_new_days_have_their_nights_one_by_one_and_a_late_day_is_taken_in_alone(
 def test_a_failed_run_is_launched_again_under_a_fresh_key_and_given_up_after_some(shop: Shop, monkeypatch) -> None:
     shop.deliver(DAY, shop.text(DAY).replace(str(DAY), "yesterday"))  # readable, but no line of it is usable
     keys = set()
-    for attempt in range(len(arrivals.PAUSES) + 1):
+    for attempt in range(len(planning.RETRIES.pauses) + 1):
         (request,), _ = shop.tick()
         assert request.run_key not in keys
         keys.add(request.run_key)
         assert not shop.run(request)
         if attempt == 0:
             assert "is tried again after" in shop.tick()[1]
-            monkeypatch.setattr(arrivals, "PAUSES", (dt.timedelta(),) * 3)
+            monkeypatch.setattr(planning, "RETRIES", Retries(pauses=[dt.timedelta()] * 3))
     requests, why = shop.tick()
     assert requests == []
     assert "its runs failed 4 times" in why
     shop.tick()
     assert shop.outcomes() == [(f"{DAY}.csv", "taken"), (f"{DAY}.csv", "given up")]  # once
 
+    broken = shop.text(DAY).replace(str(DAY), "yesterday")
+    shop.deliver(DAY, broken)  # as it was: it is read once more, and stays given up
+    (request,), _ = shop.tick()
+    assert not shop.run(request)
+    assert shop.tick() == ([], f"{DAY}: its runs failed 4 times")
     shop.deliver(DAY)  # corrected: a new beginning
     (request,), _ = shop.tick()
     assert shop.run(request)
+    assert shop.tick()[0] == []
 
 
 def test_without_a_landing_place_nothing_is_done_and_it_says_so(shop: Shop) -> None:
     shop.resources["settings"] = shop.resources["settings"].model_copy(update={"landing": None})
     assert "has no [landing]" in shop.tick()[1]
+
+
+def test_a_tick_opens_no_file_however_large_and_one_that_cannot_be_moved_stops_no_other(
+    shop: Shop, monkeypatch
+) -> None:
+    large = shop.deliver(DAY, "")
+    with large.open("ab") as content:
+        content.truncate(200 * 1024**2)
+    (shop.landing / f"{DAY}.csv{EVENT}").write_text("{}")
+    shop.deliver(dt.date(2023, 12, 31), "")  # outside of the history
+    shop.tick()  # what is imported and connected once
+
+    def opened(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("a tick opened a file")
+
+    def stuck(*args: Any, **kwargs: Any) -> Any:
+        raise PermissionError("a file in use")
+
+    shop.deliver(dt.date(2023, 12, 31), "")
+    monkeypatch.setattr("resources.feeds.reader.open_file", opened)
+    monkeypatch.setattr("resources.feeds.landing.event_beside", opened)
+    monkeypatch.setattr(FeedReader, "kept", opened)
+    monkeypatch.setattr("resources.feeds.landing.set_aside", stuck)
+    began = time.process_time()
+    (request,), _ = shop.tick()
+    assert request.partition_key == str(DAY)
+    assert time.process_time() - began < 0.5
+
+
+def test_a_cursor_of_an_earlier_version_knows_the_files_that_it_digested(shop: Shop) -> None:
+    shop.deliver(DAY)
+    (request,), _ = shop.tick()
+    assert shop.run(request)
+    (taken,) = shop.operations.records(Arrival)
+    fresh = OperationsDatabase(url=f"sqlite:///{shop.landing.parent / 'earlier.db'}")
+    fresh.record(replace(taken, stamp=""), *shop.operations.records(Delivery))
+    shop.resources["operations"] = fresh
+    shop.cursor = json.dumps({"looks": {}, "digests": {taken.path: [taken.stamp, taken.digest]}})
+    for _ in range(2):
+        assert shop.tick() == ([], "Every file that has arrived is taken in.")

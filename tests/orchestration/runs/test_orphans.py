@@ -1,4 +1,4 @@
-"""One command at a time, and what becomes of the run of one that was killed."""
+"""What becomes of the run of a command, or of a worker, that was killed."""
 
 from __future__ import annotations
 
@@ -8,17 +8,11 @@ import sys
 from pathlib import Path
 
 import dagster as dg
-import pytest
 from dagster._core.events import EngineEventData
 
-from orchestration.runs.hold import (
-    LAUNCH_TAG,
-    LOCAL_WORKER_TAG,
-    close_runs_of_dead_workers,
-    close_runs_of_killed_commands,
-    held,
-)
-from resources.errors import Refused
+from orchestration.runs.dagster_internals import LOCAL_WORKER_TAG
+from orchestration.runs.locks import hold
+from orchestration.runs.orphans import LAUNCH_TAG, fail_runs_of_dead_workers, fail_runs_of_killed_commands
 
 FAILURE = dg.DagsterRunStatus.FAILURE
 
@@ -38,25 +32,18 @@ def status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
     return run.status
 
 
-def test_a_second_command_is_refused_with_the_process_that_is_first(tmp_path: Path) -> None:
-    with held(tmp_path), pytest.raises(Refused, match=r"process \d+"), held(tmp_path, patience=0.2):
-        pass
-    with held(tmp_path):
-        pass
-
-
 def test_the_run_of_a_killed_command_is_closed_by_whoever_looks(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     killed = under_way(instance, **{LAUNCH_TAG: "a"})
     of_the_daemon = under_way(instance)
-    close_runs_of_killed_commands(instance, tmp_path)
+    fail_runs_of_killed_commands(instance, tmp_path)
     assert status(instance, killed) == dg.DagsterRunStatus.FAILURE
     assert status(instance, of_the_daemon) == dg.DagsterRunStatus.STARTED
 
 
 def test_the_run_of_a_command_that_is_at_work_stays(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     at_work = under_way(instance, **{LAUNCH_TAG: "a"})
-    with held(tmp_path):
-        close_runs_of_killed_commands(instance, tmp_path)
+    with hold(tmp_path):
+        fail_runs_of_killed_commands(instance, tmp_path)
     assert status(instance, at_work) == dg.DagsterRunStatus.STARTED
 
 
@@ -65,7 +52,7 @@ def test_a_commands_run_that_the_daemon_executes_again_is_not_the_commands(
 ) -> None:
     first = instance.create_run_for_job(nightly, tags={LAUNCH_TAG: "a"}, status=dg.DagsterRunStatus.FAILURE)
     again = under_way(instance, **{LAUNCH_TAG: "a"})
-    close_runs_of_killed_commands(instance, tmp_path)
+    fail_runs_of_killed_commands(instance, tmp_path)
     assert status(instance, first.run_id) == dg.DagsterRunStatus.FAILURE
     assert status(instance, again) == dg.DagsterRunStatus.STARTED
 
@@ -83,7 +70,7 @@ def test_the_run_of_a_worker_that_is_gone_is_closed_and_no_other(instance: dg.Da
     with subprocess.Popen(["sleep", "60"]) as another:  # that has got its number
         killed, recycled = launched(instance, gone.pid), launched(instance, another.pid)
         at_work, elsewhere = launched(instance, os.getpid()), launched(instance, gone.pid, is_local=False)
-        close_runs_of_dead_workers(instance)
+        fail_runs_of_dead_workers(instance)
         another.kill()
     closed = [run for run in (killed, recycled, at_work, elsewhere) if status(instance, run) == FAILURE]
     assert closed == [killed, recycled]

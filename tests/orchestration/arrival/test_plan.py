@@ -6,20 +6,18 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 
 import dagster as dg
-import pytest
 
-from orchestration.arrival.arrivals import (
+from orchestration.arrival.plan import (
     CLOSED,
     NIGHTS_CAUGHT_UP,
-    PAUSES,
-    Attempt,
-    Cursor,
-    Known,
-    digest_of,
+    RETRIES,
+    Launch,
+    Situation,
+    fingerprints,
     plan,
     with_closed_days,
 )
-from resources.feeds.landing import Look
+from orchestration.arrival.receive import ArrivedFile
 
 NOW = dt.datetime(2024, 5, 10, 6, tzinfo=dt.UTC)
 FIRST = dt.date(2024, 5, 1)
@@ -34,16 +32,16 @@ def planned(
     nights: Collection[int] = (),
     changed: Collection[int] | None = None,
     under_way: Mapping[int, str] | None = None,
-    attempts: Sequence[Attempt] = (),
+    attempts: Sequence[Launch] = (),
     first_night: int = 0,
 ) -> dict[int, str]:
     """The job, or else the reason for none, of each day that arrived; days are their places in DAYS."""
-    known = Known(
+    known = Situation(
         taken_in={DAYS[n] for n in taken_in},
         nights={DAYS[n] for n in nights},
         under_way={DAYS[n]: job for n, job in (under_way or {}).items()},
         first_night=DAYS[first_night],
-        attempts=lambda day, job, digest: attempts,
+        launches=lambda day, job, fingerprint: attempts,
     )
     new = changed if changed is not None else [n for n in arrived if n not in taken_in]
     steps = plan({DAYS[n]: f"d{n}" for n in arrived}, {DAYS[n] for n in new}, known, now=NOW)
@@ -112,30 +110,30 @@ def test_a_file_of_before_the_history_would_leave_a_hole_and_is_left_to_a_person
     assert "nightcart backfill --from 2024-05-01" in planned([0], taken_in=[5, 6])[0]
 
 
-def ended(*minutes_ago: float, status: dg.DagsterRunStatus = FAILED) -> list[Attempt]:
-    return [Attempt(status=status, ended_at=NOW - dt.timedelta(minutes=minutes)) for minutes in minutes_ago]
+def ended(*minutes_ago: float, status: dg.DagsterRunStatus = FAILED) -> list[Launch]:
+    return [Launch(status=status, ended_at=NOW - dt.timedelta(minutes=minutes)) for minutes in minutes_ago]
 
 
 class TestAttempts:
     def test_a_failed_run_is_tried_again_after_growing_pauses_and_at_last_given_up(self):
-        for number, pause in enumerate(PAUSES, start=1):
+        for number, pause in enumerate(RETRIES.pauses, start=1):
             minutes = pause.total_seconds() / 60
             earlier = [minutes + 999] * (number - 1)
             waiting = planned([3], taken_in=range(3), attempts=ended(minutes - 0.1, *earlier))
             assert waiting[3].startswith("its run failed, and is tried again after")
             assert planned([3], taken_in=range(3), attempts=ended(minutes, *earlier)) == {3: "nightly"}
-        given_up = planned([3], taken_in=range(3), attempts=ended(*[999] * (len(PAUSES) + 1)))
-        assert given_up == {3: f"its runs failed {len(PAUSES) + 1} times"}
+        given_up = planned([3], taken_in=range(3), attempts=ended(*[999] * (len(RETRIES.pauses) + 1)))
+        assert given_up == {3: f"its runs failed {len(RETRIES.pauses) + 1} times"}
 
     def test_each_attempt_has_a_fresh_run_key(self):
         keys = set()
         for failed in range(3):
-            known = Known(
+            known = Situation(
                 taken_in=DAYS[:3],
                 nights=[],
                 under_way={},
                 first_night=FIRST,
-                attempts=lambda *_, failed=failed: ended(*[999] * failed),
+                launches=lambda *_, failed=failed: ended(*[999] * failed),
             )
             (step,) = plan({DAYS[3]: "digest"}, {DAYS[3]}, known, now=NOW)
             keys.add(step.run_key)
@@ -147,12 +145,12 @@ class TestAttempts:
 
     def test_a_day_that_was_given_up_is_not_waited_for(self):
         attempts = {3: ended(*[999] * 4), 4: []}
-        known = Known(
+        known = Situation(
             taken_in=DAYS[:3],
             nights=[DAYS[2]],
             under_way={},
             first_night=FIRST,
-            attempts=lambda day, job, digest: attempts[DAYS.index(day)],
+            launches=lambda day, job, fingerprint: attempts[DAYS.index(day)],
         )
         steps = plan({DAYS[3]: "a", DAYS[4]: "b"}, {DAYS[3], DAYS[4]}, known, now=NOW)
         assert [(step.job, step.is_given_up) for step in steps] == [(None, True), ("ingestion", False)]
@@ -165,16 +163,16 @@ def test_the_closed_days_before_a_day_that_arrived_have_their_night_too(settings
     assert with_closed_days({monday: "d"}, settings, {dt.date(2024, 3, 31)}) == {monday: "d"}
 
 
-def test_a_days_digest_is_its_files_whatever_they_are_called():
-    assert digest_of({"a": "1"}) == "1"
-    assert digest_of({"a": "1", "b": "2"}) == digest_of({"c": "2", "d": "1"}) != digest_of({"a": "1", "b": "3"})
+def test_a_days_fingerprint_is_that_of_its_files_whatever_they_are_called():
+    def of(**identities: str) -> str:
+        files = [ArrivedFile(path=path, stamp="now", identity=each) for path, each in identities.items()]
+        return fingerprints({FIRST: files})[FIRST]
+
+    assert of(a="1", b="2") == of(c="2", d="1") != of(a="1", b="3")
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", '"x"', '{"looks": 1}'])
-def test_a_cursor_that_is_lost_or_spoilt_is_an_empty_one(text):
-    assert Cursor.of(text) == Cursor()
-
-
-def test_a_cursor_comes_back_as_it_was():
-    cursor = Cursor(looks={"/a": Look(stamp="1", since=NOW)}, digests={"/a": ("1", "d")})
-    assert Cursor.of(cursor.as_json()) == cursor
+def test_a_day_that_has_come_before_is_taken_in_alone_until_its_bytes_are_known():
+    known = Situation(taken_in=set(DAYS[:3]), nights=[DAYS[2]], under_way={}, first_night=FIRST, launches=lambda *_: [])
+    for reread, job in (([DAYS[3]], "ingestion"), ([], "nightly")):
+        (step,) = plan({DAYS[3]: "f"}, {DAYS[3]}, known, reread=reread, now=NOW)
+        assert step.job == job

@@ -1,4 +1,4 @@
-"""What the night watch finds, and who is told: stories over several looks at a real instance."""
+"""What probes find, what repairs mend, and who is told: stories over several looks at a real instance."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ import pytest
 
 from assets.grocery.scoring.assets import served_now
 from assets.grocery.tables import PUBLISHED
-from orchestration.alerting import night_watch
 from orchestration.alerting.heartbeat import AWAKE, WATCH
-from orchestration.alerting.night_watch import Watchman, drifting, due_night
+from orchestration.alerting.probes import ProbeContext, drift
+from orchestration.alerting.probes.drift import drifting
+from orchestration.alerting.probes.nights import due_night
+from orchestration.alerting.watch import watch
 from orchestration.runs import attempts
 from resources.config.retailer import Settings
 from resources.feeds.reader import FeedReader
@@ -85,8 +87,8 @@ class Watched:
         }
         self.tables.replace(PUBLISHED, pa.table(rows))
 
-    def watchman(self, at: dt.datetime | None = None) -> Watchman:
-        return Watchman(
+    def context(self, at: dt.datetime | None = None) -> ProbeContext:
+        return ProbeContext(
             instance=self.instance,
             repository=self.repository,
             settings=self.settings,
@@ -99,7 +101,7 @@ class Watched:
 
     def look(self, at: dt.datetime | None = None) -> list[str]:
         """Look, and return the text that was told, if any."""
-        night_watch.watch(self.watchman(at), notifier=self.told)
+        watch(self.context(at), notifier=self.told)
         return [text for _, text in self.told.take()]
 
 
@@ -544,7 +546,7 @@ def test_a_part_that_cannot_be_looked_at_is_told_and_hides_no_other(finished: Wa
     def broken(*args: Any, **kwargs: Any) -> list:
         raise OSError("disk I/O error")
 
-    monkeypatch.setattr(night_watch, "drifting", broken)
+    monkeypatch.setattr(drift, "drifting", broken)
     (said,) = finished.look()
     assert "The night of 2024-05-07 was refused" in said
     assert "The watch cannot look at drift: OSError: disk I/O error" in said

@@ -1,0 +1,175 @@
+"""What has landed: the complete files of each day, told apart by name, size and time alone. No file is opened here.
+
+What takes a file's bytes is the run's: it reads them, checks them against their event, and puts on record what became
+of the file (:class:`Arrival`, see `assets.grocery.ingestion.intake`). Here a file is known again by the stamp that stands
+there. The cursor only saves looks: without it, files without a marker are waited for once more. What each day needs
+because of its files is decided in `orchestration.arrival.plan`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from resources.config.feeds import LandingConfig
+from resources.config.retailer import Settings
+from resources.errors import NightcartError, Refused
+from resources.feeds import landing
+from resources.feeds.landing import LandedFile, Look
+from resources.records.feeds import Arrival
+from resources.records.store import OperationsDatabase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cursor:
+    """Since when each file has been the same; and its stamp and digest, as earlier versions noted them here alone."""
+
+    looks: Mapping[str, Look] = field(default_factory=dict)
+    digests: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def as_json(self) -> str:
+        """The cursor as text."""
+        return json.dumps(dataclasses.asdict(self), default=dt.datetime.isoformat)
+
+    @classmethod
+    def of(cls, text: str | None) -> Cursor:
+        """The cursor of a text; an empty one of anything else."""
+        try:
+            values = json.loads(text or "{}")
+            looks = {
+                path: Look(stamp=look["stamp"], since=dt.datetime.fromisoformat(look["since"]))
+                for path, look in values["looks"].items()
+            }
+            return cls(looks=looks, digests={path: (stamp, of) for path, (stamp, of) in values["digests"].items()})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrivedFile:
+    """A complete file. `digest` is that of its bytes, None while no run has read it.
+
+    `identity` is the stamp under which its bytes first came: delivered once more as it was, it is the same.
+    """
+
+    path: str
+    stamp: str
+    identity: str
+    digest: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stock:
+    """The files of each day that has as many as a day has, by day; `taken` are the days of which any was usable before."""
+
+    files: Mapping[dt.date, list[ArrivedFile]]
+    taken: frozenset[dt.date]
+    cursor: Cursor
+
+    @property
+    def reread(self) -> set[dt.date]:
+        """The days that have more, or others, than were usable before: only their bytes tell whether that is news."""
+        return {day for day, files in self.files.items() if day in self.taken and any(f.digest is None for f in files)}
+
+
+def fingerprint_of(*identities: str) -> str:
+    """The digest of what tells files apart."""
+    return hashlib.sha256("\n".join(sorted(identities)).encode()).hexdigest()
+
+
+def take_stock(
+    settings: Settings,
+    place: LandingConfig,
+    operations: OperationsDatabase,
+    *,
+    before: Cursor,
+    now: dt.datetime,
+    last_closed: dt.date,
+    say: Callable[[str], object],
+) -> Stock:
+    """Look at the landing place at `now`; set aside what can be no file of a day by its name alone.
+
+    A file that cannot be looked at or moved is told to `say` and left to the next look; the others are gone on with.
+    """
+    complete, looks = landing.complete(landing.look(place), place, before=before.looks, now=now)
+    records = operations.records(Arrival)
+    by_stamp = {(record.path, record.stamp): record for record in records if record.stamp}
+    by_digest = {(record.path, record.digest): record for record in records}
+    first = {(record.path, record.digest): record.stamp for record in reversed(records)}
+    files: dict[dt.date, list[ArrivedFile]] = {}
+    digests = {}
+    for file in complete:
+        if file.day > last_closed:  # more may come of it
+            continue
+        record = by_stamp.get((file.path, file.stamp))
+        stamp, digest = before.digests.get(file.path, ("", ""))
+        if record is None and stamp == file.stamp:
+            digests[file.path] = (stamp, digest)
+            record = by_digest.get((file.path, digest))
+        try:
+            require_possible_day(file.day, settings)
+        except Refused as refusal:
+            try:
+                _set_aside(file, place, record, refusal, settings, operations, now=now)
+            except (NightcartError, OSError) as error:
+                say(f"{file.path} could not be looked at: {error}")
+            continue
+        is_known = record is not None and record.outcome != Arrival.SET_ASIDE and record.digest != ""
+        if record and record.outcome == Arrival.REPEATED:
+            continue
+        arrived = ArrivedFile(path=file.path, stamp=file.stamp, identity=file.stamp)
+        if record and is_known:
+            known_since = first[file.path, record.digest] or file.stamp
+            arrived = dataclasses.replace(arrived, identity=known_since, digest=record.digest)
+        files.setdefault(file.day, []).append(arrived)
+    usable = (Arrival.TAKEN, Arrival.GIVEN_UP)
+    return Stock(
+        files={day: of_day for day, of_day in files.items() if len(of_day) >= place.files_a_day},
+        taken=frozenset(
+            each.business_date for each in records if each.business_date and each.digest and each.outcome in usable
+        ),
+        cursor=Cursor(looks=looks, digests=digests),
+    )
+
+
+def require_possible_day(day: dt.date, settings: Settings) -> None:
+    """Raise :class:`Refused` where no file of `day` can be used, whatever is in it."""
+    if not settings.first_business_day <= day <= (settings.last_business_day or day):
+        raise Refused(f"{day} is outside of {settings.title}'s history.", remedy="correct the file's name.")
+    if settings.is_closed(day):
+        raise Refused(
+            f"{day} is declared closed.",
+            remedy="take it out of `closed_days` if the stores were open, and put the file back.",
+        )
+
+
+def _set_aside(
+    file: LandedFile,
+    place: LandingConfig,
+    record: Arrival | None,
+    refusal: Refused,
+    settings: Settings,
+    operations: OperationsDatabase,
+    *,
+    now: dt.datetime,
+) -> None:
+    """Put a file and its event where nothing reads them, and on record why: once, however often it is put back."""
+    fingerprint = fingerprint_of(file.stamp)
+    if record is None or record.reason != str(refusal):
+        operations.record(
+            Arrival(
+                path=file.path,
+                digest="",
+                business_date=file.day,
+                event_id=f"{settings.name}/{file.day}/{fingerprint}",
+                outcome=Arrival.SET_ASIDE,
+                reason=str(refusal),
+                seen_at=now,
+                stamp=file.stamp,
+            )
+        )
+    landing.set_aside(file.path, place, digest=fingerprint)

@@ -1,0 +1,56 @@
+"""All that is used of Dagster beyond its public API: a test fails when a version of Dagster changes any of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph as AssetGraph
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickStatus
+from dagster._utils.schedules import reverse_cron_string_iterator
+
+__all__ = [
+    "LOCAL_WORKER_TAG",
+    "AssetGraph",
+    "InstigatorState",
+    "InstigatorTick",
+    "ended_ticks",
+    "error_of",
+    "latest_evaluations",
+    "scheduled_before",
+]
+
+LOCAL_WORKER_TAG = ".dagster/grpc_info"  # on a run whose worker is a child of the code server
+
+
+def ended_ticks(instance: dg.DagsterInstance, state: InstigatorState, *, limit: int) -> Sequence[InstigatorTick]:
+    """The last ticks of a schedule or sensor that came to an end, the newest first."""
+    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=limit)
+    return [tick for tick in ticks if tick.status != TickStatus.STARTED]
+
+
+def error_of(tick: InstigatorTick) -> str | None:
+    """Why a tick failed; None when it did not."""
+    if tick.status != TickStatus.FAILURE:
+        return None
+    return tick.error.message.strip() if tick.error else "without a word"
+
+
+def scheduled_before(schedule: dg.ScheduleDefinition, moment: dt.datetime, *, ticks: int) -> dt.datetime:
+    """When the `ticks`-th last tick of a schedule before `moment` was due."""
+    times = reverse_cron_string_iterator(moment.timestamp(), str(schedule.cron_schedule), schedule.execution_timezone)
+    return [next(times) for _ in range(ticks)][-1]
+
+
+def latest_evaluations(
+    instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]
+) -> Mapping[dg.AssetCheckKey, dg.AssetCheckEvaluation]:
+    """The newest evaluation of each of `checks` that was ever evaluated."""
+    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
+    events = {key: record.event.dagster_event for key, record in records.items() if record.event}
+    return {
+        key: event.asset_check_evaluation_data
+        for key, event in events.items()
+        if event and event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    }

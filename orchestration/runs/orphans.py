@@ -1,0 +1,87 @@
+"""Orphaned runs: marked as under way, with nobody at work on them. Until they are failed, nothing else touches their day.
+
+A command's run is orphaned when it is under way while the lock of the state (`orchestration.runs.locks`) is free. The
+worker of a run that the daemon launched on this machine is missed by the code server that is its parent, but by nobody
+when both died, with the machine or by a restart of all of Dagster: its launcher cannot be asked, and run monitoring waits
+for the longest run time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.runs.dagster_internals import LOCAL_WORKER_TAG
+from orchestration.runs.locks import hold
+from orchestration.runs.nights import UNDER_WAY
+from resources.errors import Refused
+
+LAUNCH_TAG = "nightcart/launch"  # on every run of a command
+
+
+def fail_runs_of_killed_commands(instance: dg.DagsterInstance, state: Path) -> list[str]:
+    """Fail the commands' runs that are orphaned, unless a command is at work now; returns their ids."""
+    if _of_commands(instance):
+        with contextlib.suppress(Refused), hold(state, patience=0):
+            return fail_orphaned_runs(instance)
+    return []
+
+
+def fail_orphaned_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Fail all runs of commands that are under way, and free their slots: to be called by the holder of the lock."""
+    return [_fail(instance, run, "The nightcart process that ran this was killed.") for run in _of_commands(instance)]
+
+
+def fail_runs_of_dead_workers(instance: dg.DagsterInstance) -> list[str]:
+    """Fail the runs whose worker process is gone; to be called on the machine of the code server, the workers' parent.
+
+    Dagster starts them again, or the sensor that asked for them does, each by its own rule. Returns their ids.
+    """
+    failed = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        worker = _worker(instance, run) if LOCAL_WORKER_TAG in run.tags else None
+        if worker is None or _is_alive(worker):
+            continue
+        # A worker puts its end on record before it is gone: who is gone by now has, or never will.
+        again = instance.get_run_by_id(run.run_id)
+        if again and again.status == dg.DagsterRunStatus.STARTED:
+            failed.append(_fail(instance, again, f"Its worker is gone (process {worker}): it was killed."))
+    return failed
+
+
+def _fail(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str) -> str:
+    instance.report_run_failed(run, message=message)
+    instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return run.run_id
+
+
+def _worker(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int | None:
+    """The process of a run, as its first event tells."""
+    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        if entry.dagster_event and (pid := entry.dagster_event.engine_event_data.metadata.get("pid")):
+            return int(str(pid.value))
+    return None
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether there is such a process, and it is a Python: after a restart of the machine its number may be another's."""
+    with contextlib.suppress(OSError):
+        if Path("/proc/self").exists():
+            return b"python" in Path("/proc", str(pid), "cmdline").read_bytes()
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+def _of_commands(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """The runs under way that commands started: who executes one again in the UI takes its tags along."""
+    runs = [run for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)) if LAUNCH_TAG in run.tags]
+    return [run for run in runs if _first(instance, run.tags[LAUNCH_TAG]) == run.run_id]
+
+
+def _first(instance: dg.DagsterInstance, launch: str) -> str:
+    (run,) = instance.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: launch}), limit=1, ascending=True)
+    return run.run_id
