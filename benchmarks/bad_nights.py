@@ -37,7 +37,7 @@ from pathlib import Path
 from measure import BENCHMARKS, environment
 
 from resources import home
-from tests import retailer
+from tests.support import retailer
 
 ONE_DAY = dt.timedelta(days=1)
 FIRST_NIGHT = dt.date(2024, 3, 18)

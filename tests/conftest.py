@@ -15,7 +15,7 @@ from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 
 from resources import home
-from tests import retailer
+from tests.support import retailer
 
 # As a Python process of the environment starts, the demo retailer is announced (resources/home.py), and a test worker
 # inherits what its parent set: so each worker makes a folder of its own and sets the variables, whatever was there.
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    """The synthetic retailer's (tests/retailer.py)."""
+    """The synthetic retailer's (tests/support/retailer.py)."""
     from assets.grocery.partitions import settings
 
     return settings

@@ -6,7 +6,7 @@ import datetime as dt
 
 from assets.grocery.partitions import business_days, last_day
 from resources.config.loader import load_settings
-from tests import retailer
+from tests.support import retailer
 
 NOON = dt.datetime(2025, 6, 15, 12, tzinfo=dt.UTC)
 

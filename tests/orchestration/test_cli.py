@@ -11,7 +11,7 @@ import pytest
 import tomlkit
 
 from orchestration.cli.launch import undone
-from tests.typed import Nightcart
+from tests.support.command_line import Nightcart
 
 FIRST, LAST = dt.date(2024, 1, 1), dt.date(2024, 1, 31)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.typed import Nightcart
+from tests.support.command_line import Nightcart
 
 FIRST, LAST = dt.date(2024, 1, 1), dt.date(2024, 1, 31)
 

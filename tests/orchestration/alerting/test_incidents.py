@@ -10,7 +10,7 @@ import pytest
 from orchestration.alerting.incidents import RETRY_AFTER, open_now, tell, text, to_tell
 from resources.records.alerts import Alert
 from resources.records.store import OperationsDatabase
-from tests.telling import Told
+from tests.support.notifier import RecordingNotifier
 
 AT = dt.datetime(2024, 5, 7, 2, tzinfo=dt.UTC)
 SECOND, MINUTE, HOUR = dt.timedelta(seconds=1), dt.timedelta(minutes=1), dt.timedelta(hours=1)
@@ -25,7 +25,7 @@ class Story:
     """Looks at one thing after the other, at times since :data:`AT`."""
 
     def __init__(self, operations: OperationsDatabase) -> None:
-        self.operations, self.notifier = operations, Told()
+        self.operations, self.notifier = operations, RecordingNotifier()
 
     def look(self, *raised: Alert, after: dt.timedelta, looked_at: tuple[str, ...] = ("night", "drift", "run")) -> list:
         due = to_tell(
@@ -128,9 +128,9 @@ def test_a_person_reads_what_happened_what_it_means_and_what_to_run() -> None:
 
 def test_of_two_processes_that_find_the_same_at_once_one_tells(story: Story) -> None:
     first, second = ([replace(alert(), told_at=AT + n * SECOND)] for n in (0, 1))
-    other = Told()
+    other = RecordingNotifier()
 
-    class Meanwhile(Told):
+    class Meanwhile(RecordingNotifier):
         """While it delivers, the other process looks."""
 
         def tell(self, title: str, text: str) -> None:

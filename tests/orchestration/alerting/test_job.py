@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from tests.telling import Told
 
 from orchestration.alerting import repair
 from orchestration.alerting.checks import SHOWN_ON, open_incidents
@@ -21,7 +22,6 @@ from orchestration.sensors.run_failure import tell_on_failure
 from resources.records.alerts import Heartbeat
 from resources.records.feeds import Arrival
 from resources.records.lifecycle import Signal
-from tests.telling import Told
 
 MINUTE = dt.timedelta(minutes=1)
 

@@ -29,7 +29,7 @@ from resources.records.feeds import Arrival, Delivery
 from resources.records.lifecycle import Attempt, RetrainingDecision, Signal
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
-from tests.telling import Told
+from tests.support.notifier import RecordingNotifier
 
 MAY = [dt.date(2024, 5, day) for day in range(1, 20)]
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -52,7 +52,7 @@ class Watched:
 
         self.settings, self.instance, self.tables, self.operations = settings, instance, tables, operations
         self.registry = registry
-        self.repository, self.told = defs.get_repository_def(), Told()
+        self.repository, self.told = defs.get_repository_def(), RecordingNotifier()
 
     def run(
         self,

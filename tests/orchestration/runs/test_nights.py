@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from assets.lifecycle.champions import serving
+from tests.telling import Told
 
 from assets.grocery.domain import GROCERY
 from assets.grocery.profiles.reference import REFERENCE, Reference
@@ -46,7 +47,6 @@ from resources.records.publication import Publication
 from resources.records.store import OperationsDatabase
 from resources.resources import build_resources
 from resources.tables.store import TableStore
-from tests.telling import Told
 
 NIGHT, TOMORROW = dt.date(2024, 5, 6), dt.date(2024, 5, 7)
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")

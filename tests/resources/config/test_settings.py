@@ -10,7 +10,7 @@ import pytest
 from resources import home
 from resources.config.loader import load_settings
 from resources.errors import Refused
-from tests import retailer
+from tests.support import retailer
 
 LEAST = """
 name = "tiny"

@@ -13,7 +13,7 @@ import pytest
 
 from assets.grocery.evaluation.protocol import Comparison, closes, compared, judged, truths
 from assets.grocery.training.metrics import METRICS, by_list
-from tests.tiny import CLOSE, Line, products, transactions
+from tests.support.histories import CLOSE, Line, products, transactions
 
 SECOND, THIRD = 1 / math.log2(3), 1 / math.log2(4)
 

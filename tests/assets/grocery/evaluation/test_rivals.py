@@ -30,7 +30,7 @@ from assets.grocery.evaluation.rivals import (
 )
 from assets.grocery.features.purchases import purchases, shopping_days
 from resources.errors import Refused
-from tests.tiny import CLOSE, products, transactions
+from tests.support.histories import CLOSE, products, transactions
 
 Baskets = Mapping[str, Sequence[tuple[int, str]]]  # of each household: the age of a shopping day, a letter a product
 SEED = 1

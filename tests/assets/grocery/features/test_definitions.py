@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from assets.grocery.features import definitions
 from assets.grocery.features.definitions import FeatureTables, build
-from tests.tiny import CLOSE, Line, Offer, offers, products, transactions
+from tests.support.histories import CLOSE, Line, Offer, offers, products, transactions
 
 KEYS = {
     "household_product_features": ["household_id", "product_id"],

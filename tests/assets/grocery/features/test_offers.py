@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from assets.grocery.features.offers import offered
 from assets.grocery.ingestion.offers import TYPES, no_offers
-from tests.tiny import CLOSE
+from tests.support.histories import CLOSE
 
 # product, first and last day after the close, the day after the close at which it was known, reach
 Offer = tuple[str, int, int, int, float]

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from assets.grocery.profiles.days import DayProfile, profiles
-from tests import tiny
+from tests.support import histories
 
 DAY = dt.date(2024, 3, 27)  # a Wednesday; its week begins on the 25th
 _numbers = itertools.count()
@@ -41,7 +41,7 @@ def lines(engine, rows: list[dict[str, Any]]):
 
 def profile(engine, rows: list[dict[str, Any]], *, past: list[dict[str, Any]] | None = None) -> DayProfile:
     before = [{"business_date": DAY - dt.timedelta(days=7), **row} for row in past or []]
-    found = profiles(lines(engine, [*rows, *before]), tiny.products(), days=[DAY], timezone="Europe/Berlin")
+    found = profiles(lines(engine, [*rows, *before]), histories.products(), days=[DAY], timezone="Europe/Berlin")
     (one,) = found
     return one
 
@@ -82,13 +82,13 @@ def test_what_was_bought_in_the_week_itself_or_long_ago_is_no_past(engine):
 def test_another_past_can_be_given(engine):
     past = lines(engine, [{"business_date": DAY - dt.timedelta(days=7)}])
     day = lines(engine, [{"household_id": "H2"}])
-    (found,) = profiles(day, tiny.products(), days=[DAY], timezone="UTC", before=past)
+    (found,) = profiles(day, histories.products(), days=[DAY], timezone="UTC", before=past)
     assert (found.values["product"], found.values["household"]) == ({"known": 1}, {"new": 1})
 
 
 def test_a_retailer_without_stores_prices_catalogue_or_times_has_one_value_of_them(engine):
     bare = {"store_id": None, "sales_value": None, "occurred_at": dt.datetime(2024, 3, 26, 23)}  # midnight in Berlin
-    products = tiny.products([{"product_id": "P1"}])
+    products = histories.products([{"product_id": "P1"}])
     (found,) = profiles(lines(engine, [bare] * 3), products, days=[DAY], timezone="Europe/Berlin")
     assert {name: set(found.values[name]) for name in ("store", "price", "department", "category", "hour")} == {
         "store": {"(none)"},
@@ -109,9 +109,9 @@ def test_many_days_in_one_pass_are_the_days_one_by_one_and_a_day_without_lines_h
     days = [DAY - dt.timedelta(days=n) for n in (0, 1, 2, 8)]
     rows = [{"business_date": day, "basket_id": f"B{n}"} for n, day in enumerate(days) if n != 1]
     table = lines(engine, rows)
-    together = profiles(table, tiny.products(), days=days, timezone="UTC")
+    together = profiles(table, histories.products(), days=days, timezone="UTC")
     assert [of.business_date for of in together] == [days[3], days[2], days[0]]
-    alone = [profiles(table, tiny.products(), days=[of.business_date], timezone="UTC")[0] for of in together]
+    alone = [profiles(table, histories.products(), days=[of.business_date], timezone="UTC")[0] for of in together]
     assert together == alone
 
 

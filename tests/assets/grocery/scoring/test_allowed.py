@@ -23,7 +23,7 @@ from resources.errors import Refused
 from resources.policy.client import Answer, Denial, Policy
 from resources.records.lifecycle import PolicyDecision
 from resources.records.quality import Verdict
-from tests.tiny import CLOSE, Line, offers, products, transactions
+from tests.support.histories import CLOSE, Line, offers, products, transactions
 
 POLICY = Policy(folder=str(home.PROJECT / "config" / "policy"))
 BEER = {"department": "GROCERY", "category": "BEERS/ALES", "subcategory": "LAGER"}

@@ -24,7 +24,7 @@ from assets.grocery.training.examples import (
 )
 from resources.config.retailer import RecommenderConfig
 from resources.errors import Refused
-from tests.tiny import CLOSE, Line, offers, products, transactions
+from tests.support.histories import CLOSE, Line, offers, products, transactions
 
 FIRST = dt.date(2024, 1, 1)
 WEEK = dt.timedelta(days=LABEL_DAYS)

@@ -28,8 +28,8 @@ from assets.grocery.training.slices import recalls
 from resources.config.retailer import RecommenderConfig
 from resources.errors import Refused
 from resources.tables.store import TableStore
-from tests import tiny
-from tests.tiny import CLOSE, Line, Offer
+from tests.support import histories
+from tests.support.histories import CLOSE, Line, Offer
 
 # The weeks after these closes: the newer one is over on CLOSE.
 NEWER, OLDER = CLOSE - dt.timedelta(days=7), CLOSE - dt.timedelta(days=14)
@@ -51,7 +51,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     bare, made = tmp_path_factory.mktemp("label_weeks") / "bare", tmp_path_factory.mktemp("label_weeks") / "made"
     tables = TableStore(root=str(bare))
     deliver(tables, LINES)
-    tables.replace("products", tiny.products().to_pyarrow())
+    tables.replace("products", histories.products().to_pyarrow())
     plan(tables)
     shutil.copytree(bare, made)
     make(TableStore(root=str(made)))
@@ -70,14 +70,14 @@ def tables(folders: tuple[Path, Path], tmp_path: Path) -> TableStore:
 
 def deliver(tables: TableStore, lines: Sequence[Line]) -> None:
     """Replace the days that `lines` are of."""
-    rows = tiny.transactions(tables.engine, lines)
+    rows = histories.transactions(tables.engine, lines)
     tables.replace_days("transactions", rows.to_pyarrow(), days=[CLOSE - dt.timedelta(days=line[2]) for line in lines])
 
 
 def plan(tables: TableStore, *more: Offer | None) -> None:
     """One offer near the newer close, and `more`; None withdraws them all."""
     planned = [] if None in more else [("P1", 6, 3, 7, 0.5), *more]
-    tables.replace("offers", tiny.offers(planned).to_pyarrow())
+    tables.replace("offers", histories.offers(planned).to_pyarrow())
 
 
 def make(tables: TableStore, *weeks: dt.date, model: RecommenderConfig = MODEL) -> Made:
@@ -131,17 +131,18 @@ CHANGES: dict[str, tuple[Callable[[TableStore], object], set[dt.date]]] = {
     "line after both weeks": (lambda tables: deliver(tables, [("H2", "P2", -1, 9, 1.0)]), set()),
     "catalogue": (
         lambda tables: tables.replace(
-            "products", tiny.products([*tiny.PRODUCTS[:3], {"product_id": "P4", "category": "TEA"}]).to_pyarrow()
+            "products",
+            histories.products([*histories.PRODUCTS[:3], {"product_id": "P4", "category": "TEA"}]).to_pyarrow(),
         ),
         {NEWER, OLDER},
     ),
     "order of the catalogue": (
-        lambda tables: tables.replace("products", tiny.products(tiny.PRODUCTS[::-1]).to_pyarrow()),
+        lambda tables: tables.replace("products", histories.products(histories.PRODUCTS[::-1]).to_pyarrow()),
         set(),
     ),
     "offer near the newer close withdrawn": (lambda tables: plan(tables, None), {NEWER}),
     "catalogue, offers and lines written again as they are": (
-        lambda tables: (tables.replace("products", tiny.products().to_pyarrow()), plan(tables)),
+        lambda tables: (tables.replace("products", histories.products().to_pyarrow()), plan(tables)),
         set(),
     ),
 }

@@ -35,7 +35,7 @@ class Nightcart:
 
     def several(self, *commands: tuple[str, ...]) -> list[tuple[int, str, str]]:
         """Commands one after the other in a single process, which spares the imports of all but the first."""
-        script = Path(__file__).with_name("several.py")
+        script = Path(__file__).with_name("several_commands.py")
         with subprocess.Popen(
             [sys.executable, str(script)],
             env=self.environment,

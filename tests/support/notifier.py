@@ -5,7 +5,7 @@ from __future__ import annotations
 from resources.errors import Unavailable
 
 
-class Told:
+class RecordingNotifier:
     """Stands for `resources.notifier.Notifier`; takes nothing while it `is_down`."""
 
     def __init__(self) -> None:

@@ -1,0 +1,20 @@
+"""SQLite files that are opened in another folder than the one they were made in."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+
+def replace_text(database: Path, before: str, after: str) -> None:
+    """Write `after` wherever any text of a database says `before`, whatever tables and columns it has."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            for _, column, *_ in connection.execute(f'PRAGMA table_info("{table}")').fetchall():
+                connection.execute(
+                    f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) '
+                    f'WHERE typeof("{column}") = \'text\' AND instr("{column}", ?)',
+                    (before, after, before),
+                )
