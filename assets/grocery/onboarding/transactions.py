@@ -72,7 +72,8 @@ def propose(
         lines, list(columns), given=given.get("occurred_at", ()), given_format=given_format, today=today
     )
     free = {name: column for name, column in columns.items() if name not in time.columns}
-    chosen: dict[str, ProposedSetting] = {}
+    occurred_at = time.columns[0] if len(time.columns) == 1 else list(time.columns)
+    chosen = {"occurred_at": ProposedSetting("occurred_at", occurred_at, time.why, time.is_guess)}
 
     def choose(setting: str, by: Callable[[], ProposedSetting]) -> None:
         chosen[setting] = given_column(setting, free, given) or by()
@@ -80,10 +81,9 @@ def propose(
 
     choose("household_id", lambda: roles.household(free))
     choose("product_id", lambda: roles.product(free))
-    occurred_at = list(time.columns)
     feed = TransactionsConfig(
         **source.files.model_dump(),
-        columns=_columns(chosen, occurred_at),
+        columns=_columns(chosen),
         timestamps_in=time.zone,  # pyright: ignore[reportArgumentType]
         timestamp_format=time.format,
     )
@@ -99,9 +99,9 @@ def propose(
     choose("basket_id", lambda: roles.basket(free, lines, feed, timezone=timezone))
     choose("store_id", lambda: roles.store(free))
     choose("quantity", lambda: roles.quantity(free))
-    feed = feed.model_copy(update={"columns": _columns(chosen, occurred_at)})
+    feed = feed.model_copy(update={"columns": _columns(chosen)})
     choose("sales_value", lambda: roles.sales_value(free, lines, feed))
-    feed = feed.model_copy(update={"columns": _columns(chosen, occurred_at)})
+    feed = feed.model_copy(update={"columns": _columns(chosen)})
     if not time.has_time_of_day and feed.columns.basket_id is None:
         notes.append("There are dates without times and no baskets: what a household buys in a day is one basket.")
 
@@ -115,9 +115,6 @@ def propose(
         update={"contract": TransactionContractConfig(**{each.setting: each.value for each in of_lines})}
     )
     of_days, notes_on_days, typical_day = contract.of_days(standard, feed, days, today=today)
-    chosen["occurred_at"] = ProposedSetting(
-        "occurred_at", occurred_at[0] if len(occurred_at) == 1 else occurred_at, time.why, time.is_guess
-    )
     order = ("household_id", "basket_id", "product_id", "occurred_at", "quantity", "sales_value", "store_id")
     how = "ISO 8601" if time.format is None else "see occurred_at" * time.is_guess
     written = [
@@ -141,9 +138,8 @@ def propose(
     )
 
 
-def _columns(chosen: dict[str, ProposedSetting], occurred_at: list[str]) -> TransactionColumnsConfig:
-    names = {setting: each.value for setting, each in chosen.items()}
-    return TransactionColumnsConfig(**names, occurred_at=occurred_at)
+def _columns(chosen: Mapping[str, ProposedSetting]) -> TransactionColumnsConfig:
+    return TransactionColumnsConfig(**{setting: each.value for setting, each in chosen.items()})
 
 
 def _is_of_the_files_days(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> bool:
