@@ -16,7 +16,7 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
-from pydantic import AliasChoices, BaseModel
+from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -61,6 +61,7 @@ def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files
 
 def settings() -> Iterator[str]:
     """Every setting of a retailer's file, a section a table of it."""
+    from resources.config.deployment import DeploymentConfig
     from resources.config.retailer import Settings
 
     yield "# Settings\n"
@@ -69,6 +70,12 @@ def settings() -> Iterator[str]:
         "`NIGHTCART_MODEL__SEED=7` is `seed` of `[model]`. An unknown key is refused.\n"
     )
     yield from _settings_of(Settings, "")
+    yield "## The deployment\n"
+    yield f"{inspect.cleandoc(DeploymentConfig.__doc__ or '')}\n"
+    yield "| environment variable | type | default | meaning |\n|---|---|---|---|"
+    for name, field in DeploymentConfig.model_fields.items():
+        variable = field.validation_alias or f"NIGHTCART_{name.upper()}"
+        yield f"| `{variable}` | {_type(field.annotation)} | {_default(field)} | {_cell(field.description or '')} |"
 
 
 def _settings_of(model: type[BaseModel], section: str) -> Iterator[str]:
@@ -111,6 +118,8 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "**required**"
     value = field.get_default(call_default_factory=True)
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
     return "none" if value is None else f"`{_cell(str(value))}`" if str(value) else "empty"
 
 
