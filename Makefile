@@ -35,8 +35,9 @@ format: install  ## Put the code into its format.
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
 
-benchmarks: install  ## The two ratios: import cost, and the night through Dagster against a bare script.
+benchmarks: install  ## The three ratios: import cost, what a look costs, and the night through Dagster against a bare script.
 	@$(RUN) python benchmarks/import_cost.py
+	@$(RUN) python benchmarks/looking.py
 	@$(RUN) python benchmarks/night_overhead.py
 
 docs: install  ## The documentation site, into site/; a broken link is an error.

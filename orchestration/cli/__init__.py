@@ -5,14 +5,19 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 75 worth trying again la
 
 from __future__ import annotations
 
+import gc
+import inspect
 import logging
 import os
 import sys
 import warnings
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
-from orchestration.cli import benchmark, erasure, gates, policy, retailer, runs, stewardship, views
+from orchestration.cli import audit, benchmark, erasure, gates, look, policy, retailer, runs, stewardship
+from orchestration.cli.drawing import runnable
 from orchestration.cli.drop import drop
 from resources import home
 from resources.errors import NightcartError, of_the_machine
@@ -20,7 +25,9 @@ from resources.errors import NightcartError, of_the_machine
 app = typer.Typer(
     name="nightcart",
     help="Nightly personalisation for grocery retailers, on Dagster.",
-    epilog="Start with `nightcart demo`. All state is in one folder; `make ui` shows the same runs in the browser.",
+    epilog=runnable(
+        "Start with `nightcart demo`. All state is in one folder; `make ui` shows the runs in the browser."
+    ),
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -29,14 +36,14 @@ app = typer.Typer(
 for group, commands in {
     "Run": (runs.demo, runs.nightly, runs.retrain, runs.backfill, runs.replay, drop, runs.rebuild, gates.check),
     "Look": (
-        views.recommend,
-        views.explain,
-        views.models,
-        stewardship.card,
-        views.drift,
-        views.decisions,
-        views.status,
-        views.watch,
+        look.recommend,
+        look.explain,
+        look.models,
+        look.card,
+        look.drift,
+        look.decisions,
+        look.status,
+        look.watch,
     ),
     "Decide": (
         gates.override,
@@ -48,9 +55,9 @@ for group, commands in {
     "Set up": (retailer.init, retailer.use),
 }.items():
     for command in commands:
-        app.command(rich_help_panel=group)(command)
+        app.command(rich_help_panel=group, help=runnable(inspect.getdoc(command) or ""))(command)
 app.add_typer(benchmark.benchmark, name="benchmark", rich_help_panel="Look")
-app.add_typer(stewardship.audit, name="audit", rich_help_panel="Look")
+app.add_typer(audit.audit, name="audit", rich_help_panel="Look")
 app.add_typer(policy.policy, name="policy", rich_help_panel="Look")
 
 
@@ -67,6 +74,8 @@ def options(
 
 def main() -> None:
     """Run a command; an error of ours is one line with its remedy, any other asks for `--debug`."""
+    # Nearly all that is imported stays: to look through it for garbage, again and again, is a tenth of a look's time.
+    gc.set_threshold(50_000, 10, 10)
     try:
         home.enter()
         app()
@@ -78,10 +87,10 @@ def main() -> None:
         _say("Interrupted.", "the same command goes on where it stopped.")
         sys.exit(130)
     except Exception as error:  # the last line of defence: a stack trace helps a developer, not an operator
-        if told := of_the_machine(error):
-            _say(told.message, f"{told.remedy} Then the same command goes on where it stopped.")
+        if known := of_the_machine(error):
+            _say(known.message, f"{known.remedy} Then the same command goes on where it stopped.")
             _reraise_if_debugging(error)
-            sys.exit(75 if told.is_worth_retrying else 1)
+            sys.exit(75 if known.is_worth_retrying else 1)
         _say(
             f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
             "`nightcart --debug …` shows the trace.",
@@ -91,12 +100,9 @@ def main() -> None:
 
 
 def _say(message: str, remedy: str) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-
     console = Console(stderr=True, highlight=False)
-    console.print(f"[bold red]✗[/] {escape(message)}")
-    console.print(f"  [bold]Remedy:[/] {escape(remedy)}")
+    console.print(f"[bold red]✗[/] {escape(runnable(message))}")
+    console.print(f"  [bold]Remedy:[/] {escape(runnable(remedy))}")
 
 
 def _reraise_if_debugging(error: BaseException) -> None:

@@ -2,61 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from orchestration.cli import context
+from orchestration.cli.drawing import Json, console, say, show, table
+from orchestration.reports import governance
+from resources import home
 
-    from resources.policy.client import Policy
-    from resources.records.lifecycle import PolicyDecision
-
-SHOWN = 3  # sentences of one rule
+SHOWN = 3  # sentences of one rule: a rule on kinds of products has a hundred
 
 policy = typer.Typer(
     help="The rules that say who may become champion and what may stand in a list.", no_args_is_help=True
 )
 
 
-@policy.command()
-def show() -> None:
+@policy.command("show")
+def rules(json_: Json = False) -> None:
     """The rules as they are, with their limits and reasons, for people.
 
     Example: `nightcart policy show`
     """
-    from resources.policy.client import TESTS
-
-    asked = _policy()
-    for file, text in asked.sources():
-        if not file.endswith(TESTS):
-            _console().rule(f"[bold]{_short(file)}[/]", align="left")
-            _console().print(text, markup=False)
-    where = f"answered by the OPA server {asked.server}" if asked.server else "evaluated in process"
-    _console().print(f"[dim]{where}; digest {asked.digest()}[/]")
+    show(governance.rules(context.resources().policy), _rules, as_json=json_)
 
 
-@policy.command()
-def test() -> None:
+def _rules(report: governance.Rules) -> None:
+    for file, text in report.files.items():
+        console.rule(f"[bold]{_short(file)}[/]", align="left")
+        console.print(text, markup=False)
+    where = f"answered by the OPA server {report.server}" if report.server else "evaluated in process"
+    say(f"[dim]{where}; digest {report.digest}[/]")
+
+
+@policy.command("test")
+def rule_tests(json_: Json = False) -> None:
     """Run the policy's own tests, and end with 1 if one fails: a policy that fails one decides nothing.
 
     They are the rules `test_…` in its files `…_test.rego`; `opa test` runs the same ones.
 
     Example: `nightcart policy test`
     """
-    found = _policy().tested()
+    report = governance.rule_tests(context.resources().policy)
+    show(report, _tests, as_json=json_)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _tests(report: governance.RuleTests) -> None:
     file = ""
-    for one in found:
+    for one in report.tests:
         if one.file != file:
             file = one.file
-            _console().print(f"[bold]{_short(file)}[/]")
+            say(f"[bold]{_short(file)}[/]")
         mark = "[green]pass[/]" if one.has_passed else "[bold red]FAIL[/]"
-        _console().print(f"  {mark} {one.name.removeprefix('test_').replace('_', ' ')}")
-    failed = sum(not one.has_passed for one in found)
-    _console().print(f"{len(found) - failed} passed, {failed} failed" if found else "The policy has no tests.")
-    if failed:
-        raise typer.Exit(1)
+        say(f"  {mark} {one.name.removeprefix('test_').replace('_', ' ')}")
+    count = len(report.tests)
+    say(f"{count - report.failed} passed, {report.failed} failed" if count else "The policy has no tests.")
 
 
 @policy.command()
@@ -65,71 +70,35 @@ def decisions(
     package: Annotated[
         str | None, typer.Option(metavar="PACKAGE", help="Only of this one, such as nightcart.promotion.")
     ] = None,
+    json_: Json = False,
 ) -> None:
     """What the policy was asked last, what it answered, and which rules denied it.
 
     Examples: `nightcart policy decisions`, `nightcart policy decisions --package nightcart.promotion --last 3`
     """
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
+    show(governance.answers(context.resources().operations, last, package), _decisions, as_json=json_)
 
-    from orchestration.cli.adapters import adapters
-    from resources.errors import Refused
-    from resources.records.lifecycle import PolicyDecision
 
-    equal = {"package": package} if package else {}
-    found = adapters().operations.records(PolicyDecision, last=last, **equal)
-    if not found:
-        raise Refused(
-            f"{package or 'The policy'} has not been asked yet.", remedy="`nightcart nightly --date YYYY-MM-DD` does."
-        )
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("asked at", "about", "allowed", "rules that denied", "policy"):
-        table.add_column(column, no_wrap=column in ("asked at", "allowed", "policy"))
-    for one in found:
-        override = one.question.get("override")
-        said = [f"let through by {override['by']}: {override['reason']}"] if override else []
-        table.add_row(
+def _decisions(report: governance.Answers) -> None:
+    marks = {True: "[green]yes[/]", False: "[red]no[/]", None: "[yellow]not these[/]"}
+    drawn = table(*("asked at", "about", "allowed", "rules that denied", "policy"), wrap=("about", "rules that denied"))
+    for one in report.answers:
+        said = [f"let through by {one.override['by']}: {one.override['reason']}"] if one.override else []
+        said += [f"{rule}: {_sentences(says)}" for rule, says in one.fired.items()]
+        drawn.add_row(
             f"{one.decided_at:%Y-%m-%d %H:%M}",
             escape(one.subject),
-            "[green]yes[/]" if one.is_allowed else "[yellow]not these[/]" if _is_of_kinds(one) else "[red]no[/]",
-            escape("\n".join([*said, *_fired(one)])),
+            marks[one.is_allowed],
+            escape("\n".join(said)),
             one.policy_digest[:8],
         )
-    _console().print(table)
+    console.print(drawn)
 
 
-def _is_of_kinds(one: PolicyDecision) -> bool:
-    """Whether it was asked which of many kinds of product are denied: the rest of them is allowed."""
-    return any("kind" in denial for denial in one.fired)
-
-
-def _fired(one: PolicyDecision) -> list[str]:
-    """The rules that denied, the sentences of each; a rule on kinds of products has a hundred."""
-    by_rule: dict[str, list[str]] = {}
-    for denial in one.fired:
-        by_rule.setdefault(denial["rule"], []).append(denial["says"])
-    return [
-        f"{rule}: {'; '.join(says[:SHOWN])}" + f"; and {len(says) - SHOWN} more" * (len(says) > SHOWN)
-        for rule, says in by_rule.items()
-    ]
-
-
-def _policy() -> Policy:
-    from orchestration.cli.adapters import adapters
-
-    return adapters().policy
-
-
-def _console() -> Console:
-    from orchestration.cli.screens import console
-
-    return console
+def _sentences(says: Sequence[str]) -> str:
+    return "; ".join(says[:SHOWN]) + f"; and {len(says) - SHOWN} more" * (len(says) > SHOWN)
 
 
 def _short(file: str) -> str:
     """A path as it is seen from the project."""
-    from resources import home
-
     return str(Path(file).relative_to(home.PROJECT)) if Path(file).is_relative_to(home.PROJECT) else file

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,8 +12,6 @@ from resources.errors import Refused
 
 if TYPE_CHECKING:
     from assets.lifecycle.manual import Person
-    from resources.records.audit import Flaw
-    from resources.records.store import OperationsDatabase
 
 Reason = Annotated[str, typer.Option(help="Why; it stands in the ledger with your name.")]
 
@@ -82,129 +79,6 @@ def reconcile() -> None:
         console.print(f"[yellow]![/] {each.says}")
     if not done:
         console.print("The registry is what the ledger says.")
-
-
-def card(
-    version: Annotated[int | None, typer.Argument(help="The version's number; default: the champion.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write it as a page that prints, instead.")] = None,
-) -> None:
-    """The model card of a version: what it learnt from, how good it is and for whom, who decided on it and why.
-
-    Examples: `nightcart card`, `nightcart card 3 --html card.html`
-    """
-    from rich.markdown import Markdown
-
-    from assets.lifecycle import card as cards
-    from orchestration.cli.adapters import lifecycle
-    from orchestration.cli.launch import console
-    from resources.models.registry import CHAMPION
-
-    work = lifecycle()
-    number = version if version is not None else work.registry.aliased(CHAMPION)
-    if number is None:
-        raise Refused("There is no champion yet.", remedy="name a version: `nightcart models` lists them.")
-    text = cards.current(work.registry.version(number), work)
-    if text is None:
-        raise Refused(
-            f"Version {number} has never been weighed, so there is nothing to write on its card.",
-            remedy=f'`nightcart promote {number} --reason "…"` weighs it.',
-        )
-    if html:
-        html.write_text(cards.page(text, title=f"Model card: version {number}"), encoding="utf-8")
-        console.print(f"[green]✓[/] {html}")
-    else:
-        console.print(Markdown(text))
-
-
-audit = typer.Typer(
-    help="The audit trail: everything on record, each entry sealed with the one before.", no_args_is_help=True
-)
-
-
-@audit.command()
-def verify(
-    database: Annotated[
-        Path | None, typer.Argument(help="A copy of operations.db; default: that of the retailer in use.")
-    ] = None,
-    head: Annotated[
-        str | None, typer.Option(help="What `nightcart audit head` said once: tells whether the end was cut off.")
-    ] = None,
-) -> None:
-    """Look whether everything on record is as it was recorded; says which entry is not. Needs nothing but the database.
-
-    Examples: `nightcart audit verify`, `nightcart audit verify backup/operations.db --head 412:9f3c…`
-    """
-    from orchestration.cli.adapters import adapters
-    from orchestration.cli.launch import console
-    from resources.config.deployment import sqlite_url
-    from resources.records.store import OperationsDatabase
-
-    if database and not database.is_file():
-        raise Refused(f"There is no file {database}.", remedy="name a copy of operations.db.")
-    operations = OperationsDatabase(url=sqlite_url(database)) if database else adapters().operations
-    if head and not head.partition(":")[0].isdigit():
-        raise Refused(
-            f"{head!r} is no head of a trail.", remedy="it is a number and a digest, as `nightcart audit head` says."
-        )
-    flaws, now = _looked_at(operations, head)
-    if flaws:
-        first = "; ".join(str(flaw) for flaw in flaws[:10])
-        raise Refused(
-            f"{len(flaws)} thing{'s are' if len(flaws) > 1 else ' is'} not as recorded: {first}.",
-            remedy="compare with a backup from before; the entries up to the first one named can be trusted.",
-        )
-    console.print(
-        f"[green]✓[/] {now.partition(':')[0]} entries, all as they were recorded. Head: {now}", soft_wrap=True
-    )
-
-
-def _looked_at(operations: OperationsDatabase, head: str | None) -> tuple[list[Flaw], str]:
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import DatabaseError
-
-    try:
-        return operations.flaws(head=head), operations.audit_head()
-    except DatabaseError as error:
-        raise Refused(
-            f"{make_url(operations.url)!r} is no operations database, or is damaged: {error.orig}.",
-            remedy="name a whole copy of operations.db, made while nothing was writing.",
-        ) from error
-
-
-@audit.command()
-def head() -> None:
-    """The last entry's number and digest: kept elsewhere, it proves later that nothing was cut off.
-
-    Each night's publication shows it in Dagster, too, which has a database of its own.
-    """
-    from orchestration.cli.adapters import adapters
-
-    print(adapters().operations.audit_head())
-
-
-@audit.command()
-def show(
-    last: Annotated[int, typer.Option(min=1, help="How many of the latest entries.")] = 30,
-    kind: Annotated[
-        str | None, typer.Option(help="Of one kind alone: `promotions`, `verdicts`, `publications`, …")
-    ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="All of it, one JSON object a line, for machines.")] = False,
-) -> None:
-    """The latest entries of the trail.
-
-    Examples: `nightcart audit show --kind promotions`, `nightcart audit show --json > trail.jsonl`
-    """
-    from orchestration.cli import screens
-    from orchestration.cli.adapters import adapters
-
-    entries = [entry for entry in adapters().operations.trail() if kind in (None, entry.kind)]
-    if json_:
-        import json
-
-        for entry in entries:
-            print(json.dumps(vars(entry), ensure_ascii=False))
-        return
-    screens.trail(entries[-last:])
 
 
 def _person(reason: str) -> Person:

@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
-from types import SimpleNamespace
+import json
 
 import pytest
-from rich.console import Console
 
 from assets.lifecycle.drift import DriftReport, DriftStatistic
 from assets.lifecycle.signals import signal
-from orchestration.cli import screens
 from resources.errors import Refused
 
 DAY = dt.date(2024, 3, 31)
-
-
-@pytest.fixture
-def shown(operations, monkeypatch: pytest.MonkeyPatch):
-    """What the screen shows of the last `days` nights."""
-
-    def show(days: int = 14) -> str:
-        text = io.StringIO()
-        monkeypatch.setattr(screens, "adapters", lambda: SimpleNamespace(operations=operations))
-        monkeypatch.setattr(screens, "console", Console(file=text, width=200, highlight=False))
-        screens.drift(days)
-        return text.getvalue()
-
-    return show
 
 
 def tell(operations, *, watch: str, back: int, far: float | None) -> None:
@@ -48,31 +31,42 @@ def tell(operations, *, watch: str, back: int, far: float | None) -> None:
     )
 
 
-def test_it_says_which_column_moved_how_far_and_since_when(operations, shown):
+def test_it_says_which_column_moved_how_far_and_since_when(operations, run):
     for back, far in ((2, 0.4), (1, 2.5), (0, 0.3)):
         tell(operations, watch="inputs", back=back, far=far)
     tell(operations, watch="outcomes", back=0, far=None)
-    text = shown()
+    text = run("drift").stdout
     assert "Sat 2024-03-30" in text
     assert "inputs: hour 2.5" in text
     assert "ERROR inputs of 2024-03-30: baskets by hour [moved]; since 2024-03-30" in text
     assert "unknown outcomes of 2024-03-31: Too little." in text
 
 
-def test_a_night_that_was_looked_at_again_is_shown_as_it_was_seen_last(operations, shown):
+def test_a_night_that_was_looked_at_again_is_shown_as_it_was_seen_last(operations, run):
     tell(operations, watch="inputs", back=0, far=2.5)
     tell(operations, watch="inputs", back=0, far=0.3)
-    assert "ERROR" not in shown()
+    assert "ERROR" not in run("drift").stdout
 
 
-def test_only_the_nights_that_are_asked_for(operations, shown):
+def test_only_the_nights_that_are_asked_for(operations, run):
     for back in range(5):
         tell(operations, watch="inputs", back=back, far=0.5)
-    text = shown(2)
+    text = run("drift", "--days", "2").stdout
     assert "2024-03-30" in text
     assert "2024-03-29" not in text
 
 
-def test_before_any_night_it_says_what_to_do(shown):
+def test_before_any_night_it_says_what_to_do(run):
     with pytest.raises(Refused, match="nightcart nightly"):
-        shown()
+        run("drift")
+
+
+def test_as_json_it_is_the_signals_of_those_nights_and_nothing_else(operations, run):
+    for back in range(3):
+        tell(operations, watch="inputs", back=back, far=2.5)
+    report = json.loads(run("drift", "--days", "2", "--json").stdout)
+    assert report["nights"] == ["2024-03-30", "2024-03-31"]
+    assert [(one["watch"], one["business_date"], one["level"]) for one in report["signals"]] == [
+        ("inputs", "2024-03-30", "error"),
+        ("inputs", "2024-03-31", "error"),
+    ]

@@ -23,6 +23,7 @@ from assets.quality import gates, staleness
 from orchestration.cli import screens
 from orchestration.cli.erasure import _under_way, forget
 from orchestration.definitions import GATES
+from orchestration.reports.lists import household_list
 from resources.config.loader import load_settings
 from resources.errors import Refused
 from resources.records.privacy import Erasure
@@ -208,11 +209,10 @@ def test_what_is_served_is_a_publication_that_carries_on(erased: tuple[Shop, Bef
     assert served_now(shop.tables).made_on == NIGHT  # pyright: ignore
 
 
-def test_its_list_is_the_fallback(erased: tuple[Shop, Before], monkeypatch, capsys) -> None:
+def test_its_list_is_the_fallback(erased: tuple[Shop, Before]) -> None:
     shop, _ = erased
-    monkeypatch.setattr(screens, "adapters", lambda: SimpleNamespace(tables=shop.tables))
-    screens.recommendations(WHO, None)
-    assert f"Nothing is known of household {WHO}" in capsys.readouterr().out
+    report = household_list(shop.tables, WHO)
+    assert (report.is_known, report.is_fallback) == (False, True)
 
 
 def test_who_it_was_is_on_no_record(erased: tuple[Shop, Before]) -> None:

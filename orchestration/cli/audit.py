@@ -1,0 +1,94 @@
+"""`nightcart audit`: whether all that is on record is as it was recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from orchestration.cli import context
+from orchestration.cli.drawing import Json, console, show, table
+from orchestration.reports import governance
+from resources.config.deployment import sqlite_url
+from resources.errors import Refused
+from resources.records.store import OperationsDatabase
+
+audit = typer.Typer(
+    help="The audit trail: everything on record, each entry sealed with the one before.", no_args_is_help=True
+)
+
+
+@audit.command()
+def verify(
+    database: Annotated[
+        Path | None, typer.Argument(help="A copy of operations.db; default: that of the retailer in use.")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="What `nightcart audit head` said once: tells whether the end was cut off.")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Look whether everything on record is as it was recorded; says which entry is not. Needs nothing but the database.
+
+    Examples: `nightcart audit verify`, `nightcart audit verify backup/operations.db --head 412:9f3c…`
+    """
+    if database and not database.is_file():
+        raise Refused(f"There is no file {database}.", remedy="name a copy of operations.db.")
+    if head and not head.partition(":")[0].isdigit():
+        raise Refused(
+            f"{head!r} is no head of a trail.", remedy="it is a number and a digest, as `nightcart audit head` says."
+        )
+    operations = OperationsDatabase(url=sqlite_url(database)) if database else context.resources().operations
+    report = governance.audit(operations, head=head)
+    if report.flaws and not json_:
+        raise Refused(
+            f"{len(report.flaws)} thing{'s are' if len(report.flaws) > 1 else ' is'} not as recorded: "
+            f"{'; '.join(report.flaws[:10])}.",
+            remedy="compare with a backup from before; the entries up to the first one named can be trusted.",
+        )
+    show(
+        report,
+        lambda sound: console.print(
+            f"[green]✓[/] {sound.entries} entries, all as they were recorded. Head: {sound.head}", soft_wrap=True
+        ),
+        as_json=json_,
+    )
+    if report.flaws:
+        raise typer.Exit(1)
+
+
+@audit.command()
+def head(json_: Json = False) -> None:
+    """The last entry's number and digest: kept elsewhere, it proves later that nothing was cut off.
+
+    Each night's publication shows it in Dagster, too, which has a database of its own.
+    """
+    now = context.resources().operations.audit_head()
+    print(json.dumps({"head": now}) if json_ else now)
+
+
+@audit.command("show")
+def entries(
+    last: Annotated[int, typer.Option(min=1, help="How many of the latest entries.")] = 30,
+    kind: Annotated[
+        str | None, typer.Option(help="Of one kind alone: `promotions`, `verdicts`, `publications`, …")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="All of it, one JSON object a line, for machines.")] = False,
+) -> None:
+    """The latest entries of the trail.
+
+    Examples: `nightcart audit show --kind promotions`, `nightcart audit show --json > trail.jsonl`
+    """
+    trail = [entry for entry in context.resources().operations.trail() if kind in (None, entry.kind)]
+    if json_:
+        for entry in trail:
+            print(json.dumps(vars(entry), ensure_ascii=False))
+        return
+    drawn = table("entry", "what", "digest", title="audit trail", right=("entry",))
+    drawn.add_column("says", no_wrap=True, overflow="ellipsis", ratio=1)
+    for entry in trail[-last:]:
+        drawn.add_row(str(entry.id), f"{entry.kind} {entry.record_id}", entry.digest[:8], escape(entry.payload))
+    console.print(drawn)

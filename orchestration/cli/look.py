@@ -1,0 +1,312 @@
+"""Commands that look: each draws a report, or prints it as JSON."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.text import Text
+
+from assets.grocery.publication.publication import ONE_DAY, age
+from orchestration.cli import context
+from orchestration.cli.adapters import lifecycle
+from orchestration.cli.drawing import Json, console, say, show, table
+from orchestration.reports import lists, monitoring
+from orchestration.reports import models as model_reports
+from resources.errors import Refused
+from resources.models.registry import CHAMPION
+from resources.records.lifecycle import Signal
+
+if TYPE_CHECKING:
+    from assets.grocery.scoring.explanation import Explanation
+
+Household = Annotated[str, typer.Argument(help="The household's identifier, as it stands in the feed.")]
+Nights = Annotated[int, typer.Option(min=1, help="How many of the latest nights.")]
+BAD = (Signal.WARN, Signal.ERROR)
+MARKS = {
+    Signal.OK: "[green]ok[/]",
+    Signal.WARN: "[yellow]WARN[/]",
+    Signal.ERROR: "[red]ERROR[/]",
+    Signal.UNKNOWN: "[dim]unknown[/]",
+}
+
+
+def recommend(
+    household: Household,
+    date: Annotated[
+        dt.datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="The list made at this day's close; default: what is published.",
+        ),
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """A household's list, by product name, each with its reason.
+
+    Without a date, what is served now; lists that are carried over from an earlier night say so. A household that nothing is known of has the fallback list, and is told so.
+
+    Example: `nightcart recommend 1510`
+    """
+    report = lists.household_list(context.resources().tables, household, date.date() if date else None)
+    show(report, draw_list, as_json=json_)
+
+
+def draw_list(report: lists.HouseholdList) -> None:
+    """Draw a household's list."""
+    served, household = report.published, escape(report.household_id)
+    if served and served.is_carried_over:
+        late = age(served.made_on, served.published_for - ONE_DAY)
+        say(
+            f"[yellow]Carried over from the night of {served.made_on}, {late}:[/] {escape(served.carried_over_because)}\n"
+        )
+    if not report.is_known:
+        say(f"[yellow]Nothing is known of household {household}:[/] the fallback list that anybody gets.")
+    elif report.is_fallback:
+        say(f"[yellow]Household {household} has not bought anything yet:[/] the fallback list.")
+    elif habits := report.habits:
+        gap = f"about every {habits.trip_gap:.1f} days" if habits.trip_gap is not None else "once so far"
+        needs = f" Most of all {', '.join(habits.categories).lower()}." if habits.categories else ""
+        shops = f"Household {report.household_id} shops {gap}, {habits.basket_products:.0f} products at a time; "
+        console.print(Text(f"{shops}{habits.repeat_share:.0%} of its purchases are repeats.{needs}", style="italic"))
+    of = f"Household {household}, after {report.made_on:%A} {report.made_on} · model version {report.model_version}"
+    drawn = table("", "product", "score", "reason", title=of, right=("", "score"), wrap=("product",))
+    width = max(console.width - 54, 20)
+    for place in report.places:
+        name = place.name if len(place.name) <= width else place.name[: width - 1] + "…"
+        score = "" if place.score is None else f"{place.score:.2f}"
+        drawn.add_row(str(place.rank), escape(name), score, f"[cyan]{place.reason}[/] · {place.explanation}")
+    console.print(drawn)
+
+
+def explain(
+    household: Household,
+    date: Annotated[
+        dt.datetime,
+        typer.Argument(
+            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The business day at whose close the list was made."
+        ),
+    ],
+    json_: Json = False,
+) -> None:
+    """How a household's list came to be: its own purchases, the features that spoke for each product, the model and why it was champion.
+
+    Everything is read in the versions that the list was made from, and scored again with the model that made it.
+
+    Examples: `nightcart explain 1510 2017-11-27`, `nightcart explain 1510 2017-11-27 --json`
+    """
+    from assets.grocery.scoring.explanation import explain as explained
+
+    reached = context.resources()
+    report = explained(
+        household,
+        date.date(),
+        settings=reached.settings,
+        tables=reached.tables,
+        registry=reached.registry,
+        operations=reached.operations,
+    )
+    print(report.as_json()) if json_ else _explanation(report)
+
+
+def _explanation(report: Explanation) -> None:
+    """Draw a list with what stands behind each place, then the model behind all of it."""
+    drawn = table(
+        *("", "product", "score", "bought before", "what spoke most for (+) or against (-)"),
+        title=f"household {report.household_id}, close of {report.business_date}",
+        right=("", "score"),
+        wrap=("product", "bought before", "what spoke most for (+) or against (-)"),
+    )
+    for place in report.places:
+        days = [f"{each['business_date']:%d %b}" for each in place.bought[-5:]]
+        earlier = len(place.bought) - len(days)
+        bought = ("" if not earlier else f"{earlier} more, ") + ", ".join(days) if days else "never"
+        speaks = ", ".join(
+            f"{each.feature} {'-' if each.value is None else f'{each.value:.3g}'} ({each.contribution:+.2f})"
+            for each in place.speaks[:4]
+        )
+        drawn.add_row(
+            str(place.rank),
+            escape(place.name or place.product_id),
+            "" if place.score is None else f"{place.score:.3f}",
+            bought,
+            escape(speaks or place.explanation),
+        )
+    console.print(drawn)
+    if report.is_fallback:
+        say("Nothing was known of the household: it has the list of best sellers that everybody unknown has.")
+    model, champion = report.model, report.champion
+    say(
+        f"[bold]Made[/] on {report.scored_at:%Y-%m-%d %H:%M} UTC in run {report.run_id[:8]} by version {model['version']}, "
+        f"{escape(model['title'])}, trained in the night of {model['trained_in_the_night_of']} with code {model['code']}."
+    )
+    if champion:
+        how = f" ({champion['kind']} by {champion['by']})" if champion["by"] else ""
+        reasons = escape("; ".join(champion["reasons"]))
+        say(f"[bold]Champion[/] since the night of {champion['in_the_night_of']}{escape(how)}: {reasons}")
+    if policy := report.policy:
+        rules = ", ".join(sorted({each["rule"] for each in policy["kept_out"]}))
+        kept = f"{len(policy['kept_out'])} kinds of products out by {rules}" if rules else "nothing out"
+        say(f"[bold]Policy[/] {policy['package']} ({policy['digest'][:12]}) kept {kept}, and let these through.")
+    say("[bold]From[/] " + ", ".join(f"{name} version {of}" for name, of in sorted(report.tables.items())))
+    if not report.is_fallback:
+        again = "the same scores" if report.is_reproduced else "[red]other scores than it did[/]"
+        say(f"Scored again from these versions, the model gives {again}.")
+
+
+def models(json_: Json = False) -> None:
+    """All model versions: aliases, metrics, what each was trained on, and the last decisions.
+
+    Example: `nightcart models`
+    """
+    report = model_reports.models(context.resources().registry, context.resources().operations)
+    show(report, _models, as_json=json_)
+
+
+def _models(report: model_reports.Models) -> None:
+    k = context.resources().settings.model.ranked_places
+    numbers = (f"Recall@{k}", f"nDCG@{k}", f"hit rate@{k}")
+    columns = ("version", "alias", "night of", "family", *numbers, "trained on")
+    drawn = table(*columns, title=f"{report.name}: versions in MLflow", right=numbers, wrap=columns)
+    for each in report.versions:
+        metrics = [each.metrics.get(f"{name}_at_{k}") for name in ("recall", "ndcg", "hit_rate")]
+        trained = "nothing"
+        if weeks := each.trained_on:
+            trained = f"{each.examples:,} examples, weeks from {weeks[-1]} … {weeks[0]}"
+        inputs = ", ".join(f"{name} v{version}" for name, version in each.tables.items())
+        drawn.add_row(
+            str(each.version),
+            ", ".join(each.aliases),
+            each.business_date,
+            each.title,
+            *(f"{value:.4f}" if value is not None else "" for value in metrics),
+            f"{trained}\n[dim]{inputs}[/]",
+        )
+    console.print(drawn)
+    say("[dim]Metrics are of each version's own holdout; they compare within a night, not across nights.[/]\n")
+    for one in report.decisions:
+        who = f"{one.kind} by {one.by}: " if one.by else ""
+        say(f"[bold]{one.business_date}[/] " + escape(who + "; ".join(one.reasons)))
+
+
+def card(
+    version: Annotated[int | None, typer.Argument(help="The version's number; default: the champion.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write it as a page that prints, instead.")] = None,
+    json_: Json = False,
+) -> None:
+    """The model card of a version: what it learnt from, how good it is and for whom, who decided on it and why.
+
+    Examples: `nightcart card`, `nightcart card 3 --html card.html`
+    """
+    from rich.markdown import Markdown
+
+    from assets.lifecycle import card as cards
+
+    work = lifecycle()
+    number = version if version is not None else work.registry.aliased(CHAMPION)
+    if number is None:
+        raise Refused("There is no champion yet.", remedy="name a version: `nightcart models` lists them.")
+    text = cards.current(work.registry.version(number), work)
+    if text is None:
+        raise Refused(
+            f"Version {number} has never been weighed, so there is nothing to write on its card.",
+            remedy=f'`nightcart promote {number} --reason "…"` weighs it.',
+        )
+    if html:
+        html.write_text(cards.page(text, title=f"Model card: version {number}"), encoding="utf-8")
+        say(f"[green]✓[/] {html}")
+        return
+    report = model_reports.Card(version=number, markdown=text)
+    show(report, lambda one: console.print(Markdown(one.markdown)), as_json=json_)
+
+
+def drift(days: Nights = 14, json_: Json = False) -> None:
+    """Whether nights are still like what their champion was made of: which column moved, how far, since when.
+
+    The watches of inputs, features, predictions and outcomes, night by night; in `make ui`, each has its picture on the
+    check's page.
+
+    Example: `nightcart drift --days 28`
+    """
+    show(monitoring.drift(context.resources().operations, days), _drift, as_json=json_)
+
+
+def _drift(report: monitoring.Drift) -> None:
+    """A mark a check and night, then every sentence worth reading."""
+    checks = report.signals
+    drawn = table("night", "champion", *checks, "furthest from usual (1 is the limit)")
+    for day in report.nights:
+        of_day = {check: signals[day] for check, signals in checks.items() if day in signals}
+        far = [
+            (worst["far"], f"{check}: {worst['column']} {worst['far']:.1f}")
+            for check, signal in of_day.items()
+            for worst in signal.details.get("findings", ())[:1]
+        ]
+        versions = {signal.model_version for signal in of_day.values() if signal.model_version}
+        drawn.add_row(
+            f"{day:%a} {day}",
+            ", ".join(map(str, sorted(versions))),
+            *(MARKS[of_day[check].level] if check in of_day else "" for check in checks),
+            escape(max(far)[1]) if far else "",
+        )
+    console.print(drawn)
+    for check, signals in checks.items():
+        worth_reading = [signal for signal in signals.values() if signal.level in BAD]
+        last = signals.get(report.nights[-1])
+        if not worth_reading and last and last.level == Signal.UNKNOWN:
+            worth_reading = [last]
+        for one in worth_reading:
+            say(f"{MARKS[one.level]} [bold]{check}[/] of {one.business_date}: {escape(one.says)}")
+
+
+def decisions(days: Nights = 14, json_: Json = False) -> None:
+    """Whether the model was to be trained anew, night by night: the reasons, the attempts, and how they ended.
+
+    Example: `nightcart decisions --days 30`
+    """
+    rule, now = context.resources().settings.retraining, dt.datetime.now(dt.UTC)
+    show(monitoring.decisions(context.resources().operations, days, rule=rule, now=now), _decisions, as_json=json_)
+
+
+def _decisions(report: monitoring.Decisions) -> None:
+    drawn = table(
+        *("night of", "decided", "reasons", "attempts", ""),
+        title="Whether to train anew, by night",
+        wrap=("reasons", "attempts", ""),
+    )
+    for one in report.decisions:
+        drawn.add_row(
+            one.business_date.isoformat(),
+            "[bold]train[/]" if one.is_retraining else "no",
+            escape(("\n" if one.is_retraining else "; ").join(one.reasons)),
+            escape("\n".join(attempt.summary() for attempt in one.attempts)),
+            f"[red]{one.state}[/]" if one.has_failed_for_good else one.state,
+        )
+    console.print(drawn)
+
+
+def status() -> None:
+    """What is fresh, what is missing, what failed, and what to do about it.
+
+    Example: `nightcart status`
+    """
+    from orchestration.cli import screens
+
+    screens.status()
+
+
+def watch() -> None:
+    """Look for all that is wrong, tell it where alerts go, and end with 1 if there is anything: for cron or systemd.
+
+    It sees what Dagster cannot tell of itself: a daemon that died, a sensor that stopped, a night that never began.
+
+    Example: `*/5 * * * * nightcart watch`
+    """
+    from orchestration.cli import screens
+
+    if screens.watch():
+        raise typer.Exit(1)

@@ -1,0 +1,83 @@
+"""The closing screen of a night: its decisions, the quality behind them, one household's list, and what to try next."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from orchestration.cli import context
+from orchestration.cli.drawing import console, prefix, say, table
+from orchestration.cli.look import draw_list
+from orchestration.reports.lists import household_list, telling_household
+from resources.records.lifecycle import PromotionRecord, RetrainingDecision
+
+NEXT = {
+    "nightcart recommend 1510": "another household's list",
+    "nightcart replay --days 3": "the next three nights, as the scheduler would run them",
+    "nightcart status": "what is fresh, what is missing, what failed",
+    "nightcart decisions": "whether to train anew, night by night",
+    "nightcart models": "versions, aliases, what each was trained on",
+    "make ui": "the graph, the runs and the checks in the browser, with the schedule running",
+    "make mlflow": "the model's record in MLflow",
+    "nightcart init FILE": "your own baskets",
+}
+
+
+def draw_night(day: dt.date) -> None:
+    """What the night of `day` decided and made."""
+    operations, tables, model = (
+        context.resources().operations,
+        context.resources().tables,
+        context.resources().settings.model,
+    )
+    shown = telling_household(tables, day)
+    listed = household_list(tables, shown.household_id, day)
+    decided = operations.promotion_as_of(day)
+    if decided and decided.business_date == day:
+        _decision(decided)
+        if decided.champion_after != listed.model_version:
+            serves = "the new champion serves from the next night on"
+            say(f"Tonight's lists are version {listed.model_version}'s: {serves}.\n")
+    elif decided:
+        when = f"as it was decided in the night of {decided.business_date}"
+        say(f"Champion is [bold]version {listed.model_version}[/], {when}.")
+    for record in operations.records(RetrainingDecision, business_date=day)[-1:]:
+        say(f"[bold]Retraining: {'yes' if record.is_retraining else 'no'}.[/] {escape('; '.join(record.reasons))}\n")
+    say(
+        f"[bold]{shown.personal:,}[/] households have {model.top_k} recommendations each; "
+        f"{shown.fallback:,} without history have the fallback list.\n"
+    )
+    draw_list(listed)
+
+
+def _decision(record: PromotionRecord) -> None:
+    settings = context.resources().settings
+    k, confidence = settings.model.ranked_places, f"{settings.promotion.confidence:.0%} intervals"
+    mark = "[green]promoted[/]" if record.is_promoted else "[yellow]not promoted[/]"
+    say(
+        f"[bold]Version {record.challenger}[/] of {context.resources().registry.name}: {mark}; "
+        f"champion is [bold]version {record.champion_after}[/].\n"
+    )
+    metrics = [f"{metric}@{k}" for metric in ("Recall", "nDCG", "hit rate")]
+    title = f"On the same holdout week, {record.numbers['households']:,} households, {confidence}"
+    drawn = table("model", *metrics, title=title, right=metrics, wrap=["model"])
+    quality = record.numbers["quality"]
+    for place, (name, values) in enumerate(quality.items()):
+        cells = (f"{value:.4f} [dim]{low:.3f}–{high:.3f}[/]".replace("0.", ".") for value, low, high in values.values())
+        drawn.add_row(name, *cells, style="bold" if place == len(quality) - 1 else None)
+    console.print(drawn)
+    for reason in record.reasons:
+        say(f"  [dim]·[/] {escape(reason)}")
+    say("")
+
+
+def draw_next_commands() -> None:
+    """What to try after the demo, as it is typed on this machine."""
+    drawn = Table(box=None, show_header=False, padding=(0, 2))
+    for command, what in NEXT.items():
+        called = command if command.startswith("make") else prefix() + command
+        drawn.add_row(f"[cyan]{called}[/]", f"[dim]{what}[/]")
+    console.print(Panel(drawn, title="next", title_align="left", border_style="dim"))

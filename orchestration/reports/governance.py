@@ -1,0 +1,128 @@
+"""What the policy was asked and answered, what is overridden, and what stands in the audit trail."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestration.reports.report import Report
+from resources.errors import Refused
+from resources.policy.client import Policy
+from resources.policy.in_process import TESTS, PolicyTest
+from resources.records.lifecycle import PolicyDecision
+from resources.records.quality import Override
+from resources.records.store import OperationsDatabase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules(Report):
+    """The policy as it is: its files with their text, the digest of all, and who answers (None: this process)."""
+
+    files: Mapping[str, str]
+    digest: str
+    server: str | None
+
+
+def rules(policy: Policy) -> Rules:
+    """The rules, without their tests."""
+    files = {file: text for file, text in policy.sources() if not file.endswith(TESTS)}
+    return Rules(files=files, digest=policy.digest(), server=policy.server)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleTests(Report):
+    """How the policy's own tests ended, file by file."""
+
+    tests: Sequence[PolicyTest]
+    failed: int
+
+
+def rule_tests(policy: Policy) -> RuleTests:
+    """Run the policy's own tests."""
+    tests = policy.tested()
+    return RuleTests(tests=tests, failed=sum(not one.has_passed for one in tests))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the policy answered: `is_allowed` is None where it was asked which of many kinds of product are denied.
+
+    `fired` has the sentences of each rule that denied; `override` is the person who let it through all the same.
+    """
+
+    decided_at: dt.datetime
+    package: str
+    subject: str
+    is_allowed: bool | None
+    fired: Mapping[str, Sequence[str]]
+    override: Mapping[str, Any] | None
+    policy_digest: str
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers(Report):
+    """The latest answers of the policy, oldest first."""
+
+    answers: Sequence[Answer]
+
+
+def answers(operations: OperationsDatabase, last: int, package: str | None = None) -> Answers:
+    """The `last` answers, of one package or of all; raises :class:`Refused` when there are none."""
+    records = operations.records(PolicyDecision, last=last, **({"package": package} if package else {}))
+    if not records:
+        raise Refused(
+            f"{package or 'The policy'} has not been asked yet.", remedy="`nightcart nightly --date YYYY-MM-DD` does."
+        )
+    return Answers(answers=[_answer(record) for record in records])
+
+
+def _answer(record: PolicyDecision) -> Answer:
+    fired: dict[str, list[str]] = {}
+    for denial in record.fired:
+        fired.setdefault(denial["rule"], []).append(denial["says"])
+    return Answer(
+        decided_at=record.decided_at,
+        package=record.package,
+        subject=record.subject,
+        is_allowed=None
+        if not record.is_allowed and any("kind" in each for each in record.fired)
+        else record.is_allowed,
+        fired=fired,
+        override=record.question.get("override"),
+        policy_digest=record.policy_digest,
+        run_id=record.run_id,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overrides(Report):
+    """The overrides that have not lapsed."""
+
+    overrides: Sequence[Override]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit(Report):
+    """What is not as it was recorded, in sentences, among how many `entries`; the last one's number and digest (`head`)."""
+
+    flaws: Sequence[str]
+    entries: int
+    head: str
+
+
+def audit(operations: OperationsDatabase, *, head: str | None = None) -> Audit:
+    """Verify the audit trail, up to a `head` that was kept elsewhere; raises :class:`Refused` where it cannot be read."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import DatabaseError
+
+    try:
+        flaws, now = operations.flaws(head=head), operations.audit_head()
+    except DatabaseError as error:
+        raise Refused(
+            f"{make_url(operations.url)!r} is no operations database, or is damaged: {error.orig}.",
+            remedy="name a whole copy of operations.db, made while nothing was writing.",
+        ) from error
+    return Audit(flaws=list(map(str, flaws)), entries=int(now.partition(":")[0]), head=now)
