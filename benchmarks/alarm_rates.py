@@ -26,6 +26,7 @@ from bare_night import take_in
 
 from assets.grocery.ingestion import profile as volume
 from assets.grocery.ingestion.cleaning import TYPES
+from assets.grocery.ingestion.rules import expectations
 from assets.grocery.monitoring.drift import Seen, Usual
 from assets.grocery.profiles.days import DayProfile, profiles
 from assets.grocery.profiles.reference import PAST_NEEDED, REFERENCE_DAYS, reference_days
@@ -182,7 +183,7 @@ def refusals(year: Year, broken: ibis.Table, planted: Sequence[dt.date]) -> set[
     frame["volume_against_weekday"] = [
         volume.volume_against_weekday(day, {**year.lines_by_day, day: lines.get(day, 0)}) for day in planted
     ]
-    outcomes = validate(frame, [each for group in volume.expectations(feed).values() for each in group])
+    outcomes = validate(frame, [each for group in expectations(feed).values() for each in group])
     return {day for outcome in outcomes if not outcome.is_met for day in outcome.offenders}
 
 

@@ -27,7 +27,8 @@ from assets.grocery.candidates.candidates import best_sellers, candidates
 from assets.grocery.features import definitions
 from assets.grocery.features.purchases import baskets_after, purchases
 from assets.grocery.ingestion import catalogue, cleaning
-from assets.grocery.ingestion.profile import expectations, profile
+from assets.grocery.ingestion.profile import profile
+from assets.grocery.ingestion.rules import expectations
 from assets.grocery.monitoring import realised
 from assets.grocery.scoring import allowed, lists
 from assets.grocery.scoring.assets import placed

@@ -113,7 +113,8 @@ def redact_copies(subject: str, scope: ErasureScope, *, now: dt.datetime) -> Non
     """Empty the subject's lines in the raw store, and remove what killed processes left: half copies, spilled rows."""
     for copy, feed in kept_copies(scope):
         redaction.redact([copy], feed.files, feed.column, subject.__eq__)
-    for path in [*scope.raw.glob(".part-*"), *scope.raw.glob("*/.part-*"), *(scope.state / "spill").rglob("*")]:
+    spilled = [path for _, store in scope.stores() if store.spill for path in store.spill.rglob("*")]
+    for path in [*scope.raw.glob(".part-*"), *scope.raw.glob("*/.part-*"), *spilled]:
         with contextlib.suppress(FileNotFoundError):
             if path.is_file() and now.timestamp() - path.stat().st_mtime > LEFT_SECONDS:
                 path.unlink()

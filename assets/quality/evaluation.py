@@ -14,6 +14,7 @@ from assets.partitions import days_of
 from assets.quality.gates import Gate, Partition, key_of
 from resources.records.quality import Verdict
 from resources.records.store import OperationsDatabase
+from resources.validation import Outcome
 
 NO_RESULT = "it gave no result"
 
@@ -28,6 +29,29 @@ class GateResult:
     gate: Gate
     broken: Mapping[Partition, str] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def gate_result(gate: Gate, outcomes: Sequence[Outcome], **numbers: float) -> GateResult:
+    """What was expected, and for each day, or of the whole table, what is there where it was not met."""
+    broken: dict[dt.date | None, list[str]] = {}
+    observed = {}
+    for outcome in (outcome for outcome in outcomes if not outcome.is_met):
+        column = outcome.expectation.kwargs.get("column", "table")
+        for where, value in list(zip(outcome.offenders, outcome.observed, strict=True)) or [(None, "not as expected")]:
+            of = "" if gate.has_days or where is None else f" of {where}"
+            broken.setdefault(where if gate.has_days else None, []).append(f"{column}{of} is {value}")
+            observed[f"{column} of {where}"] = str(value)
+    expected = [{"type": o.expectation.type, **o.expectation.kwargs} for o in outcomes]
+    return GateResult(
+        gate=gate,
+        broken={day: f"{'; '.join(values[:5])}. Expected: {expected}" for day, values in broken.items()},
+        metadata={
+            "offenders": sum(len(outcome.offenders) for outcome in outcomes),
+            **numbers,
+            "expected": expected,
+            "seen": dict(list(observed.items())[:20]),
+        },
+    )
 
 
 Judge = Callable[..., Iterable[GateResult]]

@@ -1,12 +1,16 @@
-"""The query engine: DuckDB behind Ibis. The one module to change when one machine is outgrown."""
+"""The query engine: DuckDB behind Ibis, and its dialect: zones, parsing, JSON, digests, samples, quoting.
+
+Another engine needs these functions anew, and the two places that hand it files: `resources.tables.store` and
+`resources.feeds.reader`.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-from resources import home
 
 if TYPE_CHECKING:
     import ibis
@@ -14,17 +18,18 @@ if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
 
-def connect() -> Backend:
+def connect(*, spill: Path | None = None) -> Backend:
     """A new in-memory engine; instants are UTC in it whatever the machine's zone is.
 
-    `NIGHTCART_MEMORY` bounds its memory (DuckDB's notation, default 1500MB: above it, it spills to disk).
+    `NIGHTCART_MEMORY` bounds its memory (DuckDB's notation, default 1500MB: above it, it spills to disk: to
+    the folder `spill`, by default the machine's own for temporary files).
     """
     import ibis
 
     engine = ibis.duckdb.connect()
     engine.raw_sql(f"SET memory_limit = '{os.environ.get('NIGHTCART_MEMORY', '1500MB')}'")
-    # Where it spills to, if it must: by default a folder `.tmp` wherever the process was started.
-    spill = home.state() / "spill"
+    # Its own default is a folder `.tmp` wherever the process was started.
+    spill = spill or Path(tempfile.gettempdir(), "nightcart-spill")
     spill.mkdir(parents=True, exist_ok=True)
     engine.raw_sql(f"SET temp_directory = {quoted_text(str(spill))}")
     engine.raw_sql("SET TimeZone = 'UTC'")

@@ -50,7 +50,12 @@ class TableStore:
     @cached_property
     def engine(self) -> Backend:
         """The process's query engine; every table that is read belongs to it, so that they can be joined."""
-        return engine.connect()
+        return engine.connect(spill=self.spill)
+
+    @property
+    def spill(self) -> Path | None:
+        """Where the engine puts what memory does not hold: beside the tables, if they are on this machine."""
+        return None if "://" in self.root else Path(self.root).parent / "spill"
 
     def uri(self, table: str) -> str:
         """Where a table is."""
@@ -212,10 +217,15 @@ class TableStore:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Nobody else writes any table meanwhile: who begins to waits. On this machine: an object store has no locks.
+        """Nobody else writes any table meanwhile: who begins to waits.
 
-        Raises :class:`Unavailable` when somebody is writing.
+        Raises :class:`Unavailable` when somebody is writing, and :class:`Refused` for an object store, which has no locks.
         """
+        if "://" in self.root:
+            raise Refused(
+                f"Nobody can be kept from writing to {self.root}: an object store has no locks.",
+                remedy="bring the tables to a disk of one machine, do it there, and bring them back.",
+            )
         with self._held(fcntl.LOCK_EX | fcntl.LOCK_NB):
             yield
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from assets.grocery.features.purchases import days_before
+
 if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
@@ -46,7 +48,7 @@ def with_reach(days: ibis.Table, offers: ibis.Table, *, as_of: dt.date) -> ibis.
     """
     known = offers.filter((offers.known_from <= as_of) & (offers.starts_on <= as_of))
     periods = known.select(
-        "product_id", "reach", oldest=_days_before(as_of, known.starts_on), newest=_days_before(as_of, known.ends_on)
+        "product_id", "reach", oldest=days_before(as_of, known.starts_on), newest=days_before(as_of, known.ends_on)
     )
     sold = days.select("product_id", "age").distinct()
     on_offer = sold.join(
@@ -71,11 +73,5 @@ def past_offers(offers: ibis.Table, *, as_of: dt.date) -> ibis.Table:
     return known.group_by("product_id").agg(
         # Two offers of a day are rare; they are counted twice, up to every day there is.
         offer_days=ibis.least(days.sum(), ibis.literal(float(MEMORY))),
-        days_since_offer=_days_before(as_of, until).min(),
+        days_since_offer=days_before(as_of, until).min(),
     )
-
-
-def _days_before(as_of: dt.date, date: ir.DateValue) -> ir.IntegerValue:
-    import ibis
-
-    return ibis.literal(as_of).delta(date, unit="day")

@@ -44,7 +44,7 @@ def shopping_days(purchases: ibis.Table, *, as_of: dt.date) -> ibis.Table:
     trips = trips.mutate(trips_ago=ibis.row_number().over(latest_first))
     return (
         days.join(trips, ["household_id", "business_date"])
-        .mutate(age=_days_before(as_of, days.business_date))
+        .mutate(age=days_before(as_of, days.business_date))
         .drop("business_date")
         .cache()
     )
@@ -65,7 +65,8 @@ def baskets_after(purchases: ibis.Table, *, as_of: dt.date, days: int) -> ibis.T
     return bought.select("household_id", "product_id", is_next=bought.first_day == next_day)
 
 
-def _days_before(as_of: dt.date, date: ir.DateValue) -> ir.IntegerValue:
+def days_before(as_of: dt.date, date: ir.DateValue) -> ir.IntegerValue:
+    """The days from each date to `as_of`."""
     import ibis
 
     return ibis.literal(as_of).delta(date, unit="day")

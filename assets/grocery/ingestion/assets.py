@@ -4,27 +4,25 @@
 # pyright: reportArgumentType=false
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
 from assets.failures import RETRY_OUTSIDE, explained
-from assets.grocery.ingestion import catalogue, cleaning, contract, deliveries
+from assets.grocery.ingestion import catalogue, cleaning, contract, deliveries, pictures
+from assets.grocery.ingestion import offers as planned
 from assets.grocery.ingestion.intake import Intake
-from assets.grocery.ingestion.offers import VERSION as OFFERS_VERSION
-from assets.grocery.ingestion.profile import expectations
 from assets.grocery.ingestion.suppressed import without_suppressed
 from assets.grocery.partitions import business_days, fresh_by, last_day, settings
 from assets.grocery.tables import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TABLES, TRANSACTIONS
 from assets.partitions import days_of
 from assets.privacy.suppression import suppression_list
-from assets.quality.gates import good_days
 from assets.reporting import OWNERS, columns, picture, report_days, written
 from resources import home
-from resources.config.retailer import OffersConfig, Settings, TransactionsConfig
+from resources.config.retailer import OffersConfig, Settings
 from resources.errors import FeedMissing, FeedRefused
-from resources.feeds.reader import FeedFile, FeedReader
+from resources.feeds.reader import FeedReader
 from resources.feeds.redaction import redact
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
@@ -32,22 +30,24 @@ from resources.tables.engine import content_digest, content_digests
 from resources.tables.store import TableStore
 from resources.text import listed
 
-if TYPE_CHECKING:
-    from assets.grocery.ingestion.cleaning import Cleaned
+# Snapshots too are part of a range of days that is made in one run.
+DELIVERED: dict[str, Any] = {
+    "backfill_policy": dg.BackfillPolicy.single_run(),
+    "retry_policy": RETRY_OUTSIDE,
+    "kinds": {"deltalake", "duckdb"},
+    "owners": OWNERS,
+}
 
 
 @dg.asset(
     partitions_def=business_days,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    retry_policy=RETRY_OUTSIDE,
     code_version=cleaning.VERSION,
-    kinds={"deltalake", "duckdb"},
-    owners=OWNERS,
     metadata={
         "dagster/column_schema": columns(TABLES[TRANSACTIONS]),
         "contract": dg.MetadataValue.md(contract.as_markdown(settings)),
     },
     freshness_policy=fresh_by(6),
+    **DELIVERED,
 )
 @explained
 def transactions(
@@ -64,14 +64,12 @@ def transactions(
     the delivered files themselves stay in the raw store. A day (or a range of days, in one run) is replaced in one
     commit: made again, it is the same. A day without lines is refused unless the configuration declares it closed.
     """
-    from assets.grocery.ingestion import pictures
-
     feed, days = settings.transactions, days_of(context)
     open_days = [day for day in days if not settings.is_closed(day)]
     if not open_days:
         return _closed(context, days, tables, operations)
 
-    good = last_good_delivery(operations, feed, before=days[0])
+    good = deliveries.last_good_delivery(operations, feed, before=days[0])
     intake = Intake(
         settings=settings, feeds=feeds, tables=tables, operations=operations, good=good, say=context.log.info
     )
@@ -97,7 +95,7 @@ def transactions(
     lines = cleaned.transactions.drop("source_file", "source_row")
     contents = content_digests(lines, by="business_date")
     # After the commit: who reads the table and then this list never takes new lines for old ones.
-    operations.record(*_as_delivered(days, files, cleaned, contents, run_id=context.run.run_id))
+    operations.record(*deliveries.as_delivered(days, files, cleaned, contents, run_id=context.run.run_id))
 
     report_days(
         context,
@@ -124,47 +122,12 @@ def transactions(
     )
 
 
-def last_good_delivery(operations: OperationsDatabase, feed: TransactionsConfig, *, before: dt.date) -> Delivery | None:
-    """What came on the latest day before `before` that had lines and whose gates all passed."""
-    for day in good_days(operations, TRANSACTIONS, expectations(feed), before=before):
-        if (found := operations.records(Delivery, business_date=day, last=1)) and found[0].rows:
-            return found[0]
-    return None
-
-
-def _as_delivered(
-    days: Sequence[dt.date],
-    files: Sequence[FeedFile],
-    cleaned: "Cleaned | None",
-    contents: Mapping[object, str],
-    *,
-    run_id: str,
-) -> list[Delivery]:
-    """What came for each of the days, to go on record."""
-    now, found = dt.datetime.now(dt.UTC), []
-    for day in days:
-        own = [file for file in files if file.day == day] or [file for file in files if file.day is None]
-        found.append(
-            Delivery(
-                business_date=day,
-                files={file.name: file.digest for file in own},
-                columns={name: kind for file in own for name, kind in file.columns.items()},
-                rows=cleaned.lines.get(day, 0) if cleaned else 0,
-                broken={rule: n for (of, rule), n in cleaned.broken.items() if of == day} if cleaned else {},
-                content=contents.get(day, Delivery.NO_LINES),
-                run_id=run_id,
-                taken_in_at=now,
-            )
-        )
-    return found
-
-
 def _closed(
     context: dg.AssetExecutionContext, days: Sequence[dt.date], tables: TableStore, operations: OperationsDatabase
 ) -> dg.MaterializeResult:
     """Nothing is expected of days that were declared closed: an empty partition, and a note that says why."""
     commit = tables.replace_days(TRANSACTIONS, cleaning.no_lines(tables.engine), days=days)
-    operations.record(*_as_delivered(days, [], None, {}, run_id=context.run.run_id))
+    operations.record(*deliveries.as_delivered(days, [], None, {}, run_id=context.run.run_id))
     report_days(context, commit, days)
     return dg.MaterializeResult(
         data_version=dg.DataVersion("closed"),
@@ -173,7 +136,7 @@ def _closed(
 
 
 def _refuse_days_without_lines(
-    cleaned: "Cleaned", days: Sequence[dt.date], *, feed_path: str, good: Delivery | None
+    cleaned: cleaning.Cleaned, days: Sequence[dt.date], *, feed_path: str, good: Delivery | None
 ) -> None:
     empty = cleaned.days_without_good_lines(days)
     compared = deliveries.compared(None, good)
@@ -195,13 +158,9 @@ def _refuse_days_without_lines(
 @dg.asset(
     # Without a catalogue, what was ever sold is one.
     deps=[] if settings.products else [TRANSACTIONS],
-    # Unpartitioned, but part of a range of days that is made in one run.
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    retry_policy=RETRY_OUTSIDE,
     code_version=catalogue.VERSION,
-    kinds={"deltalake", "duckdb"},
-    owners=OWNERS,
     metadata={"dagster/column_schema": columns(TABLES[PRODUCTS])},
+    **DELIVERED,
 )
 @explained
 def products(
@@ -241,14 +200,7 @@ def products(
     )
 
 
-@dg.asset(
-    # Unpartitioned, but part of a range of days that is made in one run.
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    retry_policy=RETRY_OUTSIDE,
-    code_version=catalogue.VERSION,
-    kinds={"deltalake", "duckdb"},
-    owners=OWNERS,
-)
+@dg.asset(code_version=catalogue.VERSION, **DELIVERED)
 @explained
 def households(
     context: dg.AssetExecutionContext,
@@ -293,13 +245,9 @@ def households(
 
 
 @dg.asset(
-    # Unpartitioned, but part of a range of days that is made in one run.
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    retry_policy=RETRY_OUTSIDE,
-    code_version=OFFERS_VERSION,
-    kinds={"deltalake", "duckdb"},
-    owners=OWNERS,
+    code_version=planned.VERSION,
     metadata={"dagster/column_schema": columns(TABLES[OFFERS])},
+    **DELIVERED,
 )
 @explained
 def offers(
@@ -314,12 +262,10 @@ def offers(
     alone. Lines without a product or without readable days are left out and counted. A retailer without such a file
     has an empty table.
     """
-    from assets.grocery.ingestion.offers import inputs_of
-
     feed = settings.offers
     files = feeds.keep(feed) if feed else []
     note = tables.note(OFFERS)
-    is_made = note.get("inputs") == inputs_of(feed, [file.digest for file in files])
+    is_made = note.get("inputs") == planned.inputs_of(feed, [file.digest for file in files])
     if not is_made:
         context.log.info(f"Taking in {listed([file.name for file in files]) if files else 'no file of offers'}")
         note = _take_in_offers(feed, feeds, tables)
@@ -332,8 +278,6 @@ def offers(
 
 def _take_in_offers(feed: OffersConfig | None, feeds: FeedReader, tables: TableStore) -> dict[str, Any]:
     """Replace the table; what is told of it is kept with it, for the nights that leave it alone."""
-    from assets.grocery.ingestion import offers as planned
-
     if feed is None:
         rows, files, told = planned.no_offers(tables.engine), [], {}
     else:
@@ -345,7 +289,11 @@ def _take_in_offers(feed: OffersConfig | None, feeds: FeedReader, tables: TableS
                 remedy="correct the feed, or [offers] in the configuration.",
             )
         rows = planned.offers(delivered, feed).order_by("product_id", "starts_on", "ends_on")
-        told = {"lines": tally.lines, "lines_left_out": dict(tally.broken), "lines_that_do_not_count": tally.beside}
+        told = {
+            "lines": tally.lines,
+            "lines_left_out": dict(tally.broken),
+            "lines_that_do_not_count": tally.excluded_by_config,
+        }
     note = {"inputs": planned.inputs_of(feed, [file.digest for file in files]), **told}
     tables.replace(OFFERS, rows, note=note)
     return note

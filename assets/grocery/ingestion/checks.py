@@ -10,37 +10,24 @@ from dataclasses import replace
 import dagster as dg
 
 from assets.grocery.ingestion import deliveries
-from assets.grocery.ingestion.assets import last_good_delivery
-from assets.grocery.ingestion.profile import expectations, profile
+from assets.grocery.ingestion.profile import profile
+from assets.grocery.ingestion.rules import DAY_RULES, expectations, fault
 from assets.grocery.partitions import settings as configured
 from assets.grocery.tables import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TRANSACTIONS
 from assets.partitions import ONE_DAY, days_of
-from assets.quality.evaluation import GateResult, gate_checks
+from assets.quality.evaluation import GateResult, gate_checks, gate_result
 from assets.quality.gates import Gate
+from assets.quality.rules import between, unique_and_given
 from resources.config.retailer import Settings
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
-from resources.validation import Expectation, Outcome, validate
-
-DESCRIPTIONS = {
-    "day_has_lines_unless_closed": "A business day that was not declared closed has lines.",
-    "columns_have_their_types": "The table has its columns, with their types.",
-    "keys_are_complete": "Every line names its product, and its household and basket unless anonymous ones are allowed.",
-    "values_are_allowed": "A column whose values the contract lists has no others.",
-    "product_is_once_a_basket": "A product is one line of a basket.",
-    "basket_has_one_household": "All lines of a basket are of one household.",
-    "timestamps_are_inside_the_day": "Every purchase happened on the partition's local day.",
-    "amounts_are_in_range": "Quantities and values are within the contract's ranges.",
-    "quarantined_share_is_small": "No more lines were quarantined than the contract allows: else the feed is to be mended.",
-    "volume_is_like_the_same_weekday": "The day has about as many lines as the same weekday of the eight weeks before: "
-    "far fewer is a feed that broke off, far more one that was sent twice.",
-}
-
+from resources.validation import validate
 
 DAY_GATES = {
-    name: Gate(subject=TRANSACTIONS, check=name, description=DESCRIPTIONS[name])
-    for name in expectations(configured.transactions)
+    rule.check: Gate(subject=TRANSACTIONS, check=rule.check, description=rule.sentence)
+    for rule in DAY_RULES
+    if rule.expectations(configured.transactions)
 }
 
 
@@ -68,15 +55,20 @@ def transactions_are_fit_to_use(
     bad = sorted({day for group in by_check.values() for outcome in group for day in outcome.offenders})
     changes = {day: _changes(day, bad, days, settings, tables, operations) for day in bad}
     asides = deliveries.set_aside(tables.read(QUARANTINE, since=bad[0], until=bad[-1])) if bad else {}
+    last = frame.iloc[-1].to_dict()
     for check, group in by_check.items():
-        found = _found(DAY_GATES[check], group)
         faults: dict[dt.date | None, dict[str, None]] = {}
         for outcome in group:
             for day in outcome.offenders:
                 column = outcome.expectation.kwargs["column"]
-                said = deliveries.fault(column, frame.loc[day].to_dict(), feed, aside=asides.get(day))
-                faults.setdefault(day, {})[said] = None  # both ends of a range say the same
-        yield replace(found, broken={day: f"{', '.join(said)}; {changes[day]}" for day, said in faults.items()})
+                text = fault(column, frame.loc[day].to_dict(), feed, aside=asides.get(day))
+                faults.setdefault(day, {})[text] = None  # both ends of a range say the same
+        columns = {outcome.expectation.kwargs["column"]: None for outcome in group}
+        numbers = {name: float(last[name]) for name in columns if last[name] == last[name]}  # no NaN
+        yield replace(
+            gate_result(DAY_GATES[check], group, **numbers),
+            broken={day: f"{', '.join(texts)}; {changes[day]}" for day, texts in faults.items()},
+        )
 
 
 def _changes(
@@ -90,7 +82,7 @@ def _changes(
     """What changed on `day` since the last good day: one of the same run, or one on record."""
     of_run = [other for other in days if other < day and other not in bad and not settings.is_closed(other)]
     newest = operations.records(Delivery, business_date=of_run[-1], last=1) if of_run else []
-    good = newest[0] if newest else last_good_delivery(operations, settings.transactions, before=days[0])
+    good = newest[0] if newest else deliveries.last_good_delivery(operations, settings.transactions, before=days[0])
     now = operations.records(Delivery, business_date=day, last=1)
     lines, before = tables.read(TRANSACTIONS, since=day, until=day), tables.read(TRANSACTIONS, until=day - ONE_DAY)
     unseen = lines.filter(lines.store_id.notnull()).anti_join(before, "store_id") if good else None
@@ -131,13 +123,6 @@ REACH_GATE = Gate(
 )
 
 
-def _unique_and_given(key: str) -> list[Expectation]:
-    return [
-        Expectation(type="expect_column_values_to_not_be_null", kwargs={"column": key}),
-        Expectation(type="expect_column_values_to_be_unique", kwargs={"column": key}),
-    ]
-
-
 @gate_checks([PRODUCT_GATE, RECOMMENDABLE_GATE])
 def products_are_fit_to_use(
     context: dg.AssetCheckExecutionContext,
@@ -146,12 +131,12 @@ def products_are_fit_to_use(
 ) -> Iterator[GateResult]:
     """Let Great Expectations judge the catalogue."""
     rows = tables.read(PRODUCTS)
-    named = Expectation(type="expect_column_values_to_not_be_null", kwargs={"column": "name"})
     frame = rows.select("product_id", "name").to_pandas()
-    yield _found(PRODUCT_GATE, validate(frame, [*_unique_and_given("product_id"), named]))
+    outcomes = validate(frame, unique_and_given("product_id", "name"))
+    yield gate_result(PRODUCT_GATE, outcomes, products=len(frame))
     counted = rows.agg(recommendable=rows.is_recommendable.sum().fill_null(0)).to_pandas()
-    some = Expectation(type="expect_column_values_to_be_between", kwargs={"column": "recommendable", "min_value": 10})
-    yield _found(RECOMMENDABLE_GATE, validate(counted, [some]))
+    outcomes = validate(counted, [between("recommendable", 10, None)])
+    yield gate_result(RECOMMENDABLE_GATE, outcomes, recommendable=int(counted["recommendable"].item()))
 
 
 @gate_checks([HOUSEHOLD_GATE])
@@ -162,7 +147,7 @@ def households_are_fit_to_use(
 ) -> Iterator[GateResult]:
     """Let Great Expectations judge the household file."""
     rows = tables.read(HOUSEHOLDS).select("household_id").to_pandas()
-    yield _found(HOUSEHOLD_GATE, validate(rows, _unique_and_given("household_id")))
+    yield gate_result(HOUSEHOLD_GATE, validate(rows, unique_and_given("household_id")), households=len(rows))
 
 
 @gate_checks([OFFER_GATE, REACH_GATE])
@@ -175,7 +160,7 @@ def offers_are_fit_to_use(
     rows = tables.read(OFFERS)
     keys = rows.select("product_id", "starts_on", "ends_on").distinct()
     frame = keys.agg(repeated=rows.count().as_scalar() - keys.count()).to_pandas()
-    yield _found(OFFER_GATE, validate(frame, [_none("repeated")]))
+    yield gate_result(OFFER_GATE, validate(frame, [between("repeated", 0, 0)]), repeated=int(frame["repeated"].item()))
     is_incomplete = rows.product_id.isnull()
     for column in (rows.starts_on, rows.ends_on, rows.known_from, rows.reach):
         is_incomplete |= column.isnull()
@@ -186,30 +171,5 @@ def offers_are_fit_to_use(
         "incomplete": is_incomplete,
     }
     frame = rows.agg(**{name: is_wrong.sum().fill_null(0) for name, is_wrong in wrong.items()}).to_pandas()
-    yield _found(REACH_GATE, validate(frame, [_none(name) for name in wrong]))
-
-
-def _none(column: str) -> Expectation:
-    return Expectation(
-        type="expect_column_values_to_be_between", kwargs={"column": column, "min_value": 0, "max_value": 0}
-    )
-
-
-def _found(gate: Gate, outcomes: list[Outcome]) -> GateResult:
-    """What was expected, and for each day, or of the whole table, what was seen where it was not met."""
-    broken: dict[dt.date | None, list[str]] = {}
-    seen = {}
-    for outcome in (outcome for outcome in outcomes if not outcome.is_met):
-        column = outcome.expectation.kwargs.get("column", "table")
-        for where, value in list(zip(outcome.offenders, outcome.observed, strict=True)) or [(None, "not as expected")]:
-            partition = where if gate.has_days else None
-            broken.setdefault(partition, []).append(
-                f"{column} is {value}" if gate.has_days or where is None else f"{column} of {where} is {value}"
-            )
-            seen[f"{column} of {where}"] = str(value)
-    expected = [{"type": o.expectation.type, **o.expectation.kwargs} for o in outcomes]
-    return GateResult(
-        gate=gate,
-        broken={day: f"{'; '.join(said[:5])}. Expected: {expected}" for day, said in broken.items()},
-        metadata={"expected": expected, "seen": dict(list(seen.items())[:20])},
-    )
+    counts = {name: int(frame[name].item()) for name in wrong}
+    yield gate_result(REACH_GATE, validate(frame, [between(name, 0, 0) for name in wrong]), **counts)

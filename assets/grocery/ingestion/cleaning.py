@@ -10,10 +10,11 @@ Each line gets the first rule that it breaks, or none. Good lines become `transa
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from assets.grocery.ingestion import rules
 from assets.grocery.tables import QUARANTINE, TABLES, TRANSACTIONS
 from resources.tables.engine import as_text, in_zone, line_as_json, temporary_name, to_utc, try_strptime
 
@@ -22,31 +23,13 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.backends.duckdb import Backend
 
-    from resources.config.retailer import Range, TransactionsConfig
+    from resources.config.retailer import TransactionsConfig
 
 VERSION = "1"  # of the rows that are made here; the assets carry it
 ONE_DAY = dt.timedelta(days=1)
 
 TYPES = TABLES[TRANSACTIONS].types
 QUARANTINE_COLUMNS = tuple(TABLES[QUARANTINE].columns)
-
-# What each rule asks of a line, in the order in which they are tried: a line is told the first that it breaks.
-RULES: Mapping[str, str] = {
-    "line_fits_the_header": "a text line has as many columns as its header, in the declared encoding",
-    "occurred_at_is_a_time": "the time of the purchase can be read",
-    "occurred_at_is_within_the_history": "the purchase lies between the first business day and tomorrow",
-    "line_is_of_the_files_day": "a file of one business day holds that day's purchases alone",
-    "household_id_is_given": "the household is named (unless the contract allows anonymous baskets)",
-    "product_id_is_given": "the product is named",
-    "basket_id_is_given": "the basket is named",
-    "value_is_allowed": "a column whose values the contract lists has one of them",
-    "quantity_is_a_number": "the quantity is a number",
-    "quantity_is_in_range": "the quantity is within the contract's range",
-    "sales_value_is_a_number": "the value is a number",
-    "sales_value_is_in_range": "the value is within the contract's range",
-    "basket_has_one_household": "all lines of a basket are of one household",
-    "product_is_once_a_basket": "a product is once in a basket; the first line of it is kept",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,40 +159,14 @@ def has_lines(delivered: ibis.Table, feed: TransactionsConfig, day: dt.date, *, 
 
 
 def judge(lines: ibis.Table, feed: TransactionsConfig) -> ibis.Table:
-    """`lines` (of :func:`of_days`) with `rule`: the first of :data:`RULES` that each breaks, or null."""
+    """`lines` (of :func:`of_days`) with `rule`: the first of :data:`rules.RULES` that each breaks, or null."""
     import ibis
 
-    contract = feed.contract
-    is_anonymous_allowed = ibis.literal(not contract.is_household_required)
-    is_broken: dict[str, ir.BooleanValue] = {
-        "line_fits_the_header": lines.defect.notnull(),
-        "occurred_at_is_a_time": lines.occurred_at.isnull(),
-        "occurred_at_is_within_the_history": lines.business_date.isnull(),
-        "line_is_of_the_files_day": lines.local_date != lines.file_date,
-        "household_id_is_given": lines.household_id.isnull() & ~is_anonymous_allowed,
-        "product_id_is_given": lines.product_id.isnull(),
-        "basket_id_is_given": lines.basket_id.isnull() & (lines.household_id.notnull() | ~is_anonymous_allowed),
-    }
-    if contract.allowed:
-        is_broken["value_is_allowed"] = ~ibis.and_(*_are_allowed(lines, feed).values())
-    for name, bounds in _ranges(feed).items():
-        is_broken[f"{name}_is_a_number"] = lines[name].isnull()
-        is_broken[f"{name}_is_in_range"] = ~lines[name].between(*bounds)
-    judged = lines.mutate(rule=ibis.cases(*((is_so, rule) for rule, is_so in is_broken.items())))
-    judged = _judge_groups(
-        judged,
-        rule="basket_has_one_household",
-        key=["business_date", "basket_id"],
-        is_bad=lambda group: group.household_id.min() != group.household_id.max(),
-    )
-    if contract.is_product_once_a_basket:
-        judged = _judge_groups(
-            judged,
-            rule="product_is_once_a_basket",
-            key=["business_date", "basket_id", "product_id"],
-            is_bad=lambda group: group.count() > 1,
-            keep_first=True,
-        )
+    cases = ((rule.is_broken(lines, feed), rule.name) for rule in rules.LINE_RULES)
+    judged = lines.mutate(rule=ibis.cases(*((is_broken, name) for is_broken, name in cases if is_broken is not None)))
+    judged = _judge_groups(judged, rules.ONE_HOUSEHOLD)
+    if feed.contract.is_product_once_a_basket:
+        judged = _judge_groups(judged, rules.PRODUCT_ONCE)
     return judged.cache()
 
 
@@ -217,23 +174,19 @@ def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: TransactionsCon
     """The broken lines of :func:`judge` with their reason, and the whole line as it was `delivered`, as JSON."""
     import ibis
 
-    columns = feed.columns
-    texts = {
-        "occurred_at_is_a_time": _says("occurred_at", text_of(delivered, *columns.occurred_at)),
-        "occurred_at_is_within_the_history": _says("occurred_at", text_of(delivered, *columns.occurred_at)),
-        "line_is_of_the_files_day": _says("occurred_at", text_of(delivered, *columns.occurred_at)),
-        # Not the household: a reason is quoted in verdicts, which stay on record when a household is forgotten.
-        "basket_has_one_household": _says("basket_id", _identifier(delivered, columns.basket_id)),
-        "product_is_once_a_basket": _says("product_id", _identifier(delivered, columns.product_id)),
-    }
-    for name, (low, high) in _ranges(feed).items():
-        text = _says(name, _identifier(delivered, getattr(columns, name)))
-        texts[f"{name}_is_a_number"] = text
-        texts[f"{name}_is_in_range"] = text + f", not in {low:,g} … {high:,g}"
+    columns, ranges, texts = feed.columns, rules.ranges_of(feed), {}
+    for rule in rules.RULES:
+        if rule.quotes and (rule.quotes not in rules.AMOUNTS or rule.quotes in ranges):
+            given = getattr(columns, rule.quotes)
+            value = text_of(delivered, *given) if rule.quotes == "occurred_at" else _identifier(delivered, given)
+            texts[rule.name] = _says(rule.quotes, value)
+            if isinstance(rule, rules.LineRule) and rule.is_range:
+                low, high = ranges[rule.quotes]
+                texts[rule.name] += f", not in {low:,g} … {high:,g}"
     own = [name for name in delivered.columns if name not in ("source_file", "source_row", "file_date", "defect")]
     bad = judged.filter(judged.rule.notnull())
     if feed.contract.allowed:
-        strange = ((~is_so, _says(name, bad[name])) for name, is_so in _are_allowed(bad, feed).items())
+        strange = ((~is_so, _says(name, bad[name])) for name, is_so in rules.are_allowed(bad, feed).items())
         bad = bad.mutate(strange=ibis.cases(*strange))
     else:
         bad = bad.mutate(strange=ibis.null("string"))
@@ -249,38 +202,20 @@ def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: TransactionsCon
     return found.mutate(reason=reason).select(*QUARANTINE_COLUMNS)
 
 
-def _ranges(feed: TransactionsConfig) -> dict[str, Range]:
-    """The contract's ranges of the amounts that the feed has."""
-    has = {"quantity": feed.columns.quantity, "sales_value": feed.columns.sales_value}
-    return {name: getattr(feed.contract, name) for name, column in has.items() if column}
-
-
-def _are_allowed(lines: ibis.Table, feed: TransactionsConfig) -> dict[str, ir.BooleanValue]:
-    """Whether each line has an allowed value, by column; an empty one is none of them."""
-    return {name: lines[name].isin(values).fill_null(False) for name, values in feed.contract.allowed.items()}
-
-
-def _judge_groups(
-    judged: ibis.Table,
-    *,
-    rule: str,
-    key: list[str],
-    is_bad: Callable[[ibis.Table], ir.BooleanScalar],
-    keep_first: bool = False,
-) -> ibis.Table:
-    """Give `rule` to the so far good lines whose group by `key` is bad: all of the group, or all but its first line.
+def _judge_groups(judged: ibis.Table, rule: rules.GroupRule) -> ibis.Table:
+    """Give `rule` to the so far good lines whose group is bad: all of the group, or all but its first line.
 
     The bad groups are found by an aggregate and joined back: they are few, and a window would sort every line.
     """
     import ibis
 
     good = judged.filter(judged.rule.isnull())
-    groups = good.group_by(key).agg(is_bad=is_bad(good))
-    broken = good.semi_join(groups.filter(groups.is_bad), key)
-    if keep_first:
-        first = ibis.window(group_by=key, order_by=["source_file", "source_row"])
+    groups = good.group_by(*rule.key).agg(is_bad=rule.is_bad(good))
+    broken = good.semi_join(groups.filter(groups.is_bad), list(rule.key))
+    if rule.keeps_first:
+        first = ibis.window(group_by=list(rule.key), order_by=["source_file", "source_row"])
         broken = broken.mutate(place=ibis.row_number().over(first)).filter(ibis._.place > 0)
-    broken = broken.select("source_file", "source_row", broken_rule=ibis.literal(rule))
+    broken = broken.select("source_file", "source_row", broken_rule=ibis.literal(rule.name))
     joined = judged.left_join(broken, ["source_file", "source_row"])
     return joined.mutate(rule=joined.rule.coalesce(joined.broken_rule)).select(*judged.columns)
 

@@ -1,4 +1,4 @@
-"""What changed between two deliveries of the transactions, in one sentence."""
+"""Deliveries of the transactions: read, put on record, and compared with the last good one in one sentence."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from assets.grocery.ingestion.rules import expectations
+from assets.grocery.tables import TRANSACTIONS
+from assets.quality.gates import good_days
 from resources.config.retailer import TransactionsConfig
 from resources.errors import FeedRefused
 from resources.feeds.reader import ColumnsMissing, FeedFile
 from resources.records.feeds import Delivery
+from resources.records.store import OperationsDatabase
 from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis
+
+    from assets.grocery.ingestion.cleaning import Cleaned
 
 ALIKE = 0.6  # difflib's own measure of a close match, from which a new name is taken for the old one
 # Types that read as the same identifier or amount: a program that meets a gap in whole numbers writes decimals.
@@ -142,37 +148,36 @@ def compared(now: Delivery | None, good: Delivery | None, *, unseen_stores: Mapp
     return f"{since(good)}, {', '.join(changes)}"
 
 
-# What is wrong with a day by the column of its profile that is not as expected; a number that says it, in words.
-FAULTS: Mapping[str, str] = {
-    "is_empty": "there are no rows",
-    "wrong_types": "{wrong_types:,.0f} columns of the table have another type",
-    "missing_keys": "{missing_keys:,.0f} keys are missing in {lines:,.0f} rows",
-    "repeated_keys": "{repeated_keys:,.0f} rows repeat a product of their basket",
-    "strange_values": "{strange_values:,.0f} values are none of those allowed",
-    "baskets_of_several_households": "{baskets_of_several_households:,.0f} baskets are of several households",
-    "lines_of_another_day": "{lines_of_another_day:,.0f} rows are of another day",
-    "quarantined_share": "{quarantined:,.0f} of {delivered:,.0f} rows broke a rule ({quarantined_share:.1%}, "
-    "{max_quarantined_share:.1%} may), {aside}",
-    "volume_against_weekday": "{lines:,.0f} rows came where {usual_lines:,.0f} are usual on this weekday "
-    "({volume_against_weekday:.2f} times as many; {volume[0]:g} … {volume[1]:g} times may be)",
-    **{
-        f"{end}_{name}": f"{{outside_{name}:,.0f}} rows have a {name} outside {{{name}[0]:,g}} … {{{name}[1]:,g}}: "
-        f"{{lowest_{name}:,g}} … {{highest_{name}:,g}}"
-        for name in ("quantity", "sales_value")
-        for end in ("lowest", "highest")
-    },
-}
+def last_good_delivery(operations: OperationsDatabase, feed: TransactionsConfig, *, before: dt.date) -> Delivery | None:
+    """What came on the latest day before `before` that had lines and whose gates all passed."""
+    for day in good_days(operations, TRANSACTIONS, expectations(feed), before=before):
+        if (newest := operations.records(Delivery, business_date=day, last=1)) and newest[0].rows:
+            return newest[0]
+    return None
 
 
-def fault(column: str, day: Mapping[str, float], feed: TransactionsConfig, *, aside: SetAside | None) -> str:
-    """What is wrong with a day whose profile (a row of `profile`) has an unexpected `column`."""
-    contract = feed.contract
-    return FAULTS[column].format(
-        **day,
-        delivered=day["lines"] + day["quarantined"],
-        max_quarantined_share=contract.max_quarantined_share,
-        volume=contract.volume_against_weekday,
-        quantity=contract.quantity,
-        sales_value=contract.sales_value,
-        aside=aside or "which are not on record",
-    )
+def as_delivered(
+    days: Sequence[dt.date],
+    files: Sequence[FeedFile],
+    cleaned: Cleaned | None,
+    contents: Mapping[object, str],
+    *,
+    run_id: str,
+) -> list[Delivery]:
+    """What came for each of the days, to go on record."""
+    now, records = dt.datetime.now(dt.UTC), []
+    for day in days:
+        own = [file for file in files if file.day == day] or [file for file in files if file.day is None]
+        records.append(
+            Delivery(
+                business_date=day,
+                files={file.name: file.digest for file in own},
+                columns={name: kind for file in own for name, kind in file.columns.items()},
+                rows=cleaned.lines.get(day, 0) if cleaned else 0,
+                broken={rule: n for (of, rule), n in cleaned.broken.items() if of == day} if cleaned else {},
+                content=contents.get(day, Delivery.NO_LINES),
+                run_id=run_id,
+                taken_in_at=now,
+            )
+        )
+    return records

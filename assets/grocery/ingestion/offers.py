@@ -38,11 +38,11 @@ WEEKS = 5_200  # a century: a larger number is a year with its week (202401) and
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """Where the file's lines went: `lines` in all, `broken` by rule, and `beside` that do not count by configuration."""
+    """Where the file's lines went: `lines` in all, `broken` by rule, and `excluded_by_config` that do not count by configuration."""
 
     lines: int
     broken: Mapping[str, int]
-    beside: int
+    excluded_by_config: int
 
 
 def source_columns(feed: OffersConfig) -> list[str]:
@@ -89,7 +89,7 @@ def tally(lines: ibis.Table, feed: OffersConfig) -> Tally:
     return Tally(
         lines=sum(row["lines"] for row in counts),
         broken={rule: number for rule, number in broken.items() if number},
-        beside=sum(row["lines"] for row in counts if not row["rule"] and not row["counts"]),
+        excluded_by_config=sum(row["lines"] for row in counts if not row["rule"] and not row["counts"]),
     )
 
 

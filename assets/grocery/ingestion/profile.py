@@ -1,4 +1,4 @@
-"""A business day in numbers: what the checks look at, one row a day, and the expectations of each check.
+"""A business day in numbers: what the day rules judge, one row a day.
 
 The numbers are aggregates of the stored table, worked out by the engine in one pass over a day or a year; Great
 Expectations then judges a frame of one row a day. Handing it the lines themselves took the year 40 times as long.
@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion.cleaning import TYPES
+from assets.grocery.ingestion.rules import AMOUNTS
 from resources.config.retailer import TransactionsConfig
 from resources.tables.engine import in_zone
-from resources.validation import Expectation
 
 if TYPE_CHECKING:
     import ibis
@@ -48,7 +48,7 @@ def profile(
 
     lines = transactions.mutate(local_date=in_zone(transactions.occurred_at, timezone).date())
     allowed = feed.contract.allowed.items()
-    ranges = {name: getattr(feed.contract, name) for name in ("quantity", "sales_value")}
+    ranges = {name: getattr(feed.contract, name) for name in AMOUNTS}
     keys = ["product_id", *(["household_id", "basket_id"] if feed.contract.is_household_required else [])]
     by_day = lines.group_by("business_date").agg(
         lines=lines.count(),
@@ -105,41 +105,3 @@ def usual_lines(day: dt.date, lines_by_day: Mapping[dt.date | None, int]) -> flo
 def volume_against_weekday(day: dt.date, lines_by_day: Mapping[dt.date | None, int]) -> float:
     """Lines of `day` over :func:`usual_lines`; NaN for a day without lines."""
     return lines_by_day[day] / usual_lines(day, lines_by_day) if lines_by_day.get(day) else float("nan")
-
-
-def expectations(feed: TransactionsConfig) -> dict[str, list[Expectation]]:
-    """What each check expects of the columns of :func:`profile`."""
-    contract = feed.contract
-
-    def none(column: str) -> Expectation:
-        return _between(column, 0, 0)
-
-    checks = {
-        "day_has_lines_unless_closed": [_between("is_empty", 0, 0)],
-        "columns_have_their_types": [none("wrong_types")],
-        "keys_are_complete": [none("missing_keys")],
-        "basket_has_one_household": [none("baskets_of_several_households")],
-        "timestamps_are_inside_the_day": [none("lines_of_another_day")],
-        "amounts_are_in_range": [
-            expectation
-            for name, column in (("quantity", feed.columns.quantity), ("sales_value", feed.columns.sales_value))
-            if column
-            for expectation in (
-                _between(f"lowest_{name}", getattr(contract, name)[0], None),
-                _between(f"highest_{name}", None, getattr(contract, name)[1]),
-            )
-        ],
-        "quarantined_share_is_small": [_between("quarantined_share", 0, contract.max_quarantined_share)],
-        "volume_is_like_the_same_weekday": [_between("volume_against_weekday", *contract.volume_against_weekday)],
-    }
-    if contract.allowed:
-        checks["values_are_allowed"] = [none("strange_values")]
-    if contract.is_product_once_a_basket:
-        checks["product_is_once_a_basket"] = [none("repeated_keys")]
-    return {check: expected for check, expected in checks.items() if expected}
-
-
-def _between(column: str, low: float | None, high: float | None) -> Expectation:
-    return Expectation(
-        type="expect_column_values_to_be_between", kwargs={"column": column, "min_value": low, "max_value": high}
-    )

@@ -11,11 +11,11 @@ import pytest
 from assets.grocery.ingestion.deliveries import (
     columns_changed,
     compared,
-    fault,
     lacking,
     refuse_other_types,
     set_aside,
 )
+from assets.grocery.ingestion.rules import DAY_RULES, expectations, fault
 from resources.config.retailer import TransactionsConfig
 from resources.errors import FeedRefused
 from resources.feeds.reader import ColumnsMissing, FeedFile
@@ -141,12 +141,9 @@ def test_a_fault_says_how_many_rows(column, says):
 
 
 def test_every_expectation_has_its_words():
-    from assets.grocery.ingestion.deliveries import FAULTS
-    from assets.grocery.ingestion.profile import expectations
-
     columns = {"quantity": "q", **feed().columns.model_dump(exclude_none=True)}
     whole = TransactionsConfig.model_validate(
         {"path": "a", "columns": columns, "contract": {"allowed": {"product_id": ["P"]}}}
     )
     asked = {each.kwargs["column"] for group in expectations(whole).values() for each in group}
-    assert asked == set(FAULTS)
+    assert asked == {column for rule in DAY_RULES for column in rule.faults}

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from assets.grocery.ingestion.cleaning import TYPES
-from assets.grocery.ingestion.profile import expectations, profile, volume_against_weekday
+from assets.grocery.ingestion.profile import profile, volume_against_weekday
+from assets.grocery.ingestion.rules import expectations
 from resources.config.retailer import TransactionsConfig
 from resources.validation import validate
 
