@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import typer
 
+from orchestration import definitions
 from orchestration.cli import app
 from resources.home import PROJECT
 
@@ -86,6 +88,42 @@ def test_links_between_pages_lead_somewhere():
         and not target.removeprefix("../").startswith("reference/")
     ]
     assert dead == []
+
+
+FEATURES = {
+    "household_product_features",
+    "household_features",
+    "product_features",
+    "category_affinity",
+    "subcategory_affinity",
+}
+
+
+def arrows(page: str) -> set[tuple[str, str]]:
+    """The arrows between assets in the picture of the lineage on a page; `f` stands for the five tables of features."""
+    pictures = re.findall(r"```mermaid\n(.*?)```", (PROJECT / page).read_text(encoding="utf-8"), re.DOTALL)
+    (lineage,) = [picture for picture in pictures if "published_recommendations" in picture]
+    drawn = set()
+    for line in lineage.splitlines():
+        steps = [[name.strip() for name in step.split("&")] for step in line.split("-->")]
+        drawn |= {(a, b) for left, right in pairwise(steps) for a in left for b in right}
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def lineage() -> set[tuple[str, str]]:
+    graph = definitions.defs.resolve_asset_graph()
+    pairs = {
+        (parent.to_user_string(), key.to_user_string())
+        for key in graph.materializable_asset_keys
+        for parent in graph.get(key).parent_keys
+    }
+    return {tuple("f" if name in FEATURES else name for name in pair) for pair in pairs}  # pyright: ignore
+
+
+def test_pictures_of_the_lineage_are_of_the_graph(lineage: set[tuple[str, str]]):
+    assert arrows("docs/architecture.md") == lineage
+    assert arrows("README.md") < lineage  # a part of it
 
 
 @pytest.fixture(scope="module")
