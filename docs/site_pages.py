@@ -147,7 +147,8 @@ def commands() -> Iterator[str]:
 def _commands_of(command: Any, name: str) -> Iterator[str]:
     group = getattr(command, "commands", None)
     yield f"## `{name}`\n" if " " in name else ""
-    yield f"{inspect.cleandoc(command.help or '')}\n"
+    # The docstring, which says `nightcart`: the help says how it is called on this machine.
+    yield f"{(inspect.getdoc(command.callback) if command.callback and not group else command.help) or ''}\n"
     if group:
         for each in sorted(group):
             yield from _commands_of(group[each], f"{name} {each}")
