@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import available_timezones
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
+from orchestration.cli.drawing import Json, console, prefix, table
 from resources import home
 from resources.config.loader import load_settings
 from resources.config.retailer import ProductColumnsConfig, TransactionColumnsConfig
@@ -28,7 +31,6 @@ COLUMN_SETTINGS = (
     "households.household_id",
 )
 NAME_A_COLUMN = "Say which column is which, such as household_id=CARD; nothing after = leaves it out. Repeatable."
-Json = Annotated[bool, typer.Option("--json", help="All of it, for machines.")]
 
 
 def _option(help_: str, metavar: str | None = None) -> Any:
@@ -59,8 +61,6 @@ def init(
     Examples: `nightcart init sales.csv --timezone Europe/Berlin`,
     `nightcart init exports/ --products articles.csv --column household_id=CARD`
     """
-    from rich.console import Console
-
     from assets.grocery.onboarding.proposal import name_for, propose
 
     short = name or (output.stem if output else name_for(transactions))
@@ -91,14 +91,13 @@ def init(
     _write(target, proposal.toml)
     first, last = proposal.history.first, proposal.history.last
     commands = [
-        _command(f"use {_shown(target)}"),
-        _command(f"backfill --from {first} --to {max(first, last - ONE_DAY)}"),
-        _command(f"nightly --date {last}"),
+        f"{prefix()}nightcart use {_shown(target)}",
+        f"{prefix()}nightcart backfill --from {first} --to {max(first, last - ONE_DAY)}",
+        f"{prefix()}nightcart nightly --date {last}",
     ]
     if json_:
-        print(
-            json.dumps({"file": str(target), **proposal.as_dict(), "next": commands}, default=str, ensure_ascii=False)
-        )
+        understood = {"file": str(target), **proposal.as_dict(), "next": commands}
+        print(json.dumps(understood, default=str, ensure_ascii=False))
     else:
         _draw(proposal, target, commands)
 
@@ -111,8 +110,6 @@ def use(
 
     Example: `nightcart use config/complete_journey.toml`
     """
-    from rich.console import Console
-
     file = config.resolve()
     settings = load_settings(file)
     _write(home.pointer(), f"{_shown(file)}\n")
@@ -121,13 +118,15 @@ def use(
     if json_:
         print(json.dumps({"name": settings.name, "file": str(file), "state": str(state), "nightcart_config": wins}))
         return
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[green]✓[/] [bold]{settings.title}[/] is in use: {_shown(file)}")
-    console.print(f"  Its state is in {state}; what runs already (web server, daemon) is to be started anew.")
+    lines = [
+        f"[green]✓[/] [bold]{settings.title}[/] is in use: {_shown(file)}",
+        f"  Its state is in {state}; what runs already (web server, daemon) is to be started anew.",
+    ]
     if file != home.DEFAULT_CONFIG:
-        console.print(f"  Back to the demo: [cyan]{_command(f'use {_shown(home.DEFAULT_CONFIG)}')}[/]")
+        lines.append(f"  Back to the demo: [cyan]{prefix()}nightcart use {_shown(home.DEFAULT_CONFIG)}[/]")
     if wins:
-        console.print(f"[yellow]![/] NIGHTCART_CONFIG is set and wins over it: {wins}. [bold]unset NIGHTCART_CONFIG[/]")
+        lines.append(f"[yellow]![/] NIGHTCART_CONFIG is set and wins over it: {wins}. [bold]unset NIGHTCART_CONFIG[/]")
+    console.print("\n".join(lines), soft_wrap=True)
 
 
 def _given(columns: Sequence[str]) -> dict[str, list[str]]:
@@ -155,25 +154,19 @@ def _write(target: Path, text: str) -> None:
 
 
 def _draw(proposal: RetailerProposal, target: Path, commands: Sequence[str]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console(highlight=False)
     title = f"{proposal.settings.title}: what was understood"
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    for name in ("setting", "value", "why"):
-        table.add_column(name, overflow="fold", no_wrap=name == "setting")
+    drawn = table("setting", "value", "why", title=title, wrap=("value", "why"))
+    for column in drawn.columns:
+        column.overflow = "fold"  # a path is shown to its end
     section = ""
     for each in proposal.proposed:
         above, _, key = each.setting.rpartition(".")
         if above != section:
-            table.add_row(f"[bold]{above}[/]")
+            drawn.add_row(f"[bold]{above}[/]")
             section = above
         value = "[dim]—[/]" if each.value is None else escape(_value(each.value))
-        table.add_row(f"  {key}", value, "[yellow]guess[/] " * each.is_guess + f"[dim]{escape(each.why)}[/]")
-    console.print(table)
+        drawn.add_row(f"  {key}", value, "[yellow]guess[/] " * each.is_guess + f"[dim]{escape(each.why)}[/]")
+    console.print(drawn)
     for note in proposal.notes:
         console.print(f"[yellow]![/] {escape(note)}")
     for line in proposal.settings.switched_off():
@@ -196,11 +189,6 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,g}" if isinstance(value, float) else str(value)
-
-
-def _command(arguments: str) -> str:
-    """A command of ours as it is called on this machine."""
-    return f"nightcart {arguments}"
 
 
 def _shown(file: Path) -> str:
