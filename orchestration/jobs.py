@@ -12,7 +12,14 @@ ALERTING = "alerting"
 # The checks that show standing incidents are reported by :data:`ALERTING`: no other job has them.
 NO_OPEN_INCIDENT = [
     dg.AssetCheckKey(dg.AssetKey(asset), "no_open_incident")
-    for asset in ("transactions", "recommendations", "published_recommendations", "retraining_decision", "champion")
+    for asset in (
+        "transactions",
+        "recommendations",
+        "published_recommendations",
+        "drift_signals",
+        "retraining_decision",
+        "champion",
+    )
 ]
 INCIDENTS = dg.AssetSelection.checks(*NO_OPEN_INCIDENT)
 EVERYTHING = dg.AssetSelection.all() - INCIDENTS

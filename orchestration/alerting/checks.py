@@ -19,7 +19,7 @@ SHOWN_ON = {
     "night": ("recommendations", "published_recommendations"),
     "feed": ("transactions",),
     "arrival": ("transactions",),
-    "drift": ("retraining_decision",),
+    "drift": ("drift_signals",),
     "attempts": ("retraining_decision", "champion"),
     "registry": ("champion",),
 }

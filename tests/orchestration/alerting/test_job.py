@@ -185,9 +185,9 @@ def test_an_open_incident_is_shown_on_its_assets_until_it_is_over(instance, reso
     operations.record(signal())
     run(instance, resources)
     shown = failing()
-    assert set(shown) == {"recommendations", "published_recommendations", "retraining_decision"}
+    assert set(shown) == {"recommendations", "published_recommendations", "drift_signals"}
     assert "The feed is cut off" in (shown["recommendations"] or "")
-    assert "volume halved" in (shown["retraining_decision"] or "")
+    assert "volume halved" in (shown["drift_signals"] or "")
 
     by_hand = (
         dg.Definitions(
