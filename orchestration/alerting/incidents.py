@@ -43,15 +43,7 @@ class Incident:
 
     def as_alert(self, *, now: dt.datetime) -> Alert:
         """The alert that tells it at `now`."""
-        return Alert(
-            key=self.key,
-            kind=self.kind,
-            happened=self.happened,
-            meaning=self.meaning,
-            command=self.command,
-            is_event=self.is_event,
-            told_at=now,
-        )
+        return Alert(**{name: value for name, value in vars(self).items() if name != "night"}, told_at=now)
 
 
 def newest(on_record: Iterable[Alert]) -> dict[str, Alert]:

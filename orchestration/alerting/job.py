@@ -14,49 +14,26 @@ import dagster as dg
 
 from orchestration.alerting.heartbeat import LOOKED
 from orchestration.alerting.incidents import newest
-from orchestration.alerting.probes import ProbeContext
+from orchestration.alerting.probes import ADAPTERS, ProbeContext
 from orchestration.alerting.watch import watch
 from orchestration.jobs import ALERTING, SLOT
 from orchestration.runs.nights import UNDER_WAY, runs_under_way
 from resources.config.retailer import Settings
-from resources.feeds.reader import FeedReader
-from resources.models.registry import ModelRegistry
-from resources.notifier import Notifier
 from resources.records.alerts import Alert, Heartbeat
 from resources.records.feeds import Arrival
 from resources.records.store import OperationsDatabase
-from resources.tables.store import TableStore
 
 LONGEST = dt.timedelta(minutes=30)  # between two looks: a registry that somebody changed leaves no other trace
 
 
-@dg.op(retry_policy=dg.RetryPolicy(max_retries=2, delay=10))
-def look_and_tell(
-    context: dg.OpExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    feeds: dg.ResourceParam[FeedReader],
-    tables: dg.ResourceParam[TableStore],
-    registry: dg.ResourceParam[ModelRegistry],
-    operations: dg.ResourceParam[OperationsDatabase],
-    notifier: dg.ResourceParam[Notifier],
-) -> None:
+@dg.op(retry_policy=dg.RetryPolicy(max_retries=2, delay=10), required_resource_keys={*ADAPTERS, "notifier"})
+def look_and_tell(context: dg.OpExecutionContext) -> None:
     """Mend what may be mended, look for all that is wrong, tell it, and show it on the assets."""
-    now = dt.datetime.now(dt.UTC)
-    incidents = watch(
-        ProbeContext(
-            instance=context.instance,
-            repository=context.repository_def,
-            settings=settings,
-            feeds=feeds,
-            tables=tables,
-            registry=registry,
-            operations=operations,
-            now=now,
-        ),
-        notifier=notifier,
-        is_inside=True,
-    )
-    operations.beat(LOOKED, now=now)
+    now, resources = dt.datetime.now(dt.UTC), context.resources
+    adapters = {name: getattr(resources, name) for name in ADAPTERS}
+    probes = ProbeContext(instance=context.instance, repository=context.repository_def, now=now, **adapters)
+    incidents = watch(probes, notifier=resources.notifier, is_inside=True)
+    resources.operations.beat(LOOKED, now=now)
     for incident in incidents:
         context.log.warning(f"{incident.kind}: {incident.happened}")
     if not incidents:

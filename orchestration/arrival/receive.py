@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 
 from resources.config.feeds import LandingConfig
 from resources.config.retailer import Settings
-from resources.errors import NightcartError, Refused
+from resources.errors import NightcartError
 from resources.feeds import landing
-from resources.feeds.landing import LandedFile, Look
+from resources.feeds.landing import Look
 from resources.records.feeds import Arrival
 from resources.records.store import OperationsDatabase
 
@@ -93,7 +93,7 @@ def take_stock(
 ) -> Stock:
     """Look at the landing place at `now`; set aside what can be no file of a day by its name alone.
 
-    A file that cannot be looked at or moved is told to `say` and left to the next look; the others are gone on with.
+    One that cannot be moved is told to `say` and left to the next look; the others are gone on with.
     """
     complete, looks = landing.complete(landing.look(place), place, before=before.looks, now=now)
     records = operations.records(Arrival)
@@ -110,66 +110,34 @@ def take_stock(
         if record is None and stamp == file.stamp:
             digests[file.path] = (stamp, digest)
             record = by_digest.get((file.path, digest))
-        try:
-            require_possible_day(file.day, settings)
-        except Refused as refusal:
+        if why := _why_impossible(file.day, settings):
             try:
-                _set_aside(file, place, record, refusal, settings, operations, now=now)
+                if record is None or record.reason != why:
+                    about = {"business_date": file.day, "outcome": Arrival.SET_ASIDE, "reason": why, "seen_at": now}
+                    event = f"{settings.name}/{file.day}/{fingerprint_of(file.stamp)}"
+                    known = {"path": file.path, "digest": "", "event_id": event, "stamp": file.stamp}
+                    operations.record(Arrival(**known, **about))
+                landing.set_aside(file.path, place, digest=fingerprint_of(file.stamp))
             except (NightcartError, OSError) as error:
-                say(f"{file.path} could not be looked at: {error}")
-            continue
-        is_known = record is not None and record.outcome != Arrival.SET_ASIDE and record.digest != ""
-        if record and record.outcome == Arrival.REPEATED:
-            continue
-        arrived = ArrivedFile(path=file.path, stamp=file.stamp, identity=file.stamp)
-        if record and is_known:
-            known_since = first[file.path, record.digest] or file.stamp
-            arrived = dataclasses.replace(arrived, identity=known_since, digest=record.digest)
-        files.setdefault(file.day, []).append(arrived)
-    usable = (Arrival.TAKEN, Arrival.GIVEN_UP)
+                say(f"{file.path} could not be set aside: {error}")
+        elif record is None or record.outcome != Arrival.REPEATED:
+            is_read = record is not None and record.outcome != Arrival.SET_ASIDE and bool(record.digest)
+            digest = record.digest if record and is_read else None
+            identity = first.get((file.path, digest or "")) if digest else ""
+            arrived = ArrivedFile(path=file.path, stamp=file.stamp, identity=identity or file.stamp, digest=digest)
+            files.setdefault(file.day, []).append(arrived)
+    usable = [each for each in records if each.digest and each.outcome in (Arrival.TAKEN, Arrival.GIVEN_UP)]
     return Stock(
         files={day: of_day for day, of_day in files.items() if len(of_day) >= place.files_a_day},
-        taken=frozenset(
-            each.business_date for each in records if each.business_date and each.digest and each.outcome in usable
-        ),
+        taken=frozenset(each.business_date for each in usable if each.business_date),
         cursor=Cursor(looks=looks, digests=digests),
     )
 
 
-def require_possible_day(day: dt.date, settings: Settings) -> None:
-    """Raise :class:`Refused` where no file of `day` can be used, whatever is in it."""
+def _why_impossible(day: dt.date, settings: Settings) -> str | None:
+    """Why no file of `day` can be used, whatever is in it; None where it can."""
     if not settings.first_business_day <= day <= (settings.last_business_day or day):
-        raise Refused(f"{day} is outside of {settings.title}'s history.", remedy="correct the file's name.")
+        return f"{day} is outside of {settings.title}'s history. Remedy: correct the file's name."
     if settings.is_closed(day):
-        raise Refused(
-            f"{day} is declared closed.",
-            remedy="take it out of `closed_days` if the stores were open, and put the file back.",
-        )
-
-
-def _set_aside(
-    file: LandedFile,
-    place: LandingConfig,
-    record: Arrival | None,
-    refusal: Refused,
-    settings: Settings,
-    operations: OperationsDatabase,
-    *,
-    now: dt.datetime,
-) -> None:
-    """Put a file and its event where nothing reads them, and on record why: once, however often it is put back."""
-    fingerprint = fingerprint_of(file.stamp)
-    if record is None or record.reason != str(refusal):
-        operations.record(
-            Arrival(
-                path=file.path,
-                digest="",
-                business_date=file.day,
-                event_id=f"{settings.name}/{file.day}/{fingerprint}",
-                outcome=Arrival.SET_ASIDE,
-                reason=str(refusal),
-                seen_at=now,
-                stamp=file.stamp,
-            )
-        )
-    landing.set_aside(file.path, place, digest=fingerprint)
+        return f"{day} is declared closed. Remedy: take it out of `closed_days` if the stores were open, and put the file back."
+    return None

@@ -8,8 +8,7 @@ never opens a file (`orchestration.arrival.receive`); what the lines mean is dec
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,12 +16,10 @@ from assets.grocery.ingestion import cleaning, deliveries
 from resources.config.retailer import Settings
 from resources.errors import FeedMissing, FeedRefused, Refused, of_the_machine
 from resources.feeds import events, landing
-from resources.feeds.landing import LandedFile
 from resources.feeds.reader import ColumnsMissing, FeedFile, FeedReader
 from resources.records.feeds import Arrival, Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
-from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis
@@ -54,67 +51,82 @@ class Intake:
         # Before they are copied: a file that is replaced meanwhile has another stamp than is put on record.
         landed = {file.path: file for file in landing.of_days(place, days)} if place else {}
         kept = self.feeds.keep(self.settings.transactions, days=days, landing_place=place)
-        known = {(record.path, record.digest): record for record in self.operations.records(Arrival)} if landed else {}
+        if not place or not landed:
+            return *self._read(kept), kept
+        known = {(record.path, record.digest): record for record in self.operations.records(Arrival)}
         there = {file.path: file for file in kept}
         copies = [there.get(path) or self.feeds.kept(path, file.day) for path, file in landed.items()]
+        others = [file for file in kept if file.path not in landed]
+
+        def record(copy: FeedFile, outcome: str, reason: str = "", event_id: str = "") -> None:
+            before, stamp = known.get((copy.path, copy.digest)), landed[copy.path].stamp
+            if before and (before.stamp, before.outcome, before.reason) == (stamp, outcome, reason):
+                return
+            self.operations.record(
+                Arrival(
+                    path=copy.path,
+                    digest=copy.digest,
+                    business_date=copy.day,
+                    event_id=event_id or self._event_id(copy),
+                    outcome=outcome,
+                    reason=reason,
+                    seen_at=dt.datetime.now(dt.UTC),
+                    stamp=stamp,
+                )
+            )
+            self.say(f"{copy.path}, of {copy.day}, was {outcome}" + (f": {reason}" if reason else ""))
+
         originals: dict[tuple[dt.date | None, str], FeedFile] = {}
         # Those that were seen before first: a copy that arrives later is the one that is repeated.
         for copy in sorted(copies, key=lambda copy: (copy.path, copy.digest) not in known):
             original = originals.setdefault((copy.day, copy.digest), copy)
             if original is not copy:
-                reason = f"its bytes came as {original.path}"
-                self._record(landed[copy.path], copy, Arrival.REPEATED, reason, known)
-        others, usable = [file for file in kept if file.path not in landed], {f.path: f for f in originals.values()}
-        self._require_whole_days(usable.values())
+                record(copy, Arrival.REPEATED, f"its bytes came as {original.path}")
+        usable, refusal = list(originals.values()), None
         while True:
-            read, ids, wrong = self._read_and_judge(others, usable)
-            if read and not wrong:
+            for day in {file.day for file in copies}:
+                if sum(file.day == day for file in usable) < place.files_a_day:
+                    raise refusal or FeedMissing(f"Files of {day} are the same: some are missing.", remedy=AGAIN)
+            lines, files, events_of, wrong = self._judged(others, usable)
+            if lines is not None and not wrong:
                 break
-            for path, error in wrong.items():
-                copy = usable.pop(path)
-                self._record(landed[path], copy, Arrival.SET_ASIDE, str(error), known)
-                if place:
-                    landing.set_aside(path, place, digest=copy.digest)
-                if copy.day not in self._whole_days(usable.values()):
-                    raise FeedRefused(f"{path} was set aside: {error.message}", remedy=error.remedy) from error
-        for path, copy in usable.items():
-            before = known.get((path, copy.digest))
-            stays = before is not None and before.outcome == Arrival.GIVEN_UP  # of these very bytes
-            outcome, reason = (Arrival.GIVEN_UP, before.reason) if before and stays else (Arrival.TAKEN, "")
-            self._record(landed[path], copy, outcome, reason, known, event_id=ids[path])
-        return *read, [*others, *copies]
+            for copy, error in wrong:
+                record(copy, Arrival.SET_ASIDE, str(error))
+                landing.set_aside(copy.path, place, digest=copy.digest)
+                usable.remove(copy)
+                refusal = FeedRefused(f"{copy.path} was set aside: {error.message}", remedy=error.remedy)
+        for copy in usable:
+            record(copy, Arrival.TAKEN, event_id=events_of[copy.path])
+        return lines, files, [*others, *copies]
 
-    def _read_and_judge(
-        self, others: Sequence[FeedFile], landed: Mapping[str, FeedFile]
-    ) -> tuple[tuple[ibis.Table, list[FeedFile]] | None, dict[str, str], dict[str, Refused]]:
-        """The lines of all files, the event of each landed one, and why those that cannot be used cannot.
-
-        Without lines where one cannot be read.
-        """
+    def _judged(
+        self, others: Sequence[FeedFile], landed: Sequence[FeedFile]
+    ) -> tuple[ibis.Table | None, list[FeedFile], dict[str, str], list[tuple[FeedFile, Refused]]]:
+        """The lines of all files, None where one cannot be read; the landed ones' events; and those that cannot be used."""
         ids: dict[str, str] = {}
-        wrong: dict[str, Refused] = {}
+        wrong: list[tuple[FeedFile, Refused]] = []
+
+        def judge(file: FeedFile, call: Callable[[], object]) -> None:
+            try:
+                call()
+            except Refused as error:
+                wrong.append((file, error))
+
         try:
-            lines, files, rows = self._read([*others, *landed.values()], is_counted=bool(landed))
+            lines, files = self._read([*others, *landed])
+            rows = _rows(lines, files)
         except Refused:
-            for path, copy in landed.items():
-                try:
-                    self._read([copy], is_counted=True)
-                except Refused as error:
-                    wrong[path] = error
+            for file in landed:
+                judge(file, lambda file=file: _rows(*self._read([file])))
             if not wrong:
                 raise
-            return None, ids, wrong
-        for path, copy in landed.items():
-            try:
-                ids[path] = self._event_id(copy, rows=rows.get(copy.name, 0))
-            except Refused as error:
-                wrong[path] = error
-        return (lines, files), ids, wrong
+            return None, [], ids, wrong
+        for file in landed:
+            judge(file, lambda file=file: ids.update({file.path: self._event_id(file, rows=rows.get(file.name, 0))}))
+        return lines, files, ids, wrong
 
-    def _read(
-        self, files: Sequence[FeedFile], *, is_counted: bool
-    ) -> tuple[ibis.Table, list[FeedFile], dict[str, int]]:
-        """The lines of files, refused where their columns break the contract or the habit, and how many each has."""
+    def _read(self, files: Sequence[FeedFile]) -> tuple[ibis.Table, list[FeedFile]]:
+        """The lines of files, refused where their columns break the contract or the habit."""
         feed = self.settings.transactions
         needed = dict.fromkeys([*cleaning.source_columns(feed), *feed.contract.columns])
         try:
@@ -122,67 +134,29 @@ class Intake:
         except ColumnsMissing as error:
             raise deliveries.lacking(error, self.good) from error
         deliveries.refuse_other_types(read, feed, self.good)
-        if not is_counted:
-            return lines, read, {}
-        # Every value is asked for: only so shows a page of a file that is damaged.
-        names = dict.fromkeys(name for file in read for name in file.columns)
-        given = {f"given_{place}": lines[name].count() for place, name in enumerate(names)}
-        try:
-            counts = lines.group_by("source_file").agg(rows=lines.count(), **given).to_pyarrow()
-        except Exception as error:  # what a library says of bytes that it cannot read has no common type
-            if of_the_machine(error):
-                raise
-            which, why = " or ".join(file.path for file in files), " ".join(str(error).split())
-            raise FeedRefused(f"{which} cannot be read: {why}.", remedy=AGAIN) from error
-        return lines, read, dict(zip(counts["source_file"].to_pylist(), counts["rows"].to_pylist(), strict=True))
+        return lines, read
 
-    def _event_id(self, file: FeedFile, *, rows: int) -> str:
-        """The identifier of the event that announces a landed file; :class:`Refused` if either cannot be used."""
-        if not rows:
+    def _event_id(self, file: FeedFile, *, rows: int | None = None) -> str:
+        """The identifier of the event of a landed file; with its `rows`, :class:`Refused` if it or its event is unusable."""
+        retailer, text = self.settings.name, landing.event_beside(file.path) if rows else None
+        if rows == 0:
             raise FeedRefused(f"{file.path} has no lines.", remedy=AGAIN)
-        assert file.day
-        retailer, text = self.settings.name, landing.event_beside(file.path)
-        if text is None:
+        if text is None or rows is None or file.day is None:
             return f"{retailer}/{file.day}/{file.digest}"
         event = events.read(text, where=f"{file.path}{landing.EVENT}")
         events.require_match(event, retailer=retailer, path=file.path, day=file.day, digest=file.digest, rows=rows)
         return str(event.get_id())
 
-    def _whole_days(self, files: Iterable[FeedFile]) -> set[dt.date | None]:
-        """The days that have as many landed files as a day has."""
-        least = self.settings.landing.files_a_day if self.settings.landing else 1
-        return {day for day, n in Counter(file.day for file in files).items() if n >= least}
 
-    def _require_whole_days(self, files: Collection[FeedFile]) -> None:
-        if short := sorted({file.day for file in files if file.day} - self._whole_days(files)):
-            raise FeedMissing(
-                f"Of the files of {listed(short)}, some are the same: there are fewer than a day has.", remedy=AGAIN
-            )
-
-    def _record(
-        self,
-        file: LandedFile,
-        copy: FeedFile,
-        outcome: str,
-        reason: str,
-        known: Mapping[tuple[str, str], Arrival],
-        *,
-        event_id: str = "",
-    ) -> None:
-        """Put on record what became of a landed file, unless that is on record of it."""
-        before = known.get((copy.path, copy.digest))
-        if before and (before.stamp, before.outcome, before.reason) == (file.stamp, outcome, reason):
-            return
-        self.operations.record(
-            Arrival(
-                path=copy.path,
-                digest=copy.digest,
-                business_date=copy.day,
-                event_id=event_id or f"{self.settings.name}/{copy.day}/{copy.digest}",
-                outcome=outcome,
-                reason=reason,
-                seen_at=dt.datetime.now(dt.UTC),
-                stamp=file.stamp,
-            )
-        )
-        self.say(f"{copy.path}, of {copy.day}, was {outcome}" + (f": {reason}" if reason else ""))
+def _rows(lines: ibis.Table, files: Sequence[FeedFile]) -> dict[str, int]:
+    """How many lines each file has, read to its end: every value is asked for, for only so shows what is damaged."""
+    names = dict.fromkeys(name for file in files for name in file.columns)
+    given = {f"given_{place}": lines[name].count() for place, name in enumerate(names)}
+    try:
+        counts = lines.group_by("source_file").agg(rows=lines.count(), **given).to_pyarrow()
+    except Exception as error:  # what a library says of bytes that it cannot read has no common type
+        if of_the_machine(error):
+            raise
+        which, why = " or ".join(file.path for file in files), " ".join(str(error).split())
+        raise FeedRefused(f"{which} cannot be read: {why}.", remedy=AGAIN) from error
+    return dict(zip(counts["source_file"].to_pylist(), counts["rows"].to_pylist(), strict=True))

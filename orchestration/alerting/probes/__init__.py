@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from orchestration.alerting.incidents import Incident
 from orchestration.alerting.probes import arrivals, daemon, drift, feeds, nights, registry, retraining, runs
-from orchestration.alerting.probes.context import ProbeContext
+from orchestration.alerting.probes.context import ADAPTERS, ProbeContext
 from resources.records.alerts import Alert
 
-__all__ = ["PROBES", "ProbeContext", "look"]
+__all__ = ["ADAPTERS", "PROBES", "ProbeContext", "look"]
 
 log = logging.getLogger("nightcart.alerts")
 

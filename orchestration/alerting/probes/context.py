@@ -21,10 +21,15 @@ from resources.models.registry import ModelRegistry
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 
+ADAPTERS = ("settings", "feeds", "tables", "registry", "operations")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeContext:
-    """One instance and one retailer at one moment; what several probes need of them is read once."""
+    """One instance and one retailer at one moment; what several probes need of them is read once.
+
+    The fields of :data:`ADAPTERS` are resources, under the names that assets know them by.
+    """
 
     instance: dg.DagsterInstance
     repository: dg.RepositoryDefinition
@@ -66,12 +71,5 @@ class ProbeContext:
             meaning = publication.standing(self.served, night=night)
         except Exception as error:
             meaning = f"Which lists are published cannot be read: {type(error).__name__}: {error}"
-        return Incident(
-            key=key,
-            kind=kind,
-            happened=happened,
-            meaning=meaning,
-            command=command,
-            is_event=is_event,
-            night=night,
-        )
+        said = {"happened": happened, "meaning": meaning, "command": command}
+        return Incident(key=key, kind=kind, **said, is_event=is_event, night=night)
