@@ -13,7 +13,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from assets.lifecycle.champions import serving
 from tests.telling import Told
 
 from assets.grocery.domain import GROCERY
@@ -25,6 +24,7 @@ from assets.grocery.tables import FEATURES
 from assets.grocery.training.models.recommender import Recommender
 from assets.grocery.training.reference import reference
 from assets.lifecycle import card
+from assets.lifecycle.champion import serving
 from assets.lifecycle.domain import Lifecycle
 from assets.lifecycle.manual import Person, promote, roll_back
 from assets.partitions import ONE_DAY
