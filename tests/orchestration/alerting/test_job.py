@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
-from tests.telling import Told
 
 from orchestration.alerting import repair
 from orchestration.alerting.checks import SHOWN_ON, open_incidents
@@ -22,13 +21,14 @@ from orchestration.sensors.run_failure import tell_on_failure
 from resources.records.alerts import Heartbeat
 from resources.records.feeds import Arrival
 from resources.records.lifecycle import Signal
+from tests.support.notifier import RecordingNotifier
 
 MINUTE = dt.timedelta(minutes=1)
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def told() -> RecordingNotifier:
+    return RecordingNotifier()
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +99,7 @@ def signal(level: str = Signal.ERROR) -> Signal:
     )  # fmt: skip
 
 
-def test_a_failed_run_has_a_look_taken_that_tells_of_it_once(instance, resources, told: Told) -> None:
+def test_a_failed_run_has_a_look_taken_that_tells_of_it_once(instance, resources, told: RecordingNotifier) -> None:
     request = fail(instance)
     assert isinstance(request, dg.RunRequest)
     assert request.run_key
@@ -118,7 +118,7 @@ def test_a_look_that_fails_asks_for_no_other(instance) -> None:
 
 
 def test_an_alert_that_slack_did_not_take_fails_no_run_and_is_told_by_a_later_one(
-    instance, resources, told: Told, monkeypatch
+    instance, resources, told: RecordingNotifier, monkeypatch
 ) -> None:
     told.is_down = True
     fail(instance)
@@ -133,7 +133,7 @@ def test_an_alert_that_slack_did_not_take_fails_no_run_and_is_told_by_a_later_on
 
 
 def test_the_schedule_asks_for_a_look_when_something_can_have_happened_and_each_half_hour(
-    instance, resources, operations, settings, told: Told
+    instance, resources, operations, settings, told: RecordingNotifier
 ) -> None:
     not_soon = (dt.datetime.now(ZoneInfo(settings.timezone)) - dt.timedelta(hours=2)).time()
     alerts = settings.alerts.model_copy(update={"night_is_due_by": not_soon})
@@ -175,7 +175,9 @@ def test_one_look_at_a_time(instance, settings, operations) -> None:
     assert why_not_due(instance, settings, operations, now=dt.datetime.now(dt.UTC)) == "A look is under way."
 
 
-def test_an_open_incident_is_shown_on_its_assets_until_it_is_over(instance, resources, operations, told: Told) -> None:
+def test_an_open_incident_is_shown_on_its_assets_until_it_is_over(
+    instance, resources, operations, told: RecordingNotifier
+) -> None:
     def failing() -> dict[str, str | None]:
         evaluations = latest_evaluations(instance, NO_OPEN_INCIDENT)
         assert set(evaluations) == set(NO_OPEN_INCIDENT)

@@ -13,7 +13,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from tests.telling import Told
 
 from assets.grocery.domain import GROCERY
 from assets.grocery.profiles.reference import REFERENCE, Reference
@@ -47,6 +46,7 @@ from resources.records.publication import Publication
 from resources.records.store import OperationsDatabase
 from resources.resources import build_resources
 from resources.tables.store import TableStore
+from tests.support.notifier import RecordingNotifier
 
 NIGHT, TOMORROW = dt.date(2024, 5, 6), dt.date(2024, 5, 7)
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -410,7 +410,7 @@ def test_a_lost_night_leaves_the_lists_published_and_marked(after_a_night: Shop)
     whole = (shop.feed / f"{lost}.csv").read_text(encoding="utf-8")
     shop.write(lost, lambda text: "")
     assert not shop.night(lost).success
-    told = Told()
+    told = RecordingNotifier()
     context = ProbeContext(
         instance=shop.instance,
         repository=shop.defs.get_repository_def(),
