@@ -61,7 +61,7 @@ class BareNight:
     settings: Settings
 
     @cached_property
-    def _resources(self) -> Resources:
+    def _resources(self) -> Resources[Settings]:
         return build_resources(self.settings)
 
     @property

@@ -1,10 +1,11 @@
-"""The one code location: every asset, check, job, schedule and sensor with its resources.
+"""The code location of groceries: every asset, check, job, schedule and sensor with its resources.
 
 :func:`build_defs` takes overrides, so that a test reuses this very wiring with one piece swapped.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Unpack
 
@@ -55,21 +56,14 @@ GATES = Gates.of(CHECKS)
 
 def build_defs(**overrides: Unpack[Overrides]) -> dg.Definitions:
     """The definitions over the adapters of the retailer in use, with single ones replaced by name."""
-    used = replace(build_resources(settings), **overrides)
-    return dg.Definitions(
-        assets=[
-            asset
-            for group, module in STAGES.items()
-            for asset in dg.load_assets_from_modules([module], group_name=group)
-        ]
-        + list(dg.load_assets_from_modules([assets.grocery.lifecycle])),
-        asset_checks=[*CHECKS, open_incidents],
+    stages = [dg.load_assets_from_modules([module], group_name=group) for group, module in STAGES.items()]
+    return environment.definitions(
+        assets=[*itertools.chain(*stages), *dg.load_assets_from_modules([assets.grocery.lifecycle])],
+        checks=[*CHECKS, open_incidents],
+        resources=replace(build_resources(settings), **overrides),
         jobs=[nightly, retraining, ingestion, backfill, alerting],
         schedules=[nightly_schedule, alert_schedule],
         sensors=[ingest_on_arrival, retrain_on_decision, tell_on_failure],
-        # A run, or a tick, has a query engine of its own: one of a whole process would keep every table that was ever read.
-        resources=used.by_name() | {"gates": GATES, "tables": dg.ResourceDefinition(lambda _: replace(used.tables))},
-        executor=environment.EXECUTOR,
     )
 
 

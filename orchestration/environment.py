@@ -1,18 +1,25 @@
-"""How runs are executed where this process is deployed, and whether schedules and sensors begin by themselves.
+"""A code location put together for the place where it is deployed: adapters, executor, and what begins by itself.
 
-What the adapters reach is put together in `resources.resources`; both come from :class:`DeploymentConfig`, and so from environment
-variables. A code location is imported once a process: they are read then.
+The environment's variables (:class:`resources.config.deployment.DeploymentConfig`) are read once, when a code location is
+imported. What a domain consists of does not belong here: `orchestration/definitions.py` is grocery's.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
+from assets.quality.gates import Gates
 from resources import home
 from resources.config.deployment import load_deployment
 from resources.errors import Refused
+from resources.resources import Resources
+from resources.tables.store import TableStore
 
 _deployment = load_deployment()
 
@@ -21,18 +28,47 @@ SCHEDULE_STATUS = dg.DefaultScheduleStatus[_deployment.default_status.upper()]
 SENSOR_STATUS = dg.DefaultSensorStatus[_deployment.default_status.upper()]
 
 
-def enter() -> None:
-    """Prepare the process of a code location before heavy libraries are imported.
+def enter(config: Path | None = None) -> None:
+    """Prepare the process of a code location, before heavy libraries are imported, for the domain whose file is `config`.
 
-    Raises :class:`Refused` when the Dagster instance that it was started with is of another retailer than the one in use.
+    Without `config` it is the retailer in use; raises :class:`Refused` when Dagster's instance is another retailer's.
     """
     for name, value in home.LIBRARIES.items():
         os.environ.setdefault(name, value)
-    # The processes that it starts stay with this retailer, also when another one is chosen meanwhile.
-    os.environ.setdefault("NIGHTCART_CONFIG", str(home.config_file()))
-    instance, own = os.environ.get("DAGSTER_HOME", ""), home.environment()["DAGSTER_HOME"]
-    if home.is_of_another(instance):
+    instance = os.environ.get("DAGSTER_HOME", "")
+    if config is None and home.is_of_another(instance):
         raise Refused(
             f"DAGSTER_HOME is {instance}, and the retailer in use is {home.config_file()}: its runs belong elsewhere.",
-            remedy=f"`python -m resources.home COMMAND …` sets the right one for a command; or `export DAGSTER_HOME={own}`.",
+            remedy="`python -m resources.home COMMAND …` sets the right one for a command; or "
+            f"`export DAGSTER_HOME={home.environment()['DAGSTER_HOME']}`.",
         )
+    # The processes that it starts stay with this domain, also when another retailer is chosen meanwhile.
+    os.environ["NIGHTCART_CONFIG"] = str(config or home.config_file())
+
+
+def definitions(
+    *,
+    assets: Iterable[Any],
+    checks: Sequence[dg.AssetChecksDefinition],
+    resources: Resources,
+    jobs: Sequence[dg.JobDefinition | dg.UnresolvedAssetJobDefinition],
+    schedules: Sequence[dg.ScheduleDefinition] = (),
+    sensors: Sequence[dg.SensorDefinition] = (),
+) -> dg.Definitions:
+    """The code location of one domain over its adapters."""
+    return dg.Definitions(
+        assets=list(assets),
+        asset_checks=checks,
+        jobs=jobs,
+        schedules=schedules,
+        sensors=sensors,
+        resources={name: _fixed(each) for name, each in (resources.by_name() | {"gates": Gates.of(checks)}).items()},
+        executor=EXECUTOR,
+    )
+
+
+def _fixed(adapter: Any) -> dg.ResourceDefinition:
+    """An adapter that no run configuration moves elsewhere: its schema is empty."""
+    # A run, or a tick, has a query engine of its own: one of a whole process would keep every table that was ever read.
+    is_fresh = isinstance(adapter, TableStore)
+    return dg.ResourceDefinition(lambda _: replace(adapter) if is_fresh else adapter, config_schema={})

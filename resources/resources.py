@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Generic, TypedDict, TypeVar
 
 from resources import home
-from resources.config.deployment import DeploymentConfig, load_deployment
-from resources.config.retailer import Settings
+from resources.config.deployment import load_deployment
+from resources.config.lifecycle import LifecycleSettings
 from resources.feeds.reader import FeedReader
 from resources.models.registry import ModelRegistry
 from resources.notifier import Notifier
@@ -17,12 +17,14 @@ from resources.policy.client import Policy
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 
+S = TypeVar("S", bound=LifecycleSettings)
+
 
 @dataclass(frozen=True, kw_only=True)
-class Resources:
+class Resources(Generic[S]):
     """The adapters of one domain. The fields' names are those under which assets, checks, schedules and sensors ask for them."""
 
-    settings: Settings
+    settings: S
     feeds: FeedReader
     tables: TableStore
     registry: ModelRegistry
@@ -38,7 +40,7 @@ class Resources:
 class Overrides(TypedDict, total=False):
     """Single adapters in place of those that the settings and the deployment say: a test's, above all."""
 
-    settings: Settings
+    settings: LifecycleSettings
     feeds: FeedReader
     tables: TableStore
     registry: ModelRegistry
@@ -47,18 +49,15 @@ class Overrides(TypedDict, total=False):
     operations: OperationsDatabase
 
 
-def build_resources(
-    settings: Settings, *, deployment: DeploymentConfig | None = None, state: Path | None = None
-) -> Resources:
-    """The adapters for `settings`: by default as the environment says, for the state folder of the retailer in use."""
-    folder = state or home.state()
-    places = (deployment or load_deployment()).of(name=settings.name, state=folder)
+def build_resources(settings: S) -> Resources[S]:
+    """The adapters for `settings`, as the environment of this process says."""
+    places = load_deployment().of(name=settings.name, state=home.state())
     return Resources(
         settings=settings,
         feeds=FeedReader(raw=Path(places.raw)),
         tables=TableStore(root=places.tables),
         registry=ModelRegistry(
-            name=f"{settings.name}_recommender",
+            name=settings.registered_model,
             tracking_uri=places.mlflow_tracking_uri,
             artifacts=places.mlflow_artifacts,
         ),

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from resources.config.loader import load_settings
+from resources.config.retailer import Settings
 from resources.resources import Resources, build_resources
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @cache
-def adapters() -> Resources:
+def adapters() -> Resources[Settings]:
     """The resources of the definitions."""
     return build_resources(load_settings())
 

@@ -204,6 +204,11 @@ class LifecycleSettings(BaseSettings):
         """The environment over the file that `resources.config.loader` hands in."""
         return (env_settings, init_settings)
 
+    @property
+    def registered_model(self) -> str:
+        """The name of its model in the registry."""
+        return f"{self.name}_model"
+
     def is_closed(self, day: dt.date) -> bool:
         """Whether `day` is declared closed: no feed is expected."""
         return day in self.closed_days or f"{day:%m-%d}" in self.closed_days

@@ -233,6 +233,11 @@ class Settings(LifecycleSettings):
             raise ValueError("a snapshot is one file, not one a day: leave {date} out of its path")
         return value
 
+    @property
+    def registered_model(self) -> str:
+        """The name of its model in the registry."""
+        return f"{self.name}_recommender"
+
     def switched_off(self) -> list[str]:
         """What this retailer's data cannot support, one line each."""
         columns = self.transactions.columns
