@@ -16,7 +16,6 @@ class Expectation:
 
     type: str
     kwargs: Mapping[str, Any] = field(default_factory=dict)
-    is_blocking: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,8 +56,8 @@ def erase(
         )
     records = operations.records(Erasure)
     key = load_key(records, scope.key)
-    stone = subject_hash(subject, key)
-    own = [record for record in records if record.household == stone]
+    hashed = subject_hash(subject, key)
+    own = [record for record in records if record.household == hashed]
     with contextlib.ExitStack() as locks:
         for _, store in scope.stores():
             locks.enter_context(store.alone())
@@ -66,7 +66,7 @@ def erase(
         if not own:
             refuse_nobody(subject, report, data.subject)
             _refuse_reason(subject, reason, data.subject)
-            asked = Erasure(household=stone, key=key_id(key), step=Erasure.ASKED, by=by, reason=reason.strip(), at=now)
+            asked = Erasure(household=hashed, key=key_id(key), step=Erasure.ASKED, by=by, reason=reason.strip(), at=now)
             operations.record(asked)
             own = [asked]
         stores = {prefix + name: (store, name) for prefix, store in scope.stores() for name in history.names(store)}
@@ -74,11 +74,11 @@ def erase(
             store, name = stores[hits.table]
             say(f"Removing it from {hits.table}")
             if hits.rows:
-                remove.remove_rows(store, name, hits, subject, stone, data)
+                remove.remove_rows(store, name, hits, subject, hashed, data)
             if store is scope.tables:
-                remove.rekey_verdicts(name, stone, scope, now=now)
+                remove.rekey_verdicts(name, hashed, scope, now=now)
             history.purge_history(store, name)
-        remove.rekey_records(stone, scope, now=now)
+        remove.rekey_records(hashed, scope, now=now)
         say("Emptying its lines in the raw store")
         remove.redact_copies(subject, scope, now=now)
         say("Looking through everything again")
@@ -86,7 +86,7 @@ def erase(
         removed = {
             table: sum(note["rows"] for _, note in notes)
             for table, (store, name) in stores.items()
-            if (notes := remove.notes_of(store, name, stone))
+            if (notes := remove.notes_of(store, name, hashed))
         }
     again = "type the same command again when it is over"
     if left.total:

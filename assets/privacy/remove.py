@@ -33,38 +33,38 @@ NOTE = "erasure"  # under which the commit that removed the rows says of whom, h
 LEFT_SECONDS = 24 * 3600  # nothing that is at work leaves a file alone for so long
 
 
-def remove_rows(store: TableStore, name: str, hits: TableHits, subject: str, stone: str, data: PersonalData) -> None:
-    """Write the days of a table that have rows of the subject (whose hash is `stone`) without them, in one commit."""
+def remove_rows(store: TableStore, name: str, hits: TableHits, subject: str, hashed: str, data: PersonalData) -> None:
+    """Write the days of a table that have rows of the subject (whose hash is `hashed`) without them, in one commit."""
     before = store.fingerprints(name)
     note = {
-        "household": stone,
+        "household": hashed,
         "rows": hits.rows,
         "instead_of": {day.isoformat() if day else "": before[day] for day in hits.days},
     }
     store.rewrite(name, _without(store, name, hits, subject, data), days=hits.days, note={NOTE: note})
 
 
-def notes_of(store: TableStore, name: str, stone: str) -> list[tuple[int, Mapping[str, Any]]]:
+def notes_of(store: TableStore, name: str, hashed: str) -> list[tuple[int, Mapping[str, Any]]]:
     """What the commits that removed the subject say, with their versions."""
     notes = ((version, note.get(NOTE) or {}) for version, note in store.notes(name))
-    return [(version, note) for version, note in notes if note.get("household") == stone]
+    return [(version, note) for version, note in notes if note.get("household") == hashed]
 
 
-def rekey_records(stone: str, scope: ErasureScope, *, now: dt.datetime) -> None:
+def rekey_records(hashed: str, scope: ErasureScope, *, now: dt.datetime) -> None:
     """Let what is on record of the rewritten days hold of the rows that are left."""
     # Of every table: a command that was killed may have come no further than the commit.
     for name in history.names(scope.tables):
-        rekey_verdicts(name, stone, scope, now=now)
-    rekey_deliveries(stone, scope, now=now)
+        rekey_verdicts(name, hashed, scope, now=now)
+    rekey_deliveries(hashed, scope, now=now)
     for name, follow in scope.data.rewritten.items():
-        if scope.tables.exists(name) and _rewritten_days(name, stone, scope.tables):
+        if scope.tables.exists(name) and _rewritten_days(name, hashed, scope.tables):
             follow(scope.tables, scope.operations, now)
 
 
-def rekey_verdicts(name: str, stone: str, scope: ErasureScope, *, now: dt.datetime) -> None:
+def rekey_verdicts(name: str, hashed: str, scope: ErasureScope, *, now: dt.datetime) -> None:
     """The rows that are left are those that were judged: verdicts and overrides hold of their new version."""
     gates, operations, tables = scope.data.gates.get(name), scope.operations, scope.tables
-    if not gates or not (before := _rewritten_days(name, stone, tables)):
+    if not gates or not (before := _rewritten_days(name, hashed, tables)):
         return
     if gates[0].has_days:
         after = of_days(tables, name, days := [day for day in before if day])
@@ -85,11 +85,11 @@ def rekey_verdicts(name: str, stone: str, scope: ErasureScope, *, now: dt.dateti
     operations.record(*rekeyed)
 
 
-def rekey_deliveries(stone: str, scope: ErasureScope, *, now: dt.datetime) -> None:
+def rekey_deliveries(hashed: str, scope: ErasureScope, *, now: dt.datetime) -> None:
     """What was made from the days knows what is left of them: none of it is stale."""
     delivered, tables, operations = scope.data.deliveries, scope.tables, scope.operations
     table, day_column = delivered.table, delivered.day
-    days = [day for day in _rewritten_days(table, stone, tables) if day] if tables.exists(table) else []
+    days = [day for day in _rewritten_days(table, hashed, tables) if day] if tables.exists(table) else []
     if not days:
         return
     lines = tables.read(table, since=min(days), until=max(days))
@@ -137,11 +137,11 @@ def _without(store: TableStore, name: str, hits: TableHits, subject: str, data: 
     return whole.filter(pa.array([place not in theirs for place in range(whole.num_rows)], pa.bool_()))
 
 
-def _rewritten_days(name: str, stone: str, store: TableStore) -> dict[Partition, str]:
+def _rewritten_days(name: str, hashed: str, store: TableStore) -> dict[Partition, str]:
     """The fingerprints before of the days that the subject was removed from, where nobody wrote them since."""
     days: dict[Partition, str] = {}
     now = store.fingerprints(name)
-    for version, note in notes_of(store, name, stone):
+    for version, note in notes_of(store, name, hashed):
         left = store.fingerprints(name, version=version)
         for text, before in note["instead_of"].items():
             day = dt.date.fromisoformat(text) if text else None

@@ -46,12 +46,12 @@ def data_files(tables: TableStore, table: str) -> list[DataFile]:
     """Every file that is there, of the newest version, of an older one, or of a write that was never committed."""
     filesystem, root = _at(tables.uri(table))
     live = {unquote(path): day for path, day in tables.live(table).items()}
-    found = []
+    files = []
     for path in sorted(filesystem.find(root)):
         below = path.removeprefix(root).lstrip("/")
         if not below.startswith(LOG):
-            found.append(DataFile(path=path, is_live=unquote(below) in live, day=live.get(unquote(below))))
-    return found
+            files.append(DataFile(path=path, is_live=unquote(below) in live, day=live.get(unquote(below))))
+    return files
 
 
 def columns_of(tables: TableStore, file: DataFile, wanted: Sequence[str]) -> pa.Table | None:

@@ -120,12 +120,12 @@ class TableStore:
         # Added to no row at all: a column that is younger than all of the files is null in them.
         younger = ", ".join(f"NULL AS {engine.quoted_name(name)}" for name in dict.fromkeys([*columns, *among]))
         with duckdb.connect() as connection:
-            found = connection.execute(  # without parameters: DuckDB imports pandas to convert them
+            values = connection.execute(  # without parameters: DuckDB imports pandas to convert them
                 f"SELECT {', '.join(map(engine.quoted_name, columns))} FROM (SELECT {younger} WHERE false UNION ALL BY "
                 f"NAME FROM read_parquet([{files}], union_by_name = true, {hive})) WHERE "
                 + " AND ".join(["true", *(_is_among(name, values) for name, values in among.items())])
             ).fetchall()
-        return [dict(zip(columns, row, strict=True)) for row in found]
+        return [dict(zip(columns, row, strict=True)) for row in values]
 
     def newest(self, table: str) -> Commit:
         """The table's newest commit."""

@@ -277,9 +277,9 @@ def offers(
 
 
 def _take_in_offers(feed: OffersConfig | None, feeds: FeedReader, tables: TableStore) -> dict[str, Any]:
-    """Replace the table; what is told of it is kept with it, for the nights that leave it alone."""
+    """Replace the table; what is said of it is kept with it, for the nights that leave it alone."""
     if feed is None:
-        rows, files, told = planned.no_offers(tables.engine), [], {}
+        rows, files, counts = planned.no_offers(tables.engine), [], {}
     else:
         delivered, files = feeds.read(feed, engine=tables.engine, columns=planned.source_columns(feed))
         tally = planned.tally(delivered, feed)
@@ -289,11 +289,11 @@ def _take_in_offers(feed: OffersConfig | None, feeds: FeedReader, tables: TableS
                 remedy="correct the feed, or [offers] in the configuration.",
             )
         rows = planned.offers(delivered, feed).order_by("product_id", "starts_on", "ends_on")
-        told = {
+        counts = {
             "lines": tally.lines,
             "lines_left_out": dict(tally.broken),
             "lines_that_do_not_count": tally.excluded_by_config,
         }
-    note = {"inputs": planned.inputs_of(feed, [file.digest for file in files]), **told}
+    note = {"inputs": planned.inputs_of(feed, [file.digest for file in files]), **counts}
     tables.replace(OFFERS, rows, note=note)
     return note

@@ -94,32 +94,18 @@ def _changes(
     )
 
 
-PRODUCT_GATE = Gate(
-    subject=PRODUCTS,
-    check="product_is_known_once",
-    description="A product stands once in the catalogue, with a name.",
-    has_days=False,
-)
-RECOMMENDABLE_GATE = Gate(
-    subject=PRODUCTS,
-    check="something_is_recommendable",
-    description="There is something to recommend.",
-    has_days=False,
-)
-HOUSEHOLD_GATE = Gate(
-    subject=HOUSEHOLDS,
-    check="household_is_known_once",
-    description="A household stands once in the household file.",
-    has_days=False,
-)
-OFFER_GATE = Gate(
-    subject=OFFERS, check="offer_is_known_once", description="A product has one offer for a period.", has_days=False
-)
-REACH_GATE = Gate(
-    subject=OFFERS,
-    check="offer_has_days_and_reach",
-    description="An offer ends on or after its first day, was known by then, and holds for some stores, at most all.",
-    has_days=False,
+def _of(table: str, check: str, description: str) -> Gate:
+    return Gate(subject=table, check=check, description=description, has_days=False)
+
+
+PRODUCT_GATE = _of(PRODUCTS, "product_is_known_once", "A product stands once in the catalogue, with a name.")
+RECOMMENDABLE_GATE = _of(PRODUCTS, "something_is_recommendable", "There is something to recommend.")
+HOUSEHOLD_GATE = _of(HOUSEHOLDS, "household_is_known_once", "A household stands once in the household file.")
+OFFER_GATE = _of(OFFERS, "offer_is_known_once", "A product has one offer for a period.")
+REACH_GATE = _of(
+    OFFERS,
+    "offer_has_days_and_reach",
+    "An offer ends on or after its first day, was known by then, and holds for some stores, at most all.",
 )
 
 

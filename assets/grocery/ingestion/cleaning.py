@@ -192,14 +192,14 @@ def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: TransactionsCon
         bad = bad.mutate(strange=ibis.null("string"))
     bad = bad.select("business_date", "rule", "defect", "strange", "source_file", "source_row")
     as_delivered = delivered.select("source_file", "source_row", line=line_as_json(delivered, own), **texts)
-    found = bad.join(as_delivered, ["source_file", "source_row"])
+    joined = bad.join(as_delivered, ["source_file", "source_row"])
     reason = ibis.cases(
-        (found.rule == "line_fits_the_header", found.defect),
-        (found.rule == "value_is_allowed", found.strange),
-        *((found.rule == rule, found[rule]) for rule in texts),
-        else_=found.rule.replace("_is_given", " is empty"),
+        (joined.rule == "line_fits_the_header", joined.defect),
+        (joined.rule == "value_is_allowed", joined.strange),
+        *((joined.rule == rule, joined[rule]) for rule in texts),
+        else_=joined.rule.replace("_is_given", " is empty"),
     )
-    return found.mutate(reason=reason).select(*QUARANTINE_COLUMNS)
+    return joined.mutate(reason=reason).select(*QUARANTINE_COLUMNS)
 
 
 def _judge_groups(judged: ibis.Table, rule: rules.GroupRule) -> ibis.Table:

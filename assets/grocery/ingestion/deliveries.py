@@ -74,11 +74,11 @@ def refuse_other_types(files: Sequence[FeedFile], feed: TransactionsConfig, good
     Where it says nothing, columns that tell who, what or when must have the type of the last good day: as another one
     they would be read as other identifiers, or other times.
     """
-    told, before = feed.contract.columns, good.columns if good else {}
+    declared, before = feed.contract.columns, good.columns if good else {}
     columns = feed.columns
     telling = [columns.household_id, columns.product_id, *columns.occurred_at]
     telling += [name for name in (columns.basket_id, columns.store_id) if name]
-    expected = {name: before[name] for name in telling if name in before} | told
+    expected = {name: before[name] for name in telling if name in before} | declared
     for file in files:
         wrong = [
             name for name, kind in expected.items()
@@ -86,7 +86,7 @@ def refuse_other_types(files: Sequence[FeedFile], feed: TransactionsConfig, good
         ]  # fmt: skip
         if wrong:
             name = wrong[0]
-            by = "the contract" if name in told else f"{good.business_date}, the last good day" if good else ""
+            by = "the contract" if name in declared else f"{good.business_date}, the last good day" if good else ""
             changed = [f"{name} is {file.columns[name]} and was {expected[name]}" for name in wrong]
             raise FeedRefused(
                 f"{file.name} has columns of other types than {by}: {listed(changed)}, in all its rows.",
@@ -121,11 +121,11 @@ def set_aside(quarantine: ibis.Table) -> dict[dt.date | None, SetAside]:
     first = ibis.window(group_by=["business_date", "rule"], order_by=["source_file", "source_row"])
     every = ibis.window(group_by=["business_date", "rule"])
     examples = quarantine.mutate(place=ibis.row_number().over(first), rows=quarantine.count().over(every))
-    found: dict[dt.date | None, list[dict[str, Any]]] = {}
+    by_day: dict[dt.date | None, list[dict[str, Any]]] = {}
     for row in examples.filter(examples.place == 0).drop("line").to_pyarrow().to_pylist():
-        found.setdefault(row["business_date"], []).append(row)
+        by_day.setdefault(row["business_date"], []).append(row)
     result = {}
-    for day, rows in found.items():
+    for day, rows in by_day.items():
         rows.sort(key=lambda row: (-row["rows"], row["rule"]))
         example = {name: rows[0][name] for name in ("reason", "source_file", "source_row")}
         result[day] = SetAside(by_rule={row["rule"]: row["rows"] for row in rows}, **example)

@@ -71,11 +71,11 @@ def offers(lines: ibis.Table, feed: OffersConfig) -> ibis.Table:
     planned = places.group_by("product", *period).agg(
         stores=places.store.count(), is_everywhere=places.store.isnull().any()
     )
-    found = planned.join(stores, period)
-    dated = found.select(
-        **_days(found, feed),
-        product_id=found.product.cast("string"),
-        reach=found.is_everywhere.ifelse(1.0, found.stores / found.of).cast("float32"),
+    joined = planned.join(stores, period)
+    dated = joined.select(
+        **_days(joined, feed),
+        product_id=joined.product.cast("string"),
+        reach=joined.is_everywhere.ifelse(1.0, joined.stores / joined.of).cast("float32"),
     )
     known = dated.mutate(known_from=_later(dated.starts_on, ibis.literal(-feed.announced_days_before)))
     return known.select(*TYPES)
@@ -158,13 +158,13 @@ def _period(lines: ibis.Table, feed: OffersConfig) -> tuple[ir.Value, ir.Value]:
     return _date(lines[columns.starts_on], feed), _date(lines[columns.ends_on], feed)
 
 
-def _days(found: ibis.Table, feed: OffersConfig) -> dict[str, ir.DateValue]:
+def _days(planned: ibis.Table, feed: OffersConfig) -> dict[str, ir.DateValue]:
     """`starts_on` and `ends_on` of each period."""
     import ibis
 
     if not feed.columns.week:
-        return {"starts_on": found.first, "ends_on": found.last}
-    starts_on = _later(ibis.literal(feed.first_week_starts), 7 * (found.first.cast("int32") - 1))
+        return {"starts_on": planned.first, "ends_on": planned.last}
+    starts_on = _later(ibis.literal(feed.first_week_starts), 7 * (planned.first.cast("int32") - 1))
     return {"starts_on": starts_on, "ends_on": _later(starts_on, ibis.literal(6))}
 
 
