@@ -11,15 +11,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import dagster as dg
+from typing import TYPE_CHECKING, Any
 
 from resources.errors import GateClosed
 from resources.records.quality import Override, Verdict
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 from resources.text import listed
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 # Without rows there are no files: the version of a closed day's partition, or of a feed that a retailer does not have.
 NO_ROWS = "no rows"
@@ -53,6 +54,8 @@ class Gate:
     @property
     def spec(self) -> dg.AssetCheckSpec:
         """The gate as Dagster knows it; :meth:`Gates.of` finds the gate in its metadata."""
+        import dagster as dg  # here, so that whoever only asks whether a gate is open does not import it
+
         return dg.AssetCheckSpec(
             self.check, asset=self.asset_key, blocking=True, description=self.description, metadata={GATE: self}
         )

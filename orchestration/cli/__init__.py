@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from orchestration.cli import audit, benchmark, erasure, gates, look, policy, retailer, runs, stewardship
+from orchestration.cli import audit, benchmark, decide, erasure, look, policy, retailer, runs
 from orchestration.cli.drawing import runnable
 from orchestration.cli.drop import drop
 from resources import home
@@ -34,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group, commands in {
-    "Run": (runs.demo, runs.nightly, runs.retrain, runs.backfill, runs.replay, drop, runs.rebuild, gates.check),
+    "Run": (runs.demo, runs.nightly, runs.retrain, runs.backfill, runs.replay, drop, runs.rebuild, runs.check),
     "Look": (
         look.recommend,
         look.explain,
@@ -46,10 +46,10 @@ for group, commands in {
         look.watch,
     ),
     "Decide": (
-        gates.override,
-        stewardship.promote,
-        stewardship.rollback,
-        stewardship.reconcile,
+        decide.override,
+        decide.promote,
+        decide.rollback,
+        decide.reconcile,
         erasure.forget,
     ),
     "Set up": (retailer.init, retailer.use),
@@ -97,6 +97,8 @@ def main() -> None:
         )
         _reraise_if_debugging(error)
         sys.exit(1)
+    finally:
+        gc.freeze()  # nor is it worth looking through once more at the end
 
 
 def _say(message: str, remedy: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestration.cli.drawing import console
 from resources import home
 from resources.errors import Refused
 
@@ -52,7 +53,6 @@ def quality(
     """
     from assets.grocery.evaluation import protocol
     from assets.grocery.evaluation.contest import enter_model, enter_rival, truths_of
-    from orchestration.cli.launch import console
     from resources.config.loader import load_settings
     from resources.tables.store import TableStore
 
@@ -93,19 +93,19 @@ def _rivals(wanted: str) -> list[str]:
 def _last_day_taken_in(wanted: dt.date | None) -> dt.date:
     """The last day that can be judged, with all days up to it taken in; the demo's are taken in here."""
     from assets.grocery.partitions import business_days, settings
-    from orchestration.cli.launch import instance
+    from orchestration.cli.launch import running
     from orchestration.cli.runs import take_in
 
     last = wanted or settings.last_business_day
-    with instance() as found:
+    with running() as instance:
         if last is None:
             import dagster as dg
 
-            made = found.get_materialized_partitions(dg.AssetKey("transactions"))
+            made = instance.get_materialized_partitions(dg.AssetKey("transactions"))
             last = dt.date.fromisoformat(max(made, default=settings.first_business_day.isoformat()))
         if not business_days.has_partition_key(last.isoformat()):
             raise Refused(f"{last} is no business day that is over.", remedy="choose an earlier one with --to.")
-        take_in(found, settings.first_business_day, last)
+        take_in(instance, settings.first_business_day, last)
     return last
 
 
@@ -185,7 +185,6 @@ def _write(folder: Path, entries: Sequence[Entry], truth: pd.DataFrame, found: S
 def _show(entries: Sequence[Entry], truth: pd.DataFrame, found: Sequence[Comparison], folder: Path) -> None:
     from assets.grocery.evaluation.protocol import TRUTHS
     from assets.grocery.training.metrics import METRICS
-    from orchestration.cli.launch import console
     from resources.config.loader import load_settings
 
     k, dates = load_settings().model.ranked_places, truth["as_of_date"].nunique()

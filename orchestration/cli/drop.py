@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestration.cli import context, runs
+from orchestration.cli.drawing import say
 from resources.errors import Refused
 
 if TYPE_CHECKING:
@@ -36,9 +38,6 @@ def drop(
     """
     from assets.grocery.partitions import settings
     from assets.grocery.tables import TRANSACTIONS
-    from orchestration.cli import runs
-    from orchestration.cli.adapters import adapters
-    from orchestration.cli.launch import console
     from resources import home
     from resources.feeds.landing import look
 
@@ -48,7 +47,7 @@ def drop(
             remedy="`nightcart use config/complete_journey.toml`.",
         )
     landed = {file.day for file in look(settings.landing)}
-    taken_in = set(filter(None, adapters().tables.rows_by_day(TRANSACTIONS)))
+    taken_in = set(filter(None, context.resources().tables.rows_by_day(TRANSACTIONS)))
     if not from_ and not taken_in | landed:
         raise Refused("There is nothing to go on from.", remedy="`nightcart demo` takes in the history first.")
     first = from_.date() if from_ else max(taken_in | landed) + ONE_DAY
@@ -56,12 +55,12 @@ def drop(
     wanted = [first + n * ONE_DAY for n in range(days)]
     for number, day in enumerate(day for day in wanted if day <= (settings.last_business_day or day)):
         if settings.is_closed(day):
-            console.print(f"  [dim]{day:%A} {day}: the stores are closed[/]")
+            say(f"  [dim]{day:%A} {day}: the stores are closed[/]")
             continue
         if number and every:
             time.sleep(every)
         file, rows = write(day, settings)
-        console.print(f"  [green]✓[/] {day:%A} {day}: {rows:,} lines, {os.path.relpath(file, home.PROJECT)}")
+        say(f"  [green]✓[/] {day:%A} {day}: {rows:,} lines, {os.path.relpath(file, home.PROJECT)}")
 
 
 def write(day: dt.date, settings: Settings) -> tuple[Path, int]:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestration.cli import context
+from orchestration.cli.drawing import console
+
 if TYPE_CHECKING:
     import dagster as dg
 
@@ -33,7 +36,7 @@ def forget(
     """
     from assets.privacy.find import find
     from assets.privacy.proof import erase, refuse_nobody
-    from orchestration.cli.launch import console, instance
+    from orchestration.cli.launch import running
 
     household, scope = household.strip(), _scope()
     if dry_run:
@@ -43,14 +46,14 @@ def forget(
         console.print("Nothing was changed.")
         _not_ours(report, scope)
         return
-    with instance() as found:
+    with running() as instance:
         done = erase(
             household,
             by=getpass.getuser(),
             reason=reason,
             now=dt.datetime.now(dt.UTC),
             scope=scope,
-            under_way=lambda: _under_way(found),
+            under_way=lambda: run_under_way(instance),
             say=lambda line: console.print(f"  [dim]{line}[/]"),
         )
     _show(done.report, done.removed, "removed")
@@ -59,8 +62,6 @@ def forget(
 
 
 def _conclude(done: Erased) -> None:
-    from orchestration.cli.launch import console
-
     files = sum(hits.files for hits in done.report.tables)
     before = f" It was forgotten on {done.before.at:%Y-%m-%d} already." if done.before else ""
     console.print(
@@ -79,8 +80,6 @@ def _not_ours(report: ErasureReport, scope: ErasureScope) -> None:
     """What nobody but the retailer can delete."""
     from rich.markup import escape
 
-    from orchestration.cli.launch import console
-
     console.print("Not ours to delete:")
     for path, lines in list(report.not_ours.items())[:SHOWN]:
         console.print(f"  {escape(path)}: {lines:,} lines of it", soft_wrap=True)
@@ -95,8 +94,6 @@ def _show(report: ErasureReport, rows: Mapping[str, int], what: str) -> None:
     from rich import box
     from rich.table import Table
 
-    from orchestration.cli.launch import console
-
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("table", what, "files", "found now", "in its log"):
         table.add_column(column, justify="left" if column == "table" else "right", no_wrap=True)
@@ -107,17 +104,17 @@ def _show(report: ErasureReport, rows: Mapping[str, int], what: str) -> None:
     console.print(table)
 
 
-def _under_way(found: dg.DagsterInstance) -> str | None:
+def run_under_way(instance: dg.DagsterInstance) -> str | None:
+    """A run that may write what is to be removed, by its id."""
     from orchestration.runs.nights import runs_under_way
 
-    runs = runs_under_way(found)
+    runs = runs_under_way(instance)
     return runs[0].run_id if runs else None
 
 
 def _scope() -> ErasureScope:
     from assets.grocery.personal_data import personal_data
     from assets.privacy.personal_data import ErasureScope
-    from orchestration.cli.adapters import adapters
     from orchestration.definitions import GATES
     from resources import home
     from resources.tables.store import TableStore
@@ -125,10 +122,10 @@ def _scope() -> ErasureScope:
     state = home.state()
     kept = state / "benchmark" / "tables"  # label weeks that `nightcart benchmark quality` has made
     return ErasureScope(
-        data=personal_data(adapters().settings, GATES),
-        tables=adapters().tables,
-        operations=adapters().operations,
-        raw=adapters().feeds.raw,
+        data=personal_data(context.resources().settings, GATES),
+        tables=context.resources().tables,
+        operations=context.resources().operations,
+        raw=context.resources().feeds.raw,
         state=state,
         key=home.erasure_key(),
         others={"benchmark": TableStore(root=str(kept))} if kept.exists() else {},

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration import definitions
-from orchestration.cli.adapters import adapters
+from orchestration.cli import context
+from orchestration.cli.drawing import console
 from orchestration.jobs import night_selection
 from orchestration.runs import attempts as retraining_attempts
 from orchestration.runs.locks import hold
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from dagster import AssetKey
 
     from assets.quality.gates import Gates
-
-console = Console(highlight=False)
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -66,21 +64,21 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def instance() -> Iterator[dg.DagsterInstance]:
+def running() -> Iterator[dg.DagsterInstance]:
     """The real instance, held by this process alone among the `nightcart` commands that run something."""
-    with hold(home.state()), dg.DagsterInstance.get() as found:
-        fail_orphaned_runs(found)
-        yield found
+    with hold(home.state()), dg.DagsterInstance.get() as instance:
+        fail_orphaned_runs(instance)
+        yield instance
 
 
-def has_sensors(found: dg.DagsterInstance) -> bool:
+def has_sensors(instance: dg.DagsterInstance) -> bool:
     """Whether a daemon is there that evaluates sensors."""
-    status = found.get_daemon_statuses().get("SENSOR")
+    status = instance.get_daemon_statuses().get("SENSOR")
     return bool(status and status.healthy)
 
 
 def run_night(
-    found: dg.DagsterInstance, day: dt.date, *, attempts: Sequence[dg.DagsterRun], has_champion: bool
+    instance: dg.DagsterInstance, day: dt.date, *, attempts: Sequence[dg.DagsterRun], has_champion: bool
 ) -> Outcome:
     """Run the nightly of `day`: what a night makes, or what the failed `attempts` (newest first) left undone of it."""
     graph = nightly_job().asset_layer.asset_graph
@@ -89,7 +87,7 @@ def run_night(
         children={key: graph.get(key).child_keys for key in wanted},
         made_together=[graph.get(key).execution_set_asset_keys for key in wanted],
         checks={key: gates_of(key) for key in wanted},
-        done=_done(found, attempts, day),
+        done=open_gates(instance, attempts, day),
     )
     tags = {PARTITION_TAG: day.isoformat()}
     if attempts and len(todo) < len(wanted):
@@ -98,18 +96,20 @@ def run_night(
         console.print(
             f"  goes on after run {attempts[0].run_id[:8]}: {', '.join(sorted(k.to_user_string() for k in todo))}"
         )
-    return execute(found, nightly_job, assets=todo, tags=tags, title=f"night of {day}")
+    return execute(instance, nightly_job, assets=todo, tags=tags, title=f"night of {day}")
 
 
-def run_retraining(found: dg.DagsterInstance, attempt: Attempt, day: dt.date) -> Outcome:
+def run_retraining(instance: dg.DagsterInstance, attempt: Attempt, day: dt.date) -> Outcome:
     """Run the retraining that `attempt` has asked for."""
     tags = {PARTITION_TAG: day.isoformat(), **retraining_attempts.tags(attempt)}
-    return execute(found, retraining_job, assets=retraining_attempts.TRAINING, tags=tags, title=f"retraining of {day}")
+    return execute(
+        instance, retraining_job, assets=retraining_attempts.TRAINING, tags=tags, title=f"retraining of {day}"
+    )
 
 
-def run_range(found: dg.DagsterInstance, assets: Set[AssetKey], first: dt.date, last: dt.date) -> Outcome:
+def run_range(instance: dg.DagsterInstance, assets: Set[AssetKey], first: dt.date, last: dt.date) -> Outcome:
     """Materialise assets for a range of days in one run."""
-    return execute(found, backfill_job, assets=assets, tags=_tags_of(first, last), title=f"{first} … {last}")
+    return execute(instance, backfill_job, assets=assets, tags=_tags_of(first, last), title=f"{first} … {last}")
 
 
 def undone(
@@ -141,7 +141,9 @@ def _gates_of(asset: AssetKey) -> Gates:
     return definitions.GATES.of_asset(asset.to_user_string())
 
 
-def _done(found: dg.DagsterInstance, attempts: Sequence[dg.DagsterRun], day: dt.date) -> dict[AssetKey, set[str]]:
+def open_gates(
+    instance: dg.DagsterInstance, attempts: Sequence[dg.DagsterRun], day: dt.date
+) -> dict[AssetKey, set[str]]:
     """What the attempts made, each with those of its gates that are open for `day` now.
 
     They may be so by a later look (`nightcart check`) or because a person has overridden them.
@@ -149,23 +151,26 @@ def _done(found: dg.DagsterInstance, attempts: Sequence[dg.DagsterRun], day: dt.
     made = {
         entry.dagster_event.asset_key
         for run in attempts
-        for entry in found.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
         if entry.dagster_event and entry.dagster_event.asset_key
     }
     if not made:
         return {}
-    operations, now = adapters().operations, dt.datetime.now(dt.UTC)
+    operations, now = context.resources().operations, dt.datetime.now(dt.UTC)
     done = {}
     for asset in made:
         gates = _gates_of(asset)
-        needs = {subject: of_subject[0].present([day], **adapters().by_name()) for subject, of_subject in gates.items()}
+        needs = {
+            subject: of_subject[0].present([day], **context.resources().by_name())
+            for subject, of_subject in gates.items()
+        }
         shut = {each.gate.check for each in gates.closed(operations, needs, now=now)}
         done[asset] = set(gates_of(asset)) - shut
     return done
 
 
 def run_checks(
-    found: dg.DagsterInstance, asset: AssetKey, days: tuple[dt.date, dt.date] | None, *, title: str
+    instance: dg.DagsterInstance, asset: AssetKey, days: tuple[dt.date, dt.date] | None, *, title: str
 ) -> Outcome:
     """Run an asset's checks, and those that are made in one step with them, on what is stored for the days."""
     graph = backfill_job().asset_layer.asset_graph
@@ -175,7 +180,7 @@ def run_checks(
         for each in graph.get_execution_set_asset_and_check_keys(key)
         if isinstance(each, dg.AssetCheckKey)
     }
-    return execute(found, backfill_job, checks=checks, tags=_tags_of(*days) if days else {}, title=title)
+    return execute(instance, backfill_job, checks=checks, tags=_tags_of(*days) if days else {}, title=title)
 
 
 def _tags_of(first: dt.date, last: dt.date) -> dict[str, str]:
@@ -185,7 +190,7 @@ def _tags_of(first: dt.date, last: dt.date) -> dict[str, str]:
 
 
 def execute(
-    found: dg.DagsterInstance,
+    instance: dg.DagsterInstance,
     job: Callable[[], dg.JobDefinition],
     *,
     assets: Set[AssetKey] = frozenset(),
@@ -197,10 +202,10 @@ def execute(
     launch, began = uuid.uuid4().hex, time.monotonic()
     # Without its checks, a selection of assets would take along those that are in no job.
     checks = checks or job().asset_layer.asset_graph.get_check_keys_for_assets(assets)
-    with _shown(found, launch, title):
+    with _shown(instance, launch, title):
         result = dg.execute_job(
             dg.reconstructable(job).get_subset(asset_selection=set(assets), asset_check_selection=set(checks)),
-            instance=found,
+            instance=instance,
             run_config=QUIET,
             # Its command goes on with it, or the watch tells of it: Dagster must not start it again beside them.
             tags={**tags, LAUNCH_TAG: launch, "dagster/max_retries": "0"},
@@ -209,14 +214,14 @@ def execute(
             run_id=result.run_id,
             is_success=result.success,
             seconds=time.monotonic() - began,
-            failures=tuple(failed.says for failed in failures(found, result.run_id)),
-            has_broken_checks=bool(broken_gates(found, result.run_id)),
+            failures=tuple(failed.says for failed in failures(instance, result.run_id)),
+            has_broken_checks=bool(broken_gates(instance, result.run_id)),
         )
     return outcome
 
 
 @contextlib.contextmanager
-def _shown(found: dg.DagsterInstance, launch: str, title: str) -> Iterator[None]:
+def _shown(instance: dg.DagsterInstance, launch: str, title: str) -> Iterator[None]:
     """Follow the run with the tag `launch` in the event log, and show its steps, until the context ends."""
     is_over = threading.Event()
     with Progress(
@@ -228,7 +233,9 @@ def _shown(found: dg.DagsterInstance, launch: str, title: str) -> Iterator[None]
         transient=True,
     ) as progress:
         task = progress.add_task(title, total=None)
-        follower = threading.Thread(target=_follow, args=(found, launch, title, progress, task, is_over), daemon=True)
+        follower = threading.Thread(
+            target=_follow, args=(instance, launch, title, progress, task, is_over), daemon=True
+        )
         follower.start()
         try:
             yield
@@ -238,19 +245,19 @@ def _shown(found: dg.DagsterInstance, launch: str, title: str) -> Iterator[None]
 
 
 def _follow(
-    found: dg.DagsterInstance, launch: str, title: str, progress: Progress, task, is_over: threading.Event
+    instance: dg.DagsterInstance, launch: str, title: str, progress: Progress, task, is_over: threading.Event
 ) -> None:
     run_id, cursor, began = None, None, {}
     while True:
         was_over = is_over.wait(0.25)
         if run_id is None:
-            runs = found.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: launch}), limit=1)
+            runs = instance.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: launch}), limit=1)
             if runs:
                 run_id = runs[0].run_id
-                plan = found.get_execution_plan_snapshot(str(runs[0].execution_plan_snapshot_id))
+                plan = instance.get_execution_plan_snapshot(str(runs[0].execution_plan_snapshot_id))
                 progress.update(task, total=len(plan.step_keys_to_execute))
         while run_id is not None:
-            page = found.get_records_for_run(run_id, cursor=cursor, limit=500)
+            page = instance.get_records_for_run(run_id, cursor=cursor, limit=500)
             cursor = page.cursor
             for record in page.records:
                 _show(record.event_log_entry, title, progress, task, began)

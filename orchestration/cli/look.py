@@ -12,10 +12,12 @@ from rich.text import Text
 
 from assets.grocery.publication.publication import ONE_DAY, age
 from orchestration.cli import context
-from orchestration.cli.adapters import lifecycle
+from orchestration.cli.decide import draw_overrides
 from orchestration.cli.drawing import Json, console, say, show, table
-from orchestration.reports import lists, monitoring
+from orchestration.reports import governance, lists, monitoring
 from orchestration.reports import models as model_reports
+from orchestration.reports import status as reports
+from resources import home
 from resources.errors import Refused
 from resources.models.registry import CHAMPION
 from resources.records.lifecycle import Signal
@@ -206,7 +208,7 @@ def card(
 
     from assets.lifecycle import card as cards
 
-    work = lifecycle()
+    work = context.lifecycle()
     number = version if version is not None else work.registry.aliased(CHAMPION)
     if number is None:
         raise Refused("There is no champion yet.", remedy="name a version: `nightcart models` lists them.")
@@ -289,24 +291,90 @@ def _decisions(report: monitoring.Decisions) -> None:
     console.print(drawn)
 
 
-def status() -> None:
+def status(json_: Json = False) -> None:
     """What is fresh, what is missing, what failed, and what to do about it.
 
     Example: `nightcart status`
     """
-    from orchestration.cli import screens
+    if not (home.state() / "tables").exists():
+        show(reports.status_before_anything_ran(context.resources().settings), _status, as_json=json_)
+        return
+    import dagster as dg
 
-    screens.status()
+    from orchestration.definitions import GATES
+
+    with dg.DagsterInstance.get() as instance:
+        report = reports.status(context.probe_context(instance), GATES)
+    show(report, _status, as_json=json_)
 
 
-def watch() -> None:
+def _status(report: reports.Status) -> None:
+    say(f"[bold]{escape(report.title)}[/] · {report.config} · state in {report.state}")
+    for line in report.switched_off:
+        say(f"  [dim]{escape(line)}[/]")
+    if report.assets:
+        drawn = table("asset", "newest day", "days", "made", "checks", right=("days",))
+        for asset in report.assets:
+            drawn.add_row(*_asset(asset))
+        console.print(drawn)
+    else:
+        say("\nNothing has run yet.")
+    if one := report.champion:
+        how = f"decided in the night of {one.business_date}"
+        if one.by:
+            how = f"{one.kind} by {one.by} after the night of {one.business_date}: {'; '.join(one.reasons)}"
+        say(f"champion: version {one.champion_after}, {escape(how)}")
+    if report.retraining and report.retraining.is_unfinished:
+        say(f"retraining: decided on {report.retraining.business_date}, {report.retraining.state}")
+    if served := report.published:
+        late = f", [yellow]carried over[/]: {escape(served.carried_over_because)}" * served.is_carried_over
+        say(f"published: the lists of {served.made_on}, for {served.published_for}{late}")
+    if report.overrides:
+        draw_overrides(governance.Overrides(overrides=report.overrides))
+    for run in report.under_way[:5]:
+        say(f"under way: {run.job} {run.day} (run {run.run_id[:8]})")
+    if not report.advice:
+        say("[green]Everything is as it should be.[/]")
+        return
+    say("[bold]What to do[/]")
+    for line in report.advice:
+        say(f"  [yellow]→[/] {escape(line)}")
+
+
+def _asset(asset: reports.Asset) -> list[str]:
+    if asset.made_at is None:
+        return [asset.name, "[red]never[/]", "", "", ""]
+    days = "" if asset.days is None else f"{asset.days:,}"
+    if asset.missing_days:
+        days = f"[red]{days} of {(asset.days or 0) + asset.missing_days:,}[/]"
+    checks = f"{asset.passed} passed" if asset.passed else ""
+    if asset.failed:
+        checks = f"[{'red' if asset.shut else 'yellow'}]{len(asset.failed)} failed[/]"
+    newest = "snapshot" if asset.newest_day is None else str(asset.newest_day)
+    return [asset.name, newest, days, f"{asset.made_at.astimezone():%m-%d %H:%M}", checks]
+
+
+def watch(json_: Json = False) -> None:
     """Look for all that is wrong, tell it where alerts go, and end with 1 if there is anything: for cron or systemd.
 
     It sees what Dagster cannot tell of itself: a daemon that died, a sensor that stopped, a night that never began.
 
     Example: `*/5 * * * * nightcart watch`
     """
-    from orchestration.cli import screens
+    import dagster as dg
 
-    if screens.watch():
+    with dg.DagsterInstance.get() as instance:
+        lasting = [incident for incident in context.watched(instance) if not incident.is_event]
+    show(reports.Incidents(incidents=lasting), _incidents, as_json=json_)
+    if lasting:
         raise typer.Exit(1)
+
+
+def _incidents(report: reports.Incidents) -> None:
+    from orchestration.alerting.incidents import text
+
+    if not report.incidents:
+        say("[green]Everything is as it should be.[/]")
+    for incident in report.incidents:
+        alert = incident.as_alert(now=dt.datetime.now(dt.UTC))
+        say(f"[red]✗[/] [bold]{alert.kind}[/]: {escape(text(alert))}\n")

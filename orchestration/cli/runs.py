@@ -1,14 +1,26 @@
-"""Commands that make something: `demo`, `nightly`, `retrain`, `backfill`, `replay`."""
+"""Commands that make something: `demo`, `nightly`, `retrain`, `backfill`, `replay`, `rebuild`; and `check`, which judges it."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+import getpass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
+from orchestration.cli import context
+from orchestration.cli.drawing import say
+from orchestration.cli.night import draw_next_commands, draw_night
 from resources.errors import Refused
+from resources.records.lifecycle import RetrainingDecision, RetrainingRequest
+from resources.records.privacy import Erasure
 from resources.text import plural
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from orchestration.cli.launch import Outcome
 
 Force = Annotated[bool, typer.Option("--force", help="Do again what is done.")]
 
@@ -26,21 +38,20 @@ def demo() -> None:
 
     Example: `nightcart demo`
     """
-    from assets.grocery.partitions import settings
-    from orchestration.cli import screens
-    from orchestration.cli.launch import console, instance
+    from orchestration.cli.launch import running
 
+    settings = context.resources().settings
     if settings.name != "complete_journey":
         raise Refused(
             f"The retailer in use is {settings.title}, not the demo.",
             remedy="`nightcart use config/complete_journey.toml`.",
         )
-    console.print(f"\n[bold]Nightcart[/] · one night on real data · {settings.title}\n")
-    with instance() as found:
-        _backfill(found, *DEMO_HISTORY, assets="transactions", is_forced=False, is_dry=False)
-        _night(found, DEMO_NIGHT, is_forced=False)
-    screens.night(DEMO_NIGHT)
-    screens.next_commands()
+    say(f"\n[bold]Nightcart[/] · one night on real data · {settings.title}\n")
+    with running() as instance:
+        _backfill(instance, *DEMO_HISTORY, assets="transactions", is_forced=False, is_dry=False)
+        _night(instance, DEMO_NIGHT, is_forced=False)
+    draw_night(DEMO_NIGHT)
+    draw_next_commands()
 
 
 def nightly(
@@ -57,14 +68,13 @@ def nightly(
 
     Example: `nightcart nightly --date 2017-11-28`
     """
-    from orchestration.cli import screens
-    from orchestration.cli.launch import instance
+    from orchestration.cli.launch import running
 
     day = date.date()
-    with instance() as found:
-        _night(found, day, is_forced=force)
-        _retrain_as_decided(found)
-    screens.night(day)
+    with running() as instance:
+        _night(instance, day, is_forced=force)
+        _retrain_as_decided(instance)
+    draw_night(day)
 
 
 def retrain(
@@ -78,20 +88,15 @@ def retrain(
 
     Examples: `nightcart retrain --reason "new leaflet layout"`, `nightcart retrain --reason "after the move" --later`
     """
-    import getpass
 
     import dagster as dg
 
-    from assets.grocery.lifecycle import retraining_decision
-    from orchestration.cli import screens
-    from orchestration.cli.adapters import adapters
-    from orchestration.cli.launch import console, has_sensors, instance, run_range
-    from resources.records.lifecycle import RetrainingDecision, RetrainingRequest
+    from orchestration.cli.launch import has_sensors, run_range, running
 
-    operations = adapters().operations
-    with instance() as found:
-        nights = found.get_materialized_partitions(dg.AssetKey("recommendations"))
-        days = nights or found.get_materialized_partitions(dg.AssetKey("transactions"))
+    operations = context.resources().operations
+    with running() as instance:
+        nights = instance.get_materialized_partitions(dg.AssetKey("recommendations"))
+        days = nights or instance.get_materialized_partitions(dg.AssetKey("transactions"))
         if not days:
             raise Refused(
                 "There are no baskets to train on.",
@@ -99,23 +104,23 @@ def retrain(
             )
         day = dt.date.fromisoformat(max(days))
         operations.record(RetrainingRequest(reason=reason, by=getpass.getuser(), made_at=dt.datetime.now(dt.UTC)))
-        outcome = run_range(found, {retraining_decision.key}, day, day)
-        tell_of(outcome, f"the decision of {day}", again=f"nightcart retrain --reason {reason!r}")
+        outcome = run_range(instance, {dg.AssetKey("retraining_decision")}, day, day)
+        report_outcome(outcome, f"the decision of {day}", again=f"nightcart retrain --reason {reason!r}")
         decided = operations.records(RetrainingDecision, last=1)
         if not decided or not decided[-1].is_retraining:
             raise Refused(
                 f"The wish is on record, but nothing was decided on {day} (run {outcome.run_id[:8]}).",
                 remedy="`nightcart decisions` shows why; the next night takes it up.",
             )
-        if later or has_sensors(found):
-            console.print(
+        if later or has_sensors(instance):
+            say(
                 f"On record for {day}. The daemon carries it out; `nightcart decisions` shows how it went."
-                + ("" if has_sensors(found) else " It is not running now: `make ui` starts it.")
+                + ("" if has_sensors(instance) else " It is not running now: `make ui` starts it.")
             )
             return
-        if not _retrain_as_decided(found):
+        if not _retrain_as_decided(instance):
             raise Refused("The model was not trained anew.", remedy="`nightcart decisions` shows how it stands.")
-    screens.night(day)
+    draw_night(day)
 
 
 def backfill(
@@ -134,10 +139,10 @@ def backfill(
     Examples: `nightcart backfill --from 2017-01-01 --to 2017-11-26`,
     `nightcart backfill --from 2017-11-01 --to 2017-11-26 --assets group:features`
     """
-    from orchestration.cli.launch import instance
+    from orchestration.cli.launch import running
 
-    with instance() as found:
-        _backfill(found, from_.date(), to.date(), assets=assets, is_forced=force, is_dry=dry_run)
+    with running() as instance:
+        _backfill(instance, from_.date(), to.date(), assets=assets, is_forced=force, is_dry=dry_run)
 
 
 def replay(
@@ -151,14 +156,14 @@ def replay(
     """
     import dagster as dg
 
-    from assets.grocery.partitions import business_days, settings
-    from orchestration.cli import screens
-    from orchestration.cli.launch import console, instance
+    from assets.grocery.partitions import business_days
+    from orchestration.cli.launch import running
     from orchestration.runs.nights import newest_runs
 
-    with instance() as found:
-        nights = [str(day) for day in newest_runs(found, dg.DagsterRunStatus.SUCCESS)]
-        taken_in = found.get_materialized_partitions(dg.AssetKey("transactions"))
+    settings = context.resources().settings
+    with running() as instance:
+        nights = [str(day) for day in newest_runs(instance, dg.DagsterRunStatus.SUCCESS)]
+        taken_in = instance.get_materialized_partitions(dg.AssetKey("transactions"))
         last = max(nights or taken_in, default=None)
         if last is None:
             raise Refused(
@@ -173,10 +178,10 @@ def replay(
                 f"{first} is not over, or after the last business day of {settings.title}.", remedy="wait for it."
             )
         for number, day in enumerate(there, start=1):
-            console.print(f"[bold]night {number} of {len(there)}[/]: {day:%A} {day}")
-            _night(found, day, is_forced=False)
-            _retrain_as_decided(found)
-    screens.night(there[-1])
+            say(f"[bold]night {number} of {len(there)}[/]: {day:%A} {day}")
+            _night(instance, day, is_forced=False)
+            _retrain_as_decided(instance)
+    draw_night(there[-1])
 
 
 def rebuild(
@@ -192,45 +197,88 @@ def rebuild(
     Examples: `nightcart rebuild 1`, `nightcart rebuild 1 --from-lines`
     """
     from assets.lifecycle import reproduce
-    from orchestration.cli.adapters import lifecycle
-    from orchestration.cli.launch import console
-    from resources.records.privacy import Erasure
 
-    work = lifecycle(say=lambda line: console.print(f"  {line}"))
-    found = reproduce.rebuild(
+    work = context.lifecycle(say=lambda line: say(f"  {escape(line)}"))
+    again = reproduce.rebuild(
         work.registry.version(version), work, from_lines=from_lines, erasures=work.operations.records(Erasure)
     )
-    made_by = f" The version was made by other code ({found.other_code})." if found.other_code else ""
-    if not found.is_identical:
+    made_by = f" The version was made by other code ({again.other_code})." if again.other_code else ""
+    if not again.is_identical:
         raise Refused(
-            f"Version {version} made again is not the same: {', '.join(found.changed_files) or 'no file'} changed, scores "
-            f"differ by up to {found.largest_difference:.3g}.{made_by}",
+            f"Version {version} made again is not the same: {', '.join(again.changed_files) or 'no file'} changed, scores "
+            f"differ by up to {again.largest_difference:.3g}.{made_by}",
             remedy="check out the code on record, or look for what changed in the libraries (uv.lock).",
         )
-    console.print(
-        f"[green]✓[/] Version {version}, made again from {found.examples:,} examples: the same files, byte by byte, and "
-        f"the same scores of {found.rows:,} candidates of its holdout.{made_by}"
+    say(
+        f"[green]✓[/] Version {version}, made again from {again.examples:,} examples: the same files, byte by byte, and "
+        f"the same scores of {again.rows:,} candidates of its holdout.{made_by}"
     )
 
 
-def take_in(found, first: dt.date, last: dt.date) -> None:
+def check(
+    asset: Annotated[str, typer.Argument(help="The asset whose checks are to look again.")],
+    from_: Annotated[
+        dt.datetime | None,
+        typer.Option(
+            "--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First business day; default: the newest."
+        ),
+    ] = None,
+    to: Annotated[
+        dt.datetime | None,
+        typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last business day; default: the first."),
+    ] = None,
+) -> None:
+    """Look again at what is stored: the checks of an asset, without making it anew. Their verdicts go on record.
+
+    It mends a verdict that is missing, is of another version, or is that of a check that crashed.
+
+    Example: `nightcart check transactions --from 2017-11-01 --to 2017-11-27`
+    """
+    from orchestration import definitions
+    from orchestration.cli.launch import run_checks, running
+
+    graph = definitions.defs.resolve_asset_graph()
+    known = {key.to_user_string(): key for key in graph.materializable_asset_keys}
+    if asset not in known or not graph.get_check_keys_for_assets({known[asset]}):
+        guarded = sorted(name for name, key in known.items() if graph.get_check_keys_for_assets({key}))
+        raise Refused(f"{asset} is no asset with checks.", remedy=f"they are {', '.join(guarded)}.")
+    key = known[asset]
+    with running() as instance:
+        if instance.get_latest_materialization_event(key) is None:
+            raise Refused(f"{asset} has never been made.", remedy="`nightcart status` says how to make it.")
+        days = None
+        if graph.get(key).partitions_def:
+            newest = dt.date.fromisoformat(max(instance.get_materialized_partitions(key)))
+            first = from_.date() if from_ else to.date() if to else newest
+            days = (first, to.date() if to else first)
+            if days[1] < days[0]:
+                raise Refused(f"--to {days[1]} is before --from {days[0]}.", remedy="exchange them.")
+            require_days(*days)
+        elif from_ or to:
+            raise Refused(f"{asset} has no days.", remedy=f"`nightcart check {asset}`.")
+        what = f"the checks of {asset}" + (f", {days[0]} … {days[1]}" if days else "")
+        say(f"[bold]Looking again[/]: {what}")
+        outcome = run_checks(instance, key, days, title=what)
+    again = f"nightcart check {asset}" + (f" --from {days[0]} --to {days[1]}" if days else "")
+    report_outcome(outcome, what, again=again)
+
+
+def take_in(instance: dg.DagsterInstance, first: dt.date, last: dt.date) -> None:
     """Take in those of the days' baskets, and the catalogue, that are not there yet."""
-    _backfill(found, first, last, assets=INGESTION, is_forced=False, is_dry=False)
+    _backfill(instance, first, last, assets=INGESTION, is_forced=False, is_dry=False)
 
 
-def _night(found, day: dt.date, *, is_forced: bool) -> None:
+def _night(instance: dg.DagsterInstance, day: dt.date, *, is_forced: bool) -> None:
     import dagster as dg
 
     from assets.lifecycle.champion import serving
-    from orchestration.cli import screens
-    from orchestration.cli.adapters import adapters
-    from orchestration.cli.launch import console, run_night
+    from orchestration.cli.launch import run_night
     from orchestration.runs.nights import runs_of_night
 
     require_days(day)
-    attempts = runs_of_night(found, day)
+    attempts = runs_of_night(instance, day)
     if attempts and attempts[0].status == dg.DagsterRunStatus.SUCCESS and not is_forced:
-        console.print(f"[green]✓[/] The night of {day} is done (run {attempts[0].run_id[:8]}).")
+        say(f"[green]✓[/] The night of {day} is done (run {attempts[0].run_id[:8]}).")
         return
     if attempts and not attempts[0].is_finished:
         raise Refused(
@@ -242,39 +290,37 @@ def _night(found, day: dt.date, *, is_forced: bool) -> None:
         if run.status == dg.DagsterRunStatus.SUCCESS:
             break
         failed.append(run)
-    console.print(f"[bold]The night of {day}[/], through Dagster")
-    champion = serving(adapters().operations, day - ONE_DAY, now=dt.datetime.now(dt.UTC))
-    outcome = run_night(found, day, attempts=[] if is_forced else failed, has_champion=champion is not None)
-    incidents = screens.watched(found)
-    if not outcome.is_success:
-        screens.meaning(incidents, day)
-    tell_of(outcome, f"the night of {day}", again=f"nightcart nightly --date {day}")
+    say(f"[bold]The night of {day}[/], through Dagster")
+    champion = serving(context.resources().operations, day - ONE_DAY, now=dt.datetime.now(dt.UTC))
+    outcome = run_night(instance, day, attempts=[] if is_forced else failed, has_champion=champion is not None)
+    for incident in context.watched(instance):
+        if incident.night == day and not outcome.is_success:
+            say(f"[yellow]{escape(incident.meaning)}[/]")
+    report_outcome(outcome, f"the night of {day}", again=f"nightcart nightly --date {day}")
 
 
-def _retrain_as_decided(found) -> bool:
+def _retrain_as_decided(instance: dg.DagsterInstance) -> bool:
     """Carry the newest decision to retrain out, if there is one to carry out now; a failure is told, and no more.
 
     Whether the model was trained.
     """
-    from assets.grocery.partitions import settings
-    from orchestration.cli.adapters import adapters
-    from orchestration.cli.launch import console, escape, run_retraining
+    from orchestration.cli.launch import run_retraining
     from orchestration.runs import attempts
 
-    operations, rule = adapters().operations, settings.retraining
-    plan = attempts.ask(found, operations, rule=rule, now=dt.datetime.now(dt.UTC))
+    operations, rule = context.resources().operations, context.resources().settings.retraining
+    plan = attempts.ask(instance, operations, rule=rule, now=dt.datetime.now(dt.UTC))
     if not (plan.attempt and plan.entry):
         if plan.entry and plan.entry.state in attempts.WORTH_TELLING:
-            console.print(f"[yellow]![/] {escape(plan.why)}\n")
+            say(f"[yellow]![/] {escape(plan.why)}\n")
         return False
     day = plan.entry.decision.business_date
-    console.print(f"[bold]Retraining[/], decided on {day}: {escape('; '.join(plan.entry.decision.reasons))}")
-    outcome = run_retraining(found, plan.attempt, day)
-    attempts.settle(found, operations, now=dt.datetime.now(dt.UTC))
+    say(f"[bold]Retraining[/], decided on {day}: {escape('; '.join(plan.entry.decision.reasons))}")
+    outcome = run_retraining(instance, plan.attempt, day)
+    attempts.settle(instance, operations, now=dt.datetime.now(dt.UTC))
     if outcome.is_success:
-        console.print(f"[green]✓[/] retraining in {outcome.seconds:.0f} s (run {outcome.run_id[:8]})\n")
+        say(f"[green]✓[/] retraining in {outcome.seconds:.0f} s (run {outcome.run_id[:8]})\n")
     else:
-        console.print(
+        say(
             f"[yellow]![/] The retraining failed (run {outcome.run_id[:8]}, attempt {plan.attempt.number} of "
             f"{rule.attempts}): {escape(' | '.join(outcome.failures))}\n  The lists stand, and the champion serves on. "
             "It is tried again by the daemon, or with the next night; `nightcart decisions` shows the ledger.\n"
@@ -282,11 +328,13 @@ def _retrain_as_decided(found) -> bool:
     return outcome.is_success
 
 
-def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: bool, is_dry: bool) -> None:
+def _backfill(
+    instance: dg.DagsterInstance, first: dt.date, last: dt.date, *, assets: str, is_forced: bool, is_dry: bool
+) -> None:
     import dagster as dg
 
     from orchestration import definitions
-    from orchestration.cli.launch import console, run_range
+    from orchestration.cli.launch import run_range
 
     if last < first:
         raise Refused(f"--to {last} is before --from {first}.", remedy="exchange them.")
@@ -302,25 +350,25 @@ def _backfill(found, first: dt.date, last: dt.date, *, assets: str, is_forced: b
     if not by_day:
         raise Refused(f"{assets!r} has no asset with days.", remedy="materialise it with `dg launch --assets …`.")
     wanted = [first + n * ONE_DAY for n in range((last - first).days + 1)]
-    done = set.intersection(*(set(found.get_materialized_partitions(key)) for key in by_day))
+    done = set.intersection(*(set(instance.get_materialized_partitions(key)) for key in by_day))
     todo = wanted if is_forced else [day for day in wanted if day.isoformat() not in done]
     # A table without days was perhaps what failed in the run that made them.
-    if not todo and any(found.get_latest_materialization_event(key) is None for key in chosen):
+    if not todo and any(instance.get_latest_materialization_event(key) is None for key in chosen):
         todo = [last]
     gaps = _gaps(todo)
     names = ", ".join(sorted(key.to_user_string() for key in chosen))
-    console.print(
+    say(
         f"[bold]Backfill[/] of {names}: {len(wanted)} days, {len(wanted) - len(todo)} done, {len(todo)} to make"
         + (f" in {plural(len(gaps), 'run')}: {', '.join(f'{a} … {b}' for a, b in gaps[:5])}" if gaps else ".")
         + (" …" if len(gaps) > 5 else "")
     )
     for start, end in [] if is_dry else gaps:
-        outcome = run_range(found, chosen, start, end)
+        outcome = run_range(instance, chosen, start, end)
         again = f"nightcart backfill --from {first} --to {last}" + (
             f" --assets {assets!r}" if assets != "transactions" else ""
         )
         # Days that broke a check are there, and would be left alone as done.
-        tell_of(outcome, f"{start} … {end}", again=again + " --force" * outcome.has_broken_checks)
+        report_outcome(outcome, f"{start} … {end}", again=again + " --force" * outcome.has_broken_checks)
 
 
 def _gaps(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
@@ -336,8 +384,9 @@ def _gaps(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
 
 def require_days(*days: dt.date) -> None:
     """Refuse days that are none of the retailer's."""
-    from assets.grocery.partitions import business_days, settings
+    from assets.grocery.partitions import business_days
 
+    settings = context.resources().settings
     for day in days:
         if not business_days.has_partition_key(day.isoformat()):
             end = settings.last_business_day or "yesterday"
@@ -347,11 +396,11 @@ def require_days(*days: dt.date) -> None:
             )
 
 
-def tell_of(outcome, what: str, *, again: str) -> None:
-    from orchestration.cli.launch import console
+def report_outcome(outcome: Outcome, what: str, *, again: str) -> None:
+    """Say that a run went well; raises :class:`Refused` with what failed, and with `again`, the command that goes on."""
 
     if outcome.is_success:
-        console.print(f"[green]✓[/] {what} in {outcome.seconds:.0f} s (run {outcome.run_id[:8]})\n")
+        say(f"[green]✓[/] {what} in {outcome.seconds:.0f} s (run {outcome.run_id[:8]})\n")
         return
     raise Refused(
         f"{what[0].upper() + what[1:]} failed (run {outcome.run_id[:8]}): " + " | ".join(outcome.failures),

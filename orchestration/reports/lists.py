@@ -110,14 +110,6 @@ def days_with_lists(tables: TableStore) -> list[dt.date]:
 PUBLICATION = [each.name for each in fields(Published)]
 
 
-def published(tables: TableStore) -> Published | None:
-    """What is served; None before the first good night."""
-    if not tables.exists(PUBLISHED):
-        return None
-    rows = tables.rows(PUBLISHED, PUBLICATION, household_id=[None]) or tables.rows(PUBLISHED, PUBLICATION)
-    return _published(rows[0]) if rows else None
-
-
 def _published(row: dict[str, Any]) -> Published:
     return Published(**{name: row[name] for name in PUBLICATION})
 

@@ -102,15 +102,16 @@ class TableStore:
         *,
         since: dt.date | None = None,
         until: dt.date | None = None,
+        version: int | None = None,
         **among: Collection[str | None],
     ) -> list[dict[str, Any]]:
-        """A few rows of the newest version as plain values, those whose text columns are `among` the given: for a look.
+        """A few rows as plain values, those whose text columns are `among` the given: for a look.
 
         Like :meth:`read`, and raises the same, but without Ibis, pandas and numpy, whose import takes longer than the look.
         """
         import duckdb
 
-        opened = self._open(table)
+        opened = self._open(table, version)
         parts, day = _parts(opened, since=since, until=until), _day_column(opened)
         self._require_whole(table, parts)
         if not parts:

@@ -21,6 +21,9 @@ class Nightcart:
         self.environment = {name: value for name, value in os.environ.items() if name not in names}
         self.environment |= {"NIGHTCART_HOME": str(state), "NIGHTCART_CONFIG": str(config)}
         self.environment |= {"COLUMNS": "200", "PYTHONWARNINGS": "ignore"}
+        # As in an environment that is activated: commands are printed as they are written.
+        self.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self.environment['PATH']}"
+        self.environment.pop("UV_RUN_RECURSION_DEPTH", None)
         self.state = state / config.stem
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

@@ -328,8 +328,9 @@ def _publication(tables: TableStore) -> tuple[int | None, Published | None]:
         return None, None
     version = tables.version(PUBLISHED)
     said = [each.name for each in dataclasses.fields(Published)]
-    rows = tables.read(PUBLISHED, version=version).select(*said).distinct().to_pyarrow().to_pylist()
-    return version, Published(**rows[0])
+    # The list for anybody is short; where it is missing, all rows say the same.
+    for_anybody = tables.rows(PUBLISHED, said, version=version, household_id=[None])
+    return version, Published(**(for_anybody or tables.rows(PUBLISHED, said, version=version))[0])
 
 
 def _publish(lists: "ir.Table", published: Published, tables: TableStore, *, expected_version: int | None) -> None:

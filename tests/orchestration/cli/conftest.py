@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from orchestration.cli import app, drawing
+from orchestration.cli import app, context, drawing
 from resources import home
 from resources.errors import Refused
 from resources.notifier import Notifier
@@ -38,7 +38,7 @@ def reached(
         notifier=Notifier(urls_in="NOWHERE"),
         operations=operations,
     )
-    monkeypatch.setattr("orchestration.cli.adapters.adapters", lambda: reached)
+    monkeypatch.setattr(context, "resources", lambda: reached)
     return reached
 
 

@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -20,10 +19,10 @@ from assets.privacy.personal_data import ErasureScope
 from assets.privacy.proof import Erased, erase
 from assets.privacy.suppression import load_key, subject_hash
 from assets.quality import gates, staleness
-from orchestration.cli import screens
-from orchestration.cli.erasure import _under_way, forget
+from orchestration.cli.erasure import forget, run_under_way
 from orchestration.definitions import GATES
 from orchestration.reports.lists import household_list
+from orchestration.reports.status import unfinished_erasures
 from resources.config.loader import load_settings
 from resources.errors import Refused
 from resources.records.privacy import Erasure
@@ -116,25 +115,22 @@ def test_a_dry_run_says_what_there_is_and_changes_nothing(dry: Shop, capsys) -> 
         forget("H-9999", dry_run=True)
 
 
-def test_a_run_that_is_under_way_is_named(dry: Shop) -> None:
-    assert _under_way(dry.instance) is None
+def test_a_run_that_isrun_under_way_is_named(dry: Shop) -> None:
+    assert run_under_way(dry.instance) is None
     for status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.STARTED):
         run = dry.instance.create_run_for_job(dry.defs.resolve_job_def("nightly"), status=status)
-        assert _under_way(dry.instance) == run.run_id
+        assert run_under_way(dry.instance) == run.run_id
         dry.instance.delete_run(run.run_id)
 
 
-def test_status_says_how_to_finish_what_was_asked(operations, monkeypatch) -> None:
-    monkeypatch.setattr(screens, "adapters", lambda: SimpleNamespace(operations=operations))
+def test_status_says_how_to_finish_what_was_asked(operations) -> None:
     asked = Erasure(household="0" * 64, key="k", step=Erasure.ASKED, by="ann", reason="a letter", at=NOW)
     operations.record(asked)
-    advice: list[str] = []
-    screens._erasures(advice)
-    assert "ann asked on 2024-06-01 12:00 UTC" in advice[0]
-    assert "`nightcart forget HOUSEHOLD` again finishes it" in advice[0]
+    (advice,) = unfinished_erasures(operations)
+    assert "ann asked on 2024-06-01 12:00 UTC" in advice
+    assert "`nightcart forget HOUSEHOLD` again finishes it" in advice
     operations.record(dataclasses.replace(asked, step=Erasure.DONE))
-    screens._erasures(advice)
-    assert len(advice) == 1
+    assert unfinished_erasures(operations) == []
 
 
 @pytest.fixture(scope="module")

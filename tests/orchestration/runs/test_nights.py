@@ -30,7 +30,7 @@ from assets.partitions import ONE_DAY
 from orchestration.alerting.probes import ProbeContext
 from orchestration.alerting.watch import watch
 from orchestration.cli import launch
-from orchestration.cli.gates import override
+from orchestration.cli.decide import override
 from orchestration.definitions import GATES, build_defs
 from orchestration.jobs import night_selection
 from orchestration.runs.nights import runs_of_night
@@ -587,14 +587,13 @@ def test_a_night_that_failed_a_check_goes_on_once_a_person_lets_it_through(shop:
     reached = replace(
         build_resources(load_settings()), tables=shop.tables, operations=shop.operations, settings=load_settings()
     )
-    monkeypatch.setattr("orchestration.cli.adapters.adapters", lambda: reached)
-    monkeypatch.setattr("orchestration.cli.launch.adapters", lambda: reached)
+    monkeypatch.setattr("orchestration.cli.context.resources", lambda: reached)
     transactions = dg.AssetKey("transactions")
     asked = {"attempts": runs_of_night(shop.instance, day), "day": day}
     wanted = set(launch.gates_of(transactions))
-    assert wanted - launch._done(shop.instance, **asked)[transactions] == {"volume_is_like_the_same_weekday"}
+    assert wanted - launch.open_gates(shop.instance, **asked)[transactions] == {"volume_is_like_the_same_weekday"}
     override("transactions", "volume_is_like_the_same_weekday", reason="the shop closed at noon")
-    assert launch._done(shop.instance, **asked)[transactions] == wanted
+    assert launch.open_gates(shop.instance, **asked)[transactions] == wanted
     assert shop.run("nightly", day, asset_selection=features).success
 
 

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
 
 from assets.quality import gates
-from orchestration.cli.gates import override
+from orchestration.cli.decide import override
 from resources.errors import Refused
 from resources.records.quality import Override, Verdict
-from resources.resources import build_resources
 
 DAY, EARLIER = dt.date(2024, 2, 2), dt.date(2024, 2, 1)
 VOLUME = "volume_is_like_the_same_weekday"
 
 
 @pytest.fixture
-def shop(tables, operations, settings, monkeypatch):
+def shop(tables, operations, reached):
     """Two days of baskets, whose volume was judged: not passed."""
-    reached = replace(build_resources(settings), tables=tables, operations=operations)
-    monkeypatch.setattr("orchestration.cli.adapters.adapters", lambda: reached)
     for day in (EARLIER, DAY):
         deliver(tables, day)
         judge(tables, operations, day)
