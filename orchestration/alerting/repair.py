@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import dagster as dg
@@ -31,13 +31,13 @@ MOST_REMOVED = 100  # runs a look
 def fail_orphaned_runs(context: ProbeContext) -> str | None:
     """Fail the runs of commands that were killed."""
     failed = orphans.fail_runs_of_killed_commands(context.instance, home.state())
-    return f"failed the runs {', '.join(run_id[:8] for run_id in failed)}, whose command was killed" if failed else None
+    return f"failed {', '.join(failed)}, whose command was killed" if failed else None
 
 
 def fail_runs_of_dead_workers(context: ProbeContext) -> str | None:
     """Fail the runs whose worker is gone: not for a look from outside, which may be on another machine."""
     failed = orphans.fail_runs_of_dead_workers(context.instance)
-    return f"failed the runs {', '.join(run_id[:8] for run_id in failed)}, whose worker is gone" if failed else None
+    return f"failed {', '.join(failed)}, whose worker is gone" if failed else None
 
 
 def sync_aliases(context: ProbeContext) -> str | None:
@@ -60,21 +60,18 @@ def remove_old_looks(context: ProbeContext) -> str | None:
 
 Repair = Callable[[ProbeContext], str | None]
 # What is done before a look, in this order; each returns what it did.
-FROM_OUTSIDE: Mapping[str, Repair] = {repair.__name__: repair for repair in (fail_orphaned_runs, sync_aliases)}
-FROM_INSIDE: Mapping[str, Repair] = {
-    **FROM_OUTSIDE,
-    **{repair.__name__: repair for repair in (fail_runs_of_dead_workers, remove_old_looks)},
-}
+FROM_OUTSIDE: Sequence[Repair] = (fail_orphaned_runs, sync_aliases)
+FROM_INSIDE: Sequence[Repair] = (*FROM_OUTSIDE, fail_runs_of_dead_workers, remove_old_looks)
 
 
-def mend(context: ProbeContext, repairs: Mapping[str, Repair]) -> None:
+def mend(context: ProbeContext, repairs: Sequence[Repair]) -> None:
     """Do the repairs; one that fails is logged, hides no other, and what it left undone is an incident."""
-    for name, repair in repairs.items():
+    for repair in repairs:
         try:
             if done := repair(context):
                 log.info("Repaired: %s", done)
         except Exception:
-            log.warning("The repair %s failed", name, exc_info=True)
+            log.warning("The repair %s failed", repair.__name__, exc_info=True)
 
 
 def carry_over_lists(context: ProbeContext, incidents: Sequence[Incident]) -> list[Incident]:

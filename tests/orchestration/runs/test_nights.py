@@ -67,8 +67,11 @@ class Shop:
     def night(self, day: dt.date) -> dg.ExecuteInProcessResult:
         """The night as it runs by itself."""
         has_champion = serving(self.operations, day - ONE_DAY, now=dt.datetime.now(dt.UTC)) is not None
-        selection = night_selection(has_champion=has_champion).resolve(self.defs.resolve_asset_graph())
-        return self.run("nightly", day, asset_selection=sorted(selection))
+        selection, graph = night_selection(has_champion=has_champion), self.defs.resolve_asset_graph()
+        job = self.defs.resolve_job_def("nightly").get_subset(
+            asset_selection=selection.resolve(graph), asset_check_selection=selection.resolve_checks(graph)
+        )
+        return job.execute_in_process(instance=self.instance, partition_key=day.isoformat(), raise_on_error=False)
 
     def run(self, job: str, day: dt.date, **kwargs: Any) -> dg.ExecuteInProcessResult:
         return self.defs.resolve_job_def(job).execute_in_process(
