@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from resources import home
+from resources.config.base import setting
 from resources.errors import Refused
 
 
@@ -25,11 +26,10 @@ class DeploymentConfig(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NIGHTCART_", env_ignore_empty=True, frozen=True)
 
-    tables: str = Field(default="{state}/tables", description="Folder or object-store URL of the Delta tables.")
-    raw: str = Field(default="{state}/raw", description="Folder in which delivered files are kept as they came.")
-    operations_url: SecretStr = Field(
-        default=SecretStr(sqlite_url("{state}/operations.db")),
-        description="SQLAlchemy URL of the database of decisions.",
+    tables: str = setting("{state}/tables", "Folder or object-store URL of the Delta tables.")
+    raw: str = setting("{state}/raw", "Folder in which delivered files are kept as they came.")
+    operations_url: SecretStr = setting(
+        SecretStr(sqlite_url("{state}/operations.db")), "SQLAlchemy URL of the database of decisions."
     )
     mlflow_tracking_uri: str = Field(
         default=home.MLFLOW_DATABASE,
@@ -37,18 +37,14 @@ class DeploymentConfig(BaseSettings):
         repr=False,  # it may hold a password
         description="MLflow's own variable: a database URL or a server.",
     )
-    mlflow_artifacts: str | None = Field(
-        default=None,
-        description="Folder or URL of the models' files. Default: the state folder, or what a server says.",
+    mlflow_artifacts: str | None = setting(
+        None, "Folder or URL of the models' files. Default: the state folder, or what a server says."
     )
-    executor: Literal["in_process", "multiprocess"] = Field(
-        default="in_process",
-        # A night is one process: each step of the multiprocess executor would import the libraries anew (49 s against
-        # 5 s for ten trivial steps).
-        description="How the steps of a run are executed.",
-    )
-    default_status: Literal["running", "stopped"] = Field(
-        default="running", description="Of schedules and sensors that nobody has started or stopped in the UI."
+    # A night is one process: each step of the multiprocess executor would import the libraries anew (49 s against 5 s for
+    # ten trivial steps).
+    executor: Literal["in_process", "multiprocess"] = setting("in_process", "How the steps of a run are executed.")
+    default_status: Literal["running", "stopped"] = setting(
+        "running", "Of schedules and sensors that nobody has started or stopped in the UI."
     )
 
     def of(self, *, name: str, state: Path) -> DeploymentConfig:

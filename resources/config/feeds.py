@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from resources.config.base import BaseConfig
+from resources.config.base import BaseConfig, setting
 
 # `{date}`, or `{date:%Y%m%d}`: the business day in a file's path.
 DATE_IN_PATH = re.compile(r"\{date(?::([^}]*))?\}")
@@ -23,10 +23,10 @@ class FeedConfig(BaseConfig):
         description="File, glob, or URL that fsspec knows (`s3://…`, `https://…`, `package://module/file`). "
         "`{date}` or `{date:%Y%m%d}` stands for the business day when each day has files of its own."
     )
-    format: Literal["csv", "parquet"] | None = Field(default=None, description="Default: by the file's ending.")
-    delimiter: str = Field(default=",", description="CSV only.")
-    encoding: str = Field(default="utf-8", description="CSV only.")
-    decimal: str = Field(default=".", description="CSV only: the decimal separator of its numbers.")
+    format: Literal["csv", "parquet"] | None = setting(None, "Default: by the file's ending.")
+    delimiter: str = setting(",", "CSV only.")
+    encoding: str = setting("utf-8", "CSV only.")
+    decimal: str = setting(".", "CSV only: the decimal separator of its numbers.")
 
     @property
     def is_dated(self) -> bool:
@@ -41,15 +41,13 @@ class LandingConfig(BaseConfig):
         description="File or URL with `{date}` or `{date:%Y%m%d}` (of %Y, %m, %d and %j), and globs: as in "
         "`transactions.path`, or another place. `{state}` is the retailer's state folder."
     )
-    marker: str | None = Field(
-        default=None,
-        min_length=1,
-        description="Ending of the file that is put beside one that is complete, such as `.done`.",
+    marker: str | None = setting(
+        None, "Ending of the file that is put beside one that is complete, such as `.done`.", min_length=1
     )
-    settle_seconds: int = Field(
-        default=60, ge=0, description="Without a marker, a file is complete when it has stayed as it is for so long."
+    settle_seconds: int = setting(
+        60, "Without a marker, a file is complete when it has stayed as it is for so long.", ge=0
     )
-    files_a_day: int = Field(default=1, ge=1, description="With fewer files than this, a day is not complete.")
+    files_a_day: int = setting(1, "With fewer files than this, a day is not complete.", ge=1)
 
     @field_validator("path")
     @classmethod

@@ -14,23 +14,23 @@ from zoneinfo import ZoneInfo
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from resources.config.base import BaseConfig
+from resources.config.base import BaseConfig, setting
 
 
 class ScheduleConfig(BaseConfig):
     """When the nightly run is tried, in the domain's time zone."""
 
-    cron: str = Field(default="30 1-6 * * *", description="Every tick after midnight runs the day just closed, once.")
+    cron: str = setting("30 1-6 * * *", "Every tick after midnight runs the day just closed, once.")
 
 
 class ModelConfig(BaseConfig):
     """What is trained, on what, and against what it is judged."""
 
     family: str = Field(description="Import path of the class.")
-    parameters: dict[str, Any] = Field(default={}, description="Keyword arguments of the class.")
-    baselines: list[str] = Field(default=[], description="Import paths of the models that a challenger must beat.")
-    label_weeks: int = Field(default=12, ge=1, description="Weeks of labels to train on, before the holdout.")
-    holdout_weeks: int = Field(default=1, ge=1, description="Latest weeks of labels, unseen in training, that judge.")
+    parameters: dict[str, Any] = setting({}, "Keyword arguments of the class.")
+    baselines: list[str] = setting([], "Import paths of the models that a challenger must beat.")
+    label_weeks: int = setting(12, "Weeks of labels to train on, before the holdout.", ge=1)
+    holdout_weeks: int = setting(1, "Latest weeks of labels, unseen in training, that judge.", ge=1)
     seed: int = 20170101
 
 
@@ -38,9 +38,7 @@ class PromotionConfig(BaseConfig):
     """How a challenger is measured against the others; what it must show to become champion is the policy's."""
 
     metric: str = Field(description="The metric that decides.")
-    confidence: float = Field(
-        default=0.95, gt=0.5, lt=1, description="Of the paired bootstrap interval of the difference."
-    )
+    confidence: float = setting(0.95, "Of the paired bootstrap interval of the difference.", gt=0.5, lt=1)
     bootstrap_samples: int = Field(default=2_000, ge=200)
     min_subjects: int = Field(
         default=30,
@@ -52,84 +50,73 @@ class PromotionConfig(BaseConfig):
 class PolicyConfig(BaseConfig):
     """Where the rules are that say what is allowed: who may become champion, what may be published."""
 
-    path: str = Field(default="config/policy", description="Folder of .rego files, from the project's folder.")
-    server: str | None = Field(
-        default=None,
+    path: str = setting("config/policy", "Folder of .rego files, from the project's folder.")
+    server: str | None = setting(
+        None,
+        "Address of an OPA server that was given these files, and answers instead of the process itself.",
         pattern=r"^https?://",
-        description="Address of an OPA server that was given these files, and answers instead of the process itself.",
     )
 
 
 class AlertsConfig(BaseConfig):
     """When and where people are told that something is wrong."""
 
-    urls_in: str = Field(
-        default="NIGHTCART_ALERT_URLS",
-        description="Name of the environment variable with the addresses, as apprise writes them and separated by blanks "
+    urls_in: str = setting(
+        "NIGHTCART_ALERT_URLS",
+        "Name of the environment variable with the addresses, as apprise writes them and separated by blanks "
         "(`slack://…`, `msteams://…`, `mailtos://…`): they hold secrets, so they never stand here. Without it, the log.",
     )
-    night_is_due_by: dt.time = Field(
-        default=dt.time(7),
-        description="Local time at which a night without good results is missed: the last try is at 06:30.",
+    night_is_due_by: dt.time = setting(
+        dt.time(7), "Local time at which a night without good results is missed: the last try is at 06:30."
     )
-    repeat_after_hours: float = Field(
-        default=24,
-        gt=0,
-        description="What lasts is told again after so long: once a day, at the time of day it was first told.",
+    repeat_after_hours: float = setting(
+        24, "What lasts is told again after so long: once a day, at the time of day it was first told.", gt=0
     )
-    drift_nights: int = Field(
-        default=3,
-        ge=1,
-        description="Nights in a row at level warn that are told; one is weather, three are no weekend.",
+    drift_nights: int = setting(
+        3, "Nights in a row at level warn that are told; one is weather, three are no weekend.", ge=1
     )
 
 
 class RetrainingConfig(BaseConfig):
     """When the model is trained anew, and how often that is attempted."""
 
-    max_age_days: int = Field(
-        default=7,
-        ge=1,
-        description="Days since the last training after which the model is trained anew, whatever the drift checks say. "
+    max_age_days: int = setting(
+        7,
+        "Days since the last training after which the model is trained anew, whatever the drift checks say. "
         "A week: every weekday has been in the labels once more, and what is new since then is learnt.",
-    )
-    new_label_weeks: int = Field(
-        default=4,
         ge=1,
-        description="Weeks of labels since the last training that are worth a new one by themselves. Four are a third "
+    )
+    new_label_weeks: int = setting(
+        4,
+        "Weeks of labels since the last training that are worth a new one by themselves. Four are a third "
         "of the twelve that are learnt from; it matters where `max_age_days` was made longer.",
-    )
-    windows: int = Field(
-        default=7,
         ge=1,
-        description="The latest nights that a drift check is judged over. Seven: every weekday counts once.",
     )
-    bad_windows: int = Field(
-        default=4,
-        ge=1,
-        description="How many of them must be bad, the latest among them. Four are more than a holiday's rush lasts; "
+    windows: int = setting(
+        7, "The latest nights that a drift check is judged over. Seven: every weekday counts once.", ge=1
+    )
+    bad_windows: int = setting(
+        4,
+        "How many of them must be bad, the latest among them. Four are more than a holiday's rush lasts; "
         "with one false alarm a month and check, four of seven by chance come once in a hundred years.",
-    )
-    cool_down_days: int = Field(
-        default=3,
         ge=1,
-        description="Days after a training, or a decision for one, in which only a person's request decides another. Less "
+    )
+    cool_down_days: int = setting(
+        3,
+        "Days after a training, or a decision for one, in which only a person's request decides another. Less "
         "than half of a holdout week has changed by then: asked more often, luck would promote.",
-    )
-    attempts: int = Field(
-        default=4,
         ge=1,
-        description="Runs that are tried for one decision before a person is told. With the back-off below the last "
+    )
+    attempts: int = setting(
+        4,
+        "Runs that are tried for one decision before a person is told. With the back-off below the last "
         "one begins more than five hours after the first: an outage of a night is outlasted.",
+        ge=1,
     )
-    backoff_minutes: float = Field(
-        default=15,
-        gt=0,
-        description="Wait after the first failed run. A restart of a server or a database is over by then.",
+    backoff_minutes: float = setting(
+        15, "Wait after the first failed run. A restart of a server or a database is over by then.", gt=0
     )
-    backoff_factor: float = Field(
-        default=4, ge=1, description="By how much longer every next wait is: 15 minutes, an hour, four hours."
-    )
+    backoff_factor: float = setting(4, "By how much longer every next wait is: 15 minutes, an hour, four hours.", ge=1)
 
     def backoff(self, number: int) -> dt.timedelta:
         """How long to wait after attempt `number`, which are counted from 1, before the next."""
@@ -156,12 +143,8 @@ class LifecycleSettings(BaseSettings):
     title: str = Field(description="Name for people.")
     timezone: str = Field(description="IANA zone in which a business day begins at midnight.")
     first_business_day: dt.date = Field(description="First day of the history to take in.")
-    last_business_day: dt.date | None = Field(
-        default=None, description="Last day of a finished data set; a live feed has none."
-    )
-    closed_days: list[dt.date | str] = Field(
-        default=[], description="Days without business: dates, or `12-25` for every year."
-    )
+    last_business_day: dt.date | None = setting(None, "Last day of a finished data set; a live feed has none.")
+    closed_days: list[dt.date | str] = setting([], "Days without business: dates, or `12-25` for every year.")
     schedule: ScheduleConfig = ScheduleConfig()
     model: ModelConfig
     promotion: PromotionConfig

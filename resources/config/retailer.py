@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from resources.config.base import BaseConfig
+from resources.config.base import BaseConfig, setting
 from resources.config.feeds import FeedConfig, LandingConfig, OneOrMore
 from resources.config.lifecycle import LifecycleSettings, ModelConfig, PromotionConfig
 
@@ -23,44 +23,33 @@ class TransactionColumnsConfig(BaseConfig):
     household_id: str = Field(description="Who bought: a loyalty card, a customer number, of any type.")
     product_id: str = Field(description="What was bought, of any type.")
     occurred_at: OneOrMore = Field(description="When: an instant or a date; several columns are joined by a blank.")
-    basket_id: str | None = Field(
-        default=None, description="Default: a household's purchases of one instant are one basket."
-    )
-    quantity: str | None = Field(default=None, description="Default: every line is one item.")
-    sales_value: str | None = Field(
-        default=None, description="What was paid for the line. Without it there are no prices."
-    )
-    store_id: str | None = Field(default=None, description="Where.")
+    basket_id: str | None = setting(None, "Default: a household's purchases of one instant are one basket.")
+    quantity: str | None = setting(None, "Default: every line is one item.")
+    sales_value: str | None = setting(None, "What was paid for the line. Without it there are no prices.")
+    store_id: str | None = setting(None, "Where.")
 
 
 class TransactionContractConfig(BaseConfig):
     """What a line and a day must satisfy."""
 
-    quantity: Range = Field(
-        default=(0, 100_000), description="Lowest and highest quantity of a line; 0 is no purchase."
+    quantity: Range = setting((0, 100_000), "Lowest and highest quantity of a line; 0 is no purchase.")
+    sales_value: Range = setting((0, 10_000), "Lowest and highest value of a line, in the currency.")
+    is_product_once_a_basket: bool = setting(True, "A second line of a product in a basket is a duplicate.")
+    is_household_required: bool = setting(True, "False: baskets without a loyalty card are kept, unscored.")
+    volume_against_weekday: Range = setting(
+        (0.4, 2.5), "Lines of a day over the median of the same weekday in the eight weeks before."
     )
-    sales_value: Range = Field(default=(0, 10_000), description="Lowest and highest value of a line, in the currency.")
-    is_product_once_a_basket: bool = Field(
-        default=True, description="A second line of a product in a basket is a duplicate."
+    max_quarantined_share: float = setting(0.02, "Above it the day is not to be trusted.", ge=0, le=1)
+    allowed: dict[Literal["household_id", "basket_id", "product_id", "store_id"], list[str]] = setting(
+        {}, "The only values of a column that a line may have, by our name for it: `store_id = ['1', '2']`."
     )
-    is_household_required: bool = Field(
-        default=True, description="False: baskets without a loyalty card are kept, unscored."
-    )
-    volume_against_weekday: Range = Field(
-        default=(0.4, 2.5), description="Lines of a day over the median of the same weekday in the eight weeks before."
-    )
-    max_quarantined_share: float = Field(default=0.02, ge=0, le=1, description="Above it the day is not to be trusted.")
-    allowed: dict[Literal["household_id", "basket_id", "product_id", "store_id"], list[str]] = Field(
-        default={},
-        description="The only values of a column that a line may have, by our name for it: `store_id = ['1', '2']`.",
-    )
-    columns: dict[str, Literal["text", "integer", "number", "boolean", "date", "time", "instant"]] = Field(
-        default={},
-        description="Columns of the file, by its own names, that must be there, with their types; those that our columns "
+    columns: dict[str, Literal["text", "integer", "number", "boolean", "date", "time", "instant"]] = setting(
+        {},
+        "Columns of the file, by its own names, that must be there, with their types; those that our columns "
         "are made of must be there anyway. `time` is without offset, `instant` with one. In CSV everything is text.",
     )
-    due_by: dt.time | None = Field(
-        default=None, description="Local time, on the day after, by which the day's feed is there: `06:00:00`."
+    due_by: dt.time | None = setting(
+        None, "Local time, on the day after, by which the day's feed is there: `06:00:00`."
     )
 
 
@@ -68,10 +57,8 @@ class TransactionsConfig(FeedConfig):
     """The feed of basket lines."""
 
     columns: TransactionColumnsConfig
-    timestamps_in: str = Field(
-        default="local", description="Zone of timestamps without offset: `local`, `UTC`, or a name."
-    )
-    timestamp_format: str | None = Field(default=None, description="strptime format, when it is not ISO 8601.")
+    timestamps_in: str = setting("local", "Zone of timestamps without offset: `local`, `UTC`, or a name.")
+    timestamp_format: str | None = setting(None, "strptime format, when it is not ISO 8601.")
     contract: TransactionContractConfig = TransactionContractConfig()
 
     @model_validator(mode="after")
@@ -85,11 +72,9 @@ class ProductColumnsConfig(BaseConfig):
     """The catalogue's names for our columns."""
 
     product_id: str
-    name: OneOrMore = Field(
-        default=[], description="What a shopper would call it; several columns are joined by a blank."
-    )
+    name: OneOrMore = setting([], "What a shopper would call it; several columns are joined by a blank.")
     category: str | None = None
-    subcategory: str | None = Field(default=None, description="Finer than the category: what replaces what.")
+    subcategory: str | None = setting(None, "Finer than the category: what replaces what.")
     department: str | None = None
     brand: str | None = None
 
@@ -98,9 +83,8 @@ class ProductsConfig(FeedConfig):
     """The catalogue, and what of it is recommendable."""
 
     columns: ProductColumnsConfig
-    not_recommendable: dict[Literal["product_id", "category", "subcategory", "department", "brand"], list[str]] = Field(
-        default={},
-        description="Values that rule a product out, by column. A product without a catalogue row is ruled out too.",
+    not_recommendable: dict[Literal["product_id", "category", "subcategory", "department", "brand"], list[str]] = (
+        setting({}, "Values that rule a product out, by column. A product without a catalogue row is ruled out too.")
     )
 
 
@@ -120,32 +104,24 @@ class OfferColumnsConfig(BaseConfig):
     """The offer file's names for our columns: what, where, and from when to when or in which week."""
 
     product_id: str
-    store_id: str | None = Field(
-        default=None, description="Where; a line without one is of all stores. Default: all stores."
-    )
-    starts_on: str | None = Field(default=None, description="First day, a date.")
-    ends_on: str | None = Field(default=None, description="Last day, a date.")
-    week: str | None = Field(default=None, description="Number of the week, instead of the two dates.")
+    store_id: str | None = setting(None, "Where; a line without one is of all stores. Default: all stores.")
+    starts_on: str | None = setting(None, "First day, a date.")
+    ends_on: str | None = setting(None, "Last day, a date.")
+    week: str | None = setting(None, "Number of the week, instead of the two dates.")
 
 
 class OffersConfig(FeedConfig):
     """Planned offers: what the leaflet will show, in which days and stores. Past ones stay in the file: they are learnt from."""
 
     columns: OfferColumnsConfig
-    date_format: str | None = Field(default=None, description="strptime format, when the dates are not ISO 8601.")
-    first_week_starts: dt.date | None = Field(
-        default=None, description="First day of the week that `columns.week` calls 1."
+    date_format: str | None = setting(None, "strptime format, when the dates are not ISO 8601.")
+    first_week_starts: dt.date | None = setting(None, "First day of the week that `columns.week` calls 1.")
+    where: dict[str, list[str]] = setting(
+        {}, "Values that make a line count, by the file's own column: lines with any other do not."
     )
-    where: dict[str, list[str]] = Field(
-        default={}, description="Values that make a line count, by the file's own column: lines with any other do not."
-    )
-    unless: dict[str, list[str]] = Field(
-        default={}, description="Values that make a line not count, by the file's own column."
-    )
-    announced_days_before: int = Field(
-        default=1,
-        ge=0,
-        description="Days before its first day at whose close an offer is certain: 1 is the day before.",
+    unless: dict[str, list[str]] = setting({}, "Values that make a line not count, by the file's own column.")
+    announced_days_before: int = setting(
+        1, "Days before its first day at whose close an offer is certain: 1 is the day before.", ge=0
     )
 
     @model_validator(mode="after")
@@ -168,29 +144,21 @@ class OffersConfig(FeedConfig):
 class RecommenderConfig(ModelConfig):
     """The recommender: candidates, places of a list, and what a week is learnt from."""
 
-    family: str = Field(
-        default="assets.grocery.training.models.two_stage:TwoStageRanker", description="Import path of the class."
-    )
-    baselines: list[str] = Field(
-        default=[
+    family: str = setting("assets.grocery.training.models.two_stage:TwoStageRanker", "Import path of the class.")
+    baselines: list[str] = setting(
+        [
             "assets.grocery.training.models.baselines:GlobalTop",
             "assets.grocery.training.models.baselines:PersonalTopFrequency",
             "assets.grocery.training.models.baselines:DecayedPersonalFrequency",
         ],
-        description="Import paths of the models that a challenger must beat.",
+        "Import paths of the models that a challenger must beat.",
     )
-    candidates: int = Field(
-        default=80, ge=10, description="Products of a household's own history that reach the ranker."
-    )
-    new_candidates: int = Field(
-        default=20, ge=10, description="Products that a household never bought that reach the ranker."
-    )
-    households_a_week: int = Field(
-        default=4_000, ge=100, description="At most so many households of a label week are learnt from."
-    )
-    top_k: int = Field(default=12, ge=1, description="Length of a recommendation list.")
-    explore_places: int = Field(
-        default=2, ge=0, description="How many of these places are kept for products that the household never bought."
+    candidates: int = setting(80, "Products of a household's own history that reach the ranker.", ge=10)
+    new_candidates: int = setting(20, "Products that a household never bought that reach the ranker.", ge=10)
+    households_a_week: int = setting(4_000, "At most so many households of a label week are learnt from.", ge=100)
+    top_k: int = setting(12, "Length of a recommendation list.", ge=1)
+    explore_places: int = setting(
+        2, "How many of these places are kept for products that the household never bought.", ge=0
     )
 
     @property
@@ -208,15 +176,13 @@ class RecommenderConfig(ModelConfig):
 class RecommenderPromotionConfig(PromotionConfig):
     """How lists are measured against one another."""
 
-    metric: Literal["recall", "ndcg", "hit_rate"] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
-        default="recall", description="Judged at the places that go by score."
-    )
+    metric: Literal["recall", "ndcg", "hit_rate"] = setting("recall", "Judged at the places that go by score.")  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class Settings(LifecycleSettings):
     """A retailer's file as a whole: everything that differs between two retailers."""
 
-    currency: str = Field(default="USD", description="ISO 4217, for display.")
+    currency: str = setting("USD", "ISO 4217, for display.")
     transactions: TransactionsConfig
     products: ProductsConfig | None = None
     households: HouseholdsConfig | None = None

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,6 +60,11 @@ class ModelRegistry:
     name: str
     tracking_uri: str = field(repr=False)  # it may hold a password
     artifacts: str | None = None
+
+    @property
+    def _where(self) -> str:
+        """The backend's address without what would let somebody in."""
+        return re.sub(r"//[^@/]*@", "//", self.tracking_uri)
 
     @cached_property
     def _client(self) -> MlflowClient:
@@ -117,7 +123,7 @@ class ModelRegistry:
                     pip_requirements=["mlflow", "lightgbm", "pandas", "numpy"],
                 )
             if not self._is_registered():
-                self._client.create_registered_model(self.name, description="The nightly's recommender.")
+                self._client.create_registered_model(self.name, description="The nightly run's model.")
             # Not mlflow.register_model, which prints what it does.
             made = self._client.create_model_version(
                 self.name, source=logged.model_uri, run_id=logged.run_id, tags=tags, model_id=logged.model_id
@@ -146,7 +152,7 @@ class ModelRegistry:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
                 raise Damaged(
-                    f"Version {version} of {self.name} is not in the registry at {self.tracking_uri}.",
+                    f"Version {version} of {self.name} is not in the registry at {self._where}.",
                     remedy=f"see that it is the registry that it was; {_another(version)}",
                 ) from error
 
@@ -217,7 +223,7 @@ class ModelRegistry:
                     cards = []
             if not cards:
                 raise Damaged(
-                    f"The files of version {version.version} of {self.name} are gone from {self.artifacts or self.tracking_uri}.",
+                    f"The files of version {version.version} of {self.name} are gone from {self.artifacts or self._where}.",
                     remedy=f"bring them back from a backup; {_another(version.version)}",
                 )
             folder = cards[0].parent
