@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestration.cli.drawing import console
+from orchestration.cli.drawing import DAY, console
 from resources import home
 from resources.errors import Refused
 
@@ -35,10 +35,7 @@ def _group() -> None:
 def quality(
     weeks: Annotated[int, typer.Option(min=1, help="How many weeks are judged.")] = 8,
     to: Annotated[
-        dt.datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last day of the last week; default: the last taken in."
-        ),
+        dt.datetime | None, typer.Option(**DAY, help="Last day of the last week; default: the last taken in.")
     ] = None,
     rivals: Annotated[str, typer.Option(help="Names of rivals' classes with commas, `all` or `none`.")] = "all",
     out: Annotated[Path | None, typer.Option(help="Folder of the results; default: in the state folder.")] = None,

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from orchestration.cli import context
-from orchestration.cli.drawing import console, say, show, table
+from orchestration.cli.drawing import DAY, console, say, show, table
 from orchestration.reports import governance
 from orchestration.reports.lists import days_with_lists
 from resources.errors import Refused
@@ -110,8 +110,7 @@ def override(
     reason: Annotated[str, typer.Option(help="Why it may be used all the same; it goes on record.")] = "",
     hours: Annotated[int, typer.Option(min=1, help="For how long.")] = HOURS,
     until: Annotated[
-        dt.datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Instead: to the end of this day, local time."),
+        dt.datetime | None, typer.Option(**DAY, help="Instead: to the end of this day, local time.")
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Show the overrides that have not lapsed, and stop.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="With --list: as JSON, for machines.")] = False,

@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich import box
@@ -23,6 +23,7 @@ R = TypeVar("R", bound=Report)
 
 console = Console(highlight=False)
 
+DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "YYYY-MM-DD"}  # what an option that is a day takes
 Json = Annotated[bool, typer.Option("--json", help="All of it as JSON, for machines.")]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.cli import context, runs
-from orchestration.cli.drawing import say
+from orchestration.cli.drawing import DAY, say
 from resources.errors import Refused
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ ONE_DAY = dt.timedelta(days=1)
 def drop(
     days: Annotated[int, typer.Option(min=1, help="How many business days.")] = 1,
     from_: Annotated[
-        dt.datetime | None,
-        typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The first; default: the next one."),
+        dt.datetime | None, typer.Option("--from", **DAY, help="The first; default: the next one.")
     ] = None,
     every: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Wait so long between two days.")] = 0,
 ) -> None:

@@ -11,15 +11,16 @@ from rich.markup import escape
 from rich.text import Text
 
 from assets.grocery.publication.publication import ONE_DAY, age
+from assets.lifecycle.retraining_ledger import UNFINISHED, USED_UP
 from orchestration.cli import context
 from orchestration.cli.decide import draw_overrides
-from orchestration.cli.drawing import Json, console, say, show, table
+from orchestration.cli.drawing import DAY, Json, console, say, show, table
 from orchestration.reports import governance, lists, monitoring
 from orchestration.reports import models as model_reports
 from orchestration.reports import status as reports
 from resources import home
 from resources.errors import Refused
-from resources.models.registry import CHAMPION
+from resources.models.registry import BUSINESS_DATE, CHAMPION, TABLE
 from resources.records.lifecycle import Signal
 
 if TYPE_CHECKING:
@@ -39,12 +40,7 @@ MARKS = {
 def recommend(
     household: Household,
     date: Annotated[
-        dt.datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="YYYY-MM-DD",
-            help="The list made at this day's close; default: what is published.",
-        ),
+        dt.datetime | None, typer.Option(**DAY, help="The list made at this day's close; default: what is published.")
     ] = None,
     json_: Json = False,
 ) -> None:
@@ -87,12 +83,7 @@ def draw_list(report: lists.HouseholdList) -> None:
 
 def explain(
     household: Household,
-    date: Annotated[
-        dt.datetime,
-        typer.Argument(
-            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The business day at whose close the list was made."
-        ),
-    ],
+    date: Annotated[dt.datetime, typer.Argument(**DAY, help="The business day at whose close the list was made.")],
     json_: Json = False,
 ) -> None:
     """How a household's list came to be: its own purchases, the features that spoke for each product, the model and why it was champion.
@@ -177,14 +168,15 @@ def _models(report: model_reports.Models) -> None:
     for each in report.versions:
         metrics = [each.metrics.get(f"{name}_at_{k}") for name in ("recall", "ndcg", "hit_rate")]
         trained = "nothing"
-        if weeks := each.trained_on:
-            trained = f"{each.examples:,} examples, weeks from {weeks[-1]} … {weeks[0]}"
-        inputs = ", ".join(f"{name} v{version}" for name, version in each.tables.items())
+        if weeks := each.parameters.get("label_weeks_from_closes", "").split():
+            trained = f"{int(each.parameters.get('examples', 0)):,} examples, weeks from {weeks[-1]} … {weeks[0]}"
+        tables = {tag.removeprefix(TABLE): at for tag, at in sorted(each.tags.items()) if tag.startswith(TABLE)}
+        inputs = ", ".join(f"{name} v{version}" for name, version in tables.items())
         drawn.add_row(
             str(each.version),
             ", ".join(each.aliases),
-            each.business_date,
-            each.title,
+            each.tags.get(BUSINESS_DATE, ""),
+            each.tags.get("nightcart.title", ""),
             *(f"{value:.4f}" if value is not None else "" for value in metrics),
             f"{trained}\n[dim]{inputs}[/]",
         )
@@ -280,13 +272,14 @@ def _decisions(report: monitoring.Decisions) -> None:
         title="Whether to train anew, by night",
         wrap=("reasons", "attempts", ""),
     )
-    for one in report.decisions:
+    for entry in report.decisions:
+        decision = entry.decision
         drawn.add_row(
-            one.business_date.isoformat(),
-            "[bold]train[/]" if one.is_retraining else "no",
-            escape(("\n" if one.is_retraining else "; ").join(one.reasons)),
-            escape("\n".join(attempt.summary() for attempt in one.attempts)),
-            f"[red]{one.state}[/]" if one.has_failed_for_good else one.state,
+            decision.business_date.isoformat(),
+            "[bold]train[/]" if decision.is_retraining else "no",
+            escape(("\n" if decision.is_retraining else "; ").join(decision.reasons)),
+            escape("\n".join(attempt.summary() for attempt in entry.attempts)),
+            f"[red]{entry.state}[/]" if entry.state == USED_UP else entry.state,
         )
     console.print(drawn)
 
@@ -324,8 +317,8 @@ def _status(report: reports.Status) -> None:
         if one.by:
             how = f"{one.kind} by {one.by} after the night of {one.business_date}: {'; '.join(one.reasons)}"
         say(f"champion: version {one.champion_after}, {escape(how)}")
-    if report.retraining and report.retraining.is_unfinished:
-        say(f"retraining: decided on {report.retraining.business_date}, {report.retraining.state}")
+    if report.retraining and report.retraining.state in UNFINISHED:
+        say(f"retraining: decided on {report.retraining.decision.business_date}, {report.retraining.state}")
     if served := report.published:
         late = f", [yellow]carried over[/]: {escape(served.carried_over_because)}" * served.is_carried_over
         say(f"published: the lists of {served.made_on}, for {served.published_for}{late}")

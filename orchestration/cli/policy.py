@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -80,23 +79,26 @@ def decisions(
 
 
 def _decisions(report: governance.Answers) -> None:
-    marks = {True: "[green]yes[/]", False: "[red]no[/]", None: "[yellow]not these[/]"}
     drawn = table(*("asked at", "about", "allowed", "rules that denied", "policy"), wrap=("about", "rules that denied"))
     for one in report.answers:
-        said = [f"let through by {one.override['by']}: {one.override['reason']}"] if one.override else []
-        said += [f"{rule}: {_sentences(says)}" for rule, says in one.fired.items()]
+        override = one.question.get("override")
+        said = [f"let through by {override['by']}: {override['reason']}"] if override else []
+        fired: dict[str, list[str]] = {}
+        for denial in one.fired:
+            fired.setdefault(denial["rule"], []).append(denial["says"])
+        for rule, says in fired.items():
+            more = f"; and {len(says) - SHOWN} more" if len(says) > SHOWN else ""
+            said.append(f"{rule}: {'; '.join(says[:SHOWN])}{more}")
+        # Asked which of many kinds of product are denied, it allows the rest of them.
+        no = "[yellow]not these[/]" if any("kind" in denial for denial in one.fired) else "[red]no[/]"
         drawn.add_row(
             f"{one.decided_at:%Y-%m-%d %H:%M}",
             escape(one.subject),
-            marks[one.is_allowed],
+            "[green]yes[/]" if one.is_allowed else no,
             escape("\n".join(said)),
             one.policy_digest[:8],
         )
     console.print(drawn)
-
-
-def _sentences(says: Sequence[str]) -> str:
-    return "; ".join(says[:SHOWN]) + f"; and {len(says) - SHOWN} more" * (len(says) > SHOWN)
 
 
 def _short(file: str) -> str:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from orchestration.cli import context
-from orchestration.cli.drawing import say
+from orchestration.cli.drawing import DAY, say
 from orchestration.cli.night import draw_next_commands, draw_night
 from resources.errors import Refused
 from resources.records.lifecycle import RetrainingDecision, RetrainingRequest
@@ -55,9 +55,7 @@ def demo() -> None:
 
 
 def nightly(
-    date: Annotated[
-        dt.datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The business day that has closed.")
-    ],
+    date: Annotated[dt.datetime, typer.Option(**DAY, help="The business day that has closed.")],
     force: Force = False,
 ) -> None:
     """Everything for one business day: baskets, features, lists for tomorrow, how earlier lists did.
@@ -124,12 +122,8 @@ def retrain(
 
 
 def backfill(
-    from_: Annotated[
-        dt.datetime, typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First business day.")
-    ],
-    to: Annotated[
-        dt.datetime, typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last business day.")
-    ],
+    from_: Annotated[dt.datetime, typer.Option("--from", **DAY, help="First business day.")],
+    to: Annotated[dt.datetime, typer.Option("--to", **DAY, help="Last business day.")],
     assets: Annotated[str, typer.Option(help="What to make, in Dagster's selection syntax.")] = "transactions",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
     force: Force = False,
@@ -218,14 +212,10 @@ def rebuild(
 def check(
     asset: Annotated[str, typer.Argument(help="The asset whose checks are to look again.")],
     from_: Annotated[
-        dt.datetime | None,
-        typer.Option(
-            "--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First business day; default: the newest."
-        ),
+        dt.datetime | None, typer.Option("--from", **DAY, help="First business day; default: the newest.")
     ] = None,
     to: Annotated[
-        dt.datetime | None,
-        typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last business day; default: the first."),
+        dt.datetime | None, typer.Option("--to", **DAY, help="Last business day; default: the first.")
     ] = None,
 ) -> None:
     """Look again at what is stored: the checks of an asset, without making it anew. Their verdicts go on record.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from orchestration.reports.report import Report
 from resources.errors import Refused
@@ -46,27 +44,10 @@ def rule_tests(policy: Policy) -> RuleTests:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What the policy answered: `is_allowed` is None where it was asked which of many kinds of product are denied.
-
-    `fired` has the sentences of each rule that denied; `override` is the person who let it through all the same.
-    """
-
-    decided_at: dt.datetime
-    package: str
-    subject: str
-    is_allowed: bool | None
-    fired: Mapping[str, Sequence[str]]
-    override: Mapping[str, Any] | None
-    policy_digest: str
-    run_id: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Answers(Report):
     """The latest answers of the policy, oldest first."""
 
-    answers: Sequence[Answer]
+    answers: Sequence[PolicyDecision]
 
 
 def answers(operations: OperationsDatabase, last: int, package: str | None = None) -> Answers:
@@ -76,25 +57,7 @@ def answers(operations: OperationsDatabase, last: int, package: str | None = Non
         raise Refused(
             f"{package or 'The policy'} has not been asked yet.", remedy="`nightcart nightly --date YYYY-MM-DD` does."
         )
-    return Answers(answers=[_answer(record) for record in records])
-
-
-def _answer(record: PolicyDecision) -> Answer:
-    fired: dict[str, list[str]] = {}
-    for denial in record.fired:
-        fired.setdefault(denial["rule"], []).append(denial["says"])
-    return Answer(
-        decided_at=record.decided_at,
-        package=record.package,
-        subject=record.subject,
-        is_allowed=None
-        if not record.is_allowed and any("kind" in each for each in record.fired)
-        else record.is_allowed,
-        fired=fired,
-        override=record.question.get("override"),
-        policy_digest=record.policy_digest,
-        run_id=record.run_id,
-    )
+    return Answers(answers=records)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from assets.lifecycle.signals import newest
 from orchestration.reports.report import Report
 from resources.config.lifecycle import RetrainingConfig
 from resources.errors import Refused
-from resources.records.lifecycle import Attempt, Signal
+from resources.records.lifecycle import Signal
 from resources.records.store import OperationsDatabase
 
 
@@ -48,32 +48,10 @@ def drift(operations: OperationsDatabase, days: int) -> Drift:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
-    """A night's decision whether to train anew; `state` is what became of it, None where there was nothing to do."""
-
-    business_date: dt.date
-    is_retraining: bool
-    reasons: Sequence[str]
-    decided_at: dt.datetime
-    attempts: Sequence[Attempt]
-    state: str | None
-
-    @property
-    def has_failed_for_good(self) -> bool:
-        """Whether nothing tries any more."""
-        return self.state == ledger.USED_UP
-
-    @property
-    def is_unfinished(self) -> bool:
-        """Whether the training is still to come."""
-        return self.state in ledger.UNFINISHED
-
-
-@dataclass(frozen=True, kw_only=True)
 class Decisions(Report):
-    """The decisions of the latest nights, by business day."""
+    """The decisions of the latest nights whether to train anew, by business day, each with what became of it."""
 
-    decisions: Sequence[Decision]
+    decisions: Sequence[ledger.Entry]
 
 
 def decisions(operations: OperationsDatabase, days: int, *, rule: RetrainingConfig, now: dt.datetime) -> Decisions:
@@ -84,21 +62,4 @@ def decisions(operations: OperationsDatabase, days: int, *, rule: RetrainingConf
             "No night has decided yet whether to retrain.", remedy="`nightcart nightly --date YYYY-MM-DD` does."
         )
     nights = sorted({entry.decision.business_date for entry in entries})[-days:]
-    return Decisions(decisions=[_decision(entry) for entry in entries if entry.decision.business_date in nights])
-
-
-def current_decision(operations: OperationsDatabase, *, rule: RetrainingConfig, now: dt.datetime) -> Decision | None:
-    """The newest decision to train that counts."""
-    current = ledger.read(operations, now=now).current(rule=rule)
-    return _decision(current) if current else None
-
-
-def _decision(entry: ledger.Entry) -> Decision:
-    return Decision(
-        business_date=entry.decision.business_date,
-        is_retraining=entry.decision.is_retraining,
-        reasons=entry.decision.reasons,
-        decided_at=entry.decision.decided_at,
-        attempts=entry.attempts,
-        state=entry.state,
-    )
+    return Decisions(decisions=[entry for entry in entries if entry.decision.business_date in nights])

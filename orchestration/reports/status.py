@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from assets.grocery.publication.publication import Published
 from assets.grocery.staleness import CHAMPION, FEATURES, stale_now
 from assets.grocery.tables import TRANSACTIONS
+from assets.lifecycle import retraining_ledger as ledger
 from assets.privacy.proof import pending
 from orchestration.reports.lists import days_with_lists
-from orchestration.reports.models import Promotion, promotion
-from orchestration.reports.monitoring import Decision, current_decision
 from orchestration.reports.report import Report
 from resources import home
 from resources.config.retailer import Settings
+from resources.records.lifecycle import PromotionRecord
 from resources.records.quality import Override
 from resources.records.store import OperationsDatabase
 from resources.text import listed
@@ -70,8 +70,8 @@ class Status(Report):
     state: str
     switched_off: Sequence[str]
     assets: Sequence[Asset] = ()
-    champion: Promotion | None = None
-    retraining: Decision | None = None
+    champion: PromotionRecord | None = None
+    retraining: ledger.Entry | None = None
     published: Published | None = None
     under_way: Sequence[UnderWay] = ()
     overrides: Sequence[Override] = ()
@@ -107,8 +107,8 @@ def status(context: ProbeContext, gates: Gates) -> Status:
     return Status(
         **_heading(settings),
         assets=assets,
-        champion=promotion(decided[-1]) if decided else None,
-        retraining=current_decision(operations, rule=settings.retraining, now=now),
+        champion=decided[-1] if decided else None,
+        retraining=ledger.read(operations, now=now).current(rule=settings.retraining),
         published=context.served,
         under_way=[
             UnderWay(run_id=run.run_id, job=run.job_name, day=run.tags.get(PARTITION_TAG, ""))

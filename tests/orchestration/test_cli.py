@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import re
 import tomllib
@@ -155,6 +156,25 @@ def test_a_history_and_a_night_from_the_command_line(nightcart: Nightcart) -> No
     assert "the model gives the same scores" in why[1]
     assert "Known limits" in card[1]
     assert "all as they were recorded" in trail[1]
+
+    looks = (
+        ("status",),
+        ("recommend", "H-0007"),
+        ("models",),
+        ("decisions",),
+        ("drift",),
+        ("card",),
+        ("audit", "verify"),
+    )
+    reports = [json.loads(out) for _, out, _ in nightcart.several(*((*look, "--json") for look in looks))]
+    state, own, models, decided, drift, card, trail = reports
+    assert {asset["name"]: asset["newest_day"] for asset in state["assets"]}["recommendations"] == "2024-05-06"
+    assert "nightcart replay --days 13" in " ".join(state["advice"])
+    assert [place["rank"] for place in own["places"]] == list(range(1, len(own["places"]) + 1))
+    assert [version["aliases"] for version in models["versions"]] == [["champion"]]
+    assert [entry["state"] for entry in decided["decisions"]][-1] == "failed, tried again"
+    assert drift["nights"][-1] == "2024-05-06"
+    assert (card["version"], trail["flaws"]) == (1, [])
 
 
 def test_a_retailer_with_nothing_but_household_product_and_date_gets_its_lists(tmp_path: Path) -> None:
