@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from assets.grocery.features import definitions
 from tests.fixtures import old_state
 
 FACTS = old_state.facts()
@@ -30,6 +31,8 @@ VIEWS = [
     ("override", "--list"),
     ("recommend", HOUSEHOLD),
 ]
+# This code refuses to score with a version that was made for other features than its own: so it is on every state.
+SCORES = pytest.mark.skipif(definitions.VERSION != "3", reason="the kept versions were made for features 3")
 EXPLAINED = [(household, night) for night, of_night in FACTS["lists"].items() for household in of_night]
 
 # What is done to the state, in this order, each step under its name. One process does it all, for each needs the same
@@ -83,6 +86,7 @@ def test_every_record_is_as_it_was_sealed(steps) -> None:
     assert promoted == FACTS["champions"]
 
 
+@SCORES
 @pytest.mark.parametrize(("household", "night"), EXPLAINED)
 def test_an_old_list_is_explained_with_the_scores_that_it_was_made_with(steps, household: str, night: str) -> None:
     found, expected = json.loads(said(steps, f"explain {household} {night}")), FACTS["lists"][night][household]
@@ -92,6 +96,7 @@ def test_an_old_list_is_explained_with_the_scores_that_it_was_made_with(steps, h
         assert place["score_again"] == pytest.approx(was["score"], rel=1e-9)  # the last digit is the processor's
 
 
+@SCORES
 def test_who_was_forgotten_is_in_no_old_list_and_in_no_new_one(steps) -> None:
     for name in ("explain who is forgotten", "who stays forgotten"):
         assert json.loads(said(steps, name))["is_fallback"]
@@ -107,6 +112,7 @@ def test_status_tells_of_the_last_night(steps) -> None:
     assert NEXT in said(steps, "status at the end")
 
 
+@SCORES
 def test_the_champion_before_is_brought_back_and_the_trail_goes_on(steps) -> None:
     said(steps, "rollback")
     said(steps, "the trail after the rollback")
@@ -114,6 +120,7 @@ def test_the_champion_before_is_brought_back_and_the_trail_goes_on(steps) -> Non
     assert (new[old]["kind"], new[old]["champion_before"], new[old]["champion_after"]) == ("rollback", CHAMPION, BEFORE)
 
 
+@SCORES
 def test_the_next_night_goes_on_from_it(steps) -> None:
     said(steps, "the next night")
     said(steps, "the trail after the night")
