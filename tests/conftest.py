@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from resources.models.registry import ModelRegistry
     from resources.records.store import OperationsDatabase
     from resources.tables.store import TableStore
+    from tests.support.shop import CornerShop, PreparedShops
 
 
 @pytest.fixture(scope="session")
@@ -145,3 +146,49 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     (tmp_path / "dagster").mkdir()
     with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides=NO_TELEMETRY) as instance:
         yield instance
+
+
+@pytest.fixture(scope="session")
+def prepared_shops(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> PreparedShops:
+    """The states that many tests begin from, made once for all workers."""
+    from tests.support.shop import STEPS, PreparedShops
+
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return PreparedShops(shared / "prepared_shops", empty_mlflow, STEPS)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, empty_mlflow: Path) -> Iterator[CornerShop]:
+    """The corner shop before it has run."""
+    from tests.support.shop import lay_out, open_shop
+
+    lay_out(tmp_path / "shop", empty_mlflow)
+    with open_shop(tmp_path / "shop") as shop:
+        yield shop
+
+
+@pytest.fixture
+def shop_with_history(tmp_path: Path, prepared_shops: PreparedShops) -> Iterator[CornerShop]:
+    """The corner shop on the eve of its first night: all days are taken in."""
+    yield from _copied(prepared_shops, "history", tmp_path)
+
+
+@pytest.fixture
+def after_a_night(tmp_path: Path, prepared_shops: PreparedShops) -> Iterator[CornerShop]:
+    """The corner shop with its history and one whole night."""
+    yield from _copied(prepared_shops, "night", tmp_path)
+
+
+@pytest.fixture
+def after_two_nights(tmp_path: Path, prepared_shops: PreparedShops) -> Iterator[CornerShop]:
+    """And the next night, which is an ordinary one: it has a champion, and does not train."""
+    yield from _copied(prepared_shops, "two_nights", tmp_path)
+
+
+def _copied(prepared: PreparedShops, name: str, folder: Path) -> Iterator[CornerShop]:
+    from tests.support.shop import open_shop
+
+    prepared.copy(name, folder / "shop")
+    with open_shop(folder / "shop") as shop:
+        yield shop

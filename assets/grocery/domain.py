@@ -52,8 +52,8 @@ class Grocery(Domain):
     examples_table = EXAMPLES
     input_tables = (TRANSACTIONS, PRODUCTS, OFFERS, EXAMPLES)
     feature_tables = tuple(FEATURES)
-    reference_tables = (*FEATURES, TRANSACTIONS, PRODUCTS)
-    holdout_tables = (TRANSACTIONS, PRODUCTS)
+    reference_tables = (*FEATURES, TRANSACTIONS, PRODUCTS, OFFERS)
+    holdout_tables = (TRANSACTIONS, PRODUCTS, OFFERS)
     data_table = TRANSACTIONS
     watches = WATCHES
 

@@ -36,7 +36,7 @@ class Gate:
     """A check that must have passed before `subject` is read. A subject is a table, or a name for versions of a model.
 
     `versions`, called with a run's days and its resources, returns the partitions that are judged, each with its version;
-    by default those days of the table.
+    by default those days of the table. `reads` are the other assets that it looks at.
     """
 
     subject: str
@@ -45,6 +45,7 @@ class Gate:
     has_days: bool = True
     asset: str | None = None
     versions: Callable[..., Versions] | None = None
+    reads: tuple[str, ...] = ()
 
     @property
     def asset_key(self) -> str:
@@ -57,7 +58,12 @@ class Gate:
         import dagster as dg  # here, so that whoever only asks whether a gate is open does not import it
 
         return dg.AssetCheckSpec(
-            self.check, asset=self.asset_key, blocking=True, description=self.description, metadata={GATE: self}
+            self.check,
+            asset=self.asset_key,
+            additional_deps=self.reads,
+            blocking=True,
+            description=self.description,
+            metadata={GATE: self},
         )
 
     def present(self, days: Iterable[dt.date], **resources: Any) -> Versions:

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     partitions_def=business_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
     # A champion serves until another one is decided on: most nights have none of their own.
-    deps=[*FEATURES, dg.AssetDep(CHAMPION, partition_mapping=days_back(364)), PRODUCTS, HOUSEHOLDS],
+    deps=[*FEATURES, dg.AssetDep(CHAMPION, partition_mapping=days_back(364)), TRANSACTIONS, PRODUCTS, HOUSEHOLDS],
     retry_policy=RETRY_OUTSIDE,
     code_version=lists.VERSION,
     kinds={"deltalake", "lightgbm"},
@@ -214,7 +214,7 @@ def placed(rows: "ir.Table", tables: TableStore, *, version: int | None = None) 
 @dg.asset(
     partitions_def=business_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=[RECOMMENDATIONS],
+    deps=[RECOMMENDATIONS, HOUSEHOLD],
     code_version=publication.VERSION,
     kinds={"deltalake"},
     owners=OWNERS,

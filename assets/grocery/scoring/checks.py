@@ -24,16 +24,19 @@ FULL = Gate(
     subject=RECOMMENDATIONS,
     check="list_is_full_and_in_order",
     description="Every household that ever bought has one full list, without repetition, in the order of its scores.",
+    reads=(HOUSEHOLD, PRODUCT),
 )
 RECOMMENDABLE = Gate(
     subject=RECOMMENDATIONS,
     check="product_is_recommendable",
     description="Nothing is recommended that is not recommendable.",
+    reads=(PRODUCTS,),
 )
 ALLOWED = Gate(
     subject=RECOMMENDATIONS,
     check="product_is_allowed",
     description="The policy allows what is listed: nothing age-restricted for a household that never bought it.",
+    reads=(HOUSEHOLD_PRODUCT, PRODUCTS),
 )
 THE_CHAMPIONS = Gate(
     subject=RECOMMENDATIONS,
@@ -45,6 +48,7 @@ EVERYBODY = Gate(
     check="every_household_has_a_list",
     description="Every household that ever bought has a published list, and so has anybody who is not known.",
     has_days=False,
+    reads=(HOUSEHOLD,),
 )
 
 

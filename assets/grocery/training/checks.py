@@ -27,6 +27,7 @@ EXAMPLES_GATE = Gate(
     check="label_weeks_are_over",
     description="Every label week is over by the business day's close, and has households that bought and that did not.",
     versions=_label_weeks,
+    reads=(TRANSACTIONS,),
 )
 
 
