@@ -27,7 +27,7 @@ from bare_night import take_in
 from assets.grocery.ingestion import profile as volume
 from assets.grocery.ingestion.cleaning import TYPES
 from assets.grocery.ingestion.rules import expectations
-from assets.grocery.monitoring.drift import Seen, Usual
+from assets.grocery.monitoring.drift import DriftReport, ReferenceWindow
 from assets.grocery.profiles.days import DayProfile, profiles
 from assets.grocery.profiles.reference import PAST_NEEDED, REFERENCE_DAYS, reference_days
 from resources import home
@@ -146,7 +146,7 @@ def notice(year: Year, fault: str, plant: Plant, planted: Sequence[dt.date]) -> 
     print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def _named(seen: Seen) -> str:
+def _named(seen: DriftReport) -> str:
     return f"{seen.worst.column} ({seen.worst.statistic})" if seen.worst else ""
 
 
@@ -155,14 +155,14 @@ def sunday_before(day: dt.date) -> dt.date:
     return day - dt.timedelta(days=day.weekday() + 1)
 
 
-_usual: dict[dt.date, Usual] = {}
+_usual: dict[dt.date, ReferenceWindow] = {}
 
 
-def usual(year: Year, made_at: dt.date) -> Usual:
+def usual(year: Year, made_at: dt.date) -> ReferenceWindow:
     """The reference of a champion that was made at a close."""
     if made_at not in _usual:
         days = reference_days(made_at, first_day=FIRST_DAY)
-        _usual[made_at] = Usual([year.days[day] for day in days if day in year.days])
+        _usual[made_at] = ReferenceWindow([year.days[day] for day in days if day in year.days])
     return _usual[made_at]
 
 

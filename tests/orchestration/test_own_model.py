@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import sys
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
 from assets.grocery.domain import GROCERY
@@ -16,10 +14,9 @@ from assets.lifecycle.reproduce import rebuild
 from orchestration.definitions import build_defs
 from resources.config.loader import load_settings
 from resources.policy.client import Policy
+from tests.support.shop import NIGHT, CornerShop
 
 PAGE = Path(__file__).parents[2] / "docs" / "a_model_of_your_own.md"
-NIGHT = dt.date(2024, 5, 6)
-RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
 @pytest.fixture
@@ -36,27 +33,14 @@ def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         del sys.modules[name]
 
 
-def test_a_class_and_a_line_of_configuration_are_a_night(
-    family, tmp_path, tables, registry, operations, feeds, instance
-):
-    shop = load_settings()
-    model = shop.model.model_copy(update={"family": family, "parameters": {}})
-    defs = build_defs(
-        settings=shop.model_copy(update={"model": model}),
-        tables=tables,
-        registry=registry,
-        operations=operations,
-        feeds=feeds,
-    )
-    taken_in = defs.resolve_job_def("backfill").execute_in_process(
-        instance=instance,
-        tags={RANGE_TAGS[0]: shop.first_business_day.isoformat(), RANGE_TAGS[1]: "2024-05-05"},
-        asset_selection=[dg.AssetKey("transactions")],
-        raise_on_error=False,
-    )
-    assert taken_in.success
+def test_a_class_and_a_line_of_configuration_are_a_night(family: str, shop_with_history: CornerShop) -> None:
+    settings, shop = load_settings(), shop_with_history
+    model = settings.model.model_copy(update={"family": family, "parameters": {}})
+    settings = settings.model_copy(update={"model": model})
+    tables, registry = shop.tables, shop.registry
+    defs = build_defs(settings=settings, tables=tables, registry=registry, operations=shop.operations)
     night = defs.resolve_job_def("nightly").execute_in_process(
-        instance=instance, partition_key=NIGHT.isoformat(), raise_on_error=False
+        instance=shop.instance, partition_key=NIGHT.isoformat(), raise_on_error=False
     )
     assert night.success
 
@@ -68,10 +52,10 @@ def test_a_class_and_a_line_of_configuration_are_a_night(
     # What is on record is enough to make it again.
     work = Lifecycle(
         domain=GROCERY,
-        settings=shop.model_copy(update={"model": model}),
+        settings=settings,
         tables=tables,
         registry=registry,
-        operations=operations,
+        operations=shop.operations,
         policy=Policy(folder=""),
     )
     again = rebuild(version, work, from_lines=True)

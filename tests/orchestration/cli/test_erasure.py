@@ -29,7 +29,7 @@ from resources.records.privacy import Erasure
 from resources.records.publication import Publication
 from resources.records.quality import Override, Verdict
 from resources.tables import history as table_history
-from tests.orchestration.runs.test_nights import NIGHT, TOMORROW, Shop, failures, lifecycle_of, open_shop
+from tests.support.shop import NIGHT, TOMORROW, CornerShop, PreparedShops, copy_shop, failures, open_shop
 
 WHO = "H-0007"
 DAY = dt.date(2024, 3, 6)  # on which it bought
@@ -37,17 +37,26 @@ NOW = dt.datetime(2024, 6, 1, 12, tzinfo=dt.UTC)
 
 
 @pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> Iterator[Shop]:
-    """A shop with its history, some of it delivered twice, and one whole night."""
-    for shop in open_shop(tmp_path_factory.mktemp("shop"), empty_mlflow):
+def prepared_night(tmp_path_factory: pytest.TempPathFactory, prepared_shops: PreparedShops) -> Path:
+    """The state of a shop with its history, a day of it delivered twice, and one whole night."""
+    folder = tmp_path_factory.mktemp("night") / "shop"
+    prepared_shops.copy("history", folder)
+    with open_shop(folder) as shop:
         shop.write(DAY, lambda text: text + "H-0007;R;P-001\n")
-        assert shop.take_in(dt.date(2024, 1, 1), NIGHT - dt.timedelta(days=1)).success
         assert shop.take_in(DAY, DAY).success
         assert shop.night(NIGHT).success
+    return folder
+
+
+@pytest.fixture
+def night(prepared_night: Path, tmp_path: Path) -> Iterator[CornerShop]:
+    """A shop in that state."""
+    copy_shop(prepared_night, tmp_path / "shop")
+    with open_shop(tmp_path / "shop") as shop:
         yield shop
 
 
-def scope(shop: Shop) -> ErasureScope:
+def scope(shop: CornerShop) -> ErasureScope:
     settings = load_settings()
     moved = settings.transactions.model_copy(update={"path": [f"{shop.feed}/{{date}}.csv"]})
     return ErasureScope(
@@ -60,12 +69,12 @@ def scope(shop: Shop) -> ErasureScope:
     )
 
 
-def forgotten(shop: Shop, who: str = WHO, **more: Any) -> Erased:
+def forgotten(shop: CornerShop, who: str = WHO, **more: Any) -> Erased:
     asked: dict[str, Any] = {"by": "ann", "reason": "a letter", "now": NOW, "under_way": lambda: None} | more
     return erase(who, scope=scope(shop), **asked)
 
 
-def rows(shop: Shop) -> dict[str, list[str]]:
+def rows(shop: CornerShop) -> dict[str, list[str]]:
     """All rows of all tables."""
     return {name: sorted(map(repr, shop.rows(name))) for name in table_history.names(shop.tables)}
 
@@ -74,7 +83,7 @@ def others(rows: dict[str, list[str]]) -> dict[str, list[str]]:
     return {name: [row for row in of if WHO not in row] for name, of in rows.items()}
 
 
-def shut(shop: Shop) -> list[str]:
+def shut(shop: CornerShop) -> list[str]:
     """Every gate that is not open for what is there now, but those of a model's versions."""
     needs = {
         subject: gates.whole(shop.tables, subject)
@@ -98,12 +107,12 @@ class Before:
 
 
 @pytest.fixture
-def dry(night: Shop, monkeypatch) -> Shop:
+def dry(night: CornerShop, monkeypatch) -> CornerShop:
     monkeypatch.setattr("orchestration.cli.erasure._scope", lambda: scope(night))
     return night
 
 
-def test_a_dry_run_says_what_there_is_and_changes_nothing(dry: Shop, capsys) -> None:
+def test_a_dry_run_says_what_there_is_and_changes_nothing(dry: CornerShop, capsys) -> None:
     before = rows(dry)
     forget(WHO, dry_run=True)
     said = capsys.readouterr().out
@@ -115,7 +124,7 @@ def test_a_dry_run_says_what_there_is_and_changes_nothing(dry: Shop, capsys) -> 
         forget("H-9999", dry_run=True)
 
 
-def test_a_run_that_isrun_under_way_is_named(dry: Shop) -> None:
+def test_a_run_that_is_under_way_is_named(dry: CornerShop) -> None:
     assert run_under_way(dry.instance) is None
     for status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.STARTED):
         run = dry.instance.create_run_for_job(dry.defs.resolve_job_def("nightly"), status=status)
@@ -134,9 +143,24 @@ def test_status_says_how_to_finish_what_was_asked(operations) -> None:
 
 
 @pytest.fixture(scope="module")
-def erased(night: Shop) -> tuple[Shop, Before]:
-    """The night's shop, and what was there before its household was forgotten."""
+def prepared_erasure(prepared_night: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Before]:
+    """That state once its household is forgotten, and what was there before."""
+    folder = tmp_path_factory.mktemp("erasure") / "shop"
+    copy_shop(prepared_night, folder)
+    with open_shop(folder) as shop:
+        return folder, _forget_household(shop)
 
+
+@pytest.fixture
+def erased(prepared_erasure: tuple[Path, Before], tmp_path: Path) -> Iterator[tuple[CornerShop, Before]]:
+    """A shop in that state, and what was there before."""
+    folder, before = prepared_erasure
+    copy_shop(folder, tmp_path / "shop")
+    with open_shop(tmp_path / "shop") as shop:
+        yield shop, before
+
+
+def _forget_household(night: CornerShop) -> Before:
     names = table_history.names(night.tables)
     first = next(iter(GATES["transactions"]))
     version = gates.of_days(night.tables, "transactions", [DAY])[DAY]
@@ -155,10 +179,10 @@ def erased(night: Shop) -> tuple[Shop, Before]:
         "shut": shut(night),
         "stale": stale_now(night.operations),
     }
-    return night, Before(**before, done=forgotten(night))
+    return Before(**before, done=forgotten(night))
 
 
-def test_it_is_in_no_table_no_old_file_and_no_log(erased: tuple[Shop, Before]) -> None:
+def test_it_is_in_no_table_no_old_file_and_no_log(erased: tuple[CornerShop, Before]) -> None:
     shop, before = erased
     assert any(WHO in row for row in before.rows["training_examples"])
     assert not any(WHO in row for of in rows(shop).values() for row in of)
@@ -170,12 +194,12 @@ def test_it_is_in_no_table_no_old_file_and_no_log(erased: tuple[Shop, Before]) -
     assert before.done.removed["transactions_quarantine"] == 1
 
 
-def test_the_rows_of_all_others_are_the_same(erased: tuple[Shop, Before]) -> None:
+def test_the_rows_of_all_others_are_the_same(erased: tuple[CornerShop, Before]) -> None:
     shop, before = erased
     assert rows(shop) == others(before.rows)
 
 
-def test_versions_go_on_and_older_ones_cannot_be_read(erased: tuple[Shop, Before]) -> None:
+def test_versions_go_on_and_older_ones_cannot_be_read(erased: tuple[CornerShop, Before]) -> None:
     shop, before = erased
     for name in before.done.removed:
         assert shop.tables.version(name) == before.versions[name] + 1
@@ -185,14 +209,14 @@ def test_versions_go_on_and_older_ones_cannot_be_read(erased: tuple[Shop, Before
     assert shop.tables.read("products", version=0).count().execute()
 
 
-def test_gates_stay_as_they_were_and_nothing_is_stale(erased: tuple[Shop, Before]) -> None:
+def test_gates_stay_as_they_were_and_nothing_is_stale(erased: tuple[CornerShop, Before]) -> None:
     shop, before = erased
     assert shut(shop) == before.shut == []
     assert stale_now(shop.operations) == before.stale == []
     assert shop.operations.flaws() == []
 
 
-def test_what_is_served_is_a_publication_that_carries_on(erased: tuple[Shop, Before]) -> None:
+def test_what_is_served_is_a_publication_that_carries_on(erased: tuple[CornerShop, Before]) -> None:
     shop, _ = erased
     first, last = shop.operations.records(Publication)
     assert (last.made_on, last.published_for, last.model_version) == (
@@ -205,13 +229,13 @@ def test_what_is_served_is_a_publication_that_carries_on(erased: tuple[Shop, Bef
     assert served_now(shop.tables).made_on == NIGHT  # pyright: ignore
 
 
-def test_its_list_is_the_fallback(erased: tuple[Shop, Before]) -> None:
+def test_its_list_is_the_fallback(erased: tuple[CornerShop, Before]) -> None:
     shop, _ = erased
     report = household_list(shop.tables, WHO)
     assert (report.is_known, report.is_fallback) == (False, True)
 
 
-def test_who_it_was_is_on_no_record(erased: tuple[Shop, Before]) -> None:
+def test_who_it_was_is_on_no_record(erased: tuple[CornerShop, Before]) -> None:
     shop, before = erased
     asked, done = shop.operations.records(Erasure)
     assert (asked.step, done.step, done.by, done.reason) == (Erasure.ASKED, Erasure.DONE, "ann", "a letter")
@@ -224,16 +248,16 @@ def test_who_it_was_is_on_no_record(erased: tuple[Shop, Before]) -> None:
     assert before.done.report.not_ours[f"{shop.feed}/{DAY}.csv"] > 1
 
 
-def test_a_version_trained_before_is_not_made_again(erased: tuple[Shop, Before]) -> None:
+def test_a_version_trained_before_is_not_made_again(erased: tuple[CornerShop, Before]) -> None:
     shop, _ = erased
     version = shop.registry.challenger_of(NIGHT.isoformat())
-    work = lifecycle_of(shop)
+    work = shop.lifecycle()
     for from_lines in (False, True):
         with pytest.raises(Refused, match=r"gone: a household was forgotten on 2024-06-01 \(ann: a letter\)"):
             rebuild(version, work, from_lines=from_lines, erasures=shop.operations.records(Erasure))
 
 
-def test_again_it_finds_nothing_and_says_when_it_was_done(erased: tuple[Shop, Before]) -> None:
+def test_again_it_finds_nothing_and_says_when_it_was_done(erased: tuple[CornerShop, Before]) -> None:
     shop, before = erased
     again = forgotten(shop, reason="")
     assert again.before
@@ -243,7 +267,7 @@ def test_again_it_finds_nothing_and_says_when_it_was_done(erased: tuple[Shop, Be
 
 
 def test_a_day_that_comes_again_comes_without_it_and_makes_nothing_stale(
-    erased: tuple[Shop, Before], monkeypatch
+    erased: tuple[CornerShop, Before], monkeypatch
 ) -> None:
     shop, _ = erased
     monkeypatch.setattr("resources.home.erasure_key", lambda: shop.folder / "erasure.key")
@@ -258,7 +282,7 @@ def test_a_day_that_comes_again_comes_without_it_and_makes_nothing_stale(
     assert not [f for f in (shop.folder / "raw").rglob("*.csv") if WHO in f.read_text()]
 
 
-def test_the_next_night_runs_without_it(erased: tuple[Shop, Before], monkeypatch) -> None:
+def test_the_next_night_runs_without_it(erased: tuple[CornerShop, Before], monkeypatch) -> None:
     shop, _ = erased
     monkeypatch.setattr("resources.home.erasure_key", lambda: shop.folder / "erasure.key")
     shop.write(TOMORROW, lambda text: text + f"{WHO},R-1,P-001,{TOMORROW} 09:00:00,1,1.00\n")
@@ -268,7 +292,7 @@ def test_the_next_night_runs_without_it(erased: tuple[Shop, Before], monkeypatch
     assert served_now(shop.tables).made_on == TOMORROW  # pyright: ignore
 
 
-def test_without_its_key_nothing_is_taken_in(erased: tuple[Shop, Before], monkeypatch) -> None:
+def test_without_its_key_nothing_is_taken_in(erased: tuple[CornerShop, Before], monkeypatch) -> None:
     shop, _ = erased
     monkeypatch.setattr("resources.home.erasure_key", lambda: shop.folder / "lost.key")
     result = shop.take_in(DAY, DAY)

@@ -6,8 +6,7 @@ import csv
 import datetime as dt
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,135 +23,24 @@ from assets.grocery.training.models.recommender import Recommender
 from assets.grocery.training.reference import reference
 from assets.lifecycle import card
 from assets.lifecycle.champion import serving
-from assets.lifecycle.domain import Lifecycle
 from assets.lifecycle.manual import Person, promote, roll_back
+from assets.lifecycle.versions import SAMPLE, registration
 from assets.partitions import ONE_DAY
 from orchestration.alerting.probes import ProbeContext
 from orchestration.alerting.watch import watch
 from orchestration.cli import launch
 from orchestration.cli.decide import override
-from orchestration.definitions import GATES, build_defs
-from orchestration.jobs import night_selection
+from orchestration.definitions import build_defs
 from orchestration.runs.nights import runs_of_night
-from orchestration.sensors.retraining import retrain_on_decision
-from resources import home
 from resources.config.loader import load_settings
 from resources.errors import Damaged, Refused
 from resources.feeds.reader import FeedReader
-from resources.models.registry import CHAMPION, ModelRegistry
-from resources.policy.client import Policy
-from resources.records.lifecycle import Attempt, PolicyDecision, RetrainingDecision, RetrainingRequest, Signal
+from resources.models.registry import CHAMPION, ModelRecord, ModelRegistry
+from resources.records.lifecycle import Attempt, PolicyDecision, RetrainingRequest, Signal
 from resources.records.publication import Publication
-from resources.records.store import OperationsDatabase
 from resources.resources import build_resources
-from resources.tables.store import TableStore
 from tests.support.notifier import RecordingNotifier
-
-NIGHT, TOMORROW = dt.date(2024, 5, 6), dt.date(2024, 5, 7)
-RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
-
-
-@dataclass
-class Shop:
-    """The corner shop with a state of its own; `feed` is its folder of files, to be tampered with."""
-
-    folder: Path
-    feed: Path
-    instance: dg.DagsterInstance
-    tables: TableStore
-    registry: ModelRegistry
-    operations: OperationsDatabase
-    defs: dg.Definitions
-
-    def night(self, day: dt.date) -> dg.ExecuteInProcessResult:
-        """The night as it runs by itself."""
-        has_champion = serving(self.operations, day - ONE_DAY, now=dt.datetime.now(dt.UTC)) is not None
-        selection, graph = night_selection(has_champion=has_champion), self.defs.resolve_asset_graph()
-        job = self.defs.resolve_job_def("nightly").get_subset(
-            asset_selection=selection.resolve(graph), asset_check_selection=selection.resolve_checks(graph)
-        )
-        return job.execute_in_process(instance=self.instance, partition_key=day.isoformat(), raise_on_error=False)
-
-    def run(self, job: str, day: dt.date, **kwargs: Any) -> dg.ExecuteInProcessResult:
-        return self.defs.resolve_job_def(job).execute_in_process(
-            instance=self.instance, partition_key=day.isoformat(), raise_on_error=False, **kwargs
-        )
-
-    def decide(self, day: dt.date) -> dg.ExecuteInProcessResult:
-        return self.run("backfill", day, asset_selection=[dg.AssetKey("retraining_decision")])
-
-    def decisions(self, day: dt.date) -> list[RetrainingDecision]:
-        return self.operations.records(RetrainingDecision, business_date=day)
-
-    def tick(self) -> dg.RunRequest | dg.SkipReason:
-        """One tick of the sensor."""
-        resources = {"settings": load_settings(), "operations": self.operations}
-        return retrain_on_decision(dg.build_sensor_context(instance=self.instance, resources=resources))  # pyright: ignore
-
-    def take_in(self, first: dt.date, last: dt.date) -> dg.ExecuteInProcessResult:
-        return self.defs.resolve_job_def("backfill").execute_in_process(
-            instance=self.instance,
-            tags={RANGE_TAGS[0]: first.isoformat(), RANGE_TAGS[1]: last.isoformat()},
-            asset_selection=[dg.AssetKey("transactions")],
-            raise_on_error=False,
-        )
-
-    def rows(self, table: str, day: dt.date | None = None) -> list[dict[str, Any]]:
-        found = self.tables.read(table, since=day, until=day)
-        return sorted(found.to_pyarrow().to_pylist(), key=repr)
-
-    def write(self, day: dt.date, change) -> None:
-        """Deliver the file of `day` anew, with its text changed."""
-        file = self.feed / f"{day}.csv"
-        file.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-def open_shop(folder: Path, empty_mlflow: Path) -> Iterator[Shop]:
-    settings = load_settings()
-    feed = folder / "sales"
-    shutil.copytree(Path(settings.transactions.path[0]).parent, feed)
-    moved = settings.transactions.model_copy(update={"path": [f"{feed}/{{date}}.csv"]})
-    (folder / "dagster").mkdir()
-    shutil.copy(empty_mlflow, folder / "mlflow.db")
-    tables = TableStore(root=str(folder / "tables"))
-    registry = ModelRegistry(
-        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", artifacts=(folder / "models").as_uri(), name="corner_shop"
-    )
-    operations = OperationsDatabase(url=f"sqlite:///{folder / 'operations.db'}")
-    defs = build_defs(
-        settings=settings.model_copy(update={"transactions": moved}),  # pyright: ignore[reportArgumentType]
-        tables=tables,
-        registry=registry,
-        operations=operations,
-        feeds=FeedReader(raw=folder / "raw"),
-    )
-    with dg.DagsterInstance.local_temp(
-        str(folder / "dagster"), overrides={"telemetry": {"enabled": False}}
-    ) as instance:
-        yield Shop(folder, feed, instance, tables, registry, operations, defs)
-
-
-@pytest.fixture
-def shop(tmp_path: Path, empty_mlflow: Path) -> Iterator[Shop]:
-    """A shop that has not run yet."""
-    yield from open_shop(tmp_path, empty_mlflow)
-
-
-@pytest.fixture(scope="module")
-def after_a_night(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> Iterator[Shop]:
-    """A shop with its history and one whole night."""
-    for shop in open_shop(tmp_path_factory.mktemp("shop"), empty_mlflow):
-        assert shop.take_in(dt.date(2024, 1, 1), NIGHT - dt.timedelta(days=1)).success
-        assert shop.night(NIGHT).success
-        yield shop
-
-
-def failures(result: dg.ExecuteInProcessResult) -> str:
-    found = []
-    for event in result.get_step_failure_events():
-        data = event.step_failure_data
-        found.append(data.user_failure_data.description if data.user_failure_data else str(data.error))
-    return " ".join(filter(None, found))
+from tests.support.shop import NIGHT, TOMORROW, CornerShop, failures
 
 
 def failed_checks(result: dg.ExecuteInProcessResult) -> dict[str, str]:
@@ -166,7 +54,7 @@ def materialised(result: dg.ExecuteInProcessResult) -> set[str]:
 # A whole night
 
 
-def test_every_household_gets_a_full_list_of_that_nights_champion(after_a_night: Shop) -> None:
+def test_every_household_gets_a_full_list_of_that_nights_champion(after_a_night: CornerShop) -> None:
     rows = after_a_night.rows("recommendations", NIGHT)
     known = {row["household_id"] for row in after_a_night.rows("household_features", NIGHT)}
     personal = [row for row in rows if not row["is_fallback"]]
@@ -176,7 +64,7 @@ def test_every_household_gets_a_full_list_of_that_nights_champion(after_a_night:
     assert {row["household_id"] for row in rows if row["is_fallback"]} == {None}
 
 
-def explained(shop: Shop, household: str, day: dt.date = NIGHT):
+def explained(shop: CornerShop, household: str, day: dt.date = NIGHT):
     return explain(
         household,
         day,
@@ -187,7 +75,7 @@ def explained(shop: Shop, household: str, day: dt.date = NIGHT):
     )
 
 
-def test_an_explanation_agrees_with_the_raw_feed_and_with_the_model(after_a_night: Shop) -> None:
+def test_an_explanation_agrees_with_the_raw_feed_and_with_the_model(after_a_night: CornerShop) -> None:
     household = next(row["household_id"] for row in after_a_night.rows("recommendations", NIGHT) if row["is_repeat"])
     found = explained(after_a_night, household)
     bought: dict[str, set[dt.date]] = {}
@@ -207,7 +95,7 @@ def test_an_explanation_agrees_with_the_raw_feed_and_with_the_model(after_a_nigh
     assert json.loads(found.as_json())["places"][0]["product_id"] == found.places[0].product_id
 
 
-def test_a_household_without_a_list_of_its_own_has_the_fallback_explained(after_a_night: Shop) -> None:
+def test_a_household_without_a_list_of_its_own_has_the_fallback_explained(after_a_night: CornerShop) -> None:
     found = explained(after_a_night, "nobody")
     assert found.is_fallback
     assert {place.reason for place in found.places} == {"fallback"}
@@ -215,7 +103,7 @@ def test_a_household_without_a_list_of_its_own_has_the_fallback_explained(after_
         explained(after_a_night, "nobody", dt.date(2024, 1, 1))
 
 
-def test_what_the_night_did_is_on_record_whole_and_in_order(after_a_night: Shop) -> None:
+def test_what_the_night_did_is_on_record_whole_and_in_order(after_a_night: CornerShop) -> None:
     kinds = [entry.kind for entry in after_a_night.operations.trail()]
     order = ["deliveries", "registrations", "promotions", "scorings", "publications"]
     assert sorted(order, key=kinds.index) == order
@@ -226,11 +114,11 @@ def test_what_the_night_did_is_on_record_whole_and_in_order(after_a_night: Shop)
     assert published.model_version == after_a_night.operations.champion_as_of(NIGHT)
 
 
-def test_the_card_is_complete_and_says_what_was_decided_and_by_which_rules(after_a_night: Shop) -> None:
+def test_the_card_is_complete_and_says_what_was_decided_and_by_which_rules(after_a_night: CornerShop) -> None:
     registry = after_a_night.registry
     version = registry.challenger_of(NIGHT.isoformat())
     text = registry.document(version, card.CARD)
-    assert text == card.current(version, lifecycle_of(after_a_night))
+    assert text == card.current(version, after_a_night.lifecycle())
     for part in ("What it learnt from", "How good it is", "For whom", "Known limits", "The decision", "The policy"):
         assert f"## {part}" in text or (part == "The policy" and part in text)
     assert version.tags["nightcart.digest"] in text
@@ -242,7 +130,7 @@ def test_the_card_is_complete_and_says_what_was_decided_and_by_which_rules(after
     assert "{" not in text.replace("{state}", "")
 
 
-def test_a_version_names_the_tables_parameters_and_code_that_it_came_from(after_a_night: Shop) -> None:
+def test_a_version_names_the_tables_parameters_and_code_that_it_came_from(after_a_night: CornerShop) -> None:
     version = after_a_night.registry.challenger_of(NIGHT.isoformat())
     assert version.tags["nightcart.table.transactions"] == str(after_a_night.tables.version("transactions"))
     assert version.parameters["trees"] == "30"
@@ -252,7 +140,7 @@ def test_a_version_names_the_tables_parameters_and_code_that_it_came_from(after_
         assert {file.suffix for file in folder.iterdir()} == {".json", ".txt"}  # nothing pickled
 
 
-def test_the_same_night_again_changes_nothing(after_a_night: Shop) -> None:
+def test_the_same_night_again_changes_nothing(after_a_night: CornerShop) -> None:
     before = after_a_night.rows("recommendations", NIGHT)
     decisions = after_a_night.operations.promotions()
     assert after_a_night.night(NIGHT).success
@@ -261,7 +149,7 @@ def test_the_same_night_again_changes_nothing(after_a_night: Shop) -> None:
     assert len([v for v in after_a_night.registry.versions() if v.tags["nightcart.title"] == "two-stage LightGBM"]) == 1
 
 
-def test_label_weeks_end_by_the_day_and_are_made_once(after_a_night: Shop) -> None:
+def test_label_weeks_end_by_the_day_and_are_made_once(after_a_night: CornerShop) -> None:
     weeks = after_a_night.tables.rows_by_day("training_examples")
     assert max(filter(None, weeks)) == NIGHT - dt.timedelta(days=7)
     version = after_a_night.tables.version("training_examples")
@@ -277,14 +165,7 @@ def test_label_weeks_end_by_the_day_and_are_made_once(after_a_night: Shop) -> No
     assert after_a_night.tables.version("training_examples") == version
 
 
-@pytest.fixture(scope="module")
-def after_two_nights(after_a_night: Shop) -> Shop:
-    """The next night too, which is an ordinary one: it has a champion, and does not train."""
-    assert after_a_night.night(TOMORROW).success
-    return after_a_night
-
-
-def test_yesterdays_lists_are_compared_with_todays_baskets(after_two_nights: Shop) -> None:
+def test_yesterdays_lists_are_compared_with_todays_baskets(after_two_nights: CornerShop) -> None:
     rows = after_two_nights.rows("realised_performance", TOMORROW)
     metrics = ("recall", "ndcg", "hit_rate", "explore_hit_rate")
     assert {(row["horizon"], row["metric"]) for row in rows} == {("day", metric) for metric in metrics}
@@ -292,17 +173,34 @@ def test_yesterdays_lists_are_compared_with_todays_baskets(after_two_nights: Sho
     assert 0 < rows[0]["households"] <= len(bought)
 
 
-def test_the_same_challenger_is_a_tie_with_itself_and_does_not_move_the_alias(after_a_night: Shop) -> None:
-    champion = after_a_night.registry.aliased(CHAMPION)
-    assert after_a_night.operations.champion_as_of(NIGHT) == champion
-    assert all(record.reasons for record in after_a_night.operations.promotions())
+def test_a_twin_of_the_champion_is_a_tie_with_it_and_does_not_move_the_alias(after_two_nights: CornerShop) -> None:
+    shop, now = after_two_nights, dt.datetime.now(dt.UTC)
+    (champion,) = [version for version in shop.registry.versions() if CHAMPION in version.aliases]
+    documents = {name: shop.registry.document(champion, name) or "" for name in (SAMPLE, REFERENCE)}
+    with shop.registry.files(champion) as folder:
+        record = ModelRecord(
+            business_date=TOMORROW.isoformat(),
+            identity="a twin",
+            inputs=["purchases"],
+            parameters=champion.parameters,
+            documents=documents,
+            tags={"nightcart.title": champion.tags["nightcart.title"]},
+        )
+        twin = shop.registry.register(folder, record)
+    shop.operations.record(registration(twin, run_id="twin", now=now))
+    with pytest.raises(Refused, match=r"better_than_the_champion.*\+0.0000 \[\+0.0000, \+0.0000\]"):
+        promoting(shop, twin.version)
+    (asked,) = shop.operations.records(PolicyDecision, subject=f"version {twin.version}")
+    assert not asked.is_allowed
+    assert shop.registry.aliased(CHAMPION) == champion.version
+    assert shop.operations.champion_as_of(TOMORROW) == champion.version
 
 
 # Training anew
 
 
 def test_an_ordinary_night_trains_nothing_and_is_served_by_the_champion_of_an_earlier_one(
-    after_two_nights: Shop,
+    after_two_nights: CornerShop,
 ) -> None:
     assert [record.business_date for record in after_two_nights.operations.promotions()] == [NIGHT]
     versions = {row["model_version"] for row in after_two_nights.rows("recommendations", TOMORROW)}
@@ -310,16 +208,17 @@ def test_an_ordinary_night_trains_nothing_and_is_served_by_the_champion_of_an_ea
     (decision,) = after_two_nights.decisions(TOMORROW)
     assert not decision.is_retraining
     assert decision.reasons[0].startswith("Not before 2024-05-09: the model was trained in the night of 2024-05-06")
-    # The watches are waited for by nobody: the night's last step is the one that reads what they saw.
+    # It is decided by what the watches saw.
     filters = dg.RunsFilter(job_name="nightly", tags={"dagster/partition": TOMORROW.isoformat()})
     (run,) = after_two_nights.instance.get_runs(filters)
     steps = after_two_nights.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START)
-    assert steps[-1].step_key == "retraining_decision"
+    keys = [step.step_key for step in steps]
+    assert keys.index("drift_signals") < keys.index("retraining_decision")
     (first,) = after_two_nights.decisions(NIGHT)
     assert first.reasons == ["The model was trained tonight already."]
 
 
-def test_a_wish_becomes_a_decision_a_run_and_a_champion_for_the_next_lists(after_two_nights: Shop) -> None:
+def test_a_wish_becomes_a_decision_a_run_and_a_champion_for_the_next_lists(after_two_nights: CornerShop) -> None:
     shop = after_two_nights
     lists, before = shop.rows("recommendations", TOMORROW), shop.operations.champion_as_of(TOMORROW)
     shop.operations.record(RetrainingRequest(reason="a new leaflet", by="ada", made_at=dt.datetime.now(dt.UTC)))
@@ -351,25 +250,14 @@ def test_a_wish_becomes_a_decision_a_run_and_a_champion_for_the_next_lists(after
     assert {before, promotion.champion_after} <= set(champions_of(TOMORROW, shop.operations))
 
 
-def lifecycle_of(shop: Shop) -> Lifecycle:
-    return Lifecycle(
-        domain=GROCERY,
-        settings=load_settings(),
-        tables=shop.tables,
-        registry=shop.registry,
-        operations=shop.operations,
-        policy=Policy(folder=str(home.PROJECT / "config" / "policy")),
-        gates=GATES,
-    )
-
-
-def promoting(shop: Shop, version: int, *, is_overriding: bool = False):
+def promoting(shop: CornerShop, version: int, *, is_overriding: bool = False):
     person = Person(name="ann", reason="the shops like it", day=TOMORROW, now=dt.datetime.now(dt.UTC))
-    return promote(version, person, lifecycle_of(shop), is_overriding=is_overriding)
+    return promote(version, person, shop.lifecycle(), is_overriding=is_overriding)
 
 
-def test_a_person_promotes_under_the_same_rules_and_can_let_a_version_through(after_two_nights: Shop) -> None:
+def test_a_person_promotes_under_the_same_rules_and_can_let_a_version_through(after_two_nights: CornerShop) -> None:
     shop = after_two_nights
+    assert shop.run("retraining", TOMORROW).success  # a second version
     champion = shop.operations.promotions()[-1].champion_after
     other = next(one.version for one in shop.registry.versions() if one.version != champion)
     with pytest.raises(Refused, match=rf"The policy does not allow version {other} to be champion: .*better_than"):
@@ -383,16 +271,16 @@ def test_a_person_promotes_under_the_same_rules_and_can_let_a_version_through(af
     assert answered.is_allowed
     assert answered.fired
     assert answered.question["override"] == {"by": "ann", "reason": "the shops like it"}
-    text = card.current(shop.registry.version(other), lifecycle_of(shop))
+    text = card.current(shop.registry.version(other), shop.lifecycle())
     assert "Promote by ann" in text
     # A night's own decision is not mistaken for it, nor the other way round.
     bob = Person(name="bob", reason="they do not", day=TOMORROW, now=dt.datetime.now(dt.UTC))
-    back = roll_back(bob, lifecycle_of(shop))
+    back = roll_back(bob, shop.lifecycle())
     assert back.champion_after == champion
     assert shop.operations.flaws() == []
 
 
-def test_a_decision_that_cannot_be_taken_costs_no_night(after_two_nights: Shop, monkeypatch) -> None:
+def test_a_decision_that_cannot_be_taken_costs_no_night(after_two_nights: CornerShop, monkeypatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise OSError("the disk is full")
 
@@ -404,7 +292,7 @@ def test_a_decision_that_cannot_be_taken_costs_no_night(after_two_nights: Shop, 
     assert after_two_nights.decisions(NIGHT) == ledger
 
 
-def test_a_lost_night_leaves_the_lists_published_and_marked(after_a_night: Shop) -> None:
+def test_a_lost_night_leaves_the_lists_published_and_marked(after_a_night: CornerShop) -> None:
     shop, lost = after_a_night, NIGHT + dt.timedelta(days=3)
     before = served_now(shop.tables)
     assert before
@@ -437,7 +325,7 @@ def test_a_lost_night_leaves_the_lists_published_and_marked(after_a_night: Shop)
     assert {row["household_id"]: row["product_id"] for row in rows} == lists
 
 
-def test_lists_that_cannot_be_read_any_more_make_way_for_good_ones(after_a_night: Shop) -> None:
+def test_lists_that_cannot_be_read_any_more_make_way_for_good_ones(after_a_night: CornerShop) -> None:
     shop = after_a_night
     for file in Path(shop.tables.uri("published_recommendations")).glob("*.parquet"):
         file.unlink()
@@ -451,7 +339,7 @@ def test_lists_that_cannot_be_read_any_more_make_way_for_good_ones(after_a_night
 
 
 def test_an_empty_registry_where_the_ledger_knows_a_champion_is_not_trained_into(
-    after_a_night: Shop, tmp_path: Path, empty_mlflow: Path
+    after_a_night: CornerShop, tmp_path: Path, empty_mlflow: Path
 ) -> None:
     shop = after_a_night
     shutil.copy(empty_mlflow, tmp_path / "mlflow.db")
@@ -468,7 +356,7 @@ def test_an_empty_registry_where_the_ledger_knows_a_champion_is_not_trained_into
 # Ingestion
 
 
-def test_a_range_equals_its_days_one_by_one(shop: Shop) -> None:
+def test_a_range_equals_its_days_one_by_one(shop: CornerShop) -> None:
     first, last = dt.date(2024, 1, 8), dt.date(2024, 1, 11)
     assert shop.take_in(first, last).success
     as_range = shop.rows("transactions")
@@ -477,7 +365,7 @@ def test_a_range_equals_its_days_one_by_one(shop: Shop) -> None:
     assert shop.rows("transactions") == as_range
 
 
-def test_a_closed_day_is_a_success_without_lines(shop: Shop) -> None:
+def test_a_closed_day_is_a_success_without_lines(shop: CornerShop) -> None:
     assert shop.take_in(dt.date(2024, 3, 30), dt.date(2024, 4, 1)).success
     assert set(shop.tables.rows_by_day("transactions")) == {dt.date(2024, 3, 30), dt.date(2024, 4, 1)}
     alone = shop.take_in(dt.date(2024, 3, 31), dt.date(2024, 3, 31))
@@ -485,7 +373,7 @@ def test_a_closed_day_is_a_success_without_lines(shop: Shop) -> None:
     assert "declared closed" in alone.asset_materializations_for_node("transactions")[0].metadata["note"].value
 
 
-def test_a_missing_day_is_refused_by_name_and_leaves_the_table_alone(shop: Shop) -> None:
+def test_a_missing_day_is_refused_by_name_and_leaves_the_table_alone(shop: CornerShop) -> None:
     shop.take_in(dt.date(2024, 1, 8), dt.date(2024, 1, 9))
     before = shop.rows("transactions")
     (shop.feed / "2024-01-09.csv").unlink()
@@ -507,7 +395,7 @@ def test_a_missing_day_is_refused_by_name_and_leaves_the_table_alone(shop: Shop)
         (lambda text: text.replace("2024-01-09", "yesterday"), "occurred_at_is_a_time"),
     ],
 )
-def test_a_file_that_cannot_be_trusted_is_refused_and_leaves_the_table_alone(shop: Shop, harm, says: str) -> None:
+def test_a_file_that_cannot_be_trusted_is_refused_and_leaves_the_table_alone(shop: CornerShop, harm, says: str) -> None:
     day = dt.date(2024, 1, 9)
     assert shop.take_in(day, day).success
     before = shop.rows("transactions")
@@ -519,7 +407,7 @@ def test_a_file_that_cannot_be_trusted_is_refused_and_leaves_the_table_alone(sho
     assert shop.rows("transactions") == before
 
 
-def test_a_breaking_change_is_told_against_the_last_good_day_and_in_how_many_rows(shop: Shop) -> None:
+def test_a_breaking_change_is_told_against_the_last_good_day_and_in_how_many_rows(shop: CornerShop) -> None:
     good, bad = dt.date(2024, 1, 8), dt.date(2024, 1, 10)
     before = (shop.feed / f"{good}.csv").read_text(encoding="utf-8").count("\n") - 1
     assert shop.take_in(good, good).success
@@ -536,7 +424,7 @@ def test_a_breaking_change_is_told_against_the_last_good_day_and_in_how_many_row
     assert f"since 2024-01-08, the last good day, article is called sku, in all {rows} rows" in said
 
 
-def test_bad_lines_are_kept_apart_and_too_many_of_them_stop_the_night(shop: Shop) -> None:
+def test_bad_lines_are_kept_apart_and_too_many_of_them_stop_the_night(shop: CornerShop) -> None:
     day = dt.date(2024, 1, 9)
     lines = (shop.feed / f"{day}.csv").read_text(encoding="utf-8").count("\n") - 1
 
@@ -560,7 +448,7 @@ def test_bad_lines_are_kept_apart_and_too_many_of_them_stop_the_night(shop: Shop
     assert len(quarantine) + len(shop.rows("transactions", day)) == lines
 
 
-def test_a_feed_sent_twice_is_told_by_its_keys(shop: Shop) -> None:
+def test_a_feed_sent_twice_is_told_by_its_keys(shop: CornerShop) -> None:
     day = dt.date(2024, 1, 9)
     shop.take_in(day, day)
     once = [{k: v for k, v in row.items() if k != "source_row"} for row in shop.rows("transactions", day)]
@@ -571,18 +459,21 @@ def test_a_feed_sent_twice_is_told_by_its_keys(shop: Shop) -> None:
     assert sorted(twice, key=repr) == sorted(once, key=repr)  # no line is doubled
 
 
-def test_a_day_with_a_tenth_of_its_lines_is_told_by_the_weekday(shop: Shop) -> None:
+def test_a_day_with_a_tenth_of_its_lines_is_told_by_the_weekday(shop_with_history: CornerShop) -> None:
+    shop = shop_with_history
     day = dt.date(2024, 2, 6)
     shop.write(day, lambda text: "\n".join(text.splitlines()[: len(text.splitlines()) // 10]) + "\n")
-    result = shop.take_in(dt.date(2024, 1, 1), day)
+    result = shop.take_in(day, day)
     assert list(failed_checks(result)) == ["volume_is_like_the_same_weekday"]
     assert "2024-02-06" in failed_checks(result)["volume_is_like_the_same_weekday"]
 
 
-def test_a_night_that_failed_a_check_goes_on_once_a_person_lets_it_through(shop: Shop, monkeypatch) -> None:
+def test_a_night_that_failed_a_check_goes_on_once_a_person_lets_it_through(
+    shop_with_history: CornerShop, monkeypatch
+) -> None:
+    shop = shop_with_history
     day = dt.date(2024, 2, 6)
     shop.write(day, lambda text: "\n".join(text.splitlines()[: len(text.splitlines()) // 10]) + "\n")
-    shop.take_in(dt.date(2024, 1, 1), day - dt.timedelta(days=1))
     assert not shop.night(day).success
     features = [dg.AssetKey(name) for name in FEATURES]
     assert "volume_is_like_the_same_weekday failed" in failures(shop.run("nightly", day, asset_selection=features))
@@ -600,9 +491,9 @@ def test_a_night_that_failed_a_check_goes_on_once_a_person_lets_it_through(shop:
     assert shop.run("nightly", day, asset_selection=features).success
 
 
-def test_a_night_without_enough_history_says_when_nights_can_begin(shop: Shop) -> None:
+def test_a_night_without_enough_history_says_when_nights_can_begin(shop_with_history: CornerShop) -> None:
+    shop = shop_with_history
     day = dt.date(2024, 1, 20)
-    shop.take_in(dt.date(2024, 1, 1), day)
     result = shop.night(day)
     assert not result.success
     assert "2024-02-11" in failures(result)  # 27 days, then a week to learn from and one to judge by
@@ -611,7 +502,7 @@ def test_a_night_without_enough_history_says_when_nights_can_begin(shop: Shop) -
 # Watches
 
 
-def test_a_version_keeps_what_later_nights_are_compared_with(after_a_night: Shop) -> None:
+def test_a_version_keeps_what_later_nights_are_compared_with(after_a_night: CornerShop) -> None:
     version = after_a_night.registry.challenger_of(NIGHT.isoformat())
     text = after_a_night.registry.document(version, REFERENCE)
     assert text
@@ -625,7 +516,7 @@ def test_a_version_keeps_what_later_nights_are_compared_with(after_a_night: Shop
     assert after_a_night.registry.document(champion, REFERENCE)  # whoever it is, a baseline that stands in included
 
 
-def test_every_watch_says_something_every_night_and_stops_none(after_a_night: Shop) -> None:
+def test_every_watch_says_something_every_night_and_stops_none(after_a_night: CornerShop) -> None:
     first = after_a_night.operations.records(Signal, business_date=NIGHT)
     assert {signal.watch for signal in first} == {watch.name for watch in GROCERY.watches}
     levels = {signal.watch: signal.level for signal in first}
@@ -633,20 +524,25 @@ def test_every_watch_says_something_every_night_and_stops_none(after_a_night: Sh
     assert levels == {"inputs": "unknown", "features": "unknown", "predictions": "ok", "outcomes": "unknown"}
 
 
-def test_a_day_like_the_others_is_no_alarm_and_a_broken_feed_is_one_with_its_column(after_a_night: Shop) -> None:
+def look(shop: CornerShop, day: dt.date) -> dg.ExecuteInProcessResult:
+    """The drift checks of a day alone."""
+    return shop.run("backfill", day, asset_selection=[dg.AssetKey("drift_signals")])
+
+
+def test_a_day_like_the_others_is_no_alarm_and_a_broken_feed_is_one_with_its_column(after_a_night: CornerShop) -> None:
     shop, day = after_a_night, NIGHT + dt.timedelta(days=2)
 
     def inputs() -> Signal:
         return shop.operations.records(Signal, business_date=day, watch="inputs")[-1]
 
     shop.take_in(day - dt.timedelta(days=1), day)
+    assert look(shop, day).success
     assert inputs().level == "ok", inputs().says
-    whole = (shop.feed / f"{day}.csv").read_text(encoding="utf-8")
     # P-002, P-014, … are eggs; every third article is of the department FRESH
     fresh = {f"P-{number:03}" for number in range(150) if number % 12 < 5}
     shop.write(day, lambda text: "\n".join(line for line in text.splitlines() if line.split(",")[2] not in fresh))
-    result = shop.take_in(day, day)
-    shop.write(day, lambda _: whole)
+    assert shop.take_in(day, day).success
+    result = look(shop, day)
     assert result.success
     (found,) = [e for e in result.get_asset_check_evaluations() if e.check_name.startswith("day_is_like")]
     assert (found.passed, found.severity, found.blocking) == (False, dg.AssetCheckSeverity.ERROR, False)
@@ -655,15 +551,14 @@ def test_a_day_like_the_others_is_no_alarm_and_a_broken_feed_is_one_with_its_col
     assert (inputs().level, inputs().details["since"]) == ("error", day.isoformat())
 
 
-def test_a_watch_that_fails_loses_no_night_and_says_so(after_a_night: Shop, monkeypatch) -> None:
-    from assets.grocery.profiles import days
-
+def test_a_watch_that_fails_loses_no_night_and_says_so(after_a_night: CornerShop, monkeypatch) -> None:
     def fails(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr(days, "profiles", fails)
+    monkeypatch.setattr("assets.grocery.monitoring.watches.profiles", fails)
     day = NIGHT + dt.timedelta(days=1)
-    result = after_a_night.take_in(day, day)
+    assert after_a_night.take_in(day, day).success
+    result = look(after_a_night, day)
     assert result.success
     (found,) = [e for e in result.get_asset_check_evaluations() if e.check_name.startswith("day_is_like")]
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
@@ -671,7 +566,7 @@ def test_a_watch_that_fails_loses_no_night_and_says_so(after_a_night: Shop, monk
     assert (last.level, last.says) == ("unknown", "It could not look: ZeroDivisionError: of all things")
 
 
-def test_a_household_of_a_single_purchase_has_a_full_list_and_costs_nobody_theirs(after_a_night: Shop) -> None:
+def test_a_household_of_a_single_purchase_has_a_full_list_and_costs_nobody_theirs(after_a_night: CornerShop) -> None:
     shop, day = after_a_night, NIGHT + dt.timedelta(days=5)
     line = f"H-9999,R-9999,P-001,{day} 12:00:00,1,1.00\n"
     shop.write(day, lambda text: text + line)
@@ -683,19 +578,19 @@ def test_a_household_of_a_single_purchase_has_a_full_list_and_costs_nobody_their
     assert len(mine) == load_settings().model.top_k
 
 
-def test_a_week_that_ends_on_a_closed_day_is_over_by_its_close(shop: Shop) -> None:
+def test_a_week_that_ends_on_a_closed_day_is_over_by_its_close(shop_with_history: CornerShop) -> None:
+    shop = shop_with_history
     closed = dt.date(2024, 3, 31)
-    assert shop.take_in(dt.date(2024, 1, 1), closed).success
     learnt = [dg.AssetKey(name) for name in ("products", "offers", "training_examples")]
     result = shop.run("backfill", closed, asset_selection=learnt)
     assert result.success, failed_checks(result)
     assert max(filter(None, shop.tables.rows_by_day("training_examples"))) == closed - dt.timedelta(days=7)
 
 
-def test_a_night_after_a_closed_day_is_no_reference_for_others(shop: Shop) -> None:
+def test_a_night_after_a_closed_day_is_no_reference_for_others(shop_with_history: CornerShop) -> None:
+    shop = shop_with_history
     first, closed = dt.date(2024, 3, 29), dt.date(2024, 3, 31)
     last = closed + dt.timedelta(days=3)
-    assert shop.take_in(dt.date(2024, 1, 1), last).success
     for day in (first, closed, last - ONE_DAY, last):
         made = [dg.AssetKey(name) for name in ("products", "offers", *FEATURES)]
         assert shop.run("backfill", day, asset_selection=made).success
@@ -711,10 +606,7 @@ def test_a_night_after_a_closed_day_is_no_reference_for_others(shop: Shop) -> No
     assert set(kept.lists.nights) == {last}
 
 
-# Last, for it spoils the lines
-
-
-def test_an_explanation_stays_that_of_the_list_when_the_lines_change_later(after_two_nights: Shop) -> None:
+def test_an_explanation_stays_that_of_the_list_when_the_lines_change_later(after_two_nights: CornerShop) -> None:
     household = next(row["household_id"] for row in after_two_nights.rows("recommendations", NIGHT) if row["is_repeat"])
     before = explained(after_two_nights, household)
     lines = after_two_nights.tables.read("transactions", since=NIGHT, until=NIGHT).to_pyarrow()
