@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.grocery.candidates.candidates import best_sellers, candidates
+from assets.grocery.domain import GROCERY
 from assets.grocery.features import definitions
 from assets.grocery.features.purchases import baskets_after, purchases
 from assets.grocery.ingestion import catalogue, cleaning
@@ -32,11 +33,11 @@ from assets.grocery.ingestion.rules import expectations
 from assets.grocery.monitoring import realised
 from assets.grocery.scoring import allowed, lists
 from assets.grocery.scoring.assets import placed
-from assets.grocery.training.examples import LabelWeeks, label_weeks
-from assets.grocery.training.label_weeks import inputs_on_record, make_missing, read_examples, read_truth
-from assets.lifecycle.evaluation import evaluated, judge
-from assets.lifecycle.model import Recommender
-from assets.lifecycle.promotion import HOLDOUT, NIGHT, PACKAGE, Candidate, Inputs, question, reasons
+from assets.grocery.training.label_weeks import inputs_on_record, make_missing, read_examples, windows
+from assets.lifecycle.domain import Lifecycle, Windows
+from assets.lifecycle.evaluation import evaluate, judge
+from assets.lifecycle.model import Model
+from assets.lifecycle.promotion import HOLDOUT, NIGHT, PACKAGE, Candidate, DataHealth, question, reasons
 from resources.config.loader import load_settings
 from resources.config.retailer import Settings
 from resources.feeds.reader import FeedReader
@@ -86,10 +87,20 @@ class BareNight:
         return self._resources.operations
 
     @cached_property
-    def weeks(self) -> LabelWeeks:
-        given = self.settings.model
-        return label_weeks(
-            self.day, train=given.label_weeks, holdout=given.holdout_weeks, first_day=self.settings.first_business_day
+    def weeks(self) -> Windows:
+        return windows(self.day, self.settings)
+
+    @cached_property
+    def lifecycle(self) -> Lifecycle:
+        """The lifecycle's measurements, without its records."""
+        bundle = self._resources
+        return Lifecycle(
+            domain=GROCERY,
+            settings=bundle.settings,
+            tables=bundle.tables,
+            registry=bundle.registry,
+            operations=bundle.operations,
+            policy=bundle.policy,
         )
 
     def run(self) -> None:
@@ -105,7 +116,7 @@ class BareNight:
             learn_from = read_examples(self.tables, self.weeks.train, is_identified=False)
             holdout = read_examples(self.tables, self.weeks.holdout)
         with stage("fit"):
-            model = Recommender.create(self.settings.model.family, self.settings.model.parameters)
+            model = Model.create(self.settings.model.family, self.settings.model.parameters)
             model.fit(learn_from, seed=self.settings.model.seed)
         with stage("register"):
             version = self.register(model, holdout, examples=len(learn_from))
@@ -166,10 +177,9 @@ class BareNight:
             self.weeks.all, sources=self.tables, kept_in=self.tables, model=self.settings.model, say=lambda line: None
         )
 
-    def register(self, model: Recommender, holdout: pd.DataFrame, *, examples: int) -> ModelVersion:
+    def register(self, model: Model, holdout: pd.DataFrame, *, examples: int) -> ModelVersion:
         """Save the model and put it on record in MLflow, with its quality on the holdout."""
-        given, rule = self.settings.model, self.settings.promotion
-        found = evaluated(model, holdout, model=given, rule=rule)
+        given, found = self.settings.model, evaluate(model, holdout, self.lifecycle)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "model"
             model.save(folder)
@@ -198,21 +208,21 @@ class BareNight:
                 ),
             )
 
-    def decide(self, model: Recommender, challenger: ModelVersion, holdout: pd.DataFrame) -> int:
+    def decide(self, model: Model, challenger: ModelVersion, holdout: pd.DataFrame) -> int:
         """Judge the challenger, ask the policy, record the decision, and return the version of the champion."""
         settings = self.settings
         before = self.operations.champion_as_of(self.day - dt.timedelta(days=1))
-        baselines = [Recommender.create(family) for family in settings.model.baselines]
+        baselines = [Model.create(family) for family in settings.model.baselines]
         judgement = judge(
             holdout,
-            read_truth(self.tables, self.weeks.holdout),
-            challenger=(f"challenger (version {challenger.version})", model),
+            self.weeks.holdout,
+            candidate=(f"challenger (version {challenger.version})", model),
             baselines={baseline.title: baseline for baseline in baselines},
             champion=(f"champion (version {before})", self.load(before)) if before is not None else None,
-            model=settings.model,
-            rule=settings.promotion,
+            work=self.lifecycle,
         )
-        asked = question(NIGHT, self.day, Candidate.of(challenger), judgement=judgement, inputs=Inputs())
+        candidate = Candidate.of(challenger, GROCERY)
+        asked = question(NIGHT, self.day, candidate, GROCERY, judgement=judgement, inputs=DataHealth())
         answer = self.policy.ask(PACKAGE, asked)
         after = challenger.version if answer.is_allowed else before
         if after is None:
@@ -224,8 +234,9 @@ class BareNight:
                 champion_before=before,
                 champion_after=after,
                 is_promoted=answer.is_allowed,
-                reasons=reasons(answer, judgement),
-                numbers=judgement.numbers() | {"policy_digest": answer.digest},
+                reasons=reasons(answer, judgement, GROCERY),
+                numbers=judgement.numbers(subjects="households", slice_metric="recall")
+                | {"policy_digest": answer.digest},
                 decided_at=dt.datetime.now(dt.UTC),
                 run_id="bare",
             ),
@@ -237,10 +248,10 @@ class BareNight:
             self.registry.point(CHAMPION, after)
         return after
 
-    def load(self, version: int) -> Recommender:
+    def load(self, version: int) -> Model:
         """A model as the registry has it."""
         with self.registry.files(self.registry.version(version)) as folder:
-            return Recommender.load(folder)
+            return Model.load(folder)
 
     def score(self, champion: int) -> None:
         """Score every household with the champion and write the lists."""
