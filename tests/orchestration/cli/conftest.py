@@ -45,7 +45,7 @@ def reached(
 @pytest.fixture
 def run(reached: Resources, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A command: its exit code and what it prints; what it refuses is raised."""
-    monkeypatch.setattr(drawing.console, "width", 300)
+    monkeypatch.setattr(drawing.console, "_width", 300)  # not `width`, which would be put back as a fixed one
     monkeypatch.setattr(drawing, "prefix", lambda: "")
 
     def run(*arguments: str) -> Result:
