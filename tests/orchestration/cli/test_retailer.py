@@ -139,7 +139,7 @@ def sort_of_real(folder: Path) -> Path:
 @pytest.fixture
 def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Run `nightcart init`; the settings that it wrote."""
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("orchestration.cli.drawing.console._width", 200)
 
     def run(transactions: Path | str, **options: Any) -> Settings:
         output = options.pop("output", tmp_path / "written" / "shop.toml")
@@ -351,7 +351,7 @@ class TestUse:
     @pytest.fixture(autouse=True)
     def _own_state(self, tmp_path, monkeypatch):
         monkeypatch.setenv("NIGHTCART_HOME", str(tmp_path / "state"))
-        monkeypatch.setenv("COLUMNS", "300")
+        monkeypatch.setattr("orchestration.cli.drawing.console._width", 300)
 
     def test_every_command_finds_it(self, tmp_path, monkeypatch, capsys):
         monkeypatch.delenv("NIGHTCART_CONFIG")

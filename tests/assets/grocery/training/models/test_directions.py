@@ -237,7 +237,7 @@ class TestProbabilities:
         assert curve["share"].max() > 20 * curve["share"].min()  # there is something to tell
         assert calibration_error(curve) < 0.03  # forty households: which ones share a fold moves it by a hundredth
         assert np.average(scores, weights=weights) == pytest.approx(
-            np.average(unseen["label"], weights=weights), rel=0.1
+            np.average(unseen["label"], weights=weights), rel=0.2
         )
 
     def test_also_of_the_products_that_are_listed(self, unseen, model):
