@@ -168,7 +168,7 @@ def _draw(proposal: RetailerProposal, target: Path, commands: Sequence[str]) -> 
         drawn.add_row(f"  {key}", value, "[yellow]guess[/] " * each.is_guess + f"[dim]{escape(each.why)}[/]")
     console.print(drawn)
     for note in proposal.notes:
-        console.print(f"[yellow]![/] {escape(note)}")
+        console.print(f"[yellow]! {note.kind}[/] {escape(str(note))}")
     for line in proposal.settings.switched_off():
         console.print(f"[dim]switched off · {escape(line)}[/]")
     rules = ", ".join(f"{rule} {n:,}" for rule, n in proposal.quarantined.items())

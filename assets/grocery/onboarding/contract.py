@@ -14,7 +14,7 @@ from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.profile import volume_against_weekday
 from assets.grocery.onboarding.columns import one_row
 from assets.grocery.onboarding.history import TradingDays
-from assets.grocery.onboarding.proposed import ProposedSetting
+from assets.grocery.onboarding.proposed import Note, ProposedSetting
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
 from resources.text import listed
@@ -73,7 +73,7 @@ def outward(value: float) -> float:
 
 def of_days(
     standard: ibis.Table, feed: TransactionsConfig, history: TradingDays, *, today: dt.date
-) -> tuple[list[ProposedSetting], list[str], dt.date]:
+) -> tuple[list[ProposedSetting], list[Note], dt.date]:
     """What a day may be, measured by cleaning the whole history; notes; and a typical day."""
     last_day = history.last if history.is_finished else today  # the lines of a day that is not over are no mistakes
     first, last = history.first, history.last
@@ -97,10 +97,11 @@ def of_days(
     share = by_rule.total() / lines.total()
     notes = []
     if bad := sorted(day for day, of_day in shares.items() if of_day > MOST_QUARANTINE):
-        notes.append(f"More than half of the lines of {listed(bad)} would be quarantined: these days are refused.")
+        says = f"More than half of the lines of {listed(bad)} would be quarantined: these days are refused."
+        notes.append(Note("set aside", says))
     if by_rule:
         rules = ", ".join(f"{rule} {n:,}" for rule, n in by_rule.most_common())
-        notes.append(f"{share:.2%} of all lines would be quarantined ({rules}).")
+        notes.append(Note("set aside", f"{share:.2%} of all lines would be quarantined ({rules})."))
     ratios = [ratio for day in history.days if not math.isnan(ratio := volume_against_weekday(day, good))]
     low, high = min(ratios, default=VOLUME[0]), max(ratios, default=VOLUME[1])
     volume = [min(VOLUME[0], math.floor(90 * low) / 100), max(VOLUME[1], math.ceil(11 * high) / 10)]

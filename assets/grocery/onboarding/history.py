@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from assets.grocery.onboarding.proposed import ProposedSetting
+from assets.grocery.onboarding.proposed import Note, ProposedSetting
 from resources.errors import Refused
 
 ONE_DAY = dt.timedelta(days=1)
@@ -83,18 +83,15 @@ def proposed_days(history: TradingDays) -> list[ProposedSetting]:
     ]
 
 
-def notes_on(history: TradingDays) -> list[str]:
+def notes_on(history: TradingDays) -> list[Note]:
     """What a person is to know of the history."""
     notes = []
     if history.strays:
-        notes.append(
-            f"{history.strays:,} lines lie outside {history.first} … {history.last}: mistakes in the date, quarantined."
-        )
+        says = f"{history.strays:,} lines lie outside {history.first} … {history.last}: mistakes in the date."
+        notes.append(Note("set aside", says))
     if history.closed_weekdays and not history.is_finished:
-        notes.append(
-            f"There are no lines on any {' or '.join(history.closed_weekdays)}: add the coming ones to `closed_days`, "
-            "or every one of them is missed."
-        )
+        says = f"There are no lines on any {' or '.join(history.closed_weekdays)}, and every coming one is missed."
+        notes.append(Note("guessed", says, "add the coming ones to `closed_days`."))
     if (days := len(history.days)) < DAYS_TO_TRAIN:
-        notes.append(f"A history of {days} days is too short to train on: it takes {DAYS_TO_TRAIN}.")
+        notes.append(Note("to know", f"A history of {days} days is too short to train on: it takes {DAYS_TO_TRAIN}."))
     return notes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.onboarding.columns import ColumnProfile, Given, one_row, profile_columns, refuse_unknown
-from assets.grocery.onboarding.proposed import ProposedSetting, of_files, under
+from assets.grocery.onboarding.proposed import Note, ProposedSetting, of_files, under
 from assets.grocery.onboarding.roles import NEARLY_ALL
 from assets.grocery.onboarding.words import matching_columns, split_name
 from resources.config.feeds import FeedConfig
@@ -38,7 +38,7 @@ def products(lines: ibis.Table, files: FeedConfig, *, ids: ibis.Table, given: Gi
 
 def products_in(
     lines: ibis.Table, feed: TransactionsConfig, columns: Mapping[str, ColumnProfile], *, given: Given
-) -> tuple[list[ProposedSetting], list[str]]:
+) -> tuple[list[ProposedSetting], list[Note]]:
     """The settings of a catalogue that the transactions themselves are, if their other `columns` describe products; notes.
 
     Not with a file a day: the catalogue is read as one feed, whatever the day.
@@ -58,8 +58,8 @@ def products_in(
     if not described:
         return [], []
     if feed.is_dated:
-        note = f"{' and '.join(described)} could make a catalogue: put all products into one file, --products FILE."
-        return [], [note]
+        says = f"{' and '.join(described)} could make a catalogue, which is read as one file, not one a day."
+        return [], [Note("switched off", says, "put all products into one file: --products FILE.")]
     files = FeedConfig(**feed.model_dump(include=set(FeedConfig.model_fields)))
     key = ProposedSetting("product_id", feed.columns.product_id, "the first line of a product describes it")
     return [*of_files(files, "products"), *under("products.columns", [key, *proposed.values()])], []

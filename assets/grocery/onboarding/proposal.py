@@ -15,7 +15,7 @@ from assets.grocery.ingestion import cleaning
 from assets.grocery.onboarding import files, masterdata, transactions
 from assets.grocery.onboarding.columns import Given
 from assets.grocery.onboarding.history import TradingDays
-from assets.grocery.onboarding.proposed import ProposedSetting, as_toml
+from assets.grocery.onboarding.proposed import Note, ProposedSetting, as_toml, by_gravity
 from assets.grocery.onboarding.transactions import TransactionsProposal
 from resources.config.lifecycle import ScheduleConfig
 from resources.config.loader import load_settings
@@ -36,7 +36,7 @@ class RetailerProposal:
 
     settings: Settings
     proposed: tuple[ProposedSetting, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     history: TradingDays
     typical_day: dt.date
     lines: int
@@ -51,7 +51,7 @@ class RetailerProposal:
         return {
             "name": self.settings.name,
             "settings": [asdict(each) for each in self.proposed],
-            "notes": list(self.notes),
+            "notes": [asdict(each) for each in self.notes],
             "switched_off": self.settings.switched_off(),
             "first_day": self.history.first,
             "last_day": self.history.last,
@@ -97,8 +97,11 @@ def propose(
         if households:
             proposed += described(households, masterdata.households, "household_id")
         if timezone is None:
-            unknown = "The time zone is unknown, and UTC until you say it: --timezone Europe/Berlin, for instance."
-            notes = [unknown, *notes]
+            says, remedy = (
+                "The time zone is unknown, and UTC until you say it.",
+                "--timezone Europe/Berlin, for instance.",
+            )
+            notes.append(Note("guessed", says, remedy))
         proposed += _defaults()
         say("reading a day with the new configuration")
         file = Path(folder) / f"{name}.toml"
@@ -106,7 +109,7 @@ def propose(
         settings = load_settings(file)
         lines_of_day, quarantined = _read_a_day(settings, feed, engine, reader)
     return RetailerProposal(
-        settings, tuple(proposed), tuple(notes), feed.history, feed.typical_day, lines_of_day, quarantined
+        settings, tuple(proposed), tuple(by_gravity(notes)), feed.history, feed.typical_day, lines_of_day, quarantined
     )
 
 

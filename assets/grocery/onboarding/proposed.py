@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from resources.config.feeds import FeedConfig
 
@@ -23,6 +23,32 @@ SECTIONS = {
     "schedule": "",
     "model": "",
 }
+
+
+# What a note is about, the gravest first: in this order they are told, before what was understood.
+NoteKind = Literal["left out", "set aside", "merged", "guessed", "switched off", "to know"]
+NOTE_KINDS: tuple[NoteKind, ...] = get_args(NoteKind)
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a person is to know of the files before the configuration is used, with the remedy if there is one.
+
+    `left out` are files or lines that are not read, `set aside` those that go to quarantine, `merged` is what differed and
+    became one, `guessed` what the files do not prove, `switched off` what they cannot support.
+    """
+
+    kind: NoteKind
+    says: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.says} Remedy: {self.remedy}" if self.remedy else self.says
+
+
+def by_gravity(notes: Iterable[Note]) -> list[Note]:
+    """The notes, the gravest kind first, each once."""
+    return sorted(dict.fromkeys(notes), key=lambda note: NOTE_KINDS.index(note.kind))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion.cleaning import text_of
+from assets.grocery.onboarding.proposed import Note
 from assets.grocery.onboarding.words import matching_columns
 from resources.errors import Refused
 from resources.tables.engine import try_strptime
@@ -75,7 +76,7 @@ class TimeFormat:
 
 def find(
     lines: ibis.Table, names: Sequence[str], *, given: Sequence[str], given_format: str | None, today: dt.date
-) -> tuple[TimeFormat, list[str]]:
+) -> tuple[TimeFormat, list[Note]]:
     """The columns among `names` with the time of purchase, and notes; the columns `given` if a person named them.
 
     Raises :class:`Refused` when there are none, or when day and month cannot be told apart.
@@ -211,7 +212,7 @@ def _day_or_month_first(lines: ibis.Table, time: TimeFormat, other: str, *, toda
 
 def _with_time_of_day(
     lines: ibis.Table, names: Sequence[str], date: TimeFormat, *, given_format: str | None, today: dt.date
-) -> tuple[TimeFormat, list[str]]:
+) -> tuple[TimeFormat, list[Note]]:
     """`date` joined with a column of the time of day, if one can be read with it; and notes."""
     notes = []
     if date.has_time_of_day or given_format:
@@ -222,7 +223,8 @@ def _with_time_of_day(
         both = read(lines, [*date.columns, name], given_format=None, today=today)
         if both and both.has_time_of_day and both.share >= NEARLY_ALL:
             return both, notes
-        notes.append(f"{name} ({_example(lines, [name])}) is not used: beside {date.columns[0]} it is no time of day.")
+        says = f"{name} ({_example(lines, [name])}) is not used: beside {date.columns[0]} it is no time of day."
+        notes.append(Note("to know", says))
     return date, notes
 
 

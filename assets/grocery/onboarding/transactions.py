@@ -26,7 +26,7 @@ from assets.grocery.onboarding.columns import (
 )
 from assets.grocery.onboarding.files import SourceFiles
 from assets.grocery.onboarding.history import TradingDays
-from assets.grocery.onboarding.proposed import ProposedSetting, of_files, under
+from assets.grocery.onboarding.proposed import Note, ProposedSetting, of_files, under
 from resources.config.retailer import TransactionColumnsConfig, TransactionContractConfig, TransactionsConfig
 from resources.errors import Refused
 from resources.text import listed
@@ -43,7 +43,7 @@ class TransactionsProposal:
     """
 
     proposed: tuple[ProposedSetting, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     feed: TransactionsConfig
     standard: ibis.Table
     other_columns: Mapping[str, ColumnProfile]
@@ -90,9 +90,10 @@ def propose(
     if source.days and not _is_of_the_files_days(lines, feed, timezone=timezone):
         import ibis
 
-        notes.append(
+        says = (
             f"The dates in the files' names are not the days of their lines ({timezone}): every night reads all files."
         )
+        notes.append(Note("guessed", says))
         lines = lines.mutate(file_date=ibis.null("date"))
         feed = feed.model_copy(update={"path": source.undated().files.path})
 
@@ -103,7 +104,8 @@ def propose(
     choose("sales_value", lambda: roles.sales_value(free, lines, feed))
     feed = feed.model_copy(update={"columns": _columns(chosen)})
     if not time.has_time_of_day and feed.columns.basket_id is None:
-        notes.append("There are dates without times and no baskets: what a household buys in a day is one basket.")
+        says = "There are dates without times and no baskets: what a household buys in a day is one basket."
+        notes.append(Note("merged", says))
 
     standard = cleaning.standardise(lines, feed, timezone=timezone).cache()
     counted = standard.group_by("business_date").agg(n=standard.count()).to_pyarrow().to_pylist()

@@ -78,7 +78,7 @@ def test_date_and_hour_in_two_columns(table):
 def test_hour_without_its_zero_is_not_used(table):
     time, notes = read(table(date=["2024-01-31", "2024-02-01"], time=["915", "1631"]))
     assert time.columns == ("date",)
-    assert notes == ["time (915) is not used: beside date it is no time of day."]
+    assert [note.says for note in notes] == ["time (915) is not used: beside date it is no time of day."]
 
 
 def test_late_value_decides_between_day_and_month(table):

@@ -124,7 +124,7 @@ def test_contract_allows_what_the_worst_day_has(understood):
     broken = "c1,r9-1,,2024-03-20 12:00:00,1,3.00\n" * 2
     found, notes = understood({"sales.csv": baskets(days=50) + broken})
     assert found["transactions.contract.max_quarantined_share"].value == pytest.approx(1.25 * 2 / 6, abs=0.01)
-    assert any("product_id_is_given 2" in note for note in notes)
+    assert any("product_id_is_given 2" in note.says for note in notes)
 
 
 def test_repeated_products_are_a_habit(understood):
@@ -140,7 +140,7 @@ def test_files_of_other_days_than_their_lines_are_one_feed(understood):
     contents = {name: "\n".join([header, *some]) + "\n" for name, some in zip(names, of_day, strict=True)}
     found, notes = understood(contents)
     assert found["transactions.path"].value.endswith("/*.csv")
-    assert any("are not the days of their lines" in note for note in notes)
+    assert any("are not the days of their lines" in note.says for note in notes)
 
 
 def test_file_names_tell_the_day_from_the_month(understood):
@@ -211,6 +211,5 @@ def test_a_file_a_day_cannot_be_the_catalogue(described):
         "description,category", lambda place, product: f"Tea {product},drinks", name="s_2024-03-01.csv", days=1
     )
     assert found == {}
-    assert notes == [
-        "description and category could make a catalogue: put all products into one file, --products FILE."
-    ]
+    (note,) = notes
+    assert (note.kind, note.remedy) == ("switched off", "put all products into one file: --products FILE.")
