@@ -140,4 +140,4 @@ if __name__ == "__main__":
     enter()
     os.environ["NIGHTCART_CONFIG"] = str(config_file())
     if command := sys.argv[1:]:
-        os.execvp(command[0], command)
+        os.execvp(command[0], command)  # noqa: S606

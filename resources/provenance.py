@@ -15,7 +15,7 @@ def code_version() -> str:
     version = importlib.metadata.version("nightcart")
     try:
         found = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
             cwd=home.PROJECT, capture_output=True, text=True, timeout=10, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):

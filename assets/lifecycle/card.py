@@ -97,7 +97,10 @@ def rendered(
     import jinja2
 
     environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701 (it makes Markdown)
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     version = known["version"]

@@ -22,7 +22,7 @@ class DayRule:
     check: str
     sentence: str
     faults: Mapping[str, str]
-    range_of: Callable[[Any, str], Range | None] = lambda contract, column: (0, 0)
+    range_of: Callable[[Any, str], Range | None] = lambda _contract, _column: (0, 0)
 
     def expectations(self, contract: Any) -> list[Expectation]:
         """The rule as Great Expectations takes it."""

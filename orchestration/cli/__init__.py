@@ -62,7 +62,7 @@ app.add_typer(policy.policy, name="policy", rich_help_panel="Look")
 
 
 @app.callback()
-def options(
+def options(  # noqa: D103 (its docstring would be the help of all commands)
     debug: bool = typer.Option(False, "--debug", help="Show stack traces and the libraries' own warnings."),
 ) -> None:
     if debug:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from orchestration import definitions
 from orchestration.cli import context
@@ -245,7 +245,7 @@ def _shown(instance: dg.DagsterInstance, launch: str, title: str) -> Iterator[No
 
 
 def _follow(
-    instance: dg.DagsterInstance, launch: str, title: str, progress: Progress, task, is_over: threading.Event
+    instance: dg.DagsterInstance, launch: str, title: str, progress: Progress, task: TaskID, is_over: threading.Event
 ) -> None:
     run_id, cursor, began = None, None, {}
     while True:
@@ -267,14 +267,14 @@ def _follow(
             return
 
 
-def _show(entry, title: str, progress: Progress, task, began: dict[str, float]) -> None:
+def _show(entry: dg.EventLogEntry, title: str, progress: Progress, task: TaskID, began: dict[str, float]) -> None:
     event = entry.dagster_event
     if event is None:
         progress.update(
             task, description=f"{title}: {entry.step_key} · {escape(entry.user_message.splitlines()[0][:90])}"
         )
         return
-    kind, step = event.event_type, event.step_key
+    kind, step = event.event_type, str(event.step_key)
     if kind == dg.DagsterEventType.STEP_START:
         began[step] = entry.timestamp
         progress.update(task, description=f"{title}: {step}")

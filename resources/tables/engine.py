@@ -10,7 +10,7 @@ import itertools
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import ibis
@@ -62,7 +62,7 @@ def try_strptime(text: ir.StringValue, pattern: str) -> ir.TimestampValue:
     type_ = "timestamp('UTC')" if "%z" in pattern.lower() else "timestamp"
 
     @ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), type_))
-    def parse(text, pattern): ...
+    def parse(text: str, pattern: str): ...  # noqa: ANN202
 
     return parse(text, pattern)  # pyright: ignore
 
@@ -72,7 +72,7 @@ def line_as_json(lines: ibis.Table, columns: list[str]) -> ir.StringValue:
     import ibis
 
     @ibis.udf.scalar.builtin(name="to_json", signature=((ibis.struct({c: lines[c] for c in columns}).type(),), "json"))
-    def to_json(line): ...
+    def to_json(line: Any): ...  # noqa: ANN202
 
     return to_json(ibis.struct({name: lines[name] for name in columns})).cast("string")
 
@@ -82,7 +82,7 @@ def _timezone(zone: str, at: ir.TimestampValue) -> ir.TimestampValue:
     import ibis
 
     @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp"), "timestamp"))
-    def timezone(zone, at): ...
+    def timezone(zone: str, at: Any): ...  # noqa: ANN202
 
     return timezone(zone, at)  # pyright: ignore
 

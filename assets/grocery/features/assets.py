@@ -79,7 +79,7 @@ def _spec(name: str) -> dg.AssetSpec:
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 @explained
-def features(  # Dagster takes no tuple[MaterializeResult, ...]
+def features(  # noqa: ANN201 (Dagster takes no tuple[MaterializeResult, ...])
     context: dg.AssetExecutionContext,
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],

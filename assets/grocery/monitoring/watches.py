@@ -76,7 +76,7 @@ def predictions(work: Lifecycle, day: dt.date, text: str) -> DriftReport:
     return moved_columns(list_counts(personal, reference.lists.cuts), was)
 
 
-def outcomes(work: Lifecycle, day: dt.date, text: str) -> DriftReport:
+def outcomes(work: Lifecycle, day: dt.date, _: str) -> DriftReport:
     """What was bought in the week after a night's lists is as well hit as the version promised when it was promoted."""
     rows = work.tables.read(PERFORMANCE, since=day - PERIODS_SHOWN * WEEK, until=day)
     weekly = rows.filter(rows.horizon == "week").drop("recommended_on", "horizon").to_pyarrow().to_pylist()

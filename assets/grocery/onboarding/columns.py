@@ -40,6 +40,7 @@ class ColumnProfile:
 
     @property
     def is_number(self) -> bool:
+        """Whether nearly all of its values are numbers."""
         return self.numbers >= MOSTLY
 
     @property
@@ -49,6 +50,7 @@ class ColumnProfile:
 
     @property
     def summary(self) -> str:
+        """How many values it has, for people."""
         return f"{self.different:,} different" + f", {1 - self.given:.1%} of lines have none" * (self.given < 1)
 
 

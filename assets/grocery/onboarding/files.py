@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import glob
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -137,10 +136,10 @@ def _pattern(argument: str) -> str:
     plain = re.sub(r"\{date[^}]*\}", "*", argument)
     if "://" in plain:
         return plain.rstrip("/") + "/*" if plain.endswith("/") else plain
-    path = os.path.abspath(os.path.expanduser(plain))
-    if os.path.isfile(path):
-        return glob.escape(path)
-    return _folder(Path(path)) if os.path.isdir(path) else path
+    path = Path(plain).expanduser().absolute()
+    if path.is_file():
+        return glob.escape(str(path))
+    return _folder(path) if path.is_dir() else str(path)
 
 
 def _folder(folder: Path) -> str:

@@ -33,6 +33,7 @@ class TradingDays:
 
     @property
     def days(self) -> list[dt.date]:
+        """Every day from the first to the last."""
         return [self.first + number * ONE_DAY for number in range((self.last - self.first).days + 1)]
 
 

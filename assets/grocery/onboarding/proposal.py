@@ -44,6 +44,7 @@ class RetailerProposal:
 
     @property
     def toml(self) -> str:
+        """The configuration as a commented file."""
         return as_toml(self.proposed)
 
     def as_dict(self) -> dict[str, Any]:

@@ -30,6 +30,7 @@ EVIDENCE_PRODUCTS = 5  # products sold in different quantities from which a line
 
 
 def household(columns: Columns) -> ProposedSetting:
+    """The column that says who bought; raises :class:`Refused` without one."""
     for column, _, is_guess in _candidates(columns, ("household", 0), ("household", 1)):
         # Somebody who never comes back cannot be told from a number of the line.
         if not column.is_measure and 2 <= column.different < MOSTLY * column.lines * column.given:
@@ -42,6 +43,7 @@ def household(columns: Columns) -> ProposedSetting:
 
 
 def product(columns: Columns) -> ProposedSetting:
+    """The column that says what was bought; raises :class:`Refused` without one."""
     for column, role, is_guess in _candidates(columns, ("product", 0), ("name", 0), ("product", 1)):
         if not column.is_measure and column.different >= 2:
             why = column.summary + "; products are known by their name alone" * (role == "name")
@@ -60,6 +62,7 @@ def _candidates(columns: Columns, *attempts: tuple[str, int]) -> Iterator[tuple[
 
 
 def store(columns: Columns) -> ProposedSetting:
+    """The column that says where, if there is one."""
     for column, _, _ in _candidates(columns, ("store", 0)):
         if not column.is_measure:
             return ProposedSetting("store_id", column.name, f"{column.different:,} different")
@@ -93,6 +96,7 @@ def basket(columns: Columns, lines: ibis.Table, feed: TransactionsConfig, *, tim
 
 
 def quantity(columns: Columns) -> ProposedSetting:
+    """The column that says how many, if there is one."""
     why = "no column is called like a quantity"
     money = {*matching_columns("line_total", columns), *matching_columns("price", columns)}
     for name in matching_columns("quantity", columns):

@@ -20,6 +20,7 @@ from resources.tables.engine import in_zone
 if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
+    from ibis.expr.types.groupby import GroupedTable
 
 # What a day is compared with its past by (known households and products, usual prices): the whole weeks before its own.
 # Eight, as for the volume: long enough for a household that comes once a month, short enough for prices of the season.
@@ -143,7 +144,7 @@ def _with_past(lines: ibis.Table, before: ibis.Table, *, since: dt.date, until: 
     )
 
 
-def _in_weeks_before(lines: ibis.Table, past: ibis.Table, key: str):
+def _in_weeks_before(lines: ibis.Table, past: ibis.Table, key: str) -> GroupedTable:
     """What `past` has on each key and week of `lines` in the weeks before, grouped by that key and week."""
     import ibis
 

@@ -42,7 +42,7 @@ def look(context: ProbeContext, names: Collection[str] = tuple(PROBES)) -> list[
     for name in names:
         try:
             for incident in PROBES[name](context):
-                incidents.append(incident)  # at once: what is found before something goes wrong counts
+                incidents.append(incident)  # noqa: PERF402 (at once: what is found before something goes wrong counts)
         except Exception as error:
             log.warning("The probe %s failed", name, exc_info=True)
             happened = f"The watch cannot look at {name}: {type(error).__name__}: {error}"
