@@ -24,11 +24,12 @@ ui: install  ## Web server and daemon on http://localhost:3000, with the schedul
 mlflow: install  ## MLflow's own UI on http://localhost:5000, on the same database.
 	@$(HERE) mlflow server --host 127.0.0.1 --port 5000 --workers 1
 
-check: install  ## Lint, format, types, import contract, definitions.
+check: install  ## Lint, format, types, import contracts, dependencies, definitions.
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
 	@$(RUN) pyright
 	@$(RUN) lint-imports
+	@$(RUN) deptry .
 	@$(RUN) dg check defs
 
 format: install  ## Put the code into its format.
