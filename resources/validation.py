@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """One expectation of Great Expectations as data: its type in snake case, its arguments, and what breaking it means."""
+    """One expectation of Great Expectations as data: its type in snake case, and its arguments."""
 
     type: str
     kwargs: Mapping[str, Any] = field(default_factory=dict)

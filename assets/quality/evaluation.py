@@ -12,6 +12,7 @@ import dagster as dg
 
 from assets.partitions import days_of
 from assets.quality.gates import Gate, Partition, key_of
+from assets.quality.rules import expected, unmet
 from resources.records.quality import Verdict
 from resources.records.store import OperationsDatabase
 from resources.validation import Outcome
@@ -31,25 +32,26 @@ class GateResult:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-def gate_result(gate: Gate, outcomes: Sequence[Outcome], **numbers: float) -> GateResult:
-    """What was expected, and for each day, or of the whole table, what is there where it was not met."""
+def gate_result(gate: Gate, outcomes: Sequence[Outcome], *, quotes: bool = True, **numbers: float) -> GateResult:
+    """What was expected, and for each day, or of the whole table, in a sentence what is there where it was not met.
+
+    Without `quotes` no value is named: of identifiers of persons, which must not stay on record.
+    """
     broken: dict[dt.date | None, list[str]] = {}
-    observed = {}
     for outcome in (outcome for outcome in outcomes if not outcome.is_met):
-        column = outcome.expectation.kwargs.get("column", "table")
-        for where, value in list(zip(outcome.offenders, outcome.observed, strict=True)) or [(None, "not as expected")]:
-            of = "" if gate.has_days or where is None else f" of {where}"
-            broken.setdefault(where if gate.has_days else None, []).append(f"{column}{of} is {value}")
-            observed[f"{column} of {where}"] = str(value)
-    expected = [{"type": o.expectation.type, **o.expectation.kwargs} for o in outcomes]
+        values: dict[dt.date | None, list[Any]] = {}
+        for where, value in zip(outcome.offenders, outcome.observed, strict=True):
+            values.setdefault(where if gate.has_days else None, []).append(value)
+        for partition, of_partition in (values or {None: []}).items():
+            said = unmet(outcome.expectation, of_partition if quotes else [], rows=len(of_partition))
+            broken.setdefault(partition, []).append(said)
     return GateResult(
         gate=gate,
-        broken={day: f"{'; '.join(values[:5])}. Expected: {expected}" for day, values in broken.items()},
+        broken={partition: "; ".join(said[:5]) for partition, said in broken.items()},
         metadata={
             "offenders": sum(len(outcome.offenders) for outcome in outcomes),
             **numbers,
-            "expected": expected,
-            "seen": dict(list(observed.items())[:20]),
+            "expected": [expected(outcome.expectation) for outcome in outcomes],
         },
     )
 

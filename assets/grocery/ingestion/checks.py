@@ -133,7 +133,8 @@ def households_are_fit_to_use(
 ) -> Iterator[GateResult]:
     """Let Great Expectations judge the household file."""
     rows = tables.read(HOUSEHOLDS).select("household_id").to_pandas()
-    yield gate_result(HOUSEHOLD_GATE, validate(rows, unique_and_given("household_id")), households=len(rows))
+    outcomes = validate(rows, unique_and_given("household_id"))
+    yield gate_result(HOUSEHOLD_GATE, outcomes, quotes=False, households=len(rows))
 
 
 @gate_checks([OFFER_GATE, REACH_GATE])
