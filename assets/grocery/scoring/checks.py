@@ -5,6 +5,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -15,10 +16,14 @@ from assets.partitions import ONE_DAY, days_of
 from assets.quality.evaluation import GateResult, gate_checks
 from assets.quality.gates import Gate
 from resources.config.retailer import Settings
-from resources.policy.client import Policy
-from resources.records.lifecycle import PromotionRecord
+from resources.policy.client import Answer, Policy
+from resources.records.lifecycle import PolicyDecision, PromotionRecord
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
+from resources.text import listed
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 FULL = Gate(
     subject=RECOMMENDATIONS,
@@ -35,7 +40,7 @@ RECOMMENDABLE = Gate(
 ALLOWED = Gate(
     subject=RECOMMENDATIONS,
     check="product_is_allowed",
-    description="The policy allows what is listed: nothing age-restricted for a household that never bought it.",
+    description="The policy allows what is listed: no tobacco, and nothing age-restricted that a household never bought.",
     reads=(HOUSEHOLD_PRODUCT, PRODUCTS),
 )
 THE_CHAMPIONS = Gate(
@@ -67,19 +72,20 @@ def recommendations_are_fit_to_use(
     lists = 0
     for day in days_of(context):
         rows = tables.read(RECOMMENDATIONS, since=day, until=day)
-        wrong, without, lists = _lists(day, settings, tables)
+        wrong, without, lists = _lists(day, settings, tables, operations)
         if wrong or without:
             such = f" (such as that of household {wrong[0][0]}, with {wrong[0][1]:,} products)" if wrong else ""
             broken[FULL][day] = f"{len(wrong):,} of {lists:,} lists are not{such}, and {without:,} households have none"
         ruled_out = rows.anti_join(recommendable, "product_id").product_id.topk(5).to_pandas().iloc[:, 0].tolist()
         if ruled_out:
-            broken[RECOMMENDABLE][day] = f"products that may not be recommended stand in lists: {ruled_out}"
+            broken[RECOMMENDABLE][day] = f"products that may not be recommended stand in lists: {listed(ruled_out)}"
         if kept_back := _not_allowed(day, tables, operations, policy, run_id=context.run.run_id):
             broken[ALLOWED][day] = kept_back
         versions = rows.model_version.as_table().distinct().to_pyarrow()["model_version"].to_pylist()
         champions = champions_of(day, operations)
         if len(versions) != 1 or versions[0] not in champions:
-            broken[THE_CHAMPIONS][day] = f"they were made by version {versions}, the champion is {champions}"
+            made_by, champion = (listed(numbers) or "none" for numbers in (versions, champions))
+            broken[THE_CHAMPIONS][day] = f"they were made by version {made_by}, the champion is {champion}"
     for gate, found in broken.items():
         yield GateResult(gate=gate, broken=found, metadata={"lists": lists})
 
@@ -91,12 +97,12 @@ def champions_of(day: dt.date, operations: OperationsDatabase) -> list[int | Non
     return [record.champion_after for record in (before, *own) if record]
 
 
-def _lists(day: dt.date, settings: Settings, tables: TableStore) -> tuple[list[tuple[str, int]], int, int]:
+def _lists(
+    day: dt.date, settings: Settings, tables: TableStore, operations: OperationsDatabase
+) -> tuple[list[tuple[str, int]], int, int]:
     """Of a day: households whose lists are not as they should be with their products, those without one, lists in all."""
     rows = tables.read(RECOMMENDATIONS, since=day, until=day)
     known = tables.read(HOUSEHOLD, since=day, until=day).select("household_id")
-    products = tables.read(PRODUCT, since=day, until=day)
-    length = min(settings.model.top_k, int(products.product_id.nunique().execute()))
     personal = rows.filter(~rows.is_fallback)
     lists = personal.group_by("household_id").agg(
         rows=personal.count(),
@@ -104,11 +110,40 @@ def _lists(day: dt.date, settings: Settings, tables: TableStore) -> tuple[list[t
         last=personal["rank"].max(),
         disorder=personal.score.corr(personal["rank"].cast("float64"), how="pop"),
     )
-    bad = (lists.rows != length) | (lists.products != length) | (lists["last"] != length) | (lists.disorder > 0)
+    lists = lists.left_join(_lengths(day, settings, tables, operations), "household_id").drop("household_id_right")
+    bad = (lists.rows != lists.length) | (lists.products != lists.length) | (lists["last"] != lists.length)
     without = known.anti_join(lists, "household_id")
-    wrong = lists.filter(bad).order_by("household_id").select("household_id", "products").to_pyarrow().to_pylist()
+    # Of scores that are all the same there is no correlation: it is no number, which is above every one.
+    is_out_of_order = (lists.disorder > 0) & ~lists.disorder.isnan()
+    wrong = lists.filter(bad.fill_null(True) | is_out_of_order.fill_null(False)).order_by("household_id")
+    wrong = wrong.select("household_id", "products").to_pyarrow().to_pylist()
     counts = [int(found.count().execute()) for found in (without, lists)]  # pyright: ignore[reportArgumentType]
     return [(row["household_id"], row["products"]) for row in wrong], counts[0], counts[1]
+
+
+def _lengths(day: dt.date, settings: Settings, tables: TableStore, operations: OperationsDatabase) -> "ir.Table":
+    """How long the list of each household is (`household_id`, `length`): as configured, or all that it may be offered.
+
+    What it may not be offered is what the policy denied when the lists were made.
+    """
+    import ibis
+
+    from assets.grocery.scoring import allowed
+
+    sold = tables.read(PRODUCT, since=day, until=day).select("product_id").distinct()
+    asked = operations.records(PolicyDecision, subject=allowed.subject(day), last=1)
+    denied = allowed.denied(Answer.recorded(asked[0]), placed(sold, tables).to_pandas()) if asked else None
+    history = tables.read(HOUSEHOLD_PRODUCT, since=day, until=day).select("household_id", "product_id")
+    households = tables.read(HOUSEHOLD, since=day, until=day).select("household_id")
+    products = int(sold.count().execute())
+    if denied is None or denied.empty:
+        return households.mutate(length=ibis.literal(min(settings.model.top_k, products), "int64"))
+    own = history.join(ibis.memtable(denied[["product_id", "is_repeat"]]), "product_id")
+    # What is denied to those who never bought it is lost to all but those who did.
+    changes = own.group_by("household_id").agg(change=own.is_repeat.ifelse(-1, 1).sum())
+    lists = households.left_join(changes, "household_id").drop("household_id_right")
+    offered = lists.change.fill_null(0) + (products - int((~denied["is_repeat"]).sum()))
+    return lists.select("household_id", length=ibis.least(offered, settings.model.top_k).cast("int64"))
 
 
 def _not_allowed(
@@ -127,9 +162,9 @@ def _not_allowed(
     operations.record(answer.on_record(subject=f"what is listed in {RECOMMENDATIONS} of {day}", run_id=run_id, now=now))
     history = tables.read(HOUSEHOLD_PRODUCT, since=day, until=day)
     bought = history.select("household_id", "product_id", "purchases")
-    listed = rows.left_join(bought, ["household_id", "product_id"])
-    listed = listed.group_by("product_id", is_repeat=listed.purchases.notnull()).agg(lists=listed.count())
-    against = listed.to_pandas().merge(allowed.denied(answer, products), on=["product_id", "is_repeat"])
+    found = rows.left_join(bought, ["household_id", "product_id"])
+    found = found.group_by("product_id", is_repeat=found.purchases.notnull()).agg(lists=found.count())
+    against = found.to_pandas().merge(allowed.denied(answer, products), on=["product_id", "is_repeat"])
     if against.empty:
         return ""
     return f"{against['lists'].sum():,} rows hold what the policy denies, among them: {against['says'].iloc[0]}"

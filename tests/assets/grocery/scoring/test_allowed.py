@@ -16,8 +16,9 @@ from assets.grocery.features.definitions import FeatureTables, build
 from assets.grocery.partitions import business_days
 from assets.grocery.scoring import allowed
 from assets.grocery.scoring.assets import placed
-from assets.grocery.scoring.checks import ALLOWED, recommendations_are_fit_to_use
+from assets.grocery.scoring.checks import ALLOWED, FULL, recommendations_are_fit_to_use
 from assets.grocery.tables import RECOMMENDATIONS, TABLES
+from assets.quality.gates import Gate
 from resources import home
 from resources.errors import Refused
 from resources.policy.client import Answer, Denial, Policy
@@ -35,6 +36,9 @@ CATALOGUE = [
     {"product_id": "M2"} | MILK,
     {"product_id": "X"},  # the catalogue says nothing of it
 ]
+CIGARETTES = {"department": "DRUG GM", "category": "CIGARETTES", "subcategory": "CIGARETTES"}
+TAMPONS = {"department": "DRUG GM", "category": "FEMININE HYGIENE", "subcategory": "FEM. HYGN. TAMPONS"}
+SMOKERS = [*CATALOGUE, {"product_id": "C1"} | CIGARETTES, {"product_id": "T1"} | TAMPONS]
 # Beer sells best. H1 bought the one, H2 none.
 HISTORY: list[Line] = [
     *(("H1", "B1", age, 1, 1.0) for age in (0, 5, 10, 15)),
@@ -144,15 +148,21 @@ class TestCandidates:
 DAY = dt.date(2024, 5, 6)
 
 
-def listed(tables, rows: list[tuple[str | None, str]], *, bought: Sequence[tuple[str, str]]) -> None:
+def listed(
+    tables,
+    rows: list[tuple[str | None, str]],
+    *,
+    bought: Sequence[tuple[str, str]],
+    catalogue: Sequence[dict] = CATALOGUE,
+) -> None:
     """The lists of a night as pairs of household and product, and what the households bought before."""
     made = [
         {
-            "business_date": DAY, "household_id": household, "rank": 1, "product_id": product, "score": 0.5,
+            "business_date": DAY, "household_id": household, "rank": rank, "product_id": product, "score": 0.5,
             "is_repeat": True, "is_explore": False, "is_fallback": household is None, "reason": "due",
             "explanation": "", "model_version": 1,
         }
-        for household, product in rows
+        for rank, (household, product) in enumerate(rows, start=1)
     ]  # fmt: skip
     tables.replace_days(
         RECOMMENDATIONS, pa.Table.from_pylist(made, schema=TABLES[RECOMMENDATIONS].arrow_schema()), days=[DAY]
@@ -168,11 +178,11 @@ def listed(tables, rows: list[tuple[str | None, str]], *, bought: Sequence[tuple
         values = sorted(set(history[key]))
         of_day = pa.array([DAY] * len(values), pa.date32())
         tables.replace_days(name, pa.table({"business_date": of_day, key: values}), days=[DAY])
-    tables.replace("products", products(CATALOGUE))
+    tables.replace("products", products(catalogue))
 
 
-def verdict(tables, operations, settings, policy: Policy = POLICY) -> Verdict:
-    """What the gate says of the lists."""
+def verdict(tables, operations, settings, policy: Policy = POLICY, *, gate: Gate = ALLOWED) -> Verdict:
+    """What a gate says of the lists."""
 
     @dg.asset(name=RECOMMENDATIONS, partitions_def=business_days)
     def as_they_are() -> None: ...
@@ -183,7 +193,7 @@ def verdict(tables, operations, settings, policy: Policy = POLICY) -> Verdict:
         resources={"settings": settings, "tables": tables, "operations": operations, "policy": policy},
         raise_on_error=False,
     )
-    return operations.verdicts(RECOMMENDATIONS, since=DAY, until=DAY)[(DAY, ALLOWED.check)]
+    return operations.verdicts(RECOMMENDATIONS, since=DAY, until=DAY)[(DAY, gate.check)]
 
 
 class TestGate:
@@ -202,6 +212,34 @@ class TestGate:
         found = verdict(tables, operations, settings)
         assert found.outcome == Verdict.FAILED
         assert found.reason.startswith("1 rows hold what the policy denies, among them: GROCERY / BEERS/ALES / LAGER")
+
+    @pytest.mark.parametrize(
+        ("row", "says"),
+        [
+            (("H1", "C1"), "DRUG GM / CIGARETTES / CIGARETTES is tobacco, which is recommended to nobody"),
+            (("H2", "T1"), "DRUG GM / FEMININE HYGIENE / FEM. HYGN. TAMPONS is sensitive, and recommended only to"),
+        ],
+    )
+    def test_it_fails_tobacco_of_a_smoker_and_what_is_sensitive_for_others(
+        self, tables, operations, settings, row, says
+    ):
+        bought = [*self.BOUGHT, ("H1", "C1"), ("H1", "T1")]
+        listed(tables, [("H1", "B1"), ("H1", "T1"), row], bought=bought, catalogue=SMOKERS)
+        found = verdict(tables, operations, settings)
+        assert found.outcome == Verdict.FAILED
+        assert f"1 rows hold what the policy denies, among them: {says}" in found.reason
+
+    def test_list_is_full_when_it_has_all_that_the_policy_leaves(self, tables, operations, settings):
+        # Four products are sold: nobody is offered C1, and B1 only who bought it.
+        bought = [("H1", "B1"), ("H1", "C1"), ("H2", "M1"), ("H2", "M2")]
+        rows = [("H1", "B1"), ("H1", "M1"), ("H1", "M2")]
+        listed(tables, rows, bought=bought, catalogue=SMOKERS)
+        answer = POLICY.ask(allowed.PACKAGE, allowed.question(DAY, places(*SMOKERS)))
+        assert "H1, with 3 products" in verdict(tables, operations, settings, gate=FULL).reason
+        now = dt.datetime.now(dt.UTC)
+        operations.record(answer.on_record(subject=allowed.subject(DAY), run_id="", now=now))
+        found = verdict(tables, operations, settings, gate=FULL)
+        assert found.reason == "0 of 1 lists are not, and 1 households have none"
 
     def test_it_stays_shut_when_the_policy_cannot_be_asked(self, tables, operations, settings):
         listed(tables, [("H1", "B1")], bought=self.BOUGHT)
