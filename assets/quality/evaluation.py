@@ -32,18 +32,15 @@ class GateResult:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-def gate_result(gate: Gate, outcomes: Sequence[Outcome], *, quotes: bool = True, **numbers: float) -> GateResult:
-    """What was expected, and for each day, or of the whole table, in a sentence what is there where it was not met.
-
-    Without `quotes` no value is named: of identifiers of persons, which must not stay on record.
-    """
+def gate_result(gate: Gate, outcomes: Sequence[Outcome], **numbers: float) -> GateResult:
+    """What was expected, and for each day, or of the whole table, in a sentence what is there where it was not met."""
     broken: dict[dt.date | None, list[str]] = {}
     for outcome in (outcome for outcome in outcomes if not outcome.is_met):
         values: dict[dt.date | None, list[Any]] = {}
         for where, value in zip(outcome.offenders, outcome.observed, strict=True):
             values.setdefault(where if gate.has_days else None, []).append(value)
         for partition, of_partition in (values or {None: []}).items():
-            said = unmet(outcome.expectation, of_partition if quotes else [], rows=len(of_partition))
+            said = unmet(outcome.expectation, of_partition if gate.quotes else [], rows=len(of_partition))
             broken.setdefault(partition, []).append(said)
     return GateResult(
         gate=gate,

@@ -36,7 +36,8 @@ class Gate:
     """A check that must have passed before `subject` is read. A subject is a table, or a name for versions of a model.
 
     `versions`, called with a run's days and its resources, returns the partitions that are judged, each with its version;
-    by default those days of the table. `reads` are the other assets that it looks at.
+    by default those days of the table. `reads` are the other assets that it looks at. A verdict stays on record: without
+    `quotes` it names no value, such as the identifier of a person who may be forgotten.
     """
 
     subject: str
@@ -46,6 +47,7 @@ class Gate:
     asset: str | None = None
     versions: Callable[..., Versions] | None = None
     reads: tuple[str, ...] = ()
+    quotes: bool = True
 
     @property
     def asset_key(self) -> str:

@@ -100,7 +100,9 @@ def _of(table: str, check: str, description: str) -> Gate:
 
 PRODUCT_GATE = _of(PRODUCTS, "product_is_known_once", "A product stands once in the catalogue, with a name.")
 RECOMMENDABLE_GATE = _of(PRODUCTS, "something_is_recommendable", "There is something to recommend.")
-HOUSEHOLD_GATE = _of(HOUSEHOLDS, "household_is_known_once", "A household stands once in the household file.")
+HOUSEHOLD_GATE = replace(
+    _of(HOUSEHOLDS, "household_is_known_once", "A household stands once in the household file."), quotes=False
+)
 OFFER_GATE = _of(OFFERS, "offer_is_known_once", "A product has one offer for a period.")
 REACH_GATE = _of(
     OFFERS,
@@ -133,8 +135,7 @@ def households_are_fit_to_use(
 ) -> Iterator[GateResult]:
     """Let Great Expectations judge the household file."""
     rows = tables.read(HOUSEHOLDS).select("household_id").to_pandas()
-    outcomes = validate(rows, unique_and_given("household_id"))
-    yield gate_result(HOUSEHOLD_GATE, outcomes, quotes=False, households=len(rows))
+    yield gate_result(HOUSEHOLD_GATE, validate(rows, unique_and_given("household_id")), households=len(rows))
 
 
 @gate_checks([OFFER_GATE, REACH_GATE])

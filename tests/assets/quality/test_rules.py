@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -69,6 +70,6 @@ def test_gate_says_it_of_each_day():
 
 def test_whom_it_is_about_is_not_named_where_it_must_not_stay_on_record():
     outcome = Outcome(expectation=KEY_UNIQUE, is_met=False, offenders=[3, 9], observed=["H-0001", "H-0001"])
-    result = gate_result(TABLE, [outcome], quotes=False)
+    result = gate_result(replace(TABLE, quotes=False), [outcome])
     assert result.broken == {None: "2 rows have a product id that stands in several"}
     assert "H-0001" not in repr(result)
