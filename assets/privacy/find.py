@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from assets.privacy.personal_data import LINE, RULE, ErasureScope, PersonalData, PersonalFeed
 from assets.quality.gates import Partition
-from resources.config.feeds import DATE_IN_PATH
-from resources.feeds import landing, reader, redaction
+from resources.config.feeds import DATE_IN_PATH, FeedConfig
+from resources.feeds import landing, redaction, sources
 from resources.tables import history
 from resources.tables.store import TableStore
 
@@ -88,7 +88,8 @@ def quotes(subject: str, column: str) -> re.Pattern[str]:
 
 def kept_copies(scope: ErasureScope) -> Iterator[tuple[Path, PersonalFeed]]:
     """The kept copies of delivered files, with each feed that they may be of: one, where both are read alike."""
-    ways = {(f.files.format, f.files.delimiter, f.files.encoding, f.column): f for f in scope.data.feeds}
+    of_reading = set(FeedConfig.model_fields) - {"path"}
+    ways = {(f.files.model_dump_json(include=of_reading), f.column): f for f in scope.data.feeds}
     for copy in sorted(scope.raw.glob("*/*")):
         for feed in ways.values() if copy.is_file() else ():
             yield copy, feed
@@ -158,11 +159,11 @@ def _not_ours(matches: Callable[[str], bool], feeds: Sequence[PersonalFeed]) -> 
     """The lines of the subject in the retailer's own files, by file: those of the feeds, and of the landing place."""
     lines: dict[str, int] = {}
     for feed in feeds:
-        paths = [path for pattern in feed.files.path for path in reader.expand(DATE_IN_PATH.sub("*", pattern))]
+        paths = [path for pattern in feed.files.path for path in sources.expand(DATE_IN_PATH.sub("*", pattern))]
         if feed.landing:
             paths += [file.path for file in landing.look(feed.landing)]
         for path in dict.fromkeys(paths):
-            with reader.open_file(path) as content:
+            with sources.open_file(path) as content:
                 if n := redaction.count(content, path, feed.files, feed.column, matches):
                     lines[path] = n
     return lines

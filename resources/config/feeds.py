@@ -24,9 +24,15 @@ class FeedConfig(BaseConfig):
         "`{date}` or `{date:%Y%m%d}` stands for the business day when each day has files of its own."
     )
     format: Literal["csv", "parquet"] | None = setting(None, "Default: by the file's ending.")
-    delimiter: str = setting(",", "CSV only.")
+    delimiter: str = setting(",", "CSV only: one character.", min_length=1, max_length=1)
     encoding: str = setting("utf-8", "CSV only.")
     decimal: str = setting(".", "CSV only: the decimal separator of its numbers.")
+    skip_lines: int = setting(0, "CSV only: how many lines there are above the header.", ge=0)
+    most_unpacked: int = setting(
+        200,
+        "A file that has more than so many times its bytes when it is unpacked, and more than 100 MB, is refused.",
+        ge=1,
+    )
 
     @property
     def is_dated(self) -> bool:

@@ -10,13 +10,18 @@ import csv
 import glob
 import gzip
 import io
+import itertools
 import os
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from resources.config.feeds import FeedConfig
+from resources.feeds import quoting
+from resources.feeds.files import is_parquet
+from resources.feeds.lines import HEADER_LINES, Header, NoHeader, header_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +54,7 @@ def tokens(line: str, delimiter: str) -> set[str]:
 
 def count(content: IO[bytes], name: str, files: FeedConfig, column: str, matches: Matches) -> int:
     """How many lines of a file name a person in `column`; none in a file without it."""
-    if _is_parquet(name, files):
+    if is_parquet(name, files):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -64,7 +69,7 @@ def count(content: IO[bytes], name: str, files: FeedConfig, column: str, matches
     try:
         with _opened(content, name) as raw:
             text = io.TextIOWrapper(raw, encoding=files.encoding, **AS_IT_IS)
-            return sum(n for _, n in _judged(text, files.delimiter, column, matches))
+            return sum(n for _, n in _judged(text, files, column, matches))
     except (EOFError, gzip.BadGzipFile):
         return 0
 
@@ -99,7 +104,7 @@ def redact(copies: Sequence[Path], files: FeedConfig, column: str, matches: Matc
 
 def _write_redacted(copy: Path, part: IO[bytes], files: FeedConfig, column: str, matches: Matches) -> None:
     with open(copy, "rb") as content:
-        if _is_parquet(copy.name, files):
+        if is_parquet(copy.name, files):
             import pyarrow.parquet as pq
 
             _redact_parquet(pq.ParquetFile(content), part, column, matches)
@@ -107,7 +112,7 @@ def _write_redacted(copy: Path, part: IO[bytes], files: FeedConfig, column: str,
         packed = gzip.GzipFile(fileobj=part, mode="wb") if copy.name.endswith(".gz") else contextlib.nullcontext(part)
         with _opened(content, copy.name) as raw, packed as target:
             text = io.TextIOWrapper(raw, encoding=files.encoding, **AS_IT_IS)
-            for line, _ in _judged(text, files.delimiter, column, matches):
+            for line, _ in _judged(text, files, column, matches):
                 target.write(line.encode(files.encoding, errors="surrogateescape"))
 
 
@@ -142,52 +147,54 @@ def _compute() -> Any:
     return pyarrow.compute
 
 
-def _judged(text: IO[str], delimiter: str, column: str, matches: Matches) -> Iterator[tuple[str, int]]:
-    """The file's lines, without what names a household, each with the number of its lines that did."""
-    records = _records(text, delimiter)
-    header, first = next(records, ([], ""))
-    names = [name.strip().lstrip("\ufeff") for name in header]
-    yield first, 0
-    place = names.index(column) if column in names else None
-    for fields, lines in records:
+def _judged(text: IO[str], files: FeedConfig, column: str, matches: Matches) -> Iterator[tuple[str, int]]:
+    """The file's lines, without what names a household, each with the number of its lines that did.
+
+    What is a record is told as it is when the file is read (:mod:`resources.feeds.quoting`).
+    """
+    ahead: deque[str] = deque()
+
+    def first_lines(most: int) -> list[str]:
+        ahead.extend(itertools.islice(text, max(most - len(ahead), 0)))
+        return list(itertools.islice(ahead, most))
+
+    above = [_plain(line, files).removesuffix(b"\n") for line in first_lines(files.skip_lines + 1 + HEADER_LINES)]
+    try:
+        header = header_in(above, files)
+    except NoHeader:  # such a file is not read
+        header = Header(names=(), lines=0)
+    for _ in range(header.lines):
+        yield ahead.popleft(), 0
+    names = [name.lower() for name in header.names]
+    place = names.index(column.lower()) if column.lower() in names else None
+    sign = quoting.sign_for(files.delimiter)
+    while first := first_lines(1):
+        height, line = 1, _plain(first[0], files)
+        if place is not None and b'"' in line:
+            height = quoting.lines_of_value(
+                [_plain(each, files) for each in first_lines(quoting.MOST_LINES)], len(names), sign
+            )
+        lines = [ahead.popleft() for _ in range(max(height, 1))]
+        record = b"".join(_plain(each, files) for each in lines)
         if place is None:
-            yield lines, 0
-        elif len(fields) == len(names):
+            is_theirs = False
+        elif quoting.is_whole(record, len(names), sign):
+            fields = next(csv.reader(io.StringIO(record.decode("utf-8", "surrogateescape")), delimiter=sign.decode()))
             is_theirs = matches(fields[place].strip())
-            yield (_ending(lines) * lines.count("\n") if is_theirs else lines), int(is_theirs)
         else:
-            for line in lines.splitlines(keepends=True):
-                is_theirs = any(map(matches, tokens(line, delimiter)))
-                yield (_ending(line) if is_theirs else line), int(is_theirs)
+            is_theirs = any(map(matches, tokens("".join(lines), files.delimiter)))
+        yield "".join(map(_ending, lines) if is_theirs else lines), int(is_theirs)
+
+
+def _plain(line: str, files: FeedConfig) -> bytes:
+    """A line as it is judged when the file is read."""
+    ending = _ending(line)
+    text = line.removesuffix(ending) + "\n" if ending else line + "\n"
+    return text.encode("utf-8", "surrogateescape").replace(files.delimiter.encode(), quoting.sign_for(files.delimiter))
 
 
 def _ending(line: str) -> str:
-    return "\r\n" if line.endswith("\r\n") else "\n"
-
-
-def _records(text: IO[str], delimiter: str) -> Iterator[tuple[list[str], str]]:
-    """Each record of a text file: its fields, and its lines as they stand there."""
-    taken: list[str] = []
-
-    def lines() -> Iterator[str]:
-        for line in text:
-            taken.append(line)
-            yield line
-
-    reader = csv.reader(lines(), delimiter=delimiter)
-    while True:
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            fields = []
-        yield fields, "".join(taken)
-        taken.clear()
-
-
-def _is_parquet(name: str, files: FeedConfig) -> bool:
-    return (files.format or ("parquet" if ".parquet" in name or ".pq" in name else "csv")) == "parquet"
+    return next((end for end in ("\r\n", "\n", "\r") if line.endswith(end)), "")
 
 
 @contextlib.contextmanager

@@ -18,7 +18,6 @@ LONGER = {
     "assets/grocery/evaluation/rivals.py",
     "assets/grocery/features/definitions.py",
     "assets/lifecycle/assets.py",
-    "resources/feeds/reader.py",
     "resources/tables/store.py",
 }
 

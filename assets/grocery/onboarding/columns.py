@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from assets.grocery.ingestion import cleaning
 from assets.grocery.onboarding.proposed import ProposedSetting
 from resources.errors import Refused
-from resources.feeds.reader import OUR_COLUMNS
+from resources.feeds.files import OUR_COLUMNS
 from resources.text import listed
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
-from resources.feeds.reader import open_file
+from resources.feeds.sources import open_file
 
 SAMPLE_BYTES, HEADER_BYTES = 1 << 20, 1 << 16
 SAMPLE_LINES = 200

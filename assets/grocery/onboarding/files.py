@@ -18,7 +18,9 @@ from assets.grocery.onboarding import dialect
 from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
-from resources.feeds.reader import OUR_COLUMNS, FeedReader
+from resources.feeds.files import OUR_COLUMNS
+from resources.feeds.prepared import NO_TEXT
+from resources.feeds.reader import FeedReader
 from resources.text import listed
 
 if TYPE_CHECKING:
@@ -71,10 +73,7 @@ def find(argument: str) -> SourceFiles:
 def read(source: SourceFiles, *, engine: Backend, reader: FeedReader) -> tuple[ibis.Table, SourceFiles]:
     """The lines of the feed, read as every night will read them; a first guess of the encoding is corrected."""
     lines, _ = reader.read(source.files, engine=engine, columns=(), days=source.days)
-    if (
-        source.files.encoding == "utf-8"
-        and lines.filter(lines.defect.contains("not utf-8")).count().to_pyarrow().as_py()
-    ):
+    if source.files.encoding == "utf-8" and lines.filter(lines.defect.contains(NO_TEXT)).count().to_pyarrow().as_py():
         source = replace(source, files=source.files.model_copy(update={"encoding": "cp1252"}))
         lines, _ = reader.read(source.files, engine=engine, columns=(), days=source.days)
     is_text = all(lines[name].type().is_string() for name in lines.columns if name not in OUR_COLUMNS)

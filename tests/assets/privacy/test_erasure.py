@@ -431,6 +431,26 @@ def test_lines_are_emptied_and_all_others_keep_their_bytes(tmp_path: Path, name:
     assert redact([tmp_path / name], CSV, "other", "H2".__eq__) == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "left", "settings"),
+    [
+        (b"who,what\rH1,P\rH2,P\r", b"who,what\r\rH2,P\r", {}),
+        (b'who,what\nH2,"P\nH1,x\nH3,P"\nH1,P\n', b'who,what\nH2,"P\n\nH3,P"\n\n', {}),
+        (
+            b"sep=;\nSHOP;1\n Who ;what\nH1;P\nH2;P\n",
+            b"sep=;\nSHOP;1\n Who ;what\n\nH2;P\n",
+            {"delimiter": ";", "skip_lines": 1},
+        ),
+        ('who¦what\n"H1"¦"a¦b"\nH2¦P\n'.encode(), "who¦what\n\nH2¦P\n".encode(), {"delimiter": "¦"}),
+    ],
+    ids=["bare returns", "marks that are not closed", "lines above the header", "delimiter beyond ASCII"],
+)
+def test_lines_are_told_as_they_are_when_the_file_is_read(tmp_path: Path, text, left, settings) -> None:
+    (tmp_path / "a.csv").write_bytes(text)
+    redact([tmp_path / "a.csv"], FeedConfig.model_validate({"path": "x", **settings}), "who", "H1".__eq__)
+    assert (tmp_path / "a.csv").read_bytes() == left
+
+
 def test_rows_of_parquet_are_emptied_in_their_places(tmp_path: Path) -> None:
     schema = pa.schema([pa.field("who", pa.int64(), nullable=False), pa.field("at", pa.timestamp("us", "UTC"))])
     table = pa.Table.from_pylist([{"who": who, "at": NOW} for who in (1, 2, 1)], schema=schema)

@@ -1,0 +1,59 @@
+"""A delivered file, as far as it is known: where it was, its kept copy, its digest, and what it was refused for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from resources import home
+from resources.config.feeds import FeedConfig
+from resources.errors import FeedRefused
+
+# What reading adds to a file's own columns, and so must not be among them.
+OUR_COLUMNS = frozenset({"source_file", "source_row", "file_date", "defect", "copy", "file_row_number"})
+SMALL = 100_000_000  # bytes; below it nothing is too large for having been packed well
+REDELIVER = "have it delivered again, then materialise the day again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedFile:
+    """A delivered file: where it was, the kept copy, its SHA-256, and the day that its path names.
+
+    `columns` are its own, with their types as the contract calls them, once it has been read.
+    """
+
+    path: str
+    copy: Path
+    digest: str
+    day: dt.date | None
+    columns: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        """The file as it stands in `source_file`: its URL or path, below the project's folder without that.
+
+        Not its last part alone: two folders may each have a `sales.csv`.
+        """
+        return self.path.removeprefix(f"{home.PROJECT}{os.sep}")
+
+
+class ColumnsMissing(FeedRefused):
+    """A file lacks columns: `file` with those that it has, and how many `rows` it has."""
+
+    def __init__(self, message: str, *, remedy: str, file: FeedFile, rows: int) -> None:
+        super().__init__(message, remedy=remedy)
+        self.file, self.rows = file, rows
+
+
+def copies_of(files: Sequence[FeedFile]) -> list[str]:
+    """The kept copies, each once: the same bytes may have come for two days."""
+    return list(dict.fromkeys(str(file.copy) for file in files))
+
+
+def is_parquet(name: str, settings: FeedConfig) -> bool:
+    """Whether a file of this name is read as Parquet: by the settings, or else by its ending."""
+    lower = name.lower()
+    return settings.format == "parquet" if settings.format else ".parquet" in lower or ".pq" in lower

@@ -1,0 +1,243 @@
+"""Text files as they lie there: their bytes as UTF-8, in blocks of whole physical lines, and where their header is.
+
+Nothing here splits a line into values. A file may be of any size: it is held one block at a time, and of a line that
+is longer than any line should be only the beginning.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import itertools
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from resources.config.feeds import FeedConfig
+from resources.errors import FeedRefused
+from resources.feeds import quoting
+from resources.feeds.files import REDELIVER, SMALL, FeedFile
+from resources.text import listed
+
+BLOCK = 1 << 20  # bytes
+LONGEST_LINE = 1 << 20  # bytes; a longer one is no line of a table, but a file that lost its line ends
+SHOWN = 10_000  # bytes of such a line that are kept
+MOST_COLUMNS = 1_000
+HEADER_REMEDY = "have it delivered with the header that the others have, or correct the configuration."
+HEADER_LINES = 20  # a name may go on over lines, as in a spreadsheet's cell, but not over more
+# What Excel writes into a first line to tell itself the delimiter.
+SEPARATOR_LINE = re.compile(rb'"?sep=[^"\r\n]{1,4}"?[;,|\t]*', re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Whole lines, each ended by a line feed; `size` is the bytes of a single line that was shortened to its beginning.
+
+    `is_open` says that the last line had no end of its own: it is the file's last.
+    """
+
+    content: bytes
+    size: int = 0
+    is_open: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """The names of a text's columns, and how many physical lines there are down to the last of the header's."""
+
+    names: tuple[str, ...]
+    lines: int
+
+
+def is_packed(copy: Path) -> bool:
+    """Whether a kept copy is packed: then a file that was cut off shows as it is unpacked."""
+    return copy.name.lower().endswith(".gz")
+
+
+def opened(copy: Path) -> IO[bytes]:
+    """A kept copy's bytes, unpacked."""
+    return gzip.open(copy, "rb") if is_packed(copy) else open(copy, "rb")  # pyright: ignore[reportReturnType]
+
+
+def is_utf8(encoding: str) -> bool:
+    """Whether bytes of `encoding` are UTF-8 as they stand. Raises :class:`FeedRefused` when there is no such encoding."""
+    try:
+        return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii")
+    except LookupError as error:
+        raise FeedRefused(f"{encoding!r} is no encoding.", remedy="correct `encoding` in the configuration.") from error
+
+
+def raw_blocks(file: FeedFile, settings: FeedConfig) -> Iterator[bytes]:
+    """The file's bytes, unpacked, without the mark of their order.
+
+    Raises :class:`FeedRefused` for a file that was cut off, and for one that grows beyond measure as it is unpacked.
+    """
+    size, read = file.copy.stat().st_size, 0
+    try:
+        with opened(file.copy) as content:
+            while block := content.read(BLOCK):
+                yield block if read else block.removeprefix(codecs.BOM_UTF8)
+                read += len(block)
+                if read > max(SMALL, settings.most_unpacked * size):
+                    raise FeedRefused(
+                        f"{file.path} has more than {settings.most_unpacked} times its {size:,} bytes when it is unpacked.",
+                        remedy="look at the file; if it is right, raise `most_unpacked` in the configuration.",
+                    )
+    except (OSError, EOFError, zlib.error) as error:
+        raise FeedRefused(f"{file.path} is truncated or unreadable: {error}.", remedy=REDELIVER) from error
+
+
+def utf8_blocks(file: FeedFile, settings: FeedConfig) -> Iterator[bytes]:
+    """The file's bytes as UTF-8; those that are none of its encoding stay as they are, and so are no UTF-8."""
+    if is_utf8(settings.encoding):
+        yield from raw_blocks(file, settings)
+        return
+    decoder = codecs.getincrementaldecoder(settings.encoding)(errors="surrogateescape")
+    try:
+        for block in raw_blocks(file, settings):
+            yield decoder.decode(block).encode("utf-8", "surrogateescape")
+        yield decoder.decode(b"", final=True).encode("utf-8", "surrogateescape")
+    except UnicodeError as error:
+        raise FeedRefused(f"{file.path} is no text in {settings.encoding}: {error}.", remedy=REDELIVER) from error
+
+
+def with_line_feeds(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same text with line feeds alone, whatever its lines end with."""
+    held, has_feeds = b"", False
+    for block in blocks:
+        block = held + block
+        held = b"\r" if block.endswith(b"\r") else b""
+        has_feeds = has_feeds or b"\n" in block
+        if b"\r" in block:
+            block = block.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if block:
+            yield block
+    if held and not has_feeds:  # else it is one half of a line's end
+        yield b"\n"
+
+
+def whole_lines(blocks: Iterable[bytes]) -> Iterator[Block]:
+    """The text in blocks of whole lines."""
+    rest, beginning, size = b"", b"", 0
+    for block in blocks:
+        if size:  # within a line that is too long
+            end = block.find(b"\n")
+            if end < 0:
+                size += len(block)
+                continue
+            yield Block(content=beginning + b"\n", size=size + end)
+            block, size = block[end + 1 :], 0
+        content = rest + block
+        end = content.rfind(b"\n") + 1
+        rest = content[end:]
+        if end:
+            yield Block(content=content[:end])
+        if len(rest) > LONGEST_LINE:
+            beginning, size, rest = rest[:SHOWN], len(rest), b""
+    if size or rest:
+        yield Block(content=(beginning if size else rest) + b"\n", size=size, is_open=True)
+
+
+class NoHeader(ValueError):
+    """Why lines have no header: a sentence without its subject, the file."""
+
+
+def header_of(file: FeedFile, settings: FeedConfig) -> Header:
+    """The header of a text file. Raises :class:`FeedRefused` for a file without one."""
+    block = next(whole_lines(with_line_feeds(utf8_blocks(file, settings))), Block(content=b""))
+    if block.size:
+        raise FeedRefused(f"{file.path} has no header: its first line is longer than a megabyte.", remedy=REDELIVER)
+    try:
+        return header_in(block.content.split(b"\n")[:-1], settings)
+    except NoHeader as reason:
+        raise FeedRefused(f"{file.path} {reason}.", remedy=HEADER_REMEDY) from reason
+
+
+def header_in(lines: Sequence[bytes], settings: FeedConfig) -> Header:
+    """The header among the first lines of a text, which are UTF-8 and without their ends. Raises :class:`NoHeader`."""
+    above = settings.skip_lines + bool(lines and SEPARATOR_LINE.fullmatch(lines[0].removeprefix(codecs.BOM_UTF8)))
+    own, sign = settings.delimiter.encode(), quoting.sign_for(settings.delimiter)
+    of_header = [line.replace(own, sign) for line in lines[above : above + HEADER_LINES]]
+    where = f" in line {above + 1}" if above else ""
+    if not of_header or not of_header[0].strip():
+        raise NoHeader(f"has no header{where}")
+    height = quoting.height_of_header(of_header, sign)
+    if not height:
+        raise NoHeader(f"has no header: in line {above + 1} a quotation mark opens a name and is not closed")
+    try:
+        text = b"\n".join(of_header[:height]).decode("utf-8").removeprefix("\ufeff")
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=sign.decode())
+        names = [name.strip() for name in next(rows, [])]
+    except UnicodeDecodeError as error:
+        raise NoHeader(f"has a header that is no text in {settings.encoding}") from error
+    except csv.Error as error:
+        raise NoHeader(f"has no header that can be read{where}: {error}") from error
+    if "\0" in text:
+        raise NoHeader("has zero bytes in its header: it is no text, or of another encoding")
+    if len(names) > MOST_COLUMNS:
+        raise NoHeader(f"has {len(names):,} columns, more than {MOST_COLUMNS:,}")
+    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+        raise NoHeader(f"names the column {listed(twice)} twice")
+    # A column without a name is an index that somebody's program wrote, or a delimiter too many: nobody asks for it.
+    return Header(
+        names=tuple(name or f"column{place}" for place, name in enumerate(names, start=1)), lines=above + height
+    )
+
+
+def count_plain(file: FeedFile, settings: FeedConfig, header: Header) -> int | None:
+    """How many lines follow the header, if each is a record as it stands there; None where anything is unusual.
+
+    Unusual are line ends that are not all alike, lines without anything between others, quotation marks that are not
+    closed on their line or stand within a value, zero bytes, bytes that are no UTF-8, lines that are too long.
+    """
+    import numpy as np
+
+    delimiter = settings.delimiter.encode()
+    if header.lines > 1 or len(delimiter) > 1:
+        return None
+    unicode = codecs.getincrementaldecoder("utf-8")() if is_utf8(settings.encoding) else None
+    lines, has_returns, after_blank = 0, None, False
+    for block in whole_lines(raw_blocks(file, settings)):
+        content = block.content
+        if block.size or b"\0" in content:
+            return None
+        returns = content.count(b"\r") if b"\r" in content else 0
+        if returns and returns != content.count(b"\r\n"):
+            return None
+        signs = np.frombuffer(content, np.uint8)
+        ends = np.flatnonzero(signs == ord("\n"))
+        if returns and returns != len(ends) - block.is_open:
+            return None
+        if has_returns is not None and has_returns != bool(returns) and len(ends) > block.is_open:
+            return None
+        has_returns = bool(returns)
+        lengths = np.diff(ends, prepend=-1) - 1 - has_returns
+        is_blank = lengths <= 0
+        blank = int(np.count_nonzero(is_blank))
+        if (after_blank and blank < len(ends)) or lengths.max() > LONGEST_LINE:
+            return None
+        if blank:
+            if not is_blank[-blank:].all():
+                return None
+            after_blank = True
+        if b'"' in content and not quoting.are_closed(signs, ends, delimiter[0]):
+            return None
+        try:
+            if unicode is not None and not content.isascii():
+                unicode.decode(content)
+        except UnicodeDecodeError:
+            return None
+        lines += len(ends) - blank
+    return lines - 1
+
+
+def rows_of(file: FeedFile, settings: FeedConfig, header: Header) -> int:
+    """The physical lines after the header that have anything in them."""
+    blocks = whole_lines(with_line_feeds(utf8_blocks(file, settings)))
+    lines = (line for block in blocks for line in block.content.splitlines())
+    return sum(bool(line.strip()) for line in itertools.islice(lines, header.lines, None))

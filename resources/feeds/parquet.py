@@ -1,0 +1,82 @@
+"""Parquet files of a feed as a table of the engine, with the types that they came with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from resources.config.feeds import FeedConfig
+from resources.errors import FeedRefused
+from resources.feeds.files import REDELIVER, SMALL, FeedFile, copies_of
+from resources.tables.engine import temporary_name
+
+if TYPE_CHECKING:
+    import ibis
+    import pyarrow as pa
+    from ibis.backends.duckdb import Backend
+
+
+def columns_of(file: FeedFile) -> dict[str, str]:
+    """The columns of a Parquet file, with their types as the contract calls them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(file.copy)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise FeedRefused(f"{file.path} is truncated or no Parquet file: {error}.", remedy=REDELIVER) from error
+    return {column.name: _type(column.type) for column in schema}
+
+
+def _type(of: pa.DataType) -> str:
+    """The type of a Parquet column, as the contract calls it."""
+    from pyarrow import types
+
+    if types.is_dictionary(of):
+        of = of.value_type
+    kinds = {
+        "text": (types.is_string, types.is_large_string, types.is_string_view),
+        "integer": (types.is_integer,),
+        "number": (types.is_floating, types.is_decimal),
+        "boolean": (types.is_boolean,),
+        "date": (types.is_date,),
+        "instant": (lambda type_: types.is_timestamp(type_) and type_.tz is not None,),
+        "time": (types.is_timestamp,),
+    }
+    return next((kind for kind, tests in kinds.items() if any(test(of) for test in tests)), str(of))
+
+
+def rows_of(file: FeedFile) -> int:
+    """How many rows a Parquet file says it has."""
+    import pyarrow.parquet as pq
+
+    return pq.read_metadata(file.copy).num_rows
+
+
+def read(engine: Backend, files: Sequence[FeedFile], settings: FeedConfig) -> ibis.Table:
+    """The rows of Parquet files: their own columns, with `copy`, `source_row` and `defect`, which none has."""
+    for file in files:
+        _refuse_a_bomb(file, settings)
+    import ibis
+
+    lines = engine.read_parquet(
+        copies_of(files),
+        table_name=temporary_name("parquet"),
+        filename="copy",
+        file_row_number=True,
+        union_by_name=True,
+        hive_partitioning=False,
+    )
+    return lines.mutate(source_row=lines.file_row_number + 1, defect=ibis.null("string")).drop("file_row_number")  # pyright: ignore[reportOperatorIssue]
+
+
+def _refuse_a_bomb(file: FeedFile, settings: FeedConfig) -> None:
+    """Refuse a small file of very many rows: every value counts as a byte."""
+    import pyarrow.parquet as pq
+
+    about, size = pq.read_metadata(file.copy), file.copy.stat().st_size
+    if about.num_rows * about.num_columns > max(SMALL, settings.most_unpacked * size):
+        raise FeedRefused(
+            f"{file.path} has {about.num_rows:,} rows in {size:,} bytes.",
+            remedy="look at the file; if it is right, raise `most_unpacked` in the configuration.",
+        )

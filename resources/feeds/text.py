@@ -1,0 +1,216 @@
+"""Text files of a feed as a table of text columns, every line of every file in it: understood, or whole with its defect.
+
+DuckDB reads a file as it lies there, unless something in it is unusual: then it reads a copy in which nothing is. The
+lines are counted before they are read, and those that come out are held against the count.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resources.config.feeds import FeedConfig
+from resources.errors import FeedRefused, of_the_machine
+from resources.feeds import lines, prepared, quoting
+from resources.feeds.files import REDELIVER, FeedFile, copies_of
+from resources.feeds.lines import Header
+from resources.tables.engine import quoted_name, quoted_text, temporary_name
+
+if TYPE_CHECKING:
+    import ibis
+    from ibis.backends.duckdb import Backend
+
+# DuckDB reads these by itself and would have to download an extension for others: those are put into UTF-8 first.
+DUCKDB_ENCODINGS = frozenset({"utf-8", "latin-1"})
+LONGEST = 2 * lines.LONGEST_LINE
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """Files of one header that DuckDB has read: its tables of good lines and of others, by the copy that they are of."""
+
+    good: str
+    rejects: str
+    position: str
+    row: str | None
+
+    def counts(self, engine: Backend) -> dict[str, tuple[int, int]]:
+        """The good lines and the others of each copy."""
+        rows = engine.raw_sql(
+            f"""SELECT copy, sum(good)::BIGINT, sum(bad)::BIGINT FROM (
+                SELECT copy, count(*) AS good, 0 AS bad FROM {self.good} GROUP BY copy
+                UNION ALL SELECT copy, 0, count(*) FROM {self.rejects} GROUP BY copy) GROUP BY copy"""
+        ).fetchall()
+        return {copy: (good, bad) for copy, good, bad in rows}
+
+
+def read(engine: Backend, settings: FeedConfig, files: Mapping[FeedFile, Header], *, raw: Path) -> ibis.Table:
+    """The lines of text files: their own columns, all text, with `copy`, `source_row` and `defect`.
+
+    A line that does not fit the header stands whole in the first column. Raises :class:`FeedRefused` for a file that
+    is cut off, and for one whose lines are not all accounted for.
+    """
+    import ibis
+
+    by_header: dict[tuple[str, ...], list[FeedFile]] = defaultdict(list)
+    for file in files:
+        by_header[files[file].names].append(file)
+    every = list(dict.fromkeys(name for header in by_header for name in header))
+    tables = [
+        table.mutate(**{name: ibis.null("string") for name in every if name not in table.columns}).select(
+            *every, "copy", "source_row", "defect"
+        )
+        for header, group in by_header.items()
+        for table in _read_of_one_header(engine, settings, header, {file: files[file] for file in group}, raw)
+    ]
+    return ibis.union(*tables) if len(tables) > 1 else tables[0]
+
+
+def _read_of_one_header(
+    engine: Backend, settings: FeedConfig, names: Sequence[str], files: Mapping[FeedFile, Header], raw: Path
+) -> Iterator[ibis.Table]:
+    counts = {file: lines.count_plain(file, settings, header) for file, header in files.items()}
+    plain = {file: count for file, count in counts.items() if count is not None}
+    if settings.encoding.lower() not in DUCKDB_ENCODINGS:
+        plain = {}
+    read = _tried(engine, settings, names, copies_of(list(plain))) if plain else None
+    if read is None:
+        plain = {}
+    else:
+        came = read.counts(engine)
+        for file in [file for file, count in plain.items() if sum(came.get(str(file.copy), (0, 0))) != count]:
+            del plain[file]  # it is not so plain, after all
+        for file in plain:
+            _refuse_truncated(engine, file, read.rejects, encoding=settings.encoding)
+        yield _of_plain(engine, read, names, copies_of(list(plain)))
+    odd = {str(file.copy): file for file in files if file not in plain}
+    for file in odd.values():
+        yield _of_prepared(engine, settings, file, files[file], raw)
+
+
+def _of_prepared(engine: Backend, settings: FeedConfig, file: FeedFile, header: Header, raw: Path) -> ibis.Table:
+    import duckdb
+
+    with _temporary(raw) as path:
+        with open(path, "wb") as copy:
+            came = prepared.prepare(file, settings, header, copy)
+        try:
+            read = _read_copies(engine, settings, header.names, [str(path)], is_prepared=True)
+        except duckdb.Error as error:
+            if of_the_machine(error):
+                raise
+            reason = str(error).strip().splitlines()[0].rstrip(".")
+            raise FeedRefused(f"{file.path} cannot be read as text: {reason}.", remedy=REDELIVER) from error
+    good, bad = read.counts(engine).get(str(path), (0, 0))
+    if good + bad + len(came.set_aside) != came.records:
+        raise FeedRefused(
+            f"{file.path} has {came.records:,} lines, of which {good:,} are understood and "
+            f"{bad + len(came.set_aside):,} set aside: some are lost.",
+            remedy="look for quotation marks and line breaks in it, and have it delivered without them.",
+        )
+    aside = engine.create_table(temporary_name("aside"), came.set_aside, temp=True)
+    first, copy = quoted_name(header.names[0]), quoted_text(str(file.copy))
+    columns, sign = ", ".join(map(quoted_name, header.names)), quoting.sign_for(settings.delimiter).decode()
+    if sign != settings.delimiter:
+        back = f"{quoted_text(sign)}, {quoted_text(settings.delimiter)}"
+        columns = ", ".join(f"replace({quoted_name(name)}, {back}) AS {quoted_name(name)}" for name in header.names)
+    nulls = "".join(f", NULL AS {quoted_name(name)}" for name in header.names[1:])
+    return engine.sql(
+        f"""SELECT {columns}, {copy} AS copy, {read.row} AS source_row, NULL::VARCHAR AS defect FROM {read.good}
+            UNION ALL SELECT line AS {first}{nulls}, {copy}, source_row, defect FROM {aside.get_name()}
+            UNION ALL
+            SELECT regexp_replace(csv_line, '^\\d+.', ''){nulls}, {copy}, regexp_extract(csv_line, '^\\d+')::BIGINT, defect
+            FROM {read.rejects}"""
+    )
+
+
+@contextmanager
+def _temporary(raw: Path) -> Iterator[Path]:
+    """A file of the raw store that nobody needs when its lines are in the engine."""
+    with tempfile.NamedTemporaryFile(dir=raw, prefix=".part-", delete=False) as part:
+        path = Path(part.name)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _of_plain(engine: Backend, read: _Read, names: Sequence[str], copies: Sequence[str]) -> ibis.Table:
+    """The lines of `copies`; the good ones are numbered in file order, and moved on by those before them that are not."""
+    columns = ", ".join(map(quoted_name, names))
+    nulls = "".join(f", NULL AS {quoted_name(name)}" for name in names[1:])
+    these = ", ".join(map(quoted_text, copies)) or "NULL"
+    number = temporary_name("number")
+    return engine.sql(
+        f"""WITH counted AS (
+                SELECT *, {read.position} - min({read.position}) OVER (PARTITION BY copy) + 1 AS {number}
+                FROM {read.good} WHERE copy IN ({these}))
+            SELECT {columns}, copy, {number} + (
+                SELECT count(*) FROM {read.rejects} r WHERE r.copy = counted.copy AND r.good_before < counted.{number}
+            ) AS source_row, NULL::VARCHAR AS defect FROM counted
+            UNION ALL
+            SELECT csv_line AS {quoted_name(names[0])}{nulls}, copy, source_row, defect
+            FROM {read.rejects} WHERE copy IN ({these})"""
+    )
+
+
+def _tried(engine: Backend, settings: FeedConfig, names: Sequence[str], copies: Sequence[str]) -> _Read | None:
+    """Copies as they lie there; None when DuckDB cannot read them so."""
+    import duckdb
+
+    try:
+        return _read_copies(engine, settings, names, copies)
+    except duckdb.Error as error:
+        if of_the_machine(error):
+            raise
+        return None
+
+
+def _read_copies(
+    engine: Backend, settings: FeedConfig, names: Sequence[str], copies: Sequence[str], *, is_prepared: bool = False
+) -> _Read:
+    """Read copies that share a header; those that are prepared have none, but a row in front of every line."""
+    good, rejects, scans, position = (temporary_name(kind) for kind in ("lines", "rejects", "scans", "position"))
+    row = temporary_name("row") if is_prepared else None
+    types = dict.fromkeys(names, "VARCHAR") if row is None else {row: "BIGINT", **dict.fromkeys(names, "VARCHAR")}
+    columns = ", ".join(f"{quoted_text(name)}: '{type_}'" for name, type_ in types.items())
+    delimiter = quoting.sign_for(settings.delimiter).decode() if is_prepared else settings.delimiter
+    engine.raw_sql(
+        f"""CREATE TEMP TABLE {good} AS SELECT *, row_number() OVER () AS {position} FROM read_csv(
+            [{", ".join(map(quoted_text, copies))}], columns = {{{columns}}}, header = {row is None},
+            auto_detect = false, delim = {quoted_text(delimiter)}, quote = '"', escape = '"', nullstr = '',
+            encoding = {quoted_text("utf-8" if is_prepared else settings.encoding)}, filename = 'copy',
+            max_line_size = {LONGEST}, parallel = {not is_prepared}, store_rejects = true,
+            rejects_table = '{rejects}', rejects_scan = '{scans}')"""
+    )
+    engine.raw_sql(
+        f"""CREATE TEMP TABLE {rejects}_lines AS
+            SELECT file_path AS copy, (line - 1)::BIGINT AS source_row, any_value(trim(csv_line, chr(10) || chr(13))) AS csv_line,
+                any_value(error_message) AS defect,
+                (line - 1)::BIGINT - row_number() OVER (PARTITION BY file_path ORDER BY line) AS good_before
+            FROM {rejects} JOIN {scans} USING (scan_id, file_id) GROUP BY file_path, line"""
+    )
+    return _Read(good=good, rejects=f"{rejects}_lines", position=position, row=row)
+
+
+def _refuse_truncated(engine: Backend, file: FeedFile, rejects: str, *, encoding: str) -> None:
+    """A last line that does not fit the header and does not end is a file that was cut off on its way."""
+    last = engine.raw_sql(
+        f"SELECT csv_line, source_row, defect FROM {rejects} WHERE copy = ? ORDER BY source_row DESC LIMIT 1",
+        parameters=[str(file.copy)],
+    ).fetchone()
+    if last is None or lines.is_packed(file.copy):
+        return
+    with open(file.copy, "rb") as content:
+        content.seek(-min(file.copy.stat().st_size, 1 << 16), os.SEEK_END)
+        tail = content.read().decode(encoding, errors="replace")
+    if not tail.endswith("\n") and tail.rstrip("\r").endswith(last[0]):
+        raise FeedRefused(
+            f"{file.path} is truncated: its last line, row {last[1]:,}, breaks off ({last[2]}).", remedy=REDELIVER
+        )
