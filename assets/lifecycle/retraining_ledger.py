@@ -7,13 +7,17 @@ the command line, a page of the UI) sees the same, after any restart.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from assets.lifecycle.champion import effective_promotions
+from assets.lifecycle.domain import Domain
+from assets.lifecycle.retraining import Known, choose
 from resources.config.lifecycle import RetrainingConfig
-from resources.records.lifecycle import Attempt, PromotionRecord, RetrainingDecision
+from resources.records.lifecycle import Attempt, PromotionRecord, RetrainingDecision, RetrainingRequest, Signal
 from resources.records.store import OperationsDatabase
+from resources.tables.store import TableStore
 
 WAITING = "waiting"
 UNDER_WAY = "under way"
@@ -22,6 +26,7 @@ CARRIED_OUT = "carried out"
 SUPERSEDED = "superseded"
 CANCELLED = "cancelled by a person"
 USED_UP = "attempts used up"
+SIGNALS_READ = 500  # of the newest: a few drift checks over the nights that are judged, looked at again many times
 UNFINISHED = (WAITING, UNDER_WAY, FAILED)
 
 
@@ -116,3 +121,47 @@ def exhausted(operations: OperationsDatabase, *, rule: RetrainingConfig, now: dt
     """The decision whose attempts are used up without a training, if that is how things stand: a person is needed."""
     current = read(operations, now=now).current(rule=rule)
     return current if current and current.state == USED_UP else None
+
+
+def decide(
+    day: dt.date,
+    domain: Domain,
+    *,
+    rule: RetrainingConfig,
+    tables: TableStore,
+    operations: OperationsDatabase,
+    run_id: str,
+    say: Callable[[str], object],
+) -> None:
+    """Put the decision of `day` on record, unless it is there."""
+    now = dt.datetime.now(dt.UTC)
+    trained = [record for _, record in effective_promotions(operations, until=day, now=now)]
+    champion = trained[-1].champion_after if trained else None
+    its_nights = list(itertools.takewhile(lambda record: record.champion_after == champion, reversed(trained)))
+    known = Known(
+        signals=operations.records(Signal, last=SIGNALS_READ),
+        decisions=operations.records(RetrainingDecision),
+        requests=operations.numbered(RetrainingRequest),
+        trained_on=trained[-1].business_date if trained else None,
+        serving=champion,
+        serving_since=its_nights[-1].business_date if its_nights else None,
+        newest_promotion=operations.last_decision(),
+        days_with_data=domain.days_with_data(tables),
+        new_data=domain.new_data,
+    )
+    choice = choose(day, known, rule=rule, watches=domain.watches)
+    decided = [decision for decision in known.decisions if decision.business_date == day]
+    if choice is None or (decided and choice.is_that_of(decided[-1])):
+        say(f"What was decided for {day} stays as it is.")
+        return
+    say(f"{'Retraining' if choice.is_retraining else 'No retraining'}: {'; '.join(choice.reasons)}")
+    operations.record(
+        RetrainingDecision(
+            business_date=day,
+            is_retraining=choice.is_retraining,
+            reasons=choice.reasons,
+            numbers=choice.numbers,
+            run_id=run_id,
+            decided_at=now,
+        )
+    )

@@ -17,7 +17,6 @@ MOST_LINES = 400
 LONGER = {
     "assets/grocery/evaluation/rivals.py",
     "assets/grocery/features/definitions.py",
-    "assets/lifecycle/assets.py",
     "resources/tables/store.py",
 }
 

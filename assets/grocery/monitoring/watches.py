@@ -19,10 +19,10 @@ from assets.grocery.profiles.numbers import feature_counts, list_counts
 from assets.grocery.profiles.reference import Reference, days_of_ages
 from assets.grocery.tables import FEATURES, PERFORMANCE, PRODUCTS, RECOMMENDATIONS, TRANSACTIONS
 from assets.grocery.training.reference import features_are_there, features_of
-from assets.lifecycle.assets import REFERENCE
 from assets.lifecycle.decay import PERIODS_SHOWN, Period, decay
 from assets.lifecycle.domain import Lifecycle, Watch
 from assets.lifecycle.drift import DriftReport
+from assets.lifecycle.training import REFERENCE
 
 INPUTS, OUTCOMES = "inputs", "outcomes"
 WEEK = dt.timedelta(days=7)  # the horizon that a promise is about

@@ -284,7 +284,7 @@ def test_a_decision_that_cannot_be_taken_costs_no_night(after_two_nights: Corner
     def fail(*_: Any, **__: Any) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("assets.lifecycle.assets.choose", fail)
+    monkeypatch.setattr("assets.lifecycle.retraining_ledger.choose", fail)
     ledger = after_two_nights.decisions(NIGHT)
     result = after_two_nights.decide(NIGHT)
     assert result.success
