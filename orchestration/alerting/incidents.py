@@ -82,15 +82,15 @@ def to_tell(
             return is_past(before, RETRY_AFTER)
         return not before.is_event and is_past(before, repeat_after)
 
-    told = [alert for alert in raised if is_due(alert)]
+    due = [alert for alert in raised if is_due(alert)]
     keys = {alert.key for alert in raised}
     for key, before in last.items():
         if key in keys or key.partition(" ")[0] not in looked_at:
             continue
         is_ending = not (before.is_over or before.is_event)
         if is_ending or (not before.is_delivered and is_past(before, RETRY_AFTER)):
-            told.append(replace(before, is_over=before.is_over or is_ending))
-    return [replace(alert, is_delivered=False, told_at=now) for alert in told]
+            due.append(replace(before, is_over=before.is_over or is_ending))
+    return [replace(alert, is_delivered=False, told_at=now) for alert in due]
 
 
 def tell(alerts: Sequence[Alert], *, title: str, operations: OperationsDatabase, notifier: Notifier) -> bool:

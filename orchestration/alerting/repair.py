@@ -79,7 +79,7 @@ def carry_over_lists(context: ProbeContext, incidents: Sequence[Incident]) -> li
 
     That is the incidents as they are, or with why the lists could not be marked: the next look marks them.
     """
-    told = []
+    marked = []
     for incident in incidents:
         try:
             if incident.night:
@@ -89,5 +89,5 @@ def carry_over_lists(context: ProbeContext, incidents: Sequence[Incident]) -> li
             log.warning("The published lists could not be marked", exc_info=True)
             meaning = f"{incident.meaning} They could not be marked as carried over: {error}"
             incident = replace(incident, meaning=meaning)
-        told.append(incident)
-    return told
+        marked.append(incident)
+    return marked

@@ -214,7 +214,7 @@ def execute(
             run_id=result.run_id,
             is_success=result.success,
             seconds=time.monotonic() - began,
-            failures=tuple(failed.says for failed in failures(instance, result.run_id)),
+            failures=tuple(failed.message for failed in failures(instance, result.run_id)),
             has_broken_checks=bool(broken_gates(instance, result.run_id)),
         )
     return outcome

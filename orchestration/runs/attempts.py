@@ -81,12 +81,12 @@ class Plan:
     why: str
 
 
-def plan(found: Ledger, *, busy: str | None, rule: RetrainingConfig, now: dt.datetime) -> Plan:
+def plan(known: Ledger, *, busy: str | None, rule: RetrainingConfig, now: dt.datetime) -> Plan:
     """What to do for the newest decision to train; `busy` names a run that trains and is under way, whoever launched it.
 
     The ends of attempts that can be seen are to be on record before (:func:`settle`).
     """
-    entry = found.current(rule=rule)
+    entry = known.current(rule=rule)
     if entry is None:
         return Plan(attempt=None, entry=None, why="No training is decided on.")
     day, made = entry.decision.business_date, len(entry.attempts)
@@ -123,10 +123,10 @@ def ask(
 ) -> Plan:
     """See what became of earlier attempts, and put the next one on record, if it is time for one: whoever asks so runs it."""
     settle(instance, operations, now=now)
-    found = plan(ledger.read(operations, now=now), busy=_busy(instance), rule=rule, now=now)
-    if found.attempt and not operations.claim(found.attempt):
-        return replace(found, attempt=None, why="Another process has just asked for it.")
-    return found
+    next_one = plan(ledger.read(operations, now=now), busy=_busy(instance), rule=rule, now=now)
+    if next_one.attempt and not operations.claim(next_one.attempt):
+        return replace(next_one, attempt=None, why="Another process has just asked for it.")
+    return next_one
 
 
 def settle(instance: dg.DagsterInstance, operations: OperationsDatabase, *, now: dt.datetime) -> None:
@@ -152,8 +152,8 @@ def _end(instance: dg.DagsterInstance, attempt: Attempt, *, now: dt.datetime) ->
         return None
     # More than one, when a person has executed it again; the newest is the first.
     run = next((run for run in runs if run.is_success), runs[0])
-    told = [failed.says for failed in failures(instance, run.run_id)] if run.is_failure else []
-    return replace(attempt, outcome=ENDS[run.status], reason=" | ".join(told), run_id=run.run_id, ended_at=now)
+    reasons = [failed.message for failed in failures(instance, run.run_id)] if run.is_failure else []
+    return replace(attempt, outcome=ENDS[run.status], reason=" | ".join(reasons), run_id=run.run_id, ended_at=now)
 
 
 def _busy(instance: dg.DagsterInstance) -> str | None:

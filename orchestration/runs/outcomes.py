@@ -22,7 +22,7 @@ class Failed:
     `check` is the asset and the name of a check that did not pass.
     """
 
-    says: str
+    message: str
     is_refusal: bool
     check: tuple[str, str] | None = None
 
@@ -31,7 +31,7 @@ def failures(instance: dg.DagsterInstance, run_id: str) -> list[Failed]:
     """What failed in a run: the blocking checks that did not pass, else the error of each step that began."""
     checks = [
         Failed(
-            says=f"{evaluation.asset_key.to_user_string()} breaks {evaluation.check_name}: {evaluation.description or ''}",
+            message=f"{evaluation.asset_key.to_user_string()} breaks {evaluation.check_name}: {evaluation.description or ''}",
             is_refusal=True,
             check=(evaluation.asset_key.to_user_string(), evaluation.check_name),
         )
@@ -43,9 +43,11 @@ def failures(instance: dg.DagsterInstance, run_id: str) -> list[Failed]:
 def broken_gates(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetCheckEvaluation]:
     """The checks of a run that stopped what is downstream."""
     entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    found = [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event]
+    evaluations = [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event]
     return [
-        each for each in found if not each.passed and each.blocking and each.severity == dg.AssetCheckSeverity.ERROR
+        each
+        for each in evaluations
+        if not each.passed and each.blocking and each.severity == dg.AssetCheckSeverity.ERROR
     ]
 
 
@@ -53,13 +55,13 @@ def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> Iterator[Failed]
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         if entry.dagster_event:
             data = entry.dagster_event.step_failure_data
-            told = data.user_failure_data
+            failure = data.user_failure_data
             error = data.error
             while error and error.cause:
                 error = error.cause
-            refusal = told.metadata.get("is_refusal") if told else None
+            refusal = failure.metadata.get("is_refusal") if failure else None
             yield Failed(
-                says=f"{entry.step_key}: {(told.description if told else None) or (_said(error.message) if error else 'failed')}",
+                message=f"{entry.step_key}: {(failure.description if failure else None) or (_said(error.message) if error else 'failed')}",
                 is_refusal=bool(refusal and refusal.value),
             )
 

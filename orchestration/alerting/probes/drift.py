@@ -21,7 +21,7 @@ def look(context: ProbeContext) -> Iterator[Incident]:
 
 
 def drifting(signals: Sequence[Signal], *, nights: int) -> list[tuple[Signal, str]]:
-    """The newest signal of each watch that is to be told, with what to say of it.
+    """The newest signal of each watch that is to be drifts, with what to say of it.
 
     That is one of level error, or the last of `nights` in a row that were no better than warn. A night with too little
     to say is no night; a day that was looked at again has its last signal.
@@ -29,14 +29,14 @@ def drifting(signals: Sequence[Signal], *, nights: int) -> list[tuple[Signal, st
     by_watch: dict[str, dict[dt.date, Signal]] = {}
     for signal in signals:
         by_watch.setdefault(signal.watch, {})[signal.business_date] = signal
-    told = []
+    drifts = []
     for watch, by_day in by_watch.items():
         last = [by_day[day] for day in sorted(by_day, reverse=True) if by_day[day].level != Signal.UNKNOWN][:nights]
         if not last:
             continue
         if last[0].level == Signal.ERROR:
-            told.append((last[0], f"{watch}, at the close of {last[0].business_date}: {last[0].says}"))
+            drifts.append((last[0], f"{watch}, at the close of {last[0].business_date}: {last[0].says}"))
         elif len(last) == nights and all(signal.level in (Signal.WARN, Signal.ERROR) for signal in last):
             since = last[-1].business_date
-            told.append((last[0], f"{watch}, {nights} nights in a row since {since}: {last[0].says}"))
-    return told
+            drifts.append((last[0], f"{watch}, {nights} nights in a row since {since}: {last[0].says}"))
+    return drifts
