@@ -43,6 +43,7 @@ class DeploymentConfig(BaseSettings):
     # A night is one process: each step of the multiprocess executor would import the libraries anew (49 s against 5 s for
     # ten trivial steps).
     executor: Literal["in_process", "multiprocess"] = setting("in_process", "How the steps of a run are executed.")
+    memory: str = setting("1500MB", "Of one query engine; above it, it spills to disk.", pattern=r"^[\d.]+ ?[KMGT]i?B$")
     default_status: Literal["running", "stopped"] = setting(
         "running", "Of schedules and sensors that nobody has started or stopped in the UI."
     )

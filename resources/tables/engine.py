@@ -7,10 +7,11 @@ Another engine needs these functions anew, and the two places that hand it files
 from __future__ import annotations
 
 import itertools
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from resources.config.deployment import load_deployment
 
 if TYPE_CHECKING:
     import ibis
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 def connect(*, spill: Path | None = None) -> Backend:
     """A new in-memory engine; instants are UTC in it whatever the machine's zone is.
 
-    `NIGHTCART_MEMORY` bounds its memory (DuckDB's notation, default 1500MB: above it, it spills to disk: to
-    the folder `spill`, by default the machine's own for temporary files).
+    Above the memory that the deployment grants it (`NIGHTCART_MEMORY`) it spills to disk: to the folder `spill`, by
+    default the machine's own for temporary files.
     """
     import ibis
 
     engine = ibis.duckdb.connect()
-    engine.raw_sql(f"SET memory_limit = '{os.environ.get('NIGHTCART_MEMORY', '1500MB')}'")
+    engine.raw_sql(f"SET memory_limit = '{load_deployment().memory}'")
     # Its own default is a folder `.tmp` wherever the process was started.
     spill = spill or Path(tempfile.gettempdir(), "nightcart-spill")
     spill.mkdir(parents=True, exist_ok=True)

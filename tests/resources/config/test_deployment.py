@@ -61,7 +61,9 @@ def test_a_password_is_not_shown(monkeypatch, settings):
 
 def test_a_wrong_value_is_one_sentence_that_names_it(monkeypatch):
     monkeypatch.setenv("NIGHTCART_EXECUTOR", "k9s")
+    monkeypatch.setenv("NIGHTCART_MEMORY", "lots")
     with pytest.raises(
-        Refused, match=r"^NIGHTCART_EXECUTOR is 'k9s': Input should be 'in_process' or 'multiprocess'\. Remedy"
+        Refused,
+        match=r"^NIGHTCART_EXECUTOR is 'k9s': Input should be 'in_process' or 'multiprocess'; NIGHTCART_MEMORY is 'lots'",
     ):
         load_deployment()
