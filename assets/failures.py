@@ -18,11 +18,33 @@ R = TypeVar("R")
 RETRY_OUTSIDE = dg.RetryPolicy(max_retries=3, delay=8, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
+class Interrupted(dg.DagsterError, dg.DagsterExecutionInterruptedError):
+    """The run was told to end, by a person or by the machine: no step of it is tried again, the run itself may be.
+
+    Dagster retries a step that is interrupted and has a retry policy, in a process that is about to be killed or whose
+    run is tried again elsewhere: two runs would write. An error of its own it passes on, and this is one.
+    """
+
+
+def raise_if_interrupted(error: BaseException) -> None:
+    """Raise :class:`Interrupted` when an error is what a signal to end made of a query, or came of one."""
+    chain, cause = [], error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    for each in chain:
+        # DuckDB hears the signal first, and says so in an error like any other.
+        if isinstance(each, dg.DagsterExecutionInterruptedError | KeyboardInterrupt) or "Query interrupted" in str(
+            each
+        ):
+            raise Interrupted("The run was told to end, and ended here.") from error
+
+
 def explained(body: Callable[P, R]) -> Callable[P, R]:
     """Turn an error of ours into a Dagster failure with its remedy; only one that is worth retrying is retried.
 
-    A full disk, or a database that somebody holds, is told likewise. Any other exception is a bug: it goes through with
-    its own trace and is not retried.
+    A full disk, or a database that somebody holds, is told likewise; an interrupt ends the run (:class:`Interrupted`).
+    Any other exception is a bug: it goes through with its own trace and is not retried.
     """
 
     @functools.wraps(body)
@@ -31,7 +53,11 @@ def explained(body: Callable[P, R]) -> Callable[P, R]:
             return body(*args, **kwargs)
         except dg.DagsterError:
             raise
+        except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt) as interrupt:
+            raise_if_interrupted(interrupt)
+            raise
         except Exception as error:
+            raise_if_interrupted(error)
             told = error if isinstance(error, NightcartError) else of_the_machine(error)
             if told is None:  # a retry policy would otherwise retry a bug; the cause stays attached
                 raise dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=False) from error

@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.failures import RETRY_OUTSIDE, explained
+from assets.failures import RETRY_OUTSIDE, explained, raise_if_interrupted
 from assets.lifecycle import card, pictures, retraining_ledger
 from assets.lifecycle.champion import sync_aliases
 from assets.lifecycle.checks import CHALLENGER
@@ -256,6 +256,7 @@ def monitoring_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition
             ledger = retraining_ledger.read(operations, now=dt.datetime.now(dt.UTC))
             entries = ledger.entries(rule=settings.retraining)
         except Exception as error:  # not to decide costs a day; to fail would cost the night its scores
+            raise_if_interrupted(error)
             context.log.exception(f"Whether to retrain stays undecided tonight: {type(error).__name__}: {error}")
             return
         own = [entry.decision for entry in entries if entry.decision.business_date == days_of(context)[-1]]
@@ -278,6 +279,7 @@ def _checked(
     try:
         return _check_result(watch, look(watch, days, work, context.log))
     except Exception as error:
+        raise_if_interrupted(error)
         context.log.warning(f"The drift check {watch.name} failed", exc_info=True)
         return dg.AssetCheckResult(
             check_name=watch.check,

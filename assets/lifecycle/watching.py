@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 from collections.abc import Sequence
 
+from assets.failures import raise_if_interrupted
 from assets.lifecycle.champion import serving
 from assets.lifecycle.domain import Lifecycle, Watch
 from assets.lifecycle.drift import DriftReport
@@ -25,6 +26,7 @@ def look(watch: Watch, days: Sequence[dt.date], work: Lifecycle, log: logging.Lo
         try:
             report = _report(watch, day, version, work)
         except Exception as error:  # a day that cannot be looked at hides no other, and stops no night
+            raise_if_interrupted(error)
             log.warning(f"The drift check {watch.name} could not look at {day}", exc_info=True)
             report = DriftReport(message=failure(error), has_failed=True)
         new = signal(

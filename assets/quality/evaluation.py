@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.failures import raise_if_interrupted
 from assets.partitions import days_of
 from assets.quality.gates import Gate, Partition, key_of
 from assets.quality.rules import expected, unmet
@@ -93,6 +94,7 @@ class GateEvaluation:
         try:
             results = {result.gate: result for result in judge()}
         except Exception as error:  # whatever it was, the gate stays shut, on record; the run still fails by it
+            raise_if_interrupted(error)
             crash = f"{type(error).__name__}: {error}"
             self.operations.record(*(verdict for gate in self.judged for verdict in self._crashed(gate, crash)))
             raise

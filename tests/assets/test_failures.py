@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
 from assets.failures import RETRY_OUTSIDE, explained
+from resources import home
 from resources.errors import FeedMissing, FeedRefused, Refused, Unavailable
 
 
@@ -96,3 +102,61 @@ def test_step_is_tried_as_often_as_that_can_help(error, tries):
 
     assert not dg.materialize([fails], raise_on_error=False).success
     assert len(tried) == tries
+
+
+END = """
+import os, signal, sys, threading
+import dagster as dg
+from assets.failures import RETRY_OUTSIDE, explained
+
+@dg.asset(retry_policy=RETRY_OUTSIDE)
+@explained
+def lines():
+    print("begun", flush=True)
+    threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    if sys.argv[2] == "query":
+        import duckdb
+        duckdb.sql("SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range % 7 = 3").fetchall()
+    else:
+        import time
+        time.sleep(60)
+
+@dg.asset(deps=[lines])
+def after():
+    print("went on", flush=True)
+
+if __name__ == "__main__":
+    with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
+        if sys.argv[3] == "by a person":
+            told = instance.get_run_by_id  # the run is marked before its process hears of it
+            instance.get_run_by_id = lambda run_id: told(run_id).with_status(dg.DagsterRunStatus.CANCELING)
+        dg.materialize([lines, after], instance=instance, raise_on_error=False)
+        (run,) = instance.all_logs and instance.get_runs()
+        print(run.status.value, run.tags.get("dagster/will_retry"))
+        print(*sorted({entry.dagster_event.event_type_value for entry in instance.all_logs(run.run_id) if entry.is_dagster_event}))
+"""
+
+
+@pytest.mark.parametrize("busy", ["query", "python"])
+def test_an_interrupt_ends_the_run_which_may_be_tried_again(tmp_path: Path, busy: str) -> None:
+    (tmp_path / "dagster.yaml").write_text(
+        "run_retries: {enabled: true, max_retries: 2, retry_on_asset_or_op_failure: false}\ntelemetry: {enabled: false}\n"
+    )
+    said = _ended(tmp_path, busy, "by the machine")
+    assert "FAILURE true" in said
+    assert "STEP_UP_FOR_RETRY" not in said  # neither by the step's own policy, in the process that is told to end
+    assert "went on" not in said  # nor does what comes after it begin
+
+
+def test_a_run_that_a_person_ends_is_not_tried_again(tmp_path: Path) -> None:
+    said = _ended(tmp_path, "query", "by a person")
+    assert "STEP_UP_FOR_RETRY" not in said
+    assert "went on" not in said
+    assert "PIPELINE_CANCELED" in said
+
+
+def _ended(folder: Path, busy: str, by: str) -> str:
+    (folder / "end.py").write_text(END)
+    command = [sys.executable, "-W", "ignore", str(folder / "end.py"), str(folder), busy, by]
+    environ = os.environ | {"PYTHONPATH": str(home.PROJECT)}
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=120).stdout
