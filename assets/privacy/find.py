@@ -17,6 +17,7 @@ from assets.privacy.personal_data import LINE, RULE, ErasureScope, PersonalData,
 from assets.quality.gates import Partition
 from resources.config.feeds import DATE_IN_PATH, FeedConfig
 from resources.feeds import landing, redaction, sources
+from resources.identifiers import identifier, is_one_of, same_as, ways_to_write
 from resources.tables import history
 from resources.tables.store import TableStore
 
@@ -63,7 +64,8 @@ class ErasureReport:
 
 def find(subject: str, scope: ErasureScope) -> ErasureReport:
     """Look for a subject everywhere."""
-    matches, quoted = subject.__eq__, quotes(subject, scope.data.column)
+    subject = identifier(subject)
+    matches, quoted = same_as(subject), quotes(subject, scope.data.column)
     hits = (
         _hits(store, name, subject, scope.data, prefix)
         for prefix, store in scope.stores()
@@ -100,10 +102,10 @@ def rows_of(rows: pa.Table, subject: str, data: PersonalData) -> list[int]:
     if data.column in rows.column_names:
         import pyarrow.compute as pc
 
-        return pc.indices_nonzero(pc.equal(rows[data.column], subject)).to_pylist()
+        return pc.indices_nonzero(is_one_of(rows, data.column, subject)).to_pylist()
     if _is_quarantine(rows):
         lines = rows.select([RULE, LINE]).to_pylist()
-        return [place for place, row in enumerate(lines) if data.quarantined.names(row, subject.__eq__)]
+        return [place for place, row in enumerate(lines) if data.quarantined.names(row, same_as(subject))]
     return []
 
 
@@ -137,10 +139,11 @@ def _hits(store: TableStore, name: str, subject: str, data: PersonalData, prefix
 def _is_mention(field: str, text: str, subject: str, data: PersonalData) -> bool:
     """Whether a text of a table's log names the subject: its statistics hold the least and the greatest value."""
     if field in (data.column, *data.derived_columns):
-        return text == subject or text.startswith(f"{subject}@")
+        return any(text == way or text.startswith(f"{way}@") for way in ways_to_write(subject))
     if field == LINE:
-        key, value = json.dumps(data.quarantined.column), json.dumps(subject)
-        return f"{key}:{value}" in text or bool(re.search(f"{re.escape(f'{key}:{subject}')}[,}}]", text))
+        key, values = json.dumps(data.quarantined.column), map(json.dumps, ways_to_write(subject))
+        number = f"{re.escape(f'{key}:{subject}')}(\\.0+)?[,}}]"
+        return any(f"{key}:{value}" in text for value in values) or bool(re.search(number, text))
     return field in ("reason", "predicate") and f"'{subject}'" in text
 
 

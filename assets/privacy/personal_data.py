@@ -11,7 +11,8 @@ from typing import Any
 
 from assets.quality.gates import Gates
 from resources.config.feeds import FeedConfig, LandingConfig
-from resources.feeds.redaction import as_text, tokens
+from resources.feeds.redaction import tokens
+from resources.identifiers import identifier
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 
@@ -29,11 +30,15 @@ class PersonalFeed:
 
 @dataclass(frozen=True, kw_only=True)
 class QuarantinedLines:
-    """How a quarantined line names a subject: in `column`, unless its columns are not known (the rule `unreadable`)."""
+    """How a quarantined line names a subject: in `column`, unless its columns are not known (the rule `unreadable`).
+
+    The words `nothing` name nobody.
+    """
 
     column: str
     delimiter: str
     unreadable: str
+    nothing: Sequence[str] = ()
 
     def names(self, row: Mapping[str, Any], matches: Callable[[str], bool]) -> bool:
         """Whether a row (`rule`, and `line` as it was delivered, as JSON) is a subject's.
@@ -43,9 +48,9 @@ class QuarantinedLines:
         values: Mapping[str, Any] = json.loads(row[LINE])
         if row[RULE] == self.unreadable:
             whole = next((value for value in values.values() if value is not None), "")
-            return any(map(matches, tokens(str(whole), self.delimiter)))
-        named = as_text(values.get(self.column))
-        return matches(named) if named else any(matches(as_text(value)) for value in values.values())
+            return any(map(matches, map(identifier, tokens(str(whole), self.delimiter))))
+        named = identifier(values.get(self.column), nothing=self.nothing)
+        return matches(named) if named else any(map(matches, map(identifier, values.values())))
 
 
 @dataclass(frozen=True, kw_only=True)

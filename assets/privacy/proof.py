@@ -19,6 +19,7 @@ from assets.privacy.find import ErasureReport, find
 from assets.privacy.personal_data import ErasureScope
 from assets.privacy.suppression import key_id, load_key, subject_hash
 from resources.errors import Refused, Unavailable
+from resources.identifiers import identifier
 from resources.records.privacy import Erasure
 from resources.records.store import OperationsDatabase
 from resources.tables import history
@@ -48,7 +49,7 @@ def erase(
     `under_way` names a run that is under way. Raises :class:`Refused` for a subject that is nowhere, without a reason, or
     while a run is under way, and :class:`Unavailable` when somebody writes a table.
     """
-    operations, data = scope.operations, scope.data
+    operations, data, subject = scope.operations, scope.data, identifier(subject)
     if run := under_way():
         raise Refused(
             f"Run {run} is under way, and may write what it has read already.",
@@ -139,7 +140,7 @@ def pending(operations: OperationsDatabase) -> list[Erasure]:
 
 def refuse_nobody(subject: str, report: ErasureReport, noun: str) -> None:
     """Raise :class:`Refused` for a subject that nothing is known of, here or in the retailer's files."""
-    if not report.total and not report.not_ours:
+    if not identifier(subject) or (not report.total and not report.not_ours):
         raise Refused(
             f"There is no {noun} {subject!r}: no table and no delivered file has it.",
             remedy="give the identifier as it stands in the feed.",

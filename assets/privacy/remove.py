@@ -20,6 +20,7 @@ from assets.privacy.find import TableHits, kept_copies, rows_of
 from assets.privacy.personal_data import RULE, ErasureScope, PersonalData
 from assets.quality.gates import Partition, key_of, of_days, whole
 from resources.feeds import redaction
+from resources.identifiers import identifier, identifiers, same_as
 from resources.records.feeds import Delivery
 from resources.tables import history
 from resources.tables.engine import content_digests
@@ -112,7 +113,7 @@ def rekey_deliveries(hashed: str, scope: ErasureScope, *, now: dt.datetime) -> N
 def redact_copies(subject: str, scope: ErasureScope, *, now: dt.datetime) -> None:
     """Empty the subject's lines in the raw store, and remove what killed processes left: half copies, spilled rows."""
     for copy, feed in kept_copies(scope):
-        redaction.redact([copy], feed.files, feed.column, subject.__eq__)
+        redaction.redact([copy], feed.files, feed.column, same_as(subject))
     spilled = [path for _, store in scope.stores() if store.spill for path in store.spill.rglob("*")]
     for path in [*scope.raw.glob(".part-*"), *scope.raw.glob("*/.part-*"), *spilled]:
         with contextlib.suppress(FileNotFoundError):
@@ -129,7 +130,7 @@ def _without(store: TableStore, name: str, hits: TableHits, subject: str, data: 
         of_days = rows[column].isin(dated) if dated else rows[column].isnull()
         rows = rows.filter(of_days | rows[column].isnull() if None in hits.days else of_days)
     if data.column in rows.columns:
-        return rows.filter(~(rows[data.column] == subject).fill_null(False))
+        return rows.filter(~(identifiers(rows[data.column]) == identifier(subject)).fill_null(False))
     import pyarrow as pa
 
     whole = rows.to_pyarrow()

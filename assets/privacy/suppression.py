@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resources.errors import Refused
+from resources.identifiers import identifier, ways_to_write
 from resources.records.privacy import Erasure
 from resources.records.store import OperationsDatabase
 
@@ -41,8 +42,9 @@ class SuppressionList:
         return bool(self.hashes)
 
     def has(self, subject: str) -> bool:
-        """Whether a subject is one of them."""
-        return subject_hash(subject, self.key) in self.hashes
+        """Whether a subject is one of them, also one that was put on record as an earlier version wrote it."""
+        ways = ways_to_write(identifier(subject))
+        return any(subject_hash(way, self.key) in self.hashes for way in ways)
 
     def among(self, rows: ibis.Table, column: str) -> list[str]:
         """Which of the subjects in a column are suppressed."""

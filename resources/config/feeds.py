@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from resources.config.base import BaseConfig, setting
+from resources.identifiers import EMPTY_VALUES
 
 # `{date}`, or `{date:%Y%m%d}`: the business day in a file's path.
 DATE_IN_PATH = re.compile(r"\{date(?::([^}]*))?\}")
@@ -27,6 +28,16 @@ class FeedConfig(BaseConfig):
     delimiter: str = setting(",", "CSV only: one character.", min_length=1, max_length=1)
     encoding: str = setting("utf-8", "CSV only.")
     decimal: str = setting(".", "CSV only: the decimal separator of its numbers.")
+    thousands: str | None = setting(
+        None,
+        "CSV only: what separates thousands. Without it 1,234.50 is read all the same, and 1,234 is not: it may be a little "
+        "more than one.",
+    )
+    empty_values: list[str] = setting(
+        list(EMPTY_VALUES),
+        "Words for no value, whatever their capitals, in identifiers, numbers and descriptions. For a product that is "
+        "called NA in earnest, list the others.",
+    )
     skip_lines: int = setting(0, "CSV only: how many lines there are above the header.", ge=0)
     most_unpacked: int = setting(
         200,

@@ -27,6 +27,9 @@ class TransactionColumnsConfig(BaseConfig):
     quantity: str | None = setting(None, "Default: every line is one item.")
     sales_value: str | None = setting(None, "What was paid for the line. Without it there are no prices.")
     store_id: str | None = setting(None, "Where.")
+    currency: str | None = setting(
+        None, "The currency of the line's value. A line that names another than the retailer's goes to quarantine."
+    )
 
 
 class TransactionContractConfig(BaseConfig):
@@ -36,6 +39,11 @@ class TransactionContractConfig(BaseConfig):
     sales_value: Range = setting((0, 10_000), "Lowest and highest value of a line, in the currency.")
     is_product_once_a_basket: bool = setting(True, "A second line of a product in a basket is a duplicate.")
     is_household_required: bool = setting(True, "False: baskets without a loyalty card are kept, unscored.")
+    are_identifiers_exact: bool = setting(
+        True,
+        "An identifier in scientific notation (4.01E+12) has lost digits, and one cell with several ([1, 2]) is none: such "
+        "lines go to quarantine. False: they are kept, and what they name may be several.",
+    )
     volume_against_weekday: Range = setting(
         (0.4, 2.5), "Lines of a day over the median of the same weekday in the eight weeks before."
     )
@@ -182,7 +190,7 @@ class RecommenderPromotionConfig(PromotionConfig):
 class Settings(LifecycleSettings):
     """A retailer's file as a whole: everything that differs between two retailers."""
 
-    currency: str = setting("USD", "ISO 4217, for display.")
+    currency: str = setting("USD", "ISO 4217. Lines that say that they are in another go to quarantine.")
     transactions: TransactionsConfig
     products: ProductsConfig | None = None
     households: HouseholdsConfig | None = None

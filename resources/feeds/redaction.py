@@ -22,23 +22,15 @@ from resources.config.feeds import FeedConfig
 from resources.feeds import quoting
 from resources.feeds.files import is_parquet
 from resources.feeds.lines import HEADER_LINES, Header, NoHeader, header_in
+from resources.identifiers import identifier
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-Matches = Callable[[str], bool]
+Matches = Callable[[str], bool]  # told identifiers
 # Nothing may be lost of bytes that are none of the encoding.
 AS_IT_IS: dict[str, Any] = {"errors": "surrogateescape", "newline": ""}
-
-
-def as_text(value: Any) -> str:
-    """An identifier as text, as the tables have it: 1510 and 1510.0 are the same."""
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
 
 
 def tokens(line: str, delimiter: str) -> set[str]:
@@ -136,7 +128,7 @@ def _mask(values: pa.ChunkedArray, matches: Matches) -> pa.ChunkedArray:
 
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
-    named = [value for value in values.unique().to_pylist() if value is not None and matches(as_text(value))]
+    named = [value for value in values.unique().to_pylist() if value is not None and matches(identifier(value))]
     return _compute().is_in(values, value_set=pa.array(named, values.type))
 
 
@@ -180,9 +172,9 @@ def _judged(text: IO[str], files: FeedConfig, column: str, matches: Matches) -> 
             is_theirs = False
         elif quoting.is_whole(record, len(names), sign):
             fields = next(csv.reader(io.StringIO(record.decode("utf-8", "surrogateescape")), delimiter=sign.decode()))
-            is_theirs = matches(fields[place].strip())
+            is_theirs = matches(identifier(fields[place]))
         else:
-            is_theirs = any(map(matches, tokens("".join(lines), files.delimiter)))
+            is_theirs = any(map(matches, map(identifier, tokens("".join(lines), files.delimiter))))
         yield "".join(map(_ending, lines) if is_theirs else lines), int(is_theirs)
 
 

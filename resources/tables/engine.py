@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.config.deployment import load_deployment
+from resources.identifiers import without_point_zero
 
 if TYPE_CHECKING:
     import ibis
@@ -39,11 +40,10 @@ def connect(*, spill: Path | None = None) -> Backend:
 
 
 def as_text(value: ir.Value) -> ir.StringValue:
-    """A column of identifiers as text: 1510 and 1510.0 are the same, for a program that met a gap writes the second."""
-    if not (value.type().is_floating() or value.type().is_decimal()):
-        return value.cast("string")
-    whole = value.try_cast("int64")
-    return (whole.cast("float64") == value).ifelse(whole.cast("string"), value.cast("string"))  # pyright: ignore
+    """A column as text; 1510.0 is 1510 in a column of numbers, for a program that met a gap writes the first."""
+    text = value.cast("string")
+    is_number = value.type().is_floating() or value.type().is_decimal()
+    return without_point_zero(text) if is_number else text
 
 
 def in_zone(at: ir.TimestampValue, zone: str) -> ir.TimestampValue:

@@ -85,6 +85,7 @@ def transactions(
         since=days[0],
         until=days[-1],
         landed=[file.day for file in files if file.day],
+        currency=settings.currency,
     )
     cleaned = without_suppressed(cleaned, feed, suppressed)
     # The quarantine first: when a day is refused, its lines can be looked at there.
@@ -182,7 +183,7 @@ def products(
         delivered, _ = feeds.read(settings.products, engine=tables.engine, columns=needed)
         rows, repeated = (
             catalogue.products(delivered, settings.products),
-            catalogue.repeated(delivered, wanted.product_id),
+            catalogue.repeated(delivered, wanted.product_id, settings.products),
         )
         broken = catalogue.broken(delivered)
     else:
@@ -220,7 +221,7 @@ def households(
     if feed:
         key = feed.columns.household_id
         delivered, kept = feeds.read(feed, engine=tables.engine, columns=[key])
-        rows, repeated = catalogue.households(delivered, feed), catalogue.repeated(delivered, key)
+        rows, repeated = catalogue.households(delivered, feed), catalogue.repeated(delivered, key, feed)
         broken = catalogue.broken(delivered)
     else:
         rows = catalogue.no_households(tables.engine)

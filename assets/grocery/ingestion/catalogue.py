@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from assets.grocery.tables import HOUSEHOLDS, PRODUCTS, TABLES
+from resources.identifiers import identifier, identifiers
 from resources.tables.engine import as_text, temporary_name
 
 if TYPE_CHECKING:
@@ -15,9 +17,10 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.backends.duckdb import Backend
 
+    from resources.config.feeds import FeedConfig
     from resources.config.retailer import HouseholdsConfig, ProductsConfig
 
-VERSION = "1"  # of the rows that are made here; the assets carry it
+VERSION = "2"  # of the rows that are made here; the assets carry it
 OPTIONAL = ("category", "subcategory", "department", "brand")
 
 
@@ -29,16 +32,19 @@ def products(lines: ibis.Table, feed: ProductsConfig) -> ibis.Table:
     """
     import ibis
 
-    columns, lines = feed.columns, _whole(lines)
+    columns, lines, nothing = feed.columns, _whole(lines), feed.empty_values
     optional = {name: getattr(columns, name) for name in OPTIONAL}
     named = lines.select(
         "source_file",
         "source_row",
-        product_id=_text(lines, columns.product_id),
-        **{name: _text(lines, column) if column else ibis.null("string") for name, column in optional.items()},
-        given_name=_text(lines, *columns.name) if columns.name else ibis.null("string"),
+        product_id=identifiers(lines[columns.product_id], nothing=nothing),
+        **{name: _text(lines, nothing, column) if column else ibis.null("string") for name, column in optional.items()},
+        given_name=_text(lines, nothing, *columns.name) if columns.name else ibis.null("string"),
     ).filter(ibis._.product_id.notnull())
-    ruled_out = [named[column].isin(values).fill_null(False) for column, values in feed.not_recommendable.items()]
+    values = dict(feed.not_recommendable)
+    if "product_id" in values:
+        values["product_id"] = list(map(identifier, values["product_id"]))
+    ruled_out = [named[column].isin(of_column).fill_null(False) for column, of_column in values.items()]
     named = named.mutate(
         name=named.given_name.fill_null(named.product_id),
         is_recommendable=~ibis.or_(*ruled_out) if ruled_out else ibis.literal(True),
@@ -54,15 +60,15 @@ def households(lines: ibis.Table, feed: HouseholdsConfig) -> ibis.Table:
     known = lines.select(
         "source_file",
         "source_row",
-        household_id=_text(lines, key),
+        household_id=identifiers(lines[key], nothing=feed.empty_values),
         **{name: lines[name].cast("string") for name in attributes},
     )
     return _first_of(known.filter(known.household_id.notnull()), "household_id").select("household_id", *attributes)
 
 
-def repeated(lines: ibis.Table, column: str) -> int:
+def repeated(lines: ibis.Table, column: str, feed: FeedConfig) -> int:
     """How many lines name a key that an earlier line has."""
-    key = _text(_whole(lines), column)
+    key = identifiers(_whole(lines)[column], nothing=feed.empty_values)
     return int((key.count() - key.nunique()).execute())
 
 
@@ -82,10 +88,14 @@ def _first_of(lines: ibis.Table, key: str) -> ibis.Table:
     return lines.mutate(place=first).filter(ibis._.place == 0)
 
 
-def _text(lines: ibis.Table, *columns: str) -> ir.StringValue:
+def _text(lines: ibis.Table, nothing: Collection[str], *columns: str) -> ir.StringValue:
+    """The columns' texts, without the words for nothing, joined by a blank; null when there are none."""
     import ibis
 
-    return ibis.literal(" ").join([as_text(lines[name]).fill_null("") for name in columns]).strip().nullif("")
+    words = sorted({word.lower() for word in nothing})
+    texts = [as_text(lines[name]).strip() for name in columns]
+    given = [text.lower().isin(words).ifelse("", text).fill_null("") for text in texts]
+    return ibis.literal(" ").join(given).strip().nullif("")
 
 
 def products_of(transactions: ibis.Table) -> ibis.Table:

@@ -14,8 +14,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from assets.grocery.ingestion import rules
+from assets.grocery.ingestion import money, rules
+from assets.grocery.ingestion.numbers import currency_of, number_of
 from assets.grocery.tables import QUARANTINE, TABLES, TRANSACTIONS
+from resources.identifiers import identifiers
 from resources.tables.engine import as_text, in_zone, line_as_json, temporary_name, to_utc, try_strptime
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from resources.config.retailer import TransactionsConfig
 
-VERSION = "1"  # of the rows that are made here; the assets carry it
+VERSION = "2"  # of the rows that are made here; the assets carry it
 ONE_DAY = dt.timedelta(days=1)
 
 TYPES = TABLES[TRANSACTIONS].types
@@ -63,7 +65,7 @@ class Cleaned:
 def source_columns(feed: TransactionsConfig) -> list[str]:
     """The columns that the feed's files must have."""
     columns = feed.columns
-    optional = (columns.basket_id, columns.quantity, columns.sales_value, columns.store_id)
+    optional = (columns.basket_id, columns.quantity, columns.sales_value, columns.store_id, columns.currency)
     return [columns.household_id, columns.product_id, *columns.occurred_at, *(name for name in optional if name)]
 
 
@@ -77,12 +79,14 @@ def clean(
     since: dt.date,
     until: dt.date,
     landed: Collection[dt.date] = (),
+    currency: str | None = None,
 ) -> Cleaned:
     """Clean the lines of the business days `since` … `until` of a retailer whose history is `first_day` … `last_day`.
 
-    The days `landed` have files of their own: what a file of many days has of them does not count.
+    The days `landed` have files of their own: what a file of many days has of them does not count. Lines that say that
+    they are in another `currency` break a rule.
     """
-    standard = standardise(delivered, feed, timezone=timezone)
+    standard = standardise(delivered, feed, timezone=timezone, currency=currency)
     if landed:
         is_of_others = standard.file_date.notnull() | standard.local_date.isnull() | standard.local_date.notin(landed)
         standard = standard.filter(is_of_others)
@@ -99,11 +103,14 @@ def clean(
     )
 
 
-def standardise(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> ibis.Table:
+def standardise(
+    lines: ibis.Table, feed: TransactionsConfig, *, timezone: str, currency: str | None = None
+) -> ibis.Table:
     """The feed's lines under our names and types; nothing is judged yet.
 
     Identifiers are text. `occurred_at` is an instant in UTC, without zone. Amounts are float64. What cannot be read is
-    null. `business_date` is the day of the file, if it has one, else the local day of the purchase.
+    null. `business_date` is the day of the file, if it has one, else the local day of the purchase. `other_currency` is
+    what a line says of its currency, where that is another than `currency`.
     """
     import ibis
 
@@ -113,13 +120,14 @@ def standardise(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -
         "source_row",
         "file_date",
         "defect",
-        household_id=_identifier(lines, columns.household_id),
-        basket_id=_identifier(lines, columns.basket_id),
-        product_id=_identifier(lines, columns.product_id),
-        store_id=_identifier(lines, columns.store_id),
+        household_id=_identifier(lines, columns.household_id, feed),
+        basket_id=_identifier(lines, columns.basket_id, feed),
+        product_id=_identifier(lines, columns.product_id, feed),
+        store_id=_identifier(lines, columns.store_id, feed),
         occurred_at=_instant(lines, feed, timezone=timezone),
-        quantity=number_of(lines, columns.quantity, feed.decimal) if columns.quantity else ibis.literal(1.0),
-        sales_value=number_of(lines, columns.sales_value, feed.decimal),
+        quantity=number_of(lines, columns.quantity, feed) if columns.quantity else ibis.literal(1.0),
+        sales_value=number_of(lines, columns.sales_value, feed),
+        other_currency=_other_currency(lines, feed, currency),
     )
     if columns.basket_id is None:
         # A household's purchases of one instant are one basket; with dates alone, of one day.
@@ -178,24 +186,34 @@ def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: TransactionsCon
     for rule in rules.RULES:
         if rule.quotes and (rule.quotes not in rules.AMOUNTS or rule.quotes in ranges):
             given = getattr(columns, rule.quotes)
-            value = text_of(delivered, *given) if rule.quotes == "occurred_at" else _identifier(delivered, given)
-            texts[rule.name] = _says(rule.quotes, value)
+            given = given if isinstance(given, list) else [given] if given else []
+            texts[rule.name] = _says(rule.quotes, text_of(delivered, *given) if given else ibis.null("string"))
             if isinstance(rule, rules.LineRule) and rule.is_range:
                 low, high = ranges[rule.quotes]
                 texts[rule.name] += f", not in {low:,g} … {high:,g}"
     own = [name for name in delivered.columns if name not in ("source_file", "source_row", "file_date", "defect")]
     bad = judged.filter(judged.rule.notnull())
-    if feed.contract.allowed:
-        strange = ((~is_so, _says(name, bad[name])) for name, is_so in rules.are_allowed(bad, feed).items())
-        bad = bad.mutate(strange=ibis.cases(*strange))
-    else:
-        bad = bad.mutate(strange=ibis.null("string"))
+    strange = {
+        "value_is_allowed": [(~is_so, _says(name, bad[name])) for name, is_so in rules.are_allowed(bad, feed).items()],
+        "identifier_is_exact": [
+            (
+                ~is_so,
+                ibis.literal("household_id is rounded, or several")
+                if name == "household_id"
+                else _says(name, bad[name]),
+            )
+            for name, is_so in rules.are_exact(bad).items()
+        ],
+        "value_is_in_the_currency": [(bad.other_currency.notnull(), _says("currency", bad.other_currency))],
+    }
+    said = [(bad.rule == rule, ibis.cases(*cases)) for rule, cases in strange.items() if cases]
+    bad = bad.mutate(strange=ibis.cases(*said))
     bad = bad.select("business_date", "rule", "defect", "strange", "source_file", "source_row")
     as_delivered = delivered.select("source_file", "source_row", line=line_as_json(delivered, own), **texts)
     joined = bad.join(as_delivered, ["source_file", "source_row"])
     reason = ibis.cases(
         (joined.rule == "line_fits_the_header", joined.defect),
-        (joined.rule == "value_is_allowed", joined.strange),
+        (joined.strange.notnull(), joined.strange),
         *((joined.rule == rule, joined[rule]) for rule in texts),
         else_=joined.rule.replace("_is_given", " is empty"),
     )
@@ -233,22 +251,23 @@ def text_of(lines: ibis.Table, *columns: str) -> ir.StringValue:
     return ibis.literal(" ").join([as_text(lines[name]) for name in columns]).strip().nullif("")
 
 
-def _identifier(lines: ibis.Table, column: str | None) -> ir.StringValue:
+def _identifier(lines: ibis.Table, column: str | None, feed: TransactionsConfig) -> ir.StringValue:
     import ibis
 
-    return text_of(lines, column) if column else ibis.null("string")
+    return identifiers(lines[column], nothing=feed.empty_values) if column else ibis.null("string")
 
 
-def number_of(lines: ibis.Table, column: str | None, decimal: str) -> ir.FloatingValue:
-    """The column as float64, with `decimal` as its decimal separator; null for what is no number."""
+def _other_currency(lines: ibis.Table, feed: TransactionsConfig, currency: str | None) -> ir.StringValue:
+    """What each line says of its currency, in its own column or around its amount, if it is not `currency`; else null."""
     import ibis
 
-    if column is None:
-        return ibis.null("float64")
-    value = lines[column]
-    if value.type().is_string() and decimal != ".":
-        value = value.replace(decimal, ".")
-    return value.try_cast("float64")
+    said = [
+        currency_of(lines, column, feed, is_amount=column == feed.columns.sales_value)
+        for column in (feed.columns.currency, feed.columns.sales_value)
+        if column and currency
+    ]
+    others = [each.isin(sorted(money.ways_to_write(currency or ""))).ifelse(None, each) for each in said]
+    return ibis.coalesce(*others) if others else ibis.null("string")
 
 
 def _instant(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> ir.TimestampValue:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.quality import rules
 from assets.quality.rules import DayRule
+from resources.identifiers import identifier, is_exact
 from resources.validation import Expectation
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from resources.config.retailer import Range, TransactionsConfig
 
 AMOUNTS = ("quantity", "sales_value")
+IDENTIFIERS = ("basket_id", "product_id", "household_id")
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,21 @@ def ranges_of(feed: TransactionsConfig) -> dict[str, Range]:
 
 def are_allowed(lines: ibis.Table, feed: TransactionsConfig) -> dict[str, ir.BooleanValue]:
     """Whether each line has an allowed value, by column; an empty one is none of them."""
-    return {name: lines[name].isin(values).fill_null(False) for name, values in feed.contract.allowed.items()}
+    return {
+        name: lines[name].isin(list(map(identifier, values))).fill_null(False)
+        for name, values in feed.contract.allowed.items()
+    }
+
+
+def are_exact(lines: ibis.Table) -> dict[str, ir.BooleanValue]:
+    """Whether each line's identifiers are written in full and are one, by column; an empty one is."""
+    return {name: is_exact(lines[name]).fill_null(True) for name in IDENTIFIERS}
+
+
+def _not_exact(lines: ibis.Table, feed: TransactionsConfig) -> ir.BooleanValue | None:
+    import ibis
+
+    return ~ibis.and_(*are_exact(lines).values()) if feed.contract.are_identifiers_exact else None
 
 
 def _not_allowed(lines: ibis.Table, feed: TransactionsConfig) -> ir.BooleanValue | None:
@@ -118,9 +134,19 @@ LINE_RULES = (
             lines.basket_id.isnull() & (lines.household_id.notnull() | feed.contract.is_household_required)
         ),
     ),
+    LineRule(
+        "identifier_is_exact",
+        "an identifier is whole and one: neither rounded (4.01E+12) nor several in a cell ([1, 2])",
+        _not_exact,
+    ),
     LineRule("value_is_allowed", "a column whose values the contract lists has one of them", _not_allowed),
     *_amount("quantity", "quantity"),
     *_amount("sales_value", "value"),
+    LineRule(
+        "value_is_in_the_currency",
+        "the value is in the retailer's currency, where the line says in which it is",
+        lambda lines, _: lines.other_currency.notnull(),
+    ),
 )
 ONE_HOUSEHOLD = GroupRule(
     name="basket_has_one_household",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def quarantined_lines(feed: TransactionsConfig) -> QuarantinedLines:
     """How a line in quarantine names its household."""
     column, unreadable = feed.columns.household_id, "line_fits_the_header"
-    return QuarantinedLines(column=column, delimiter=feed.delimiter, unreadable=unreadable)
+    return QuarantinedLines(column=column, delimiter=feed.delimiter, unreadable=unreadable, nothing=feed.empty_values)
 
 
 def without_suppressed(cleaned: Cleaned, feed: TransactionsConfig, suppressed: SuppressionList) -> Cleaned:

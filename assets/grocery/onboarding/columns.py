@@ -9,15 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assets.grocery.ingestion import cleaning
+from assets.grocery.ingestion.numbers import number_of
 from assets.grocery.onboarding.proposed import ProposedSetting
 from resources.errors import Refused
 from resources.feeds.files import OUR_COLUMNS
+from resources.identifiers import identifiers
 from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
+
+    from resources.config.feeds import FeedConfig
 
 SAMPLE_LINES = 200_000  # enough to tell what a column holds
 MOSTLY = 0.9  # the least share of a column's values that must be of a kind for the column to be of it
@@ -54,20 +57,27 @@ class ColumnProfile:
         return f"{self.different:,} different" + f", {1 - self.given:.1%} of lines have none" * (self.given < 1)
 
 
-def profile_columns(lines: ibis.Table, *, decimal: str) -> dict[str, ColumnProfile]:
+def profile_columns(lines: ibis.Table, *, files: FeedConfig) -> dict[str, ColumnProfile]:
     """The profile of each of the feed's own columns by name, empty columns left out; most of it from a sample."""
     names = [name for name in lines.columns if name not in OUR_COLUMNS]
     total = lines.count().to_pyarrow().as_py()
     sample = lines.filter(lines.source_row.hash() % max(total // SAMPLE_LINES, 1) == 0).select(*names).cache()
     facts: dict[str, Any] = {"n": sample.count()}
     for place, name in enumerate(names):
-        value, number = cleaning.text_of(sample, name), finite_number(sample, name, decimal)
+        value, number = identifiers(sample[name], nothing=files.empty_values), finite_number(sample, name, files)
         facts[f"given_{place}"] = value.count()
         facts[f"numbers_{place}"] = number.count()
-        facts[f"wholes_{place}"] = (number == number.floor()).sum()
+        facts[f"wholes_{place}"] = (number % 1 == 0).sum()
         facts[f"example_{place}"] = value.max()
     row = one_row(sample.agg(**facts))
-    different = one_row(lines.agg(**{str(place): lines[name].nunique() for place, name in enumerate(names)}))
+    different = one_row(
+        lines.agg(
+            **{
+                str(place): identifiers(lines[name], nothing=files.empty_values).nunique()
+                for place, name in enumerate(names)
+            }
+        )
+    )
     return {
         name: ColumnProfile(
             name=name,
@@ -83,9 +93,9 @@ def profile_columns(lines: ibis.Table, *, decimal: str) -> dict[str, ColumnProfi
     }
 
 
-def finite_number(lines: ibis.Table, name: str, decimal: str) -> ir.FloatingValue:
+def finite_number(lines: ibis.Table, name: str, files: FeedConfig) -> ir.FloatingValue:
     """A column as numbers, as the cleaning rules read them; null for what is none."""
-    number = cleaning.number_of(lines, name, decimal)
+    number = number_of(lines, name, files)
     return (number.isnan() | number.isinf()).ifelse(None, number)
 
 

@@ -29,7 +29,7 @@ def products(lines: ibis.Table, files: FeedConfig, *, ids: ibis.Table, given: Gi
 
     Raises :class:`Refused` when no column holds their ids.
     """
-    columns = profile_columns(lines, decimal=files.decimal)
+    columns = profile_columns(lines, files=files)
     asked = given.get("products.product_id", ())
     key = _key("product_id", lines, columns, ids, role="product", asked=asked, what="products sold")
     del columns[key.value]
@@ -70,7 +70,7 @@ def households(lines: ibis.Table, files: FeedConfig, *, ids: ibis.Table, given: 
 
     Raises :class:`Refused` when no column holds their ids.
     """
-    columns = profile_columns(lines, decimal=files.decimal)
+    columns = profile_columns(lines, files=files)
     asked = given.get("households.household_id", ())
     key = _key("household_id", lines, columns, ids, role="household", asked=asked, what="households that bought")
     return [*of_files(files, "households"), *under("households.columns", [key])]

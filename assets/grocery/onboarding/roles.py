@@ -124,7 +124,7 @@ def sales_value(columns: Columns, lines: ibis.Table, feed: TransactionsConfig) -
         if not columns[name].is_number:
             why = f"{name} ({columns[name].example}) holds no numbers"
             continue
-        if basket and _is_the_baskets(lines, name, basket, feed.decimal):
+        if basket and _is_the_baskets(lines, name, basket, feed):
             why = f"{name} is the same on all lines of a basket: its total"
             continue
         growth = _growth(lines, name, quantity, feed) if quantity else None
@@ -150,7 +150,7 @@ def _growth(lines: ibis.Table, value: str, quantity: str, feed: TransactionsConf
 
     The pooled slope of log value on log quantity; None without enough products sold in different quantities.
     """
-    x, y = (finite_number(lines, name, feed.decimal) for name in (quantity, value))
+    x, y = (finite_number(lines, name, feed) for name in (quantity, value))
     both = lines.filter((x > 0) & (y > 0)).select(product=feed.columns.product_id, x=x.ln(), y=y.ln())
     by_product = both.group_by("product").agg(
         spread=both.x.var(how="pop") * both.count(), shared=both.x.cov(both.y, how="pop") * both.count()
@@ -160,9 +160,9 @@ def _growth(lines: ibis.Table, value: str, quantity: str, feed: TransactionsConf
     return sums["shared"] / sums["spread"] if sums["products"] >= EVIDENCE_PRODUCTS else None
 
 
-def _is_the_baskets(lines: ibis.Table, value: str, basket: str, decimal: str) -> bool:
+def _is_the_baskets(lines: ibis.Table, value: str, basket: str, feed: TransactionsConfig) -> bool:
     """Whether nearly all baskets of several lines have one value on all of them."""
-    number = finite_number(lines, value, decimal)
+    number = finite_number(lines, value, feed)
     baskets = lines.group_by(basket).agg(n=lines.count(), is_one=number.min() == number.max())
     several = baskets.filter(baskets.n > 1)
     counts = one_row(several.agg(baskets=several.count(), one=several.is_one.mean()))

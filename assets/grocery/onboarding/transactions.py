@@ -64,7 +64,7 @@ def propose(
 
     Raises :class:`Refused` when a household, a product or a time cannot be found, naming what there is.
     """
-    columns = profile_columns(lines, decimal=source.files.decimal)
+    columns = profile_columns(lines, files=source.files)
     if not columns:
         raise Refused(f"{listed(source.files.path)} has no lines.", remedy="have it delivered again.")
     refuse_unknown(given.get("occurred_at", ()), columns)

@@ -161,6 +161,28 @@ def test_whoever_it_is_the_others_keep_their_rows(shop, who: str) -> None:
     assert not [entry for entry in scope.operations.trail() if quotes(who, "household_id").search(entry.payload)]
 
 
+@pytest.mark.parametrize("typed", ["17001", "17001.0", " 17001 "])
+def test_a_household_is_one_however_an_earlier_version_wrote_it(shop, tmp_path: Path, typed: str) -> None:
+    scope = shop("17001.0", "17002.0")
+    for name, lines in {"a.csv": "17001.0,A\n17002.0,B\n", "b.csv": "17001,A\n17002,B\n"}.items():
+        (scope.raw / name[0]).mkdir(parents=True)
+        (scope.raw / name[0] / name).write_text(f"customer,article\n{lines}")
+    done = do(scope, typed)
+    assert done.removed["transactions"] == 2
+    assert set(scope.tables.read("transactions").household_id.to_pyarrow().to_pylist()) == {"17002.0", None}
+    assert (scope.raw / "a" / "a.csv").read_text() == "customer,article\n\n17002.0,B\n"
+    assert (scope.raw / "b" / "b.csv").read_text() == "customer,article\n\n17002,B\n"
+    suppressed = suppression_list(scope.operations, file=scope.key)
+    assert [suppressed.has(each) for each in ("17001", "17001.0", "17002")] == [True, True, False]
+
+
+def test_one_that_was_forgotten_as_an_earlier_version_wrote_it_stays_out() -> None:
+    suppressed = SuppressionList(key=b"key", hashes=frozenset({subject_hash("17001.0", b"key")}))
+    assert suppressed.has("17001")
+    assert not suppressed.has("17002")
+    assert not suppressed.has("")
+
+
 def test_a_quarantine_of_its_lines_alone_is_empty_then(shop) -> None:
     scope = shop()
     tables = scope.tables

@@ -96,7 +96,7 @@ def test_identifiers_of_any_type_are_text():
 
 
 def test_repeated_keys_are_counted():
-    assert catalogue.repeated(lines(LINES), "id") == 1  # P1; the empty one is no key
+    assert catalogue.repeated(lines(LINES), "id", feed()) == 1  # P1; the empty one is no key
 
 
 def test_household_keeps_its_other_columns_as_attributes():

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import hypothesis
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -24,8 +25,11 @@ from assets.grocery.ingestion.cleaning import (
     no_lines,
     standardise,
 )
+from assets.grocery.ingestion.numbers import number_of
 from assets.grocery.ingestion.rules import RULES
 from resources.config.retailer import TransactionsConfig
+from resources.identifiers import EMPTY_VALUES, identifiers
+from resources.identifiers import identifier as of_python
 
 FIRST, DAY, LAST = dt.date(2024, 3, 1), dt.date(2024, 3, 5), dt.date(2024, 3, 31)
 COLUMNS = {
@@ -72,7 +76,7 @@ def delivered(engine, lines: Sequence[Line], *, types: Mapping[str, pa.DataType]
 
 
 def cleaned(engine, lines: Sequence[Line], settings: TransactionsConfig | None = None, **of: Any) -> Cleaned:
-    days = {"first_day": FIRST, "last_day": LAST, "since": DAY, "until": DAY} | of
+    days = {"first_day": FIRST, "last_day": LAST, "since": DAY, "until": DAY, "currency": "EUR"} | of
     zone = days.pop("timezone", "Europe/Berlin")
     types = days.pop("types", None)
     return clean(delivered(engine, lines, types=types), settings or feed(), timezone=zone, **days)
@@ -104,11 +108,13 @@ BREAKING: dict[str, tuple[list[Line], int, str]] = {
     "household_id_is_given": ([{"who": None}], 1, "household_id is empty"),
     "product_id_is_given": ([{"what": "  "}], 1, "product_id is empty"),
     "basket_id_is_given": ([{"receipt": ""}], 1, "basket_id is empty"),
+    "identifier_is_exact": ([{}, {"what": "4.01E+12"}], 2, "product_id is '4.01E+12'"),
     "value_is_allowed": ([{}, {"shop": "S"}], 2, "store_id is 'S'"),
     "quantity_is_a_number": ([{"items": "two"}], 1, "quantity is 'two'"),
     "quantity_is_in_range": ([{"items": "-1"}], 1, "quantity is '-1', not in 0 … 100,000"),
     "sales_value_is_a_number": ([{"paid": None}], 1, "sales_value is ''"),
     "sales_value_is_in_range": ([{"paid": "10000.01"}], 1, "sales_value is '10000.01', not in 0 … 10,000"),
+    "value_is_in_the_currency": ([{}, {"paid": "$3.50", "what": "P2"}], 2, "currency is '$'"),
     "basket_has_one_household": ([{}, {"who": "H2", "what": "P2"}], 2, "basket_id is 'R1'"),
     "product_is_once_a_basket": ([{}, {"what": "P2"}, {"items": "1"}], 3, "product_id is 'P1'"),
 }
@@ -169,6 +175,92 @@ def test_a_number_that_a_program_wrote_with_a_point_is_the_same_identifier(engin
     settings = feed(contract={"is_household_required": False})
     result = cleaned(engine, lines, settings, types={"who": pa.float64()})
     assert good(result, "household_id") == ["1510", "2.5", None]
+
+
+class TestIdentifiers:
+    @pytest.mark.parametrize(
+        ("text", "identifier"),
+        [
+            *(("17001.0", "17001"), ("17001.00", "17001"), (" 17001 ", "17001"), ("17001", "17001"), ("-5.0", "-5")),
+            *(("17001.5", "17001.5"), ("1.10", "1.10"), ("A1.0", "A1.0"), ("1.2.0", "1.2.0"), ("007.0", "007")),
+            *(("0000000001", "0000000001"), ("20250303100000000001", "20250303100000000001"), ("\u00a0K1\ufeff", "K1")),
+            *((word, None) for word in ("NULL", "null", r"\N", "NaN", "None", "N/A", "#N/A", "NA", "-", '""', "", " ")),
+            *(("NANCY", "NANCY"), ("A-1", "A-1"), ("Ø", "Ø"), ("0", "0")),
+        ],
+    )
+    def test_texts(self, engine, text, identifier):
+        settings = feed(contract={"is_household_required": False})
+        assert good(cleaned(engine, [{"who": text}], settings), "household_id") == [identifier]
+        assert of_python(text, nothing=EMPTY_VALUES) == (identifier or "")
+
+    @given(st.one_of(st.integers().map(str), st.floats(allow_infinity=False), st.text(), st.decimals(allow_nan=False)))
+    def test_the_engine_and_python_agree(self, engine, value):
+        types = {float: pa.float64(), str: pa.string()}
+        text = str(value) if isinstance(value, decimal.Decimal) else value
+        hypothesis.assume("\0" not in str(text))
+        hypothesis.assume(max(str(text), default="") < "\ud800" or max(str(text)) > "\udfff")
+        table = engine.create_table(
+            "values", pa.table({"value": pa.array([text], types[type(text)])}), overwrite=True, temp=True
+        )
+        (found,) = table.select(found=identifiers(table.value)).to_pyarrow()["found"].to_pylist()
+        assert (found or "") == of_python(text)
+
+    def test_a_real_product_may_have_a_word_for_nothing_as_its_name(self, engine):
+        assert good(cleaned(engine, [{"what": "NA"}], feed(empty_values=["NULL"])), "product_id") == ["NA"]
+        assert rules(cleaned(engine, [{"what": "NA"}])) == {1: "product_id_is_given"}
+
+    @pytest.mark.parametrize("column", ["who", "receipt", "what"])
+    @pytest.mark.parametrize(
+        "text", ["4.01E+12", "1.515915625441994e+18", "4,01E+12", "4.01E12", "['milk', 'tea']", "{1,2}", "('a',)"]
+    )
+    def test_rounded_ones_and_lists_are_quarantined_unless_the_contract_lets_them_through(self, engine, column, text):
+        assert rules(cleaned(engine, [{column: text}])) == {1: "identifier_is_exact"}
+        lenient = feed(contract={"are_identifiers_exact": False})
+        assert rules(cleaned(engine, [{column: text}], lenient)) == {1: None}
+
+    @pytest.mark.parametrize("text", ["12E4", "5e10", "[A12]", "(Bio, 500g)", "E+12", "1E"])
+    def test_what_only_looks_like_it_is_an_identifier(self, engine, text):
+        assert rules(cleaned(engine, [{"what": text}])) == {1: None}
+
+    def test_a_reason_does_not_quote_a_household(self, engine):
+        (row,) = cleaned(engine, [{"who": "4.01E+12"}]).quarantine.to_pyarrow().to_pylist()
+        assert row["reason"] == "household_id is rounded, or several"
+
+    def test_an_allowed_value_may_be_written_with_a_point_in_settings_and_file(self, engine):
+        settings = feed(contract={"allowed": {"store_id": ["1.0", "2"]}})
+        assert rules(cleaned(engine, [{"shop": "1"}, {"shop": "2.0", "what": "P2"}], settings)) == {1: None, 2: None}
+
+    def test_a_point_and_zero_from_a_day_on_make_no_new_households(self, engine):
+        after = DAY + dt.timedelta(days=1)
+        lines = [{"who": "1510"}, {"who": "1510.0", "at": f"{after} 10:00:00"}, {"who": "1510.0", "receipt": "R2"}]
+        result = cleaned(engine, lines, until=after)
+        assert set(good(result, "household_id")) == {"1510"}
+        assert set(rules(result).values()) == {None}
+
+
+class TestCurrencies:
+    def test_amounts_in_the_retailers_currency_are_read(self, engine):
+        lines = [{"paid": "3,50 €"}, {"paid": "EUR 2,50", "what": "P2"}, {"paid": "1,50", "what": "P3"}]
+        assert good(cleaned(engine, lines, feed(decimal=",")), "sales_value") == [3.5, 2.5, 1.5]
+
+    def test_a_sign_that_several_currencies_have_may_be_any_of_them(self, engine):
+        assert rules(cleaned(engine, [{"paid": "$3.50"}], currency="CAD")) == {1: None}
+        assert rules(cleaned(engine, [{"paid": "3.50 kr."}], currency="NOK")) == {1: None}
+
+    def test_another_currency_in_a_column_of_its_own_is_never_added_up(self, engine):
+        lines = [
+            {"money": "EUR"},
+            {"money": "czk", "what": "P2"},
+            {"money": "", "what": "P3"},
+            {"money": "€", "what": "4"},
+        ]
+        result = cleaned(engine, lines, feed(columns={"currency": "money"}))
+        assert rules(result) == {1: None, 2: "value_is_in_the_currency", 3: None, 4: None}
+        assert result.quarantine.reason.to_pyarrow().to_pylist() == ["currency is 'CZK'"]
+
+    def test_a_file_that_comes_in_another_currency_from_a_day_on_has_no_good_line(self, engine):
+        result = cleaned(engine, [{"paid": "£3.50", "what": str(number)} for number in range(5)])
+        assert result.days_without_good_lines([DAY]) == {DAY: {"value_is_in_the_currency": 5}}
 
 
 def test_what_a_file_of_many_days_has_of_a_landed_day_does_not_count(engine):
@@ -237,15 +329,69 @@ def test_header_in_the_middle_of_a_file_is_a_bad_line(engine):
 
 
 class TestAmounts:
-    def test_decimal_comma(self, engine):
-        lines = [{"paid": "3,50", "items": "0,5"}, {"paid": "1.234,50", "what": "P2"}]
-        result = cleaned(engine, lines, feed(decimal=","))
-        assert good(result, "sales_value", "quantity") == [(3.5, 0.5)]
-        assert rules(result)[2] == "sales_value_is_a_number"  # a separator of thousands is refused, not guessed
+    @pytest.mark.parametrize(
+        ("decimal", "thousands", "read"),
+        [
+            (
+                ".",
+                None,
+                {"1.5": 1.5, "1,234.50": 1234.5, "1,234,567": 1234567, "1'234.50": 1234.5, "1,23,456.00": 123456},
+            ),
+            (
+                ".",
+                None,
+                {"1,50": None, "1,234": None, "0,500": None, "1.234,50": None, "12,34.5": None, "1.234": 1.234},
+            ),
+            (".", ",", {"1,234": 1234, "0,500": None, "1,50": None, "1,234.50": 1234.5}),
+            (
+                ",",
+                None,
+                {"3,50": 3.5, "1.234,50": 1234.5, "2.000,00": 2000, "1.234.567": 1234567, "1\u00a0234,50": 1234.5},
+            ),
+            (",", None, {"1.234": None, "1.50": 1.5, "0.500": 0.5, "1,234.50": None, "1.000.00": None, "1,234": 1.234}),
+            (",", ".", {"1.234": 1234, "1.50": 1.5, "1.234,5": 1234.5}),
+            (
+                ".",
+                None,
+                {"$3.50": 3.5, "-$3.50": -3.5, "3.50-": -3.5, "(3.50)": -3.5, "−3.50": -3.5, "+3": 3, ".5": 0.5},
+            ),
+            (
+                ".",
+                None,
+                {"CHF 1'234.50": 1234.5, "EUR3": 3, "3 USD": 3, "Fr.3.50": 3.5, "1e3": 1000, "5.": 5, " 7 ": 7},
+            ),
+            (
+                ",",
+                None,
+                {"1.234,50 kr": 1234.5, "kr. 3,50": 3.5, "3,50\u202f€": 3.5, "€ (3,50)": -3.5, "R$ 1.234,56": 1234.56},
+            ),
+            (
+                ".",
+                None,
+                {"50¢": None, "2 kg": None, "3-50": None, "--3": None, "1 2 3": None, "EUR 3 EUR": None, "12%": None},
+            ),
+            (".", None, {"nan": None, "inf": None, "-inf": None, "NULL": None, "": None, "two": None, "-": None}),
+        ],
+    )
+    def test_what_is_without_doubt_is_read(self, engine, decimal, thousands, read):
+        lines = delivered(engine, [{"paid": text} for text in read])
+        numbers = number_of(lines, "paid", feed(decimal=decimal, thousands=thousands))
+        found = lines.select("source_row", number=numbers).order_by("source_row").to_pyarrow()["number"].to_pylist()
+        assert dict(zip(read, found, strict=True)) == read
 
-    @pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
-    def test_numbers_that_are_none_are_out_of_range(self, engine, text):
-        assert rules(cleaned(engine, [{"items": text}])) == {1: "quantity_is_in_range"}
+    @given(st.floats(-1e9, 1e9), st.sampled_from([(".", ","), (",", ".")]), st.sampled_from(["", "€", "EUR", "kr"]))
+    def test_an_amount_as_a_till_writes_it_is_read_as_it_was(self, engine, amount, marks, currency):
+        point, thousands = marks
+        text = f"{amount:,.2f}".translate({ord(","): thousands, ord("."): point}) + f" {currency}"
+        lines = delivered(engine, [{"paid": text}])
+        found = lines.select(number=number_of(lines, "paid", feed(decimal=point))).to_pyarrow()["number"].to_pylist()
+        assert found == [round(amount, 2)]
+
+    def test_a_decimal_comma_that_appears_is_quarantined_with_an_example(self, engine):
+        lines = [{"paid": "3.50"}, {"paid": "3,50", "what": "P2"}, {"paid": "1,250", "what": "P3"}]
+        result = cleaned(engine, lines)
+        assert rules(result) == {1: None, 2: "sales_value_is_a_number", 3: "sales_value_is_a_number"}
+        assert "sales_value is '3,50'" in result.quarantine.reason.to_pyarrow().to_pylist()
 
     def test_both_ends_of_a_range_are_in_it(self, engine):
         lines = [{"items": items, "what": items} for items in ("0", "5", "5.01")]

@@ -1,0 +1,98 @@
+"""Identifiers as text: one rule for what a file writes, for the engine and for Python, so that both know a household again.
+
+An identifier is its text without blanks around it, and a whole number without a point and zeros: `17001`, `17001.0` and a
+float of 17001 are one, for a program that met a gap in a column writes the second. The rule looks at one value alone, so
+that it is the same every night, whatever else a file holds. Leading zeros, capitals and check digits are left as they are.
+"""
+
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+# Read alike by Python, DuckDB and Arrow (the last two use RE2).
+POINT_ZERO = r"^(-?[0-9]+)\.0+$"
+# As spreadsheets and programs write long numbers, and what digits they had is gone: 4.01E+12, 1.5159e+18, 4,01E12.
+ROUNDED = r"^-?[0-9]([.,][0-9]+)?[eE]\+[0-9]+$|^-?[0-9][.,][0-9]+[eE][0-9]+$"
+# Several values in one cell: ['milk', 'tea'], {1,2}, ('milk',). In brackets alone, a value may be an identifier: [A12].
+LIST = r"^[\[{].*[,;|'\"].*[\]}]$|^\(['\"].*['\"],?\)$"
+BLANKS = " \t\n\r\v\f\u00a0\u202f\u200b\ufeff"
+# What programs write where there is nothing; whatever the capitals.
+EMPTY_VALUES = (
+    *("NULL", "(null)", "[NULL]", "<null>", r"\N", "nil", "None", "nan", "NaT", "NA", "<NA>", "N/A", "#N/A", "n.a."),
+    *("#NULL!", "#VALUE!", "#REF!", '""', "''", "-", "--"),
+)
+
+
+def identifier(value: Any, *, nothing: Collection[str] = ()) -> str:
+    """A value of a file as an identifier, empty for none and for the words `nothing`: the rule in Python."""
+    if value is None or value != value:  # no number
+        return ""
+    text = re.sub(POINT_ZERO, r"\1", str(value).strip(BLANKS))
+    return "" if text.lower() in {word.lower() for word in nothing} else text
+
+
+def same_as(subject: str) -> Callable[[str], bool]:
+    """Whether a value of a file is the identifier `subject`, however it is written there."""
+    wanted = identifier(subject)
+    return lambda value: identifier(value) == wanted
+
+
+def identifiers(column: ir.Value, *, nothing: Collection[str] = ()) -> ir.StringValue:
+    """A column as identifiers, null for none and for the words `nothing` (whatever their capitals): the rule in the engine."""
+    import ibis
+
+    if column.type().is_integer():
+        return column.cast("string")
+    if column.type().is_floating():
+        column = column.isnan().ifelse(ibis.null(column.type()), column)
+    text = column.cast("string")
+    words = {"", *(word.lower() for word in nothing)}
+    first, last, longest = text.left(1), text.right(1), max(map(len, words))
+    # What is certainly none of the exceptions is left as it is: to trim every value took three times as long in all.
+    is_odd = (first < "!") | (last < "!") | (first > "~") | (last > "~") | (last == "0") | (text.length() <= longest)
+    bare = without_point_zero(trimmed(text))
+    return is_odd.ifelse(bare.lower().isin(words).ifelse(ibis.null("string"), bare), text)
+
+
+def without_point_zero(text: ir.StringValue) -> ir.StringValue:
+    """Texts, whole numbers without a point and zeros: the rule in the engine."""
+    return text.re_replace(POINT_ZERO, r"\1")
+
+
+def trimmed(text: ir.StringValue) -> ir.StringValue:
+    """Texts without blanks around them, those that do not break a line included."""
+    import ibis
+
+    @ibis.udf.scalar.builtin(name="trim", signature=(("string", "string"), "string"))
+    def trim(text: str, blanks: str) -> str: ...
+
+    return trim(text, BLANKS)  # pyright: ignore
+
+
+def is_one_of(rows: pa.Table, column: str, subject: str) -> pa.ChunkedArray:
+    """Whether each row of a stored table has the identifier `subject`, however an earlier version wrote it: the rule in Arrow."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = rows[column].cast(pa.string())
+    bare = pc.replace_substring_regex(texts, pattern=POINT_ZERO, replacement=r"\1")  # pyright: ignore
+    return pc.equal(bare, identifier(subject))  # pyright: ignore
+
+
+def ways_to_write(subject: str) -> tuple[str, ...]:
+    """How an identifier may have been written by a version that took each way for another."""
+    return (subject, f"{subject}.0", f"{subject}.00") if re.fullmatch(r"-?[0-9]+", subject) else (subject,)
+
+
+def is_exact(text: ir.StringValue) -> ir.BooleanValue:
+    """Whether identifiers are whole, and one: neither rounded nor several in a cell."""
+    return ~(text.re_search(ROUNDED) | text.re_search(LIST))
