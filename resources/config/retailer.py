@@ -61,8 +61,17 @@ class TransactionContractConfig(BaseConfig):
     )
 
 
-class TransactionsConfig(FeedConfig):
-    """The feed of basket lines."""
+class FilteredFeedConfig(FeedConfig):
+    """A feed of whose lines not all count; those that do not are left out, and counted."""
+
+    where: dict[str, list[str]] = setting(
+        {}, "Values that make a line count, by the file's own column: lines with any other do not."
+    )
+    unless: dict[str, list[str]] = setting({}, "Values that make a line not count, by the file's own column.")
+
+
+class TransactionsConfig(FilteredFeedConfig):
+    """The feed of basket lines: with `where` and `unless`, those of them that are purchases."""
 
     columns: TransactionColumnsConfig
     timestamps_in: str = setting("local", "Zone of timestamps without offset: `local`, `UTC`, or a name.")
@@ -118,16 +127,12 @@ class OfferColumnsConfig(BaseConfig):
     week: str | None = setting(None, "Number of the week, instead of the two dates.")
 
 
-class OffersConfig(FeedConfig):
+class OffersConfig(FilteredFeedConfig):
     """Planned offers: what the leaflet will show, in which days and stores. Past ones stay in the file: they are learnt from."""
 
     columns: OfferColumnsConfig
     date_format: str | None = setting(None, "strptime format, when the dates are not ISO 8601.")
     first_week_starts: dt.date | None = setting(None, "First day of the week that `columns.week` calls 1.")
-    where: dict[str, list[str]] = setting(
-        {}, "Values that make a line count, by the file's own column: lines with any other do not."
-    )
-    unless: dict[str, list[str]] = setting({}, "Values that make a line not count, by the file's own column.")
     announced_days_before: int = setting(
         1, "Days before its first day at whose close an offer is certain: 1 is the day before.", ge=0
     )

@@ -88,6 +88,9 @@ def transactions(
         currency=settings.currency,
     )
     cleaned = without_suppressed(cleaned, feed, suppressed)
+    cleaned.refuse_unaccounted()
+    for says in cleaned.warnings():
+        context.log.warning(says)
     # The quarantine first: when a day is refused, its lines can be looked at there.
     quarantine = tables.replace_days(QUARANTINE, cleaned.quarantine, days=days, undated=not feed.is_dated)
     _refuse_days_without_lines(cleaned, open_days, feed_path=" or ".join(feed.path), good=good)
@@ -116,7 +119,10 @@ def transactions(
         data_version=dg.DataVersion(content_digest(lines)),
         metadata={
             **written(commit, tables),
+            "delivered_rows": sum(cleaned.delivered.values()),
             "quarantined_rows": sum(cleaned.broken.values()),
+            "left_out_rows": sum(cleaned.left_out.values()),
+            "rows_delivered_again": cleaned.delivered_again,
             "quarantine_version": quarantine.version,
             **({"rows_of_forgotten_households": sum(cleaned.erased.values())} if suppressed else {}),
         },
@@ -141,6 +147,12 @@ def _refuse_days_without_lines(
 ) -> None:
     empty = cleaned.days_without_good_lines(days)
     compared = deliveries.compared(None, good)
+    if aside := [day for day, rules in empty.items() if not rules and cleaned.left_out.get(day)]:
+        day = aside[0]
+        raise FeedRefused(
+            f"All {cleaned.left_out[day]:,} lines of {feed_path} for {day} are left out by `where` and `unless`; {compared}.",
+            remedy="look whether the feed writes other values than before, and correct [transactions] in the configuration.",
+        )
     if missing := [day for day, rules in empty.items() if not rules]:
         raise FeedMissing(
             f"{feed_path} has no lines for {listed(missing)}; {compared}.",
@@ -148,10 +160,10 @@ def _refuse_days_without_lines(
         )
     if broken := [day for day, rules in empty.items() if rules]:
         day = broken[0]
-        aside = deliveries.set_aside(cleaned.quarantine.filter(cleaned.quarantine.business_date == day))[day]
+        reasons = deliveries.set_aside(cleaned.quarantine.filter(cleaned.quarantine.business_date == day))[day]
         raise FeedRefused(
             f"No line of {listed(broken)} is usable: of {cleaned.lines[day]:,} rows for {day} a rule was broken in "
-            f"{aside}; {compared}.",
+            f"{reasons}; {compared}.",
             remedy="correct the feed or its contract in the configuration; the lines wait in transactions_quarantine.",
         )
 

@@ -10,13 +10,17 @@ Each line gets the first rule that it breaks, or none. Good lines become `transa
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import money, rules
+from assets.grocery.ingestion.doubles import once
+from assets.grocery.ingestion.filters import counting, filter_columns
 from assets.grocery.ingestion.numbers import currency_of, number_of
 from assets.grocery.tables import QUARANTINE, TABLES, TRANSACTIONS
+from resources.errors import FeedRefused
 from resources.identifiers import identifiers
 from resources.tables.engine import as_text, in_zone, line_as_json, temporary_name, to_utc, try_strptime
 
@@ -38,9 +42,10 @@ QUARANTINE_COLUMNS = tuple(TABLES[QUARANTINE].columns)
 class Cleaned:
     """What became of the lines of some business days.
 
-    `transactions` and `quarantine` are tables with the columns :data:`TYPES` and :data:`QUARANTINE_COLUMNS`; `lines` counts all
-    delivered lines by day (None: of no day), `broken` the quarantined ones by day and rule. `erased` are the lines by
-    day of households that were forgotten (`assets.privacy.suppression`): they count nowhere else.
+    `transactions` and `quarantine` are tables with the columns :data:`TYPES` and :data:`QUARANTINE_COLUMNS`; `lines` counts
+    the lines of both by day (None: of no day), `broken` the quarantined ones by day and rule. `left_out` are the lines by
+    day that do not count by configuration, and `erased` those of households that were forgotten
+    (`assets.privacy.suppression`): they count nowhere else. `delivered` are all of them, counted before anything is judged.
     """
 
     transactions: ibis.Table
@@ -48,6 +53,38 @@ class Cleaned:
     lines: Mapping[dt.date | None, int]
     broken: Mapping[tuple[dt.date | None, str], int]
     erased: Mapping[dt.date | None, int] = field(default_factory=dict)
+    left_out: Mapping[dt.date | None, int] = field(default_factory=dict)
+    delivered: Mapping[dt.date | None, int] = field(default_factory=dict)
+
+    @property
+    def delivered_again(self) -> int:
+        """How many lines came more than once, and are taken once."""
+        return sum(
+            n for (_, rule), n in self.broken.items() if rule in (rules.IN_ONE_FILE.name, rules.ONCE_IN_A_FILE.name)
+        )
+
+    def warnings(self) -> list[str]:
+        """What a person should hear of lines that were delivered, and are not taken in."""
+        again, left_out = self.delivered_again, sum(self.left_out.values())
+        says = [
+            f"{again:,} lines were delivered more than once, and are taken once: the others are in transactions_quarantine."
+        ] * bool(again)
+        return says + [f"{left_out:,} lines are left out by `where` and `unless` of [transactions]."] * bool(left_out)
+
+    def refuse_unaccounted(self) -> None:
+        """Raise :class:`FeedRefused` unless each delivered line is a row of one of the tables, left out, or erased."""
+        rows: Counter[dt.date | None] = Counter()
+        for table in (self.transactions, self.quarantine):
+            for row in table.group_by("business_date").agg(n=table.count()).to_pyarrow().to_pylist():
+                rows[row["business_date"]] += row["n"]
+        for day in sorted({*self.delivered, *rows}, key=str):
+            accounted = rows[day] + self.left_out.get(day, 0) + self.erased.get(day, 0)
+            if accounted != self.delivered.get(day, 0):
+                raise FeedRefused(
+                    f"{self.delivered.get(day, 0):,} lines were delivered for {day or 'no day'}, and {accounted:,} are "
+                    "accounted for: taken in, quarantined, left out by configuration, or of forgotten households.",
+                    remedy="this is a mistake of ours: keep the file, and report it.",
+                )
 
     def days_without_good_lines(self, days: Sequence[dt.date]) -> dict[dt.date, dict[str, int]]:
         """Those of `days` that have no good line, with the lines that each rule took; none for a day without lines.
@@ -66,7 +103,8 @@ def source_columns(feed: TransactionsConfig) -> list[str]:
     """The columns that the feed's files must have."""
     columns = feed.columns
     optional = (columns.basket_id, columns.quantity, columns.sales_value, columns.store_id, columns.currency)
-    return [columns.household_id, columns.product_id, *columns.occurred_at, *(name for name in optional if name)]
+    needed = [columns.household_id, columns.product_id, *columns.occurred_at, *(name for name in optional if name)]
+    return [*needed, *filter_columns(feed)]
 
 
 def clean(
@@ -90,7 +128,9 @@ def clean(
     if landed:
         is_of_others = standard.file_date.notnull() | standard.local_date.isnull() | standard.local_date.notin(landed)
         standard = standard.filter(is_of_others)
-    judged = judge(of_days(standard, first_day=first_day, last_day=last_day, since=since, until=until), feed)
+    dated = of_days(standard, first_day=first_day, last_day=last_day, since=since, until=until)
+    delivered_by_day, counting_by_day = _by_day(dated), _by_day(purchases(dated))
+    judged = judge(purchases(dated), feed)
     counts = judged.group_by("business_date", "rule").agg(lines=judged.count()).to_pyarrow().to_pylist()
     lines: dict[dt.date | None, int] = {}
     for row in counts:
@@ -100,7 +140,19 @@ def clean(
         quarantine=quarantined(judged, delivered, feed),
         lines=lines,
         broken={(row["business_date"], row["rule"]): row["lines"] for row in counts if row["rule"]},
+        left_out=dict(delivered_by_day - counting_by_day),
+        delivered=delivered_by_day,
     )
+
+
+def purchases(lines: ibis.Table) -> ibis.Table:
+    """The lines that count by configuration, and those of which nobody can say it."""
+    return lines.filter(lines.counts | lines.defect.notnull())
+
+
+def _by_day(lines: ibis.Table) -> Counter[dt.date | None]:
+    counted = lines.group_by("business_date").agg(n=lines.count()).to_pyarrow().to_pylist()
+    return Counter({row["business_date"]: row["n"] for row in counted})
 
 
 def standardise(
@@ -109,7 +161,8 @@ def standardise(
     """The feed's lines under our names and types; nothing is judged yet.
 
     Identifiers are text. `occurred_at` is an instant in UTC, without zone. Amounts are float64. What cannot be read is
-    null. `business_date` is the day of the file, if it has one, else the local day of the purchase. `other_currency` is
+    null. `business_date` is the day of the file, if it has one, else the local day of the purchase. `counts` is false
+    for lines that are none of the purchases by `where` and `unless`. `other_currency` is
     what a line says of its currency, where that is another than `currency`.
     """
     import ibis
@@ -120,6 +173,7 @@ def standardise(
         "source_row",
         "file_date",
         "defect",
+        counts=counting(lines, feed),
         household_id=_identifier(lines, columns.household_id, feed),
         basket_id=_identifier(lines, columns.basket_id, feed),
         product_id=_identifier(lines, columns.product_id, feed),
@@ -162,6 +216,7 @@ def of_days(lines: ibis.Table, *, first_day: dt.date, last_day: dt.date, since: 
 def has_lines(delivered: ibis.Table, feed: TransactionsConfig, day: dt.date, *, timezone: str) -> bool:
     """Whether the feed has any line of a business day."""
     standard = standardise(delivered, feed, timezone=timezone)
+    standard = purchases(standard)
     near = standard.filter(standard.occurred_at.between(day - ONE_DAY, day + 2 * ONE_DAY))
     return bool(near.filter(near.business_date == day).limit(1).count().execute())
 
@@ -172,6 +227,7 @@ def judge(lines: ibis.Table, feed: TransactionsConfig) -> ibis.Table:
 
     cases = ((rule.is_broken(lines, feed), rule.name) for rule in rules.LINE_RULES)
     judged = lines.mutate(rule=ibis.cases(*((is_broken, name) for is_broken, name in cases if is_broken is not None)))
+    judged = once(judged, has_receipts=feed.columns.basket_id is not None)
     judged = _judge_groups(judged, rules.ONE_HOUSEHOLD)
     if feed.contract.is_product_once_a_basket:
         judged = _judge_groups(judged, rules.PRODUCT_ONCE)

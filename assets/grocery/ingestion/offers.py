@@ -9,10 +9,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assets.grocery.ingestion.filters import counting, filter_columns
 from assets.grocery.tables import OFFERS, TABLES
 from resources.identifiers import identifiers
 from resources.tables.engine import temporary_name, try_strptime
@@ -27,13 +28,34 @@ if TYPE_CHECKING:
 VERSION = "2"
 
 TYPES = TABLES[OFFERS].types
-# What each rule asks of a line, in the order in which they are tried: a line is told the first that it breaks.
-RULES: Mapping[str, str] = {
-    "line_fits_the_header": "a text line has as many columns as its header",
-    "product_id_is_given": "the product is named",
-    "days_can_be_read": "the first and the last day are dates, or the week is a number from 1 to 5,200",
-    "offer_ends_after_it_starts": "the last day is the first one or later",
-}
+
+
+@dataclass(frozen=True)
+class OfferRule:
+    """What a line must be, and when it is not."""
+
+    name: str
+    sentence: str
+    is_broken: Callable[[ibis.Table], ir.BooleanValue]
+
+
+# In the order in which they are tried: a line is told the first that it breaks.
+RULES = (
+    OfferRule(
+        "line_fits_the_header", "a text line has as many columns as its header", lambda lines: lines.defect.notnull()
+    ),
+    OfferRule("product_id_is_given", "the product is named", lambda lines: lines.product.isnull()),
+    OfferRule(
+        "days_can_be_read",
+        "the first and the last day are dates, or the week is a number from 1 to 5,200",
+        lambda lines: lines["first"].isnull() | lines["last"].isnull(),
+    ),
+    OfferRule(
+        "offer_ends_after_it_starts",
+        "the last day is the first one or later",
+        lambda lines: lines["first"] > lines["last"],
+    ),
+)
 WEEKS = 5_200  # a century: a larger number is a year with its week (202401) and no week of ours
 
 
@@ -50,7 +72,7 @@ def source_columns(feed: OffersConfig) -> list[str]:
     """The columns that the feed's files must have."""
     columns = feed.columns
     optional = (columns.store_id, columns.starts_on, columns.ends_on, columns.week)
-    return [columns.product_id, *(name for name in optional if name), *feed.where, *feed.unless]
+    return [columns.product_id, *(name for name in optional if name), *filter_columns(feed)]
 
 
 def offers(lines: ibis.Table, feed: OffersConfig) -> ibis.Table:
@@ -86,7 +108,9 @@ def tally(lines: ibis.Table, feed: OffersConfig) -> Tally:
     """How many of the file's lines became offers, and why not the others."""
     judged = _judged(lines, feed)
     counts = judged.group_by("rule", "counts").agg(lines=judged.count()).to_pyarrow().to_pylist()
-    broken = {rule: sum(row["lines"] for row in counts if row["rule"] == rule) for rule in RULES}
+    broken = {
+        name: sum(row["lines"] for row in counts if row["rule"] == name) for name in (rule.name for rule in RULES)
+    }
     return Tally(
         lines=sum(row["lines"] for row in counts),
         broken={rule: number for rule, number in broken.items() if number},
@@ -116,33 +140,15 @@ def _judged(lines: ibis.Table, feed: OffersConfig) -> ibis.Table:
     columns = feed.columns
     product = _key(lines, columns.product_id, feed)
     first, last = _period(lines, feed)
-    rule = ibis.cases(
-        (lines.defect.notnull(), "line_fits_the_header"),
-        (product.isnull(), "product_id_is_given"),
-        (first.isnull() | last.isnull(), "days_can_be_read"),
-        (first > last, "offer_ends_after_it_starts"),
-    )
-    return lines.select(
+    judged = lines.select(
+        "defect",
         product=product,
         store=_key(lines, columns.store_id, feed) if columns.store_id else ibis.null("string"),
         first=first,
         last=last,
-        rule=rule,
-        counts=_counts(lines, feed),
+        counts=counting(lines, feed),
     )
-
-
-def _counts(lines: ibis.Table, feed: OffersConfig) -> ir.BooleanValue:
-    """Whether the configuration lets each line count; an empty value is none of any list."""
-    import ibis
-
-    wanted = [_is_one_of(lines, column, values) for column, values in feed.where.items()]
-    unwanted = [~_is_one_of(lines, column, values) for column, values in feed.unless.items()]
-    return ibis.and_(ibis.literal(True), *wanted, *unwanted)
-
-
-def _is_one_of(lines: ibis.Table, column: str, values: Sequence[str]) -> ir.BooleanValue:
-    return lines[column].cast("string").strip().isin(values).fill_null(False)
+    return judged.mutate(rule=ibis.cases(*((rule.is_broken(judged), rule.name) for rule in RULES))).drop("defect")
 
 
 def _period(lines: ibis.Table, feed: OffersConfig) -> tuple[ir.Value, ir.Value]:

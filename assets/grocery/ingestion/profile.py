@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion.cleaning import TYPES
-from assets.grocery.ingestion.rules import AMOUNTS
+from assets.grocery.ingestion.rules import AMOUNTS, IN_ONE_FILE
 from resources.config.retailer import TransactionsConfig
 from resources.tables.engine import in_zone
 
@@ -69,6 +69,7 @@ def profile(
         baskets_of_several_households=baskets.is_of_several.sum(),
         repeated_keys=(baskets.lines - baskets.products).sum(),
     )
+    quarantine = quarantine.filter(quarantine.rule != IN_ONE_FILE.name)  # they are taken, from the file before
     held_back = quarantine.group_by("business_date").agg(quarantined=quarantine.count())
     frame = pd.DataFrame(index=pd.Index(list(days), name="business_date"))
     for part in (by_day, by_basket, held_back):

@@ -148,6 +148,18 @@ LINE_RULES = (
         lambda lines, _: lines.other_currency.notnull(),
     ),
 )
+IN_ONE_FILE = LineRule(
+    "line_is_in_one_file",
+    "a line of a basket that an earlier file of the delivery has too is taken once (it counts as no mistake)",
+    lambda _, __: None,  # of lines together: assets.grocery.ingestion.doubles
+    quotes="basket_id",
+)
+ONCE_IN_A_FILE = LineRule(
+    "basket_is_once_in_a_file",
+    "a basket does not stand in a file again, line for line",
+    lambda _, __: None,
+    quotes="basket_id",
+)
 ONE_HOUSEHOLD = GroupRule(
     name="basket_has_one_household",
     sentence="all lines of a basket are of one household",
@@ -164,7 +176,7 @@ PRODUCT_ONCE = GroupRule(
     quotes="product_id",
     keeps_first=True,
 )
-RULES = (*LINE_RULES, ONE_HOUSEHOLD, PRODUCT_ONCE)
+RULES = (*LINE_RULES, IN_ONE_FILE, ONCE_IN_A_FILE, ONE_HOUSEHOLD, PRODUCT_ONCE)
 
 
 def _amount_range(feed: TransactionsConfig, column: str) -> rules.Range | None:

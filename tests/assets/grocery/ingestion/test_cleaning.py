@@ -115,6 +115,8 @@ BREAKING: dict[str, tuple[list[Line], int, str]] = {
     "sales_value_is_a_number": ([{"paid": None}], 1, "sales_value is ''"),
     "sales_value_is_in_range": ([{"paid": "10000.01"}], 1, "sales_value is '10000.01', not in 0 … 10,000"),
     "value_is_in_the_currency": ([{}, {"paid": "$3.50", "what": "P2"}], 2, "currency is '$'"),
+    "line_is_in_one_file": ([{"source_file": "a file before.csv"}, {}], 2, "basket_id is 'R1'"),
+    "basket_is_once_in_a_file": ([{}, {"what": "P2"}, {}, {"what": "P2"}], 4, "basket_id is 'R1'"),
     "basket_has_one_household": ([{}, {"who": "H2", "what": "P2"}], 2, "basket_id is 'R1'"),
     "product_is_once_a_basket": ([{}, {"what": "P2"}, {"items": "1"}], 3, "product_id is 'P1'"),
 }
@@ -138,6 +140,8 @@ def test_line_that_breaks_a_rule_is_told_exactly_that_rule(engine, rule):
     others = {number: None for number in range(1, len(lines) + 1) if number != row}
     if rule == "basket_has_one_household":
         others[1] = rule
+    elif rule == "basket_is_once_in_a_file":
+        others[3] = rule  # a basket is repeated as a whole
     assert rules(result) == dict(sorted((others | {row: rule}).items()))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from assets.grocery.ingestion.cleaning import TYPES
 from assets.grocery.ingestion.profile import profile, volume_against_weekday
-from assets.grocery.ingestion.rules import expectations
+from assets.grocery.ingestion.rules import IN_ONE_FILE, expectations
 from resources.config.retailer import TransactionsConfig
 from resources.validation import validate
 
@@ -45,6 +45,7 @@ def frame(
     lines: Sequence[dict[str, Any]],
     *,
     quarantined: int = 0,
+    taken_once: int = 0,
     days: Sequence[dt.date] = (DAY,),
     closed: Sequence[dt.date] = (),
     by_day: dict[dt.date | None, int] | None = None,
@@ -56,7 +57,12 @@ def frame(
     schema = {name: ibis.dtype(type_).to_pyarrow() for name, type_ in TYPES.items()} | (types or {})
     rows = pa.Table.from_pylist(list(lines), schema=pa.schema(schema))
     transactions = engine.create_table("profiled", rows, overwrite=True, temp=True)
-    held_back = pa.table({"business_date": pa.array([DAY] * quarantined, pa.date32())})
+    held_back = pa.table(
+        {
+            "business_date": pa.array([DAY] * (quarantined + taken_once), pa.date32()),
+            "rule": pa.array(["R"] * quarantined + [IN_ONE_FILE.name] * taken_once, pa.string()),
+        }
+    )
     return profile(
         transactions,
         engine.create_table("held_back", held_back, overwrite=True, temp=True),
@@ -138,7 +144,8 @@ def test_amounts_that_the_feed_lacks_are_not_expected():
 
 def test_profile_is_worked_out_by_day(engine):
     lines = [*changed(1, household_id=None, quantity=4.0), GOOD | {"business_date": DAY + ONE_DAY, "quantity": 0.0}]
-    row = frame(engine, lines, quarantined=1, days=[DAY, DAY + ONE_DAY]).loc[DAY]
+    # what an earlier file has too is no mistake of a line
+    row = frame(engine, lines, quarantined=1, taken_once=5, days=[DAY, DAY + ONE_DAY]).loc[DAY]
     assert row["lines"] == 3
     assert row["missing_keys"] == 1
     assert (row["lowest_quantity"], row["highest_quantity"]) == (1, 4)
