@@ -35,7 +35,7 @@ def once(judged: ibis.Table, *, has_receipts: bool) -> ibis.Table:
     products = good.group_by(*BASKET, "product_id").agg(n=good.count())
     repeated = products.filter(products.n > 1).select(*BASKET).distinct()
     lines = good.semi_join(repeated, BASKET).select(*LINE, *SOURCE).cache()
-    if not lines.limit(1).count().execute():
+    if not lines.limit(1).count().to_pyarrow().as_py():
         return judged
     place = ibis.row_number()
     nth = place.over(ibis.window(group_by=[*LINE, "source_file"], order_by="source_row"))
