@@ -69,6 +69,15 @@ def report_days(
         context.add_asset_metadata(on_last, asset_key=asset, partition_key=days[-1].isoformat())
 
 
+def new_figure(**options: Any) -> Figure:
+    """An empty figure of matplotlib's; names on it are text, in which `$` is a dollar and no formula."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    matplotlib.rcParams["text.parse_math"] = False
+    return Figure(**options)
+
+
 def picture(figure: Figure) -> dg.MarkdownMetadataValue:
     """A matplotlib figure as a picture in the UI."""
     content = io.BytesIO()

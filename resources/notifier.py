@@ -42,7 +42,7 @@ class Notifier:
         failed = []
         for url in urls:
             channel = apprise.Apprise()
-            if not (channel.add(url) and channel.notify(title=title, body=text)):
+            if not (channel.add(url) and channel.notify(title=title, body=text, body_format=apprise.NotifyFormat.TEXT)):
                 failed.append(url.partition("://")[0])  # the rest of it is a secret
         if failed:
             log.warning("Not taken by %s of %s.", ", ".join(failed), self.urls_in)

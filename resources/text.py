@@ -1,8 +1,12 @@
-"""Small pieces of sentences that several messages share."""
+"""Small pieces of sentences that several messages share, and text that comes from elsewhere, made fit to be shown."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+# What moves the cursor, rings, colours, or turns the direction of all that follows: everything but line breaks.
+CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def listed(items: Sequence[object], most: int = 5) -> str:
@@ -14,3 +18,13 @@ def listed(items: Sequence[object], most: int = 5) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 night`, `1,200 nights`: a count with its regular noun."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def printable(value: object) -> str:
+    """`value` as text without control characters, which a terminal would obey; each is shown as one mark."""
+    return CONTROLS.sub(lambda found: " " if found[0] == "\t" else "�", str(value).replace("\r\n", "\n"))
+
+
+def on_one_line(value: object) -> str:
+    """The same on a line of its own: breaks are blanks."""
+    return " ".join(printable(value).split("\n"))

@@ -25,6 +25,7 @@ from assets.lifecycle.watching import failure, look
 from assets.partitions import days_of
 from assets.quality.gates import Gates
 from assets.reporting import picture
+from resources import markdown
 from resources.models.registry import CHAMPION, ModelRegistry
 from resources.policy.client import Policy
 from resources.records.lifecycle import Signal
@@ -155,7 +156,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
             metadata={
                 "model_version": last.champion_after,
                 "is_promoted": last.is_promoted,
-                "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in last.reasons)),
+                "reasons": dg.MetadataValue.md(markdown.bullets(last.reasons)),
                 "quality": picture(pictures.quality(last.numbers["quality"])),
                 **({"slices": picture(_slices(slices, domain))} if slices else {}),
                 **({"model_card": dg.MetadataValue.md(text)} if text else {}),
@@ -264,7 +265,7 @@ def monitoring_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition
         yield dg.MaterializeResult(
             metadata={
                 "is_retraining": bool(own) and own[-1].is_retraining,
-                "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons)),
+                "reasons": dg.MetadataValue.md(markdown.bullets(reasons)),
                 "ledger": _ledger_table(entries[-LEDGER_ROWS:]),
             }
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.lifecycle.promotion import HOLDOUT, TRAINED_ON
 from assets.lifecycle.versions import CODE
+from resources import markdown
 from resources.models.registry import BUSINESS_DATE, DIGEST, TABLE
 from resources.records.lifecycle import PolicyDecision, PromotionRecord
 
@@ -100,8 +101,10 @@ def rendered(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # noqa: S701 (it makes Markdown)
+        autoescape=False,  # noqa: S701 (it makes Markdown, and every value is escaped for that)
+        finalize=markdown.text,
     )
+    environment.filters["code"] = markdown.code
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     version = known["version"]
     decided = [
@@ -159,19 +162,24 @@ def _ends(record: PromotionRecord) -> set[int]:
     return {version for version in (record.champion_before, record.champion_after) if version is not None}
 
 
-def page(markdown: str, *, title: str) -> str:
+def page(text: str, *, title: str) -> str:
     """The card as a page of its own, without anything from elsewhere, that prints."""
-    import html
-
+    import jinja2
+    import markupsafe
     from markdown_it import MarkdownIt
 
-    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{STYLE}</style></head>\n<body>\n{body}</body></html>\n"
-    )
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"])
+    body = markupsafe.Markup(reader.render(text))  # noqa: S704 (made without HTML of its own)
+    return jinja2.Environment(autoescape=True).from_string(PAGE_TEMPLATE).render(title=title, style=STYLE, body=body)
 
 
+PAGE_TEMPLATE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<style>{{ style }}</style></head>
+<body>
+{{ body }}</body></html>
+"""
 STYLE = (
     "body{font:15px/1.5 Georgia,serif;max-width:52em;margin:2em auto;padding:0 1em;color:#1a1a1a}"
     "h1,h2,h3{font-family:Helvetica,Arial,sans-serif;line-height:1.2}h2{border-bottom:1px solid #ccc;margin-top:1.6em}"
@@ -189,10 +197,11 @@ def _title(record: PromotionRecord, version: int) -> str:
     return f"{what}: {record.business_date}"
 
 
-def _how(record: PromotionRecord) -> str:
+def _how(record: PromotionRecord) -> markdown.Markdown:
     at = f"{record.decided_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
-    who = f"{record.kind} by {record.by}" if record.by else f"the night's own decision, run `{record.run_id[:8]}`"
-    return f"{who[0].upper()}{who[1:]}, {at}."
+    if record.by:
+        return markdown.text(f"{record.kind.capitalize()} by {record.by}, {at}.")
+    return markdown.Markdown(f"The night's own decision, run {markdown.code(record.run_id[:8])}, {at}.")
 
 
 def _standing(decisions: Sequence[PromotionRecord], version: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from assets.reporting import new_figure
 from resources.records.lifecycle import Signal
 
 if TYPE_CHECKING:
@@ -18,10 +19,8 @@ COLUMNS_SHOWN = 12
 
 def quality(estimates: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     """Each model's metrics (value, low, high) side by side; the last model is the one that is judged."""
-    from matplotlib.figure import Figure
-
     metrics = list(next(iter(estimates.values())))
-    figure = Figure(figsize=(9, 0.45 * len(estimates) + 1))
+    figure = new_figure(figsize=(9, 0.45 * len(estimates) + 1))
     for axes, metric in zip(figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0], metrics, strict=True):
         for place, values in enumerate(estimates.values()):
             value, low, high = values[metric]
@@ -36,10 +35,8 @@ def quality(estimates: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
 
 def importance(shares: Mapping[str, float]) -> Figure:
     """What the model looks at: the share of its gain that each of the first 20 features brought."""
-    from matplotlib.figure import Figure
-
     first = sorted(shares.items(), key=lambda item: item[1])[-FEATURES_SHOWN:]
-    figure = Figure(figsize=(7, 0.25 * len(first) + 0.6))
+    figure = new_figure(figsize=(7, 0.25 * len(first) + 0.6))
     axes = figure.subplots()
     axes.barh([name for name, _ in first], [share for _, share in first], color="#1f4e79")
     axes.set_title("share of the gain by feature", fontsize=10, loc="left")
@@ -49,9 +46,7 @@ def importance(shares: Mapping[str, float]) -> Figure:
 
 def reliability(curve: pd.DataFrame, outcome: str) -> Figure:
     """What was predicted against what became of it (`outcome`), in bins of as many scores each; on the diagonal they agree."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4, 4))
+    figure = new_figure(figsize=(4, 4))
     axes = figure.subplots()
     end = float(max(curve["score"].max(), curve["share"].max())) * 1.05
     axes.plot([0, end], [0, end], color="#999999", linewidth=1)
@@ -65,9 +60,7 @@ def reliability(curve: pd.DataFrame, outcome: str) -> Figure:
 
 def slices(compared: Sequence[Mapping[str, Any]], *, subjects: str, metric: str) -> Figure:
     """The paired difference of `metric` in every slice, with its interval; what is worse by more than chance is red."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 0.22 * len(compared) + 0.8))
+    figure = new_figure(figsize=(7, 0.22 * len(compared) + 0.8))
     axes = figure.subplots()
     for place, found in enumerate(reversed(compared)):
         value, low, high = found["difference"]
@@ -87,11 +80,9 @@ def drift(signals: Sequence[Signal]) -> Figure:
     How far each column is from what is usual (1 is the limit), the worst one's shares then and now, and how far that
     column was on the nights before.
     """
-    from matplotlib.figure import Figure
-
     newest = signals[-1]
     findings = newest.details["findings"][:COLUMNS_SHOWN]
-    figure = Figure(figsize=(13, 0.24 * max(len(findings), 8) + 1))
+    figure = new_figure(figsize=(13, 0.24 * max(len(findings), 8) + 1))
     far, shares, nights = figure.subplots(1, 3, width_ratios=[1.2, 1, 1.2])
     figure.subplots_adjust(wspace=0.55)
     names = [f"{found['column']} ({found['statistic']})" for found in findings]

@@ -14,10 +14,9 @@ import warnings
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from orchestration.cli import audit, benchmark, decide, erasure, look, policy, retailer, runs
-from orchestration.cli.drawing import runnable
+from orchestration.cli.drawing import runnable, styled
 from orchestration.cli.drop import drop
 from resources import home
 from resources.errors import NightcartError, of_the_machine
@@ -103,8 +102,8 @@ def main() -> None:
 
 def _say(message: str, remedy: str) -> None:
     console = Console(stderr=True, highlight=False)
-    console.print(f"[bold red]✗[/] {escape(runnable(message))}")
-    console.print(f"  [bold]Remedy:[/] {escape(runnable(remedy))}")
+    console.print(styled("[bold red]✗[/] {}", message))
+    console.print(styled("  [bold]Remedy:[/] {}", remedy))
 
 
 def _reraise_if_debugging(error: BaseException) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from orchestration.cli import context
-from orchestration.cli.drawing import Json, console, show, table
+from orchestration.cli.drawing import Json, console, show, styled, table
 from orchestration.reports import governance
 from resources.config.deployment import sqlite_url
 from resources.errors import Refused
@@ -52,7 +51,8 @@ def verify(
     show(
         report,
         lambda sound: console.print(
-            f"[green]✓[/] {sound.entries} entries, all as they were recorded. Head: {sound.head}", soft_wrap=True
+            styled("[green]✓[/] {} entries, all as they were recorded. Head: {}", sound.entries, sound.head),
+            soft_wrap=True,
         ),
         as_json=json_,
     )
@@ -90,5 +90,5 @@ def entries(
     drawn = table("entry", "what", "digest", title="audit trail", right=("entry",))
     drawn.add_column("says", no_wrap=True, overflow="ellipsis", ratio=1)
     for entry in trail[-last:]:
-        drawn.add_row(str(entry.id), f"{entry.kind} {entry.record_id}", entry.digest[:8], escape(entry.payload))
+        drawn.add_row(str(entry.id), f"{entry.kind} {entry.record_id}", entry.digest[:8], entry.payload)
     console.print(drawn)

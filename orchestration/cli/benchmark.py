@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestration.cli.drawing import DAY, console
+from orchestration.cli.drawing import DAY, TextTable, console, say, styled, table
 from resources import home
 from resources.errors import Refused
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.table import Table
 
     from assets.grocery.evaluation.contest import Entry
     from assets.grocery.evaluation.protocol import Comparison
@@ -61,13 +60,13 @@ def quality(
     folder.mkdir(parents=True, exist_ok=True)
     tables_root, kept_root = str(home.state() / "tables"), str(folder / "tables")
 
-    console.print(f"\n[bold]Quality[/] · {settings.title} · {weeks} weeks after {as_of_dates[0]} … {as_of_dates[-1]}\n")
+    say("\n[bold]Quality[/] · {} · {} weeks after {} … {}\n", settings.title, weeks, as_of_dates[0], as_of_dates[-1])
     entries = [_in_its_own_process(enter_model, as_of_dates, tables_root, kept_root)]
     for name in chosen:
         try:
             entries.append(_in_its_own_process(enter_rival, name, as_of_dates, tables_root))
         except Refused as error:
-            console.print(f"[yellow]![/] {error.message} {error.remedy}")
+            say("[yellow]![/] {} {}", error.message, error.remedy)
     truth = truths_of(as_of_dates, TableStore(root=tables_root))
     found = _compare(entries, truth)
     _write(folder, entries, truth, found)
@@ -187,24 +186,26 @@ def _show(entries: Sequence[Entry], truth: pd.DataFrame, found: Sequence[Compari
     k, dates = load_settings().model.ranked_places, truth["as_of_date"].nunique()
     for name in TRUTHS:
         lists = truth[truth["truth"] == name].groupby(["as_of_date", "household_id"]).ngroups
-        table = _table(
+        drawn = _table(
             f"{name}: {lists:,} lists of {dates} weeks", *(f"{m}@{k}" for m in METRICS), "our lead in recall", "won"
         )
         for one in (one for one in found if one.truth == name):
             lead = one.leads.get("recall")
-            table.add_row(
-                one.method if lead else f"[bold]{one.method}[/]",
+            drawn.add_row(
+                one.method if lead else styled("[bold]{}[/]", one.method),
                 *(_short(one.means[metric]) for metric in METRICS),
-                f"{_short(lead.value, '+')} [dim]{_short(lead.low, '+')} {_short(lead.high, '+')}[/]" if lead else "",
+                styled("{} [dim]{} {}[/]", *(_short(each, "+") for each in (lead.value, lead.low, lead.high)))
+                if lead
+                else "",
                 f"{one.dates_won['recall']}/{dates}" if lead else "",
             )
-        console.print(table)
-    table = _table(
+        console.print(drawn)
+    drawn = _table(
         "what it takes, a week; recall of the week, told apart", "fit s", "score s", "MiB", "repeat", "explore"
     )
     for entry in entries:
         means = next(one.means for one in found if one.method == entry.title and one.truth == "week")
-        table.add_row(
+        drawn.add_row(
             entry.title,
             f"{entry.fit_seconds:.1f}",
             f"{entry.score_seconds:.1f}",
@@ -212,22 +213,15 @@ def _show(entries: Sequence[Entry], truth: pd.DataFrame, found: Sequence[Compari
             _short(means["repeat"]),
             _short(means["explore"]),
         )
-    console.print(table)
+    console.print(drawn)
     if discoveries := _discoveries(entries[0], truth):
         said = ", ".join(f"{metric} {value:.4f}" for metric, value in discoveries.items())
-        console.print(f"Places for discoveries alone, against what was new to the household in the week: {said}.")
-    console.print(f"Table, picture and all lists are in {folder}")
+        say("Places for discoveries alone, against what was new to the household in the week: {}.", said)
+    say("Table, picture and all lists are in {}", folder)
 
 
-def _table(title: str, *headers: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("method")
-    for header in headers:
-        table.add_column(header, justify="right", no_wrap=True)
-    return table
+def _table(title: str, *headers: str) -> TextTable:
+    return table("method", *headers, title=title, right=headers, wrap=["method"])
 
 
 def _short(value: float, sign: str = "") -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.markup import escape
 
 from orchestration.cli import context
 from orchestration.cli.drawing import DAY, console, say, show, table
@@ -40,13 +39,14 @@ def promote(
     """
     from assets.lifecycle import manual
 
-    work = context.lifecycle(say=lambda line: say(f"[dim]{escape(line)}[/]"))
+    work = context.lifecycle(say=lambda line: say("[dim]{}[/]", line))
     record = manual.promote(version, _person(reason), work, is_overriding=override)
     for line in record.reasons:
-        console.print(f"  {line}", markup=False)
+        say("  {}", line)
     say(
-        f"[green]✓[/] Version {record.champion_after} is champion, instead of version {record.champion_before}. "
-        "The next lists are scored with it; `nightcart rollback` undoes it."
+        "[green]✓[/] Version {} is champion, instead of version {}. The next lists are scored with it; "
+        "`nightcart rollback` undoes it.",
+        *(record.champion_after, record.champion_before),
     )
 
 
@@ -63,8 +63,9 @@ def rollback(
     person = _person(reason)
     record = roll_back(person, context.lifecycle(), to=to)
     say(
-        f"[green]✓[/] Version {record.champion_after} is champion again, instead of version {record.champion_before}. "
-        f"The next lists are scored with it; `nightcart nightly --date {person.day} --force` makes the last ones again."
+        "[green]✓[/] Version {} is champion again, instead of version {}. The next lists are scored with it; "
+        "`nightcart nightly --date {} --force` makes the last ones again.",
+        *(record.champion_after, record.champion_before, person.day),
     )
 
 
@@ -78,9 +79,9 @@ def reconcile() -> None:
     work = context.lifecycle()
     done = manual.reconcile(_person("reconciled"), work)
     for each in done:
-        say(f"[green]✓[/] {each}")
+        say("[green]✓[/] {}", each)
     for each in manual.differences(work.registry, work.operations):
-        say(f"[yellow]![/] {each.says}")
+        say("[yellow]![/] {}", each.says)
     if not done:
         say("The registry is what the ledger says.")
 
@@ -151,9 +152,10 @@ def override(
         )
     )
     say(
-        f"[green]✓[/] {subject}{f' of {verdict.partition}' if verdict.partition else ''} may be used although {check_name} "
-        f"{verdict.outcome}: {escape(verdict.reason)}\n  until {expires_at.astimezone(zone):%Y-%m-%d %H:%M}, or until it "
-        "changes. A night that it stopped goes on with `nightcart nightly`."
+        "[green]✓[/] {} may be used although {} {}: {}\n  until {:%Y-%m-%d %H:%M}, or until it changes. A night that it "
+        "stopped goes on with `nightcart nightly`.",
+        f"{subject} of {verdict.partition}" if verdict.partition else subject,
+        *(check_name, verdict.outcome, verdict.reason, expires_at.astimezone(zone)),
     )
 
 
@@ -167,7 +169,7 @@ def draw_overrides(report: governance.Overrides) -> None:
     for each in report.overrides:
         what = each.subject + (f" of {each.partition}" if each.partition else "")
         until = f"{each.expires_at.astimezone(zone):%Y-%m-%d %H:%M}"
-        drawn.add_row(what, each.check, escape(each.reason), escape(each.by), until)
+        drawn.add_row(what, each.check, each.reason, each.by, until)
     console.print(drawn)
 
 

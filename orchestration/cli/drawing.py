@@ -1,4 +1,9 @@
-"""What all commands draw with, and how a command is called on the machine at hand."""
+"""What all commands draw with, and how a command is called on the machine at hand.
+
+What is drawn is text, whatever is in it: the console takes no markup from a string. Style is written in a template, a
+literal (:func:`styled`, :func:`say`), and what is put into it is text again. The type checker refuses a template that is
+put together from values.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +11,30 @@ import functools
 import os
 import re
 import shutil
+import string
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, LiteralString, TypeVar
 
 import typer
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
+from rich.text import Span, Text
 
 from orchestration.reports.report import Report
 from resources import home
+from resources.text import printable
 
 R = TypeVar("R", bound=Report)
 
-console = Console(highlight=False)
+BETWEEN = 2  # places between two columns of a table
 
+console = Console(highlight=False, markup=False, emoji=False)
+
+COMMAND = re.compile(r"`(?=(?:nightcart|dg|dagster|dagster-daemon|mlflow)\b)")  # where one begins
 DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "YYYY-MM-DD"}  # what an option that is a day takes
 Json = Annotated[bool, typer.Option("--json", help="All of it as JSON, for machines.")]
 
@@ -35,17 +47,99 @@ def show(report: R, draw: Callable[[R], None], *, as_json: bool) -> None:
         draw(report)
 
 
-def table(*columns: str, title: str | None = None, right: Sequence[str] = (), wrap: Sequence[str] = ()) -> Table:
+def table(
+    *columns: str, title: str | Text | None = None, right: Sequence[str] = (), wrap: Sequence[str] = ()
+) -> TextTable:
     """An empty table; its columns keep to one line but for those that may `wrap`."""
-    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    heading = Text(printable(title)) if isinstance(title, str) else title
+    made = TextTable(
+        box=box.SIMPLE_HEAD, title=heading, title_justify="left", show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", no_wrap=column not in wrap)
+        may_wrap = column in wrap
+        made.add_column(
+            Text(column),
+            justify="right" if column in right else "left",
+            no_wrap=not may_wrap,
+            overflow="fold" if may_wrap else "ellipsis",
+        )
     return made
 
 
-def say(text: str) -> None:
-    """Print a line with Rich's markup; commands in backticks are called as they are on this machine."""
-    console.print(runnable(text))
+class TextTable(Table):
+    """A table whose cells are text, and whose columns are as wide as their longest word at least, while there is room."""
+
+    def add_row(self, *cells: Any, **kwargs: Any) -> None:
+        """A cell that is a string is text, whatever is in it; one that is styled text keeps its style."""
+        super().add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in cells), **kwargs)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        cells = [[column.header, *column.cells] for column in self.columns]
+        natural = [max(_width(cell, str.splitlines) for cell in of_one) for of_one in cells]
+        least = [
+            wide if column.no_wrap else max(_width(cell, str.split) for cell in of_one)
+            for column, of_one, wide in zip(self.columns, cells, natural, strict=True)
+        ]
+        slack = options.max_width - BETWEEN * (len(cells) - 1) - sum(least)
+        if 0 <= slack < sum(natural) - sum(least):
+            wanted = [wide - narrow for wide, narrow in zip(natural, least, strict=True)]
+            for column, narrow, more in zip(self.columns, least, wanted, strict=True):
+                column.width = narrow + slack * more // sum(wanted)
+        yield from super().__rich_console__(console, options)
+
+
+def _width(cell: object, parts: Callable[[str], list[str]]) -> int:
+    """Of the widest part, in places of the terminal."""
+    return max((cell_len(part) for part in parts(str(cell))), default=0)
+
+
+def say(template: LiteralString, /, *values: object, **named: object) -> None:
+    """Print :func:`styled` text."""
+    console.print(styled(template, *values, **named))
+
+
+def styled(template: LiteralString, /, *values: object, **named: object) -> Text:
+    """Text with Rich's markup in the template, and values put in as by `str.format`, as they are.
+
+    A value that is styled text keeps its style. Commands in backticks, also those in values, are called as they are on
+    this machine.
+    """
+    fields = _Fields()
+    if COMMAND.search(template):
+        named["_prefix"] = prefix()
+    filled = fields.vformat(COMMAND.sub("`{_prefix}", template), values, named)
+    return fields.placed(Text.from_markup(filled, emoji=False))
+
+
+def joined(separator: LiteralString, parts: Sequence[object]) -> Text:
+    """Texts, styled or not, with a separator between them."""
+    return Text(separator).join(part if isinstance(part, Text) else Text(runnable(printable(part))) for part in parts)
+
+
+class _Fields(string.Formatter):
+    """Leaves a private character where each value goes, so that no value is read as markup, and puts the values there."""
+
+    FIRST = 0xF0000
+
+    def __init__(self) -> None:
+        self.values: list[Text] = []
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text = value if isinstance(value, Text) else Text(runnable(printable(format(value, format_spec))))
+        self.values.append(text)
+        return chr(self.FIRST + len(self.values) - 1)
+
+    def placed(self, marked: Text) -> Text:
+        """The text with each value in its place, in the style that the template has there."""
+        edges = {edge for at, each in enumerate(marked.plain) if ord(each) >= self.FIRST for edge in (at, at + 1)}
+        made = Text()
+        for piece in marked.divide(sorted(edges)):
+            if len(piece) == 1 and ord(piece.plain) >= self.FIRST:
+                value = self.values[ord(piece.plain) - self.FIRST].copy()
+                value.spans[:0] = [Span(0, len(value), span.style) for span in piece.spans]
+                piece = value
+            made.append_text(piece)
+        return made
 
 
 @functools.cache
@@ -64,4 +158,4 @@ def prefix() -> str:
 
 def runnable(text: str) -> str:
     """`text` with the commands in its backticks as they can be typed here."""
-    return re.sub(r"`(?=(?:nightcart|dg|dagster|dagster-daemon|mlflow)\b)", lambda _: f"`{prefix()}", text)
+    return COMMAND.sub(lambda _: f"`{prefix()}", text)

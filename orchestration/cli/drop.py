@@ -54,12 +54,12 @@ def drop(
     wanted = [first + n * ONE_DAY for n in range(days)]
     for number, day in enumerate(day for day in wanted if day <= (settings.last_business_day or day)):
         if settings.is_closed(day):
-            say(f"  [dim]{day:%A} {day}: the stores are closed[/]")
+            say("  [dim]{:%A} {}: the stores are closed[/]", day, day)
             continue
         if number and every:
             time.sleep(every)
         file, rows = write(day, settings)
-        say(f"  [green]✓[/] {day:%A} {day}: {rows:,} lines, {os.path.relpath(file, home.PROJECT)}")
+        say("  [green]✓[/] {:%A} {}: {:,} lines, {}", day, day, rows, os.path.relpath(file, home.PROJECT))
 
 
 def write(day: dt.date, settings: Settings) -> tuple[Path, int]:

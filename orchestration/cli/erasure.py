@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.cli import context
-from orchestration.cli.drawing import console
+from orchestration.cli.drawing import console, say, styled, table
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -43,7 +43,7 @@ def forget(
         report = find(household, scope)
         refuse_nobody(household, report, scope.data.subject)
         _show(report, {hits.table: hits.rows for hits in report.tables}, "to remove")
-        console.print("Nothing was changed.")
+        say("Nothing was changed.")
         _not_ours(report, scope)
         return
     with running() as instance:
@@ -54,7 +54,7 @@ def forget(
             now=dt.datetime.now(dt.UTC),
             scope=scope,
             under_way=lambda: run_under_way(instance),
-            say=lambda line: console.print(f"  [dim]{line}[/]"),
+            say=lambda line: say("  [dim]{}[/]", line),
         )
     _show(done.report, done.removed, "removed")
     _conclude(done)
@@ -64,44 +64,40 @@ def forget(
 def _conclude(done: Erased) -> None:
     files = sum(hits.files for hits in done.report.tables)
     before = f" It was forgotten on {done.before.at:%Y-%m-%d} already." if done.before else ""
-    console.print(
-        f"[green]✓[/] No row of it is left in {files:,} files, nor in any log or kept copy.{before} No feed brings it back."
+    say(
+        "[green]✓[/] No row of it is left in {:,} files, nor in any log or kept copy.{} No feed brings it back.",
+        *(files, before),
     )
     if done.report.records:
-        console.print(
-            f"[yellow]![/] {done.report.records:,} records of the audit trail quote it in a reason; sealed as they are, they "
-            "cannot be changed. `nightcart audit show --json` has them."
+        say(
+            "[yellow]![/] {:,} records of the audit trail quote it in a reason; sealed as they are, they cannot be changed. "
+            "`nightcart audit show --json` has them.",
+            done.report.records,
         )
     for path in done.report.texts:
-        console.print(f"[yellow]![/] The history of runs and models quotes it: {path}", soft_wrap=True)
+        console.print(styled("[yellow]![/] The history of runs and models quotes it: {}", path), soft_wrap=True)
 
 
 def _not_ours(report: ErasureReport, scope: ErasureScope) -> None:
     """What nobody but the retailer can delete."""
-    from rich.markup import escape
-
-    console.print("Not ours to delete:")
+    say("Not ours to delete:")
     for path, lines in list(report.not_ours.items())[:SHOWN]:
-        console.print(f"  {escape(path)}: {lines:,} lines of it", soft_wrap=True)
-    if more := len(report.not_ours) - SHOWN:
-        console.print(f"  and {more:,} more files" if more > 0 else "", end="\n" if more > 0 else "")
+        console.print(styled("  {}: {:,} lines of it", path, lines), soft_wrap=True)
+    if (more := len(report.not_ours) - SHOWN) > 0:
+        say("  and {:,} more files", more)
     if not report.not_ours:
-        console.print("  no delivered file that is there now has it")
-    console.print(f"  backups of {scope.state}, wherever they are kept", soft_wrap=True)
+        say("  no delivered file that is there now has it")
+    console.print(styled("  backups of {}, wherever they are kept", scope.state), soft_wrap=True)
 
 
 def _show(report: ErasureReport, rows: Mapping[str, int], what: str) -> None:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("table", what, "files", "found now", "in its log"):
-        table.add_column(column, justify="left" if column == "table" else "right", no_wrap=True)
+    numbers = (what, "files", "found now", "in its log")
+    drawn = table("table", *numbers, right=numbers)
     for hits in report.tables:
-        numbers = (rows.get(hits.table, 0), hits.files, hits.rows + hits.old, hits.mentions)
-        table.add_row(hits.table, *(f"{number:,}" for number in numbers))
-    table.add_row("the raw store", "", "", f"{report.copies:,}", "")
-    console.print(table)
+        counts = (rows.get(hits.table, 0), hits.files, hits.rows + hits.old, hits.mentions)
+        drawn.add_row(hits.table, *(f"{count:,}" for count in counts))
+    drawn.add_row("the raw store", "", "", f"{report.copies:,}", "")
+    console.print(drawn)
 
 
 def run_under_way(instance: dg.DagsterInstance) -> str | None:

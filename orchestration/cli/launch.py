@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from orchestration import definitions
 from orchestration.cli import context
-from orchestration.cli.drawing import console
+from orchestration.cli.drawing import console, say, styled
 from orchestration.jobs import night_selection
 from orchestration.runs import attempts as retraining_attempts
 from orchestration.runs.locks import hold
@@ -28,6 +27,7 @@ from orchestration.runs.orphans import LAUNCH_TAG, fail_orphaned_runs
 from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS, broken_gates, failures
 from resources import home
 from resources.records.lifecycle import Attempt
+from resources.text import on_one_line
 
 if TYPE_CHECKING:
     from dagster import AssetKey
@@ -93,9 +93,8 @@ def run_night(
     if attempts and len(todo) < len(wanted):
         root = attempts[-1].run_id
         tags |= {"dagster/parent_run_id": attempts[0].run_id, "dagster/root_run_id": root}
-        console.print(
-            f"  goes on after run {attempts[0].run_id[:8]}: {', '.join(sorted(k.to_user_string() for k in todo))}"
-        )
+        names = ", ".join(sorted(key.to_user_string() for key in todo))
+        say("  goes on after run {}: {}", attempts[0].run_id[:8], names)
     return execute(instance, nightly_job, assets=todo, tags=tags, title=f"night of {day}")
 
 
@@ -226,7 +225,7 @@ def _shown(instance: dg.DagsterInstance, launch: str, title: str) -> Iterator[No
     is_over = threading.Event()
     with Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         TimeElapsedColumn(),
         console=console,
@@ -270,9 +269,8 @@ def _follow(
 def _show(entry: dg.EventLogEntry, title: str, progress: Progress, task: TaskID, began: dict[str, float]) -> None:
     event = entry.dagster_event
     if event is None:
-        progress.update(
-            task, description=f"{title}: {entry.step_key} · {escape(entry.user_message.splitlines()[0][:90])}"
-        )
+        message = on_one_line(entry.user_message)[:90]
+        progress.update(task, description=f"{title}: {entry.step_key} · {message}")
         return
     kind, step = event.event_type, str(event.step_key)
     if kind == dg.DagsterEventType.STEP_START:
@@ -280,9 +278,9 @@ def _show(entry: dg.EventLogEntry, title: str, progress: Progress, task: TaskID,
         progress.update(task, description=f"{title}: {step}")
     elif kind in (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE):
         is_good = kind == dg.DagsterEventType.STEP_SUCCESS
-        mark = "[green]✓[/]" if is_good else "[red]✗[/]"
+        mark = styled("[green]✓[/]" if is_good else "[red]✗[/]")
         seconds = entry.timestamp - began.get(step, entry.timestamp)
-        progress.console.print(f"  {mark} {step:<46} [dim]{seconds:6.1f} s[/]")
+        progress.console.print(styled("  {} {:<46} [dim]{:6.1f} s[/]", mark, step, seconds))
         progress.advance(task)
     elif kind == dg.DagsterEventType.STEP_RESTARTED:
-        progress.console.print(f"  [yellow]↻[/] {step} is tried again")
+        progress.console.print(styled("  [yellow]↻[/] {} is tried again", step))

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.text import Text
 
 from assets.grocery.publication.publication import ONE_DAY, age
 from assets.lifecycle.retraining_ledger import UNFINISHED, USED_UP
 from orchestration.cli import context
 from orchestration.cli.decide import draw_overrides
-from orchestration.cli.drawing import DAY, Json, console, say, show, table
+from orchestration.cli.drawing import DAY, Json, console, say, show, styled, table
 from orchestration.reports import governance, lists, monitoring
 from orchestration.reports import models as model_reports
 from orchestration.reports import status as reports
@@ -22,6 +20,7 @@ from resources import home
 from resources.errors import Refused
 from resources.models.registry import BUSINESS_DATE, CHAMPION, TABLE
 from resources.records.lifecycle import Signal
+from resources.text import on_one_line
 
 if TYPE_CHECKING:
     from assets.grocery.scoring.explanation import Explanation
@@ -30,10 +29,10 @@ Household = Annotated[str, typer.Argument(help="The household's identifier, as i
 Nights = Annotated[int, typer.Option(min=1, help="How many of the latest nights.")]
 BAD = (Signal.WARN, Signal.ERROR)
 MARKS = {
-    Signal.OK: "[green]ok[/]",
-    Signal.WARN: "[yellow]WARN[/]",
-    Signal.ERROR: "[red]ERROR[/]",
-    Signal.UNKNOWN: "[dim]unknown[/]",
+    Signal.OK: styled("[green]ok[/]"),
+    Signal.WARN: styled("[yellow]WARN[/]"),
+    Signal.ERROR: styled("[red]ERROR[/]"),
+    Signal.UNKNOWN: styled("[dim]unknown[/]"),
 }
 
 
@@ -56,28 +55,27 @@ def recommend(
 
 def draw_list(report: lists.HouseholdList) -> None:
     """Draw a household's list."""
-    served, household = report.published, escape(report.household_id)
+    served, household = report.published, report.household_id
     if served and served.is_carried_over:
         late = age(served.made_on, served.published_for - ONE_DAY)
-        say(
-            f"[yellow]Carried over from the night of {served.made_on}, {late}:[/] {escape(served.carried_over_because)}\n"
-        )
+        say("[yellow]Carried over from the night of {}, {}:[/] {}\n", served.made_on, late, served.carried_over_because)
     if not report.is_known:
-        say(f"[yellow]Nothing is known of household {household}:[/] the fallback list that anybody gets.")
+        say("[yellow]Nothing is known of household {}:[/] the fallback list that anybody gets.", household)
     elif report.is_fallback:
-        say(f"[yellow]Household {household} has not bought anything yet:[/] the fallback list.")
+        say("[yellow]Household {} has not bought anything yet:[/] the fallback list.", household)
     elif habits := report.habits:
         gap = f"about every {habits.trip_gap:.1f} days" if habits.trip_gap is not None else "once so far"
         needs = f" Most of all {', '.join(habits.categories).lower()}." if habits.categories else ""
-        shops = f"Household {report.household_id} shops {gap}, {habits.basket_products:.0f} products at a time; "
-        console.print(Text(f"{shops}{habits.repeat_share:.0%} of its purchases are repeats.{needs}", style="italic"))
+        say(
+            "[italic]Household {} shops {}, {:.0f} products at a time; {:.0%} of its purchases are repeats.{}[/]",
+            *(household, gap, habits.basket_products, habits.repeat_share, needs),
+        )
     of = f"Household {household}, after {report.made_on:%A} {report.made_on} · model version {report.model_version}"
-    drawn = table("", "product", "score", "reason", title=of, right=("", "score"), wrap=("product",))
-    width = max(console.width - 54, 20)
+    drawn = table("", "product", "score", "reason", title=of, right=("", "score"), wrap=("product", "reason"))
     for place in report.places:
-        name = place.name if len(place.name) <= width else place.name[: width - 1] + "…"
         score = "" if place.score is None else f"{place.score:.2f}"
-        drawn.add_row(str(place.rank), escape(name), score, f"[cyan]{place.reason}[/] · {place.explanation}")
+        why = styled("[cyan]{}[/] · {}", place.reason, place.explanation)
+        drawn.add_row(str(place.rank), on_one_line(place.name), score, why)
     console.print(drawn)
 
 
@@ -124,31 +122,32 @@ def _explanation(report: Explanation) -> None:
         )
         drawn.add_row(
             str(place.rank),
-            escape(place.name or place.product_id),
+            on_one_line(place.name or place.product_id),
             "" if place.score is None else f"{place.score:.3f}",
             bought,
-            escape(speaks or place.explanation),
+            speaks or place.explanation,
         )
     console.print(drawn)
     if report.is_fallback:
         say("Nothing was known of the household: it has the list of best sellers that everybody unknown has.")
     model, champion = report.model, report.champion
     say(
-        f"[bold]Made[/] on {report.scored_at:%Y-%m-%d %H:%M} UTC in run {report.run_id[:8]} by version {model['version']}, "
-        f"{escape(model['title'])}, trained in the night of {model['trained_in_the_night_of']} with code {model['code']}."
+        "[bold]Made[/] on {:%Y-%m-%d %H:%M} UTC in run {} by version {}, {}, trained in the night of {} with code {}.",
+        *(report.scored_at, report.run_id[:8], model["version"], model["title"]),
+        *(model["trained_in_the_night_of"], model["code"]),
     )
     if champion:
         how = f" ({champion['kind']} by {champion['by']})" if champion["by"] else ""
-        reasons = escape("; ".join(champion["reasons"]))
-        say(f"[bold]Champion[/] since the night of {champion['in_the_night_of']}{escape(how)}: {reasons}")
+        night, reasons = champion["in_the_night_of"], "; ".join(champion["reasons"])
+        say("[bold]Champion[/] since the night of {}{}: {}", night, how, reasons)
     if policy := report.policy:
         rules = ", ".join(sorted({each["rule"] for each in policy["kept_out"]}))
         kept = f"{len(policy['kept_out'])} kinds of products out by {rules}" if rules else "nothing out"
-        say(f"[bold]Policy[/] {policy['package']} ({policy['digest'][:12]}) kept {kept}, and let these through.")
-    say("[bold]From[/] " + ", ".join(f"{name} version {of}" for name, of in sorted(report.tables.items())))
+        say("[bold]Policy[/] {} ({}) kept {}, and let these through.", policy["package"], policy["digest"][:12], kept)
+    say("[bold]From[/] {}", ", ".join(f"{name} version {of}" for name, of in sorted(report.tables.items())))
     if not report.is_fallback:
-        again = "the same scores" if report.is_reproduced else "[red]other scores than it did[/]"
-        say(f"Scored again from these versions, the model gives {again}.")
+        again = styled("the same scores" if report.is_reproduced else "[red]other scores than it did[/]")
+        say("Scored again from these versions, the model gives {}.", again)
 
 
 def models(json_: Json = False) -> None:
@@ -163,28 +162,31 @@ def models(json_: Json = False) -> None:
 def _models(report: model_reports.Models) -> None:
     k = context.resources().settings.model.ranked_places
     numbers = (f"Recall@{k}", f"nDCG@{k}", f"hit rate@{k}")
-    columns = ("version", "alias", "night of", "family", *numbers, "trained on")
-    drawn = table(*columns, title=f"{report.name}: versions in MLflow", right=numbers, wrap=columns)
+    columns = ("version", "alias", "night of", "family", *numbers)
+    drawn = table(
+        *columns, title=f"{report.name}: versions in MLflow", right=numbers, wrap=("alias", "family", numbers[2])
+    )
     for each in report.versions:
         metrics = [each.metrics.get(f"{name}_at_{k}") for name in ("recall", "ndcg", "hit_rate")]
-        trained = "nothing"
-        if weeks := each.parameters.get("label_weeks_from_closes", "").split():
-            trained = f"{int(each.parameters.get('examples', 0)):,} examples, weeks from {weeks[-1]} … {weeks[0]}"
-        tables = {tag.removeprefix(TABLE): at for tag, at in sorted(each.tags.items()) if tag.startswith(TABLE)}
-        inputs = ", ".join(f"{name} v{version}" for name, version in tables.items())
         drawn.add_row(
             str(each.version),
             ", ".join(each.aliases),
             each.tags.get(BUSINESS_DATE, ""),
             each.tags.get("nightcart.title", ""),
             *(f"{value:.4f}" if value is not None else "" for value in metrics),
-            f"{trained}\n[dim]{inputs}[/]",
         )
     console.print(drawn)
     say("[dim]Metrics are of each version's own holdout; they compare within a night, not across nights.[/]\n")
+    for each in report.versions:
+        trained = "nothing"
+        if weeks := each.parameters.get("label_weeks_from_closes", "").split():
+            trained = f"{int(each.parameters.get('examples', 0)):,} examples, weeks from {weeks[-1]} … {weeks[0]}"
+        tables = {tag.removeprefix(TABLE): at for tag, at in sorted(each.tags.items()) if tag.startswith(TABLE)}
+        inputs = "".join(f"; {name} v{version}" for name, version in tables.items())
+        say("[bold]version {}[/] was trained on {}[dim]{}[/]", each.version, trained, inputs)
     for one in report.decisions:
         who = f"{one.kind} by {one.by}: " if one.by else ""
-        say(f"[bold]{one.business_date}[/] " + escape(who + "; ".join(one.reasons)))
+        say("[bold]{}[/] {}{}", one.business_date, who, "; ".join(one.reasons))
 
 
 def card(
@@ -212,10 +214,10 @@ def card(
         )
     if html:
         html.write_text(cards.page(text, title=f"Model card: version {number}"), encoding="utf-8")
-        say(f"[green]✓[/] {html}")
+        say("[green]✓[/] {}", html)
         return
     report = model_reports.Card(version=number, markdown=text)
-    show(report, lambda one: console.print(Markdown(one.markdown)), as_json=json_)
+    show(report, lambda one: console.print(Markdown(one.markdown, hyperlinks=False)), as_json=json_)
 
 
 def drift(days: Nights = 14, json_: Json = False) -> None:
@@ -231,8 +233,8 @@ def drift(days: Nights = 14, json_: Json = False) -> None:
 
 def _drift(report: monitoring.Drift) -> None:
     """A mark a check and night, then every sentence worth reading."""
-    checks = report.signals
-    drawn = table("night", "champion", *checks, "furthest from usual (1 is the limit)")
+    checks, furthest = report.signals, "furthest from usual (1 is the limit)"
+    drawn = table("night", "champion", *checks, furthest, wrap=("night", furthest))
     for day in report.nights:
         of_day = {check: signals[day] for check, signals in checks.items() if day in signals}
         far = [
@@ -245,7 +247,7 @@ def _drift(report: monitoring.Drift) -> None:
             f"{day:%a} {day}",
             ", ".join(map(str, sorted(versions))),
             *(MARKS[of_day[check].level] if check in of_day else "" for check in checks),
-            escape(max(far)[1]) if far else "",
+            max(far)[1] if far else "",
         )
     console.print(drawn)
     for check, signals in checks.items():
@@ -254,7 +256,7 @@ def _drift(report: monitoring.Drift) -> None:
         if not worth_reading and last and last.level == Signal.UNKNOWN:
             worth_reading = [last]
         for one in worth_reading:
-            say(f"{MARKS[one.level]} [bold]{check}[/] of {one.business_date}: {escape(one.says)}")
+            say("{} [bold]{}[/] of {}: {}", MARKS[one.level], check, one.business_date, one.says)
 
 
 def decisions(days: Nights = 14, json_: Json = False) -> None:
@@ -276,10 +278,10 @@ def _decisions(report: monitoring.Decisions) -> None:
         decision = entry.decision
         drawn.add_row(
             decision.business_date.isoformat(),
-            "[bold]train[/]" if decision.is_retraining else "no",
-            escape(("\n" if decision.is_retraining else "; ").join(decision.reasons)),
-            escape("\n".join(attempt.summary() for attempt in entry.attempts)),
-            f"[red]{entry.state}[/]" if entry.state == USED_UP else entry.state,
+            styled("[bold]train[/]" if decision.is_retraining else "no"),
+            ("\n" if decision.is_retraining else "; ").join(decision.reasons),
+            "\n".join(attempt.summary() for attempt in entry.attempts),
+            styled("[red]{}[/]" if entry.state == USED_UP else "{}", entry.state),
         )
     console.print(drawn)
 
@@ -302,9 +304,9 @@ def status(json_: Json = False) -> None:
 
 
 def _status(report: reports.Status) -> None:
-    say(f"[bold]{escape(report.title)}[/] · {report.config} · state in {report.state}")
+    say("[bold]{}[/] · {} · state in {}", report.title, report.config, report.state)
     for line in report.switched_off:
-        say(f"  [dim]{escape(line)}[/]")
+        say("  [dim]{}[/]", line)
     if report.assets:
         drawn = table("asset", "newest day", "days", "made", "checks", right=("days",))
         for asset in report.assets:
@@ -316,33 +318,33 @@ def _status(report: reports.Status) -> None:
         how = f"decided in the night of {one.business_date}"
         if one.by:
             how = f"{one.kind} by {one.by} after the night of {one.business_date}: {'; '.join(one.reasons)}"
-        say(f"champion: version {one.champion_after}, {escape(how)}")
+        say("champion: version {}, {}", one.champion_after, how)
     if report.retraining and report.retraining.state in UNFINISHED:
-        say(f"retraining: decided on {report.retraining.decision.business_date}, {report.retraining.state}")
+        say("retraining: decided on {}, {}", report.retraining.decision.business_date, report.retraining.state)
     if served := report.published:
-        late = f", [yellow]carried over[/]: {escape(served.carried_over_because)}" * served.is_carried_over
-        say(f"published: the lists of {served.made_on}, for {served.published_for}{late}")
+        late = styled(", [yellow]carried over[/]: {}", served.carried_over_because) if served.is_carried_over else ""
+        say("published: the lists of {}, for {}{}", served.made_on, served.published_for, late)
     if report.overrides:
         draw_overrides(governance.Overrides(overrides=report.overrides))
     for run in report.under_way[:5]:
-        say(f"under way: {run.job} {run.day} (run {run.run_id[:8]})")
+        say("under way: {} {} (run {})", run.job, run.day, run.run_id[:8])
     if not report.advice:
         say("[green]Everything is as it should be.[/]")
         return
     say("[bold]What to do[/]")
     for line in report.advice:
-        say(f"  [yellow]→[/] {escape(line)}")
+        say("  [yellow]→[/] {}", line)
 
 
-def _asset(asset: reports.Asset) -> list[str]:
+def _asset(asset: reports.Asset) -> list[object]:
     if asset.made_at is None:
-        return [asset.name, "[red]never[/]", "", "", ""]
-    days = "" if asset.days is None else f"{asset.days:,}"
+        return [asset.name, styled("[red]never[/]"), "", "", ""]
+    days: object = "" if asset.days is None else f"{asset.days:,}"
     if asset.missing_days:
-        days = f"[red]{days} of {(asset.days or 0) + asset.missing_days:,}[/]"
-    checks = f"{asset.passed} passed" if asset.passed else ""
+        days = styled("[red]{:,} of {:,}[/]", asset.days or 0, (asset.days or 0) + asset.missing_days)
+    checks: object = f"{asset.passed} passed" if asset.passed else ""
     if asset.failed:
-        checks = f"[{'red' if asset.shut else 'yellow'}]{len(asset.failed)} failed[/]"
+        checks = styled("[red]{} failed[/]" if asset.shut else "[yellow]{} failed[/]", len(asset.failed))
     newest = "snapshot" if asset.newest_day is None else str(asset.newest_day)
     return [asset.name, newest, days, f"{asset.made_at.astimezone():%m-%d %H:%M}", checks]
 
@@ -370,4 +372,4 @@ def _incidents(report: reports.Incidents) -> None:
         say("[green]Everything is as it should be.[/]")
     for incident in report.incidents:
         alert = incident.as_alert(now=dt.datetime.now(dt.UTC))
-        say(f"[red]✗[/] [bold]{alert.kind}[/]: {escape(text(alert))}\n")
+        say("[red]✗[/] [bold]{}[/]: {}\n", alert.kind, text(alert))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
 from orchestration.cli import context
-from orchestration.cli.drawing import console, prefix, say, table
+from orchestration.cli.drawing import console, prefix, say, styled, table
 from orchestration.cli.look import draw_list
 from orchestration.reports.lists import household_list, telling_household
 from resources.records.lifecycle import PromotionRecord, RetrainingDecision
@@ -40,15 +39,15 @@ def draw_night(day: dt.date) -> None:
         _decision(decided)
         if decided.champion_after != listed.model_version:
             serves = "the new champion serves from the next night on"
-            say(f"Tonight's lists are version {listed.model_version}'s: {serves}.\n")
+            say("Tonight's lists are version {}'s: {}.\n", listed.model_version, serves)
     elif decided:
         when = f"as it was decided in the night of {decided.business_date}"
-        say(f"Champion is [bold]version {listed.model_version}[/], {when}.")
+        say("Champion is [bold]version {}[/], {}.", listed.model_version, when)
     for record in operations.records(RetrainingDecision, business_date=day)[-1:]:
-        say(f"[bold]Retraining: {'yes' if record.is_retraining else 'no'}.[/] {escape('; '.join(record.reasons))}\n")
+        say("[bold]Retraining: {}.[/] {}\n", "yes" if record.is_retraining else "no", "; ".join(record.reasons))
     say(
-        f"[bold]{shown.personal:,}[/] households have {model.top_k} recommendations each; "
-        f"{shown.fallback:,} without history have the fallback list.\n"
+        "[bold]{:,}[/] households have {} recommendations each; {:,} without history have the fallback list.\n",
+        *(shown.personal, model.top_k, shown.fallback),
     )
     draw_list(listed)
 
@@ -56,21 +55,27 @@ def draw_night(day: dt.date) -> None:
 def _decision(record: PromotionRecord) -> None:
     settings = context.resources().settings
     k, confidence = settings.model.ranked_places, f"{settings.promotion.confidence:.0%} intervals"
-    mark = "[green]promoted[/]" if record.is_promoted else "[yellow]not promoted[/]"
+    mark = styled("[green]promoted[/]" if record.is_promoted else "[yellow]not promoted[/]")
     say(
-        f"[bold]Version {record.challenger}[/] of {context.resources().registry.name}: {mark}; "
-        f"champion is [bold]version {record.champion_after}[/].\n"
+        "[bold]Version {}[/] of {}: {}; champion is [bold]version {}[/].\n",
+        *(record.challenger, context.resources().registry.name, mark, record.champion_after),
     )
     metrics = [f"{metric}@{k}" for metric in ("Recall", "nDCG", "hit rate")]
     title = f"On the same holdout week, {record.numbers['households']:,} households, {confidence}"
     drawn = table("model", *metrics, title=title, right=metrics, wrap=["model"])
     quality = record.numbers["quality"]
     for place, (name, values) in enumerate(quality.items()):
-        cells = (f"{value:.4f} [dim]{low:.3f}–{high:.3f}[/]".replace("0.", ".") for value, low, high in values.values())
+        cells = [
+            styled(
+                "{} [dim]{}–{}[/]",
+                *(f"{each:.{digits}f}".replace("0.", ".") for each, digits in zip(three, (4, 3, 3), strict=True)),
+            )
+            for three in values.values()
+        ]
         drawn.add_row(name, *cells, style="bold" if place == len(quality) - 1 else None)
     console.print(drawn)
     for reason in record.reasons:
-        say(f"  [dim]·[/] {escape(reason)}")
+        say("  [dim]·[/] {}", reason)
     say("")
 
 
@@ -79,5 +84,5 @@ def draw_next_commands() -> None:
     drawn = Table(box=None, show_header=False, padding=(0, 2))
     for command, what in NEXT.items():
         called = command if command.startswith("make") else prefix() + command
-        drawn.add_row(f"[cyan]{called}[/]", f"[dim]{what}[/]")
+        drawn.add_row(styled("[cyan]{}[/]", called), styled("[dim]{}[/]", what))
     console.print(Panel(drawn, title="next", title_align="left", border_style="dim"))

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from orchestration.cli import context
-from orchestration.cli.drawing import Json, console, say, show, table
+from orchestration.cli.drawing import Json, console, say, show, styled, table
 from orchestration.reports import governance
 from resources import home
 
@@ -31,10 +30,10 @@ def rules(json_: Json = False) -> None:
 
 def _rules(report: governance.Rules) -> None:
     for file, text in report.files.items():
-        console.rule(f"[bold]{_short(file)}[/]", align="left")
-        console.print(text, markup=False)
+        console.rule(styled("[bold]{}[/]", _short(file)), align="left")
+        console.print(text)
     where = f"answered by the OPA server {report.server}" if report.server else "evaluated in process"
-    say(f"[dim]{where}; digest {report.digest}[/]")
+    say("[dim]{}; digest {}[/]", where, report.digest)
 
 
 @policy.command("test")
@@ -56,11 +55,11 @@ def _tests(report: governance.RuleTests) -> None:
     for one in report.tests:
         if one.file != file:
             file = one.file
-            say(f"[bold]{_short(file)}[/]")
-        mark = "[green]pass[/]" if one.has_passed else "[bold red]FAIL[/]"
-        say(f"  {mark} {one.name.removeprefix('test_').replace('_', ' ')}")
+            say("[bold]{}[/]", _short(file))
+        mark = styled("[green]pass[/]" if one.has_passed else "[bold red]FAIL[/]")
+        say("  {} {}", mark, one.name.removeprefix("test_").replace("_", " "))
     count = len(report.tests)
-    say(f"{count - report.failed} passed, {report.failed} failed" if count else "The policy has no tests.")
+    say("{} passed, {} failed" if count else "The policy has no tests.", count - report.failed, report.failed)
 
 
 @policy.command()
@@ -90,12 +89,12 @@ def _decisions(report: governance.Answers) -> None:
             more = f"; and {len(says) - SHOWN} more" if len(says) > SHOWN else ""
             said.append(f"{rule}: {'; '.join(says[:SHOWN])}{more}")
         # Asked which of many kinds of product are denied, it allows the rest of them.
-        no = "[yellow]not these[/]" if any("kind" in denial for denial in one.fired) else "[red]no[/]"
+        no = styled("[yellow]not these[/]" if any("kind" in denial for denial in one.fired) else "[red]no[/]")
         drawn.add_row(
             f"{one.decided_at:%Y-%m-%d %H:%M}",
-            escape(one.subject),
-            "[green]yes[/]" if one.is_allowed else no,
-            escape("\n".join(said)),
+            one.subject,
+            styled("[green]yes[/]") if one.is_allowed else no,
+            "\n".join(said),
             one.policy_digest[:8],
         )
     console.print(drawn)

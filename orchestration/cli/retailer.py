@@ -13,9 +13,8 @@ from zoneinfo import available_timezones
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
-from orchestration.cli.drawing import Json, console, prefix, table
+from orchestration.cli.drawing import Json, console, prefix, say, styled, table
 from resources import home
 from resources.config.loader import load_settings
 from resources.config.retailer import ProductColumnsConfig, TransactionColumnsConfig
@@ -119,14 +118,18 @@ def use(
         print(json.dumps({"name": settings.name, "file": str(file), "state": str(state), "nightcart_config": wins}))
         return
     lines = [
-        f"[green]✓[/] [bold]{settings.title}[/] is in use: {_shown(file)}",
-        f"  Its state is in {state}; what runs already (web server, daemon) is to be started anew.",
+        styled("[green]✓[/] [bold]{}[/] is in use: {}", settings.title, _shown(file)),
+        styled("  Its state is in {}; what runs already (web server, daemon) is to be started anew.", state),
     ]
     if file != home.DEFAULT_CONFIG:
-        lines.append(f"  Back to the demo: [cyan]{prefix()}nightcart use {_shown(home.DEFAULT_CONFIG)}[/]")
+        back = f"{prefix()}nightcart use {_shown(home.DEFAULT_CONFIG)}"
+        lines.append(styled("  Back to the demo: [cyan]{}[/]", back))
     if wins:
-        lines.append(f"[yellow]![/] NIGHTCART_CONFIG is set and wins over it: {wins}. [bold]unset NIGHTCART_CONFIG[/]")
-    console.print("\n".join(lines), soft_wrap=True)
+        lines.append(
+            styled("[yellow]![/] NIGHTCART_CONFIG is set and wins over it: {}. [bold]unset NIGHTCART_CONFIG[/]", wins)
+        )
+    for line in lines:
+        console.print(line, soft_wrap=True)
 
 
 def _given(columns: Sequence[str]) -> dict[str, list[str]]:
@@ -162,24 +165,22 @@ def _draw(proposal: RetailerProposal, target: Path, commands: Sequence[str]) -> 
     for each in proposal.proposed:
         above, _, key = each.setting.rpartition(".")
         if above != section:
-            drawn.add_row(f"[bold]{above}[/]")
+            drawn.add_row(styled("[bold]{}[/]", above))
             section = above
-        value = "[dim]—[/]" if each.value is None else escape(_value(each.value))
-        drawn.add_row(f"  {key}", value, "[yellow]guess[/] " * each.is_guess + f"[dim]{escape(each.why)}[/]")
+        value = styled("[dim]—[/]") if each.value is None else _value(each.value)
+        drawn.add_row(f"  {key}", value, styled("[yellow]{}[/][dim]{}[/]", "guess " * each.is_guess, each.why))
     console.print(drawn)
     for note in proposal.notes:
-        console.print(f"[yellow]! {note.kind}[/] {escape(str(note))}")
+        say("[yellow]! {}[/] {}", note.kind, note)
     for line in proposal.settings.switched_off():
-        console.print(f"[dim]switched off · {escape(line)}[/]")
+        say("[dim]switched off · {}[/]", line)
     rules = ", ".join(f"{rule} {n:,}" for rule, n in proposal.quarantined.items())
     share = sum(proposal.quarantined.values()) / max(proposal.lines, 1)
-    console.print(
-        f"\n[green]✓[/] {proposal.typical_day} reads through it: {proposal.lines:,} lines, "
-        + (f"{share:.2%} quarantined ({rules})" if rules else "none quarantined")
-        + f".\n[green]✓[/] Written: [bold]{escape(_shown(target))}[/]. Look through it, then:\n"
-    )
+    quarantined = f"{share:.2%} quarantined ({rules})" if rules else "none quarantined"
+    say("\n[green]✓[/] {} reads through it: {:,} lines, {}.", proposal.typical_day, proposal.lines, quarantined)
+    say("[green]✓[/] Written: [bold]{}[/]. Look through it, then:\n", _shown(target))
     for command in commands:
-        console.print(f"  [cyan]{escape(command)}[/]", soft_wrap=True)
+        console.print(styled("  [cyan]{}[/]", command), soft_wrap=True)
 
 
 def _value(value: Any) -> str:

@@ -7,7 +7,6 @@ import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from orchestration.cli import context
 from orchestration.cli.drawing import DAY, say
@@ -46,7 +45,7 @@ def demo() -> None:
             f"The retailer in use is {settings.title}, not the demo.",
             remedy="`nightcart use config/complete_journey.toml`.",
         )
-    say(f"\n[bold]Nightcart[/] · one night on real data · {settings.title}\n")
+    say("\n[bold]Nightcart[/] · one night on real data · {}\n", settings.title)
     with running() as instance:
         _backfill(instance, *DEMO_HISTORY, assets="transactions", is_forced=False, is_dry=False)
         _night(instance, DEMO_NIGHT, is_forced=False)
@@ -112,8 +111,8 @@ def retrain(
             )
         if later or has_sensors(instance):
             say(
-                f"On record for {day}. The daemon carries it out; `nightcart decisions` shows how it went."
-                + ("" if has_sensors(instance) else " It is not running now: `make ui` starts it.")
+                "On record for {}. The daemon carries it out; `nightcart decisions` shows how it went.{}",
+                *(day, "" if has_sensors(instance) else " It is not running now: `make ui` starts it."),
             )
             return
         if not _retrain_as_decided(instance):
@@ -172,7 +171,7 @@ def replay(
                 f"{first} is not over, or after the last business day of {settings.title}.", remedy="wait for it."
             )
         for number, day in enumerate(there, start=1):
-            say(f"[bold]night {number} of {len(there)}[/]: {day:%A} {day}")
+            say("[bold]night {} of {}[/]: {:%A} {}", number, len(there), day, day)
             _night(instance, day, is_forced=False)
             _retrain_as_decided(instance)
     draw_night(there[-1])
@@ -192,7 +191,7 @@ def rebuild(
     """
     from assets.lifecycle import reproduce
 
-    work = context.lifecycle(say=lambda line: say(f"  {escape(line)}"))
+    work = context.lifecycle(say=lambda line: say("  {}", line))
     again = reproduce.rebuild(
         work.registry.version(version), work, from_lines=from_lines, erasures=work.operations.records(Erasure)
     )
@@ -204,8 +203,9 @@ def rebuild(
             remedy="check out the code on record, or look for what changed in the libraries (uv.lock).",
         )
     say(
-        f"[green]✓[/] Version {version}, made again from {again.examples:,} examples: the same files, byte by byte, and "
-        f"the same scores of {again.rows:,} candidates of its holdout.{made_by}"
+        "[green]✓[/] Version {}, made again from {:,} examples: the same files, byte by byte, and the same scores of {:,} "
+        "candidates of its holdout.{}",
+        *(version, again.examples, again.rows, made_by),
     )
 
 
@@ -247,7 +247,7 @@ def check(
         elif from_ or to:
             raise Refused(f"{asset} has no days.", remedy=f"`nightcart check {asset}`.")
         what = f"the checks of {asset}" + (f", {days[0]} … {days[1]}" if days else "")
-        say(f"[bold]Looking again[/]: {what}")
+        say("[bold]Looking again[/]: {}", what)
         outcome = run_checks(instance, key, days, title=what)
     again = f"nightcart check {asset}" + (f" --from {days[0]} --to {days[1]}" if days else "")
     report_outcome(outcome, what, again=again)
@@ -268,7 +268,7 @@ def _night(instance: dg.DagsterInstance, day: dt.date, *, is_forced: bool) -> No
     require_days(day)
     attempts = runs_of_night(instance, day)
     if attempts and attempts[0].status == dg.DagsterRunStatus.SUCCESS and not is_forced:
-        say(f"[green]✓[/] The night of {day} is done (run {attempts[0].run_id[:8]}).")
+        say("[green]✓[/] The night of {} is done (run {}).", day, attempts[0].run_id[:8])
         return
     if attempts and not attempts[0].is_finished:
         raise Refused(
@@ -280,12 +280,12 @@ def _night(instance: dg.DagsterInstance, day: dt.date, *, is_forced: bool) -> No
         if run.status == dg.DagsterRunStatus.SUCCESS:
             break
         failed.append(run)
-    say(f"[bold]The night of {day}[/], through Dagster")
+    say("[bold]The night of {}[/], through Dagster", day)
     champion = serving(context.resources().operations, day - ONE_DAY, now=dt.datetime.now(dt.UTC))
     outcome = run_night(instance, day, attempts=[] if is_forced else failed, has_champion=champion is not None)
     for incident in context.watched(instance):
         if incident.night == day and not outcome.is_success:
-            say(f"[yellow]{escape(incident.meaning)}[/]")
+            say("[yellow]{}[/]", incident.meaning)
     report_outcome(outcome, f"the night of {day}", again=f"nightcart nightly --date {day}")
 
 
@@ -301,19 +301,19 @@ def _retrain_as_decided(instance: dg.DagsterInstance) -> bool:
     plan = attempts.ask(instance, operations, rule=rule, now=dt.datetime.now(dt.UTC))
     if not (plan.attempt and plan.entry):
         if plan.entry and plan.entry.state in attempts.WORTH_TELLING:
-            say(f"[yellow]![/] {escape(plan.why)}\n")
+            say("[yellow]![/] {}\n", plan.why)
         return False
     day = plan.entry.decision.business_date
-    say(f"[bold]Retraining[/], decided on {day}: {escape('; '.join(plan.entry.decision.reasons))}")
+    say("[bold]Retraining[/], decided on {}: {}", day, "; ".join(plan.entry.decision.reasons))
     outcome = run_retraining(instance, plan.attempt, day)
     attempts.settle(instance, operations, now=dt.datetime.now(dt.UTC))
     if outcome.is_success:
-        say(f"[green]✓[/] retraining in {outcome.seconds:.0f} s (run {outcome.run_id[:8]})\n")
+        say("[green]✓[/] retraining in {:.0f} s (run {})\n", outcome.seconds, outcome.run_id[:8])
     else:
         say(
-            f"[yellow]![/] The retraining failed (run {outcome.run_id[:8]}, attempt {plan.attempt.number} of "
-            f"{rule.attempts}): {escape(' | '.join(outcome.failures))}\n  The lists stand, and the champion serves on. "
-            "It is tried again by the daemon, or with the next night; `nightcart decisions` shows the ledger.\n"
+            "[yellow]![/] The retraining failed (run {}, attempt {} of {}): {}\n  The lists stand, and the champion serves on. "
+            "It is tried again by the daemon, or with the next night; `nightcart decisions` shows the ledger.\n",
+            *(outcome.run_id[:8], plan.attempt.number, rule.attempts, " | ".join(outcome.failures)),
         )
     return outcome.is_success
 
@@ -347,10 +347,10 @@ def _backfill(
         todo = [last]
     gaps = _gaps(todo)
     names = ", ".join(sorted(key.to_user_string() for key in chosen))
+    runs = f" in {plural(len(gaps), 'run')}: {', '.join(f'{a} … {b}' for a, b in gaps[:5])}" if gaps else "."
     say(
-        f"[bold]Backfill[/] of {names}: {len(wanted)} days, {len(wanted) - len(todo)} done, {len(todo)} to make"
-        + (f" in {plural(len(gaps), 'run')}: {', '.join(f'{a} … {b}' for a, b in gaps[:5])}" if gaps else ".")
-        + (" …" if len(gaps) > 5 else "")
+        "[bold]Backfill[/] of {}: {} days, {} done, {} to make{}{}",
+        *(names, len(wanted), len(wanted) - len(todo), len(todo), runs, " …" if len(gaps) > 5 else ""),
     )
     for start, end in [] if is_dry else gaps:
         outcome = run_range(instance, chosen, start, end)
@@ -390,7 +390,7 @@ def report_outcome(outcome: Outcome, what: str, *, again: str) -> None:
     """Say that a run went well; raises :class:`Refused` with what failed, and with `again`, the command that goes on."""
 
     if outcome.is_success:
-        say(f"[green]✓[/] {what} in {outcome.seconds:.0f} s (run {outcome.run_id[:8]})\n")
+        say("[green]✓[/] {} in {:.0f} s (run {})\n", what, outcome.seconds, outcome.run_id[:8])
         return
     raise Refused(
         f"{what[0].upper() + what[1:]} failed (run {outcome.run_id[:8]}): " + " | ".join(outcome.failures),

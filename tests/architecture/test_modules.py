@@ -49,3 +49,27 @@ def test_every_import_of_our_own_is_there() -> None:
         if not is_there(module, name)
     ]
     assert missing == []
+
+
+def test_style_on_screens_is_written_in_templates_alone() -> None:
+    """Rich's markup is a literal that values are put into as text (`orchestration.cli.drawing`): nothing is escaped by hand."""
+    wrong = []
+    for path in sorted((ROOT / "orchestration" / "cli").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        templates = {
+            id(part)
+            for call in ast.walk(tree)
+            if isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Name)
+            and call.func.id in ("say", "styled")
+            and call.args
+            for part in ast.walk(call.args[0])
+        }
+        wrong += [
+            f"{path.relative_to(ROOT)}:{node.lineno}"
+            for node in ast.walk(tree)
+            if (isinstance(node, ast.Constant) and "[/" in str(node.value) and id(node) not in templates)
+            or (isinstance(node, ast.JoinedStr) and id(node) in templates)
+            or (isinstance(node, ast.ImportFrom) and node.module == "rich.markup")
+        ]
+    assert wrong == []

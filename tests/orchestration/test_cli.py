@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import tomlkit
 
 from orchestration.cli.launch import undone
 from tests.support.command_line import Nightcart
+from tests.support.retailer import HOSTILE_DEPARTMENT, HOSTILE_HOUSEHOLDS, HOSTILE_NAMES
 
 FIRST, LAST = dt.date(2024, 1, 1), dt.date(2024, 1, 31)
 
@@ -156,6 +158,32 @@ def test_a_history_and_a_night_from_the_command_line(nightcart: Nightcart) -> No
     assert "the model gives the same scores" in why[1]
     assert "Known limits" in card[1]
     assert "all as they were recorded" in trail[1]
+
+    # What looks like markup is shown as it is: in titles, cells and sentences, in errors, on the card and its page.
+    page = nightcart.state / "card.html"
+    for household in HOSTILE_HOUSEHOLDS.values():
+        listed, explained, unknown, erasure = nightcart.several(
+            ("recommend", household),
+            ("explain", household, "2024-05-06"),
+            ("recommend", f"nobody {household}"),
+            ("forget", household, "--dry-run"),
+        )
+        for code, out, err in (listed, explained, unknown, erasure):
+            assert code == 0, err
+            assert "Traceback" not in out + err
+        for _, out, _ in (listed, explained, unknown):
+            assert household in out
+        assert [name for name in HOSTILE_NAMES if name in listed[1]]
+    (code, _, err), card = nightcart.several(("card", "1", "--html", str(page)), ("card", "1"))
+    assert code == 0, err
+    assert HOSTILE_DEPARTMENT in " ".join(card[1].split())
+    cells = re.findall(r"<td>(.*?)</td>", page.read_text(encoding="utf-8"))
+    place = cells.index(f"department: {html.escape(HOSTILE_DEPARTMENT)}")
+    assert [bool(re.fullmatch(r"\d+", cells[place + 1])), bool(re.fullmatch(r"0\.\d{4}", cells[place + 2]))] == [
+        True,
+        True,
+    ]
+    assert "http://" not in page.read_text(encoding="utf-8")
 
     looks = (
         ("status",),

@@ -3,6 +3,7 @@
 "Corner Shop" in Berlin: 120 households, 150 products, 20 weeks from the first day of a leap year, one CSV file a day.
 Every household has about two dozen favourites, each bought again after its own number of days: what is due can be
 learnt, and frequency alone does not tell it. On Easter Sunday, on which the clocks change too, the shop is closed.
+Some of its identifiers and names are what a screen, a table or a page would take for markup.
 """
 
 from __future__ import annotations
@@ -16,10 +17,23 @@ CLOSED_DAY = dt.date(2024, 3, 31)
 HOUSEHOLDS, PRODUCTS = 120, 150
 SEED = 20240101
 
+HOSTILE_HOUSEHOLDS = {13: "[/b]", 17: "K[red]1[/red]", 19: "a|b <script>$x$"}
+HOSTILE_NAMES = (
+    "[/b]",
+    "K[red]1[/red]",
+    "a|b",
+    "<script>alert(1)</script>",
+    "$x$ and $y$",
+    "![x](http://x.test/x.png)",
+    "🥛 שלום",
+    "`a`",
+)
+HOSTILE_DEPARTMENT = "HOME | <b> $x$ [/b]"
+
 CATEGORIES = {
     "FRESH": ("MILK", "YOGHURT", "EGGS", "FRUIT", "VEGETABLES"),
     "GROCERY": ("BREAD", "PASTA", "COFFEE", "SWEETS"),
-    "HOUSEHOLD": ("PAPER", "DETERGENT"),
+    HOSTILE_DEPARTMENT: ("PAPER", "DETERGENT"),
     "SERVICES": ("BAGS",),  # sold, but nothing to recommend
 }
 
@@ -88,7 +102,8 @@ def _write_articles(file: Path) -> None:
     places = [(department, category) for department, names in CATEGORIES.items() for category in names]
     for number in range(PRODUCTS):
         department, category = places[number % len(places)]
-        lines.append(f"{_article(number)},{category.title()} No. {number},{category},{department}")
+        name = f"{category.title()} No. {number} {HOSTILE_NAMES[number % len(HOSTILE_NAMES)]}"
+        lines.append(f"{_article(number)},{name},{category},{department}")
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -126,7 +141,7 @@ def _write_sales(folder: Path) -> None:
 
 
 def _customer(number: int) -> str:
-    return f"H-{number:04}"
+    return HOSTILE_HOUSEHOLDS.get(number, f"H-{number:04}")
 
 
 def _article(number: int) -> str:

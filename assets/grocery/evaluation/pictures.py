@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from assets.grocery.evaluation.protocol import TRUTHS, Comparison
+from assets.reporting import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -13,10 +14,8 @@ if TYPE_CHECKING:
 
 def leads(compared: Sequence[Comparison], *, metric: str, k: int) -> Figure:
     """The model's lead over each rival in `metric`, on both truths, with its interval."""
-    from matplotlib.figure import Figure
-
     rivals = list(dict.fromkeys(found.method for found in compared if found.leads))
-    figure = Figure(figsize=(10, 0.32 * len(rivals) + 1), layout="constrained")
+    figure = new_figure(figsize=(10, 0.32 * len(rivals) + 1), layout="constrained")
     for axes, truth in zip(figure.subplots(1, len(TRUTHS), sharey=True), TRUTHS, strict=True):
         for found in compared:
             if found.truth != truth or not found.leads:

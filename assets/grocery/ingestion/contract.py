@@ -7,6 +7,7 @@ from collections.abc import Collection
 from zoneinfo import ZoneInfo
 
 from resources.config.retailer import Settings
+from resources.markdown import Markdown, code, table
 from resources.text import listed
 
 ONE_DAY = dt.timedelta(days=1)
@@ -19,18 +20,18 @@ def as_markdown(settings: Settings) -> str:
     columns, contract = feed.columns, feed.contract
     mapped = {name: own for name, own in columns.model_dump().items() if own}
     clauses: list[tuple[str, str]] = [
-        (f"`{', '.join(own) if isinstance(own, list) else own}`", f"is there: it is our `{name}`")
+        (code(", ".join(own) if isinstance(own, list) else own), Markdown(f"is there: it is our {code(name)}"))
         for name, own in mapped.items()
     ]
-    clauses += [(f"`{name}`", f"is there, of type {kind}") for name, kind in contract.columns.items()]
+    clauses += [(code(name), f"is there, of type {kind}") for name, kind in contract.columns.items()]
     keys = "product, household and basket" if contract.is_household_required else "product"
     clauses += [("every line", f"names its {keys}")]
     for name in ("quantity", "sales_value"):
         if name in mapped:
             low, high = getattr(contract, name)
-            clauses += [(f"`{name}`", f"is a number from {low:,g} to {high:,g}")]
+            clauses += [(code(name), f"is a number from {low:,g} to {high:,g}")]
     clauses += [
-        (f"`{name}`", f"is one of {len(values):,} values: {listed(values, VALUES_SHOWN)}")
+        (code(name), f"is one of {len(values):,} values: {listed(values, VALUES_SHOWN)}")
         for name, values in contract.allowed.items()
     ]
     if contract.is_product_once_a_basket:
@@ -46,7 +47,7 @@ def as_markdown(settings: Settings) -> str:
         clauses += [("a day", f"is there by {contract.due_by:%H:%M} of the day after, {settings.timezone}")]
     if settings.closed_days:
         clauses += [("closed days", listed(settings.closed_days, VALUES_SHOWN))]
-    return "\n".join(["| what | must hold |", "|---|---|", *(f"| {what} | {holds} |" for what, holds in clauses)])
+    return table(["what", "must hold"], clauses)
 
 
 def overdue(settings: Settings, *, taken_in: Collection[dt.date], now: dt.datetime) -> list[dt.date]:

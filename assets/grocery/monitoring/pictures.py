@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assets.reporting import new_figure
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -14,9 +16,7 @@ if TYPE_CHECKING:
 
 def series(rows: pd.DataFrame, *, k: int) -> Figure:
     """Each metric over time, by horizon, with its interval; `rows` are those of `realised_performance`."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 2.6))
+    figure = new_figure(figsize=(9, 2.6))
     metrics = sorted(rows["metric"].unique())
     for axes, metric in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
         for horizon, colour in (("day", "#8fb8de"), ("week", "#1f4e79")):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from assets.reporting import new_figure
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def scores(values: Sequence[float], *, k: int) -> Figure:
     """How the scores of the recommended products are distributed."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 2.4))
+    figure = new_figure(figsize=(7, 2.4))
     axes = figure.subplots()
     axes.hist(values, bins=60, color="#1f4e79")
     axes.set_title(f"scores of the top {k}", fontsize=10, loc="left")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from orchestration.cli import drawing
 from resources import home
@@ -53,3 +56,78 @@ def test_where_it_is_on_the_path_it_is_plain_but_not_for_what_uv_has_put_there(m
     assert called() == "`nightcart status`, or `dg launch`; `make ui` shows it."
     monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
     assert called().startswith("`.venv/bin/nightcart status`")
+
+
+HOSTILE = (
+    "[/b]",
+    "K[red]1[/red]",
+    "a|b",
+    "<script>",
+    "$x$",
+    "two\nlines",
+    ":smile:",
+    "{0}",
+    "\\",
+    "ends with \\",
+    "שלום 🥛",
+    "[",
+)
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What is drawn, 80 places wide, with the escapes of a colour terminal."""
+    screen = io.StringIO()
+    made = Console(file=screen, width=80, highlight=False, markup=False, emoji=False, force_terminal=True)
+    monkeypatch.setattr(drawing, "console", made)
+    monkeypatch.setattr(drawing, "prefix", lambda: "")
+    yield screen
+
+
+class TestText:
+    """Whatever comes from a feed, a person or a library is shown as it is."""
+
+    @pytest.mark.parametrize("value", HOSTILE)
+    def test_value_in_a_template_is_text_in_the_templates_style(self, value):
+        made = drawing.styled("[bold]a {}[/] b {:>3}", value, 7)
+        assert made.plain == f"a {value} b   7"
+        (span,) = [span for span in made.spans if span.style == "bold" and span.end > 2]
+        assert made.plain[span.start : span.end] in (value, f"a {value}")
+
+    @pytest.mark.parametrize("value", HOSTILE)
+    def test_cells_titles_and_sentences_are_text(self, value, shown):
+        drawn = drawing.table("name", "number", title=f"of {value}")
+        drawn.add_row(value, drawing.styled("[red]{}[/]", value))
+        drawing.console.print(drawn)
+        drawing.say("{}", value)
+        drawing.console.print(value)
+        assert shown.getvalue().count(value.splitlines()[-1]) == 5
+
+    def test_styled_value_keeps_its_style(self, shown):
+        drawing.say("{} of it", drawing.styled("[red]{}[/]", "[all]"))
+        assert shown.getvalue() == "\x1b[31m[all]\x1b[0m of it\n"
+
+    @pytest.mark.parametrize("value", ["\x1b[31mred", "a\x07b", "a\rb", "\u202eabc", "\x9b31m"])
+    def test_a_terminal_is_given_no_orders(self, value, shown):
+        drawn = drawing.table("name")
+        drawn.add_row(value)
+        drawing.console.print(drawn)
+        drawing.say("{}", value)
+        assert value not in shown.getvalue()
+        assert shown.getvalue().count("�") == 2
+
+    def test_commands_in_values_are_called_as_they_are_here(self, monkeypatch):
+        monkeypatch.setattr(drawing, "prefix", lambda: "[venv]/")
+        said = drawing.styled("`nightcart a`, {}", "then `nightcart b`").plain
+        assert said == "`[venv]/nightcart a`, then `[venv]/nightcart b`"
+
+
+class TestWidth:
+    def test_words_are_whole_while_there_is_room(self, shown):
+        columns = ("version", "alias", "night of", "family", "Recall@10", "nDCG@10", "hit rate@10")
+        drawn = drawing.table(*columns, right=columns[4:], wrap=("alias", "family", "hit rate@10"))
+        drawn.add_row("12", "champion, challenger", "2017-11-27", "two-stage LightGBM", "0.1434", "0.2917", "0.7443")
+        drawing.console.print(drawn)
+        words = re.sub(r"\x1b\[[\d;]*m", "", shown.getvalue()).split()
+        assert {"champion,", "challenger", "two-stage", "LightGBM", "2017-11-27", "rate@10", "0.7443"} <= set(words)
+        assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", shown.getvalue()).splitlines())) <= 80
