@@ -75,13 +75,17 @@ HOSTILE = (
 
 
 @pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+def shown(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What is drawn, 80 places wide, with the escapes of a colour terminal."""
     screen = io.StringIO()
     made = Console(file=screen, width=80, highlight=False, markup=False, emoji=False, force_terminal=True)
     monkeypatch.setattr(drawing, "console", made)
     monkeypatch.setattr(drawing, "prefix", lambda: "")
-    yield screen
+    return screen
+
+
+def without_colours(screen: io.StringIO) -> str:
+    return re.sub(r"\x1b\[[\d;]*m", "", screen.getvalue())
 
 
 class TestText:
@@ -101,7 +105,7 @@ class TestText:
         drawing.console.print(drawn)
         drawing.say("{}", value)
         drawing.console.print(value)
-        assert shown.getvalue().count(value.splitlines()[-1]) == 5
+        assert without_colours(shown).count(value.splitlines()[-1]) == 5
 
     def test_styled_value_keeps_its_style(self, shown):
         drawing.say("{} of it", drawing.styled("[red]{}[/]", "[all]"))
@@ -128,6 +132,6 @@ class TestWidth:
         drawn = drawing.table(*columns, right=columns[4:], wrap=("alias", "family", "hit rate@10"))
         drawn.add_row("12", "champion, challenger", "2017-11-27", "two-stage LightGBM", "0.1434", "0.2917", "0.7443")
         drawing.console.print(drawn)
-        words = re.sub(r"\x1b\[[\d;]*m", "", shown.getvalue()).split()
+        words = without_colours(shown).split()
         assert {"champion,", "challenger", "two-stage", "LightGBM", "2017-11-27", "rate@10", "0.7443"} <= set(words)
-        assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", shown.getvalue()).splitlines())) <= 80
+        assert max(map(len, without_colours(shown).splitlines())) <= 80
