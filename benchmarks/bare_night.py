@@ -23,7 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.grocery.candidates.candidates import best_sellers, candidates
+from assets.grocery.candidates.candidates import best_sellers, candidates, in_subcategories
 from assets.grocery.domain import GROCERY
 from assets.grocery.features import definitions
 from assets.grocery.features.purchases import baskets_after, purchases
@@ -268,10 +268,13 @@ class BareNight:
         denied = ibis.memtable(allowed.denied(answer, sold))
         found = candidates(built, own=given.candidates, new=given.new_candidates, denied=denied)
         frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
-        personal = lists.personal(frame, self.load(champion).score(frame), k=given.top_k, explore=given.explore_places)
+        places = {"explore": given.explore_places, "places": given.places_a_subcategory}
+        frame = in_subcategories(frame, built.product)
+        personal = lists.personal(frame, self.load(champion).score(frame), k=given.top_k, **places)
         served = set(frame["household_id"].unique())
         listed = tables.read("households").household_id.to_pyarrow().to_pylist()
-        popular = best_sellers(built, most=given.top_k, denied=denied).select("product_id", "buyers_month").to_pandas()
+        popular = best_sellers(built, most=given.top_k, denied=denied, places=given.places_a_subcategory)
+        popular = popular.select("product_id", "buyers_month").to_pandas()
         others = lists.fallback(popular, [*sorted(set(listed) - served), None])
         rows = lists.joined(personal, others, business_date=self.day, model_version=champion)
         tables.replace_days("recommendations", rows, days=[self.day])

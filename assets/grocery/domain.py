@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from assets.grocery.candidates.candidates import in_subcategories
 from assets.grocery.monitoring.watches import WATCHES
 from assets.grocery.tables import EXAMPLES, FEATURES, OFFERS, PRODUCTS, TRANSACTIONS
 from assets.grocery.training import label_weeks as weeks
@@ -69,16 +70,21 @@ class Grocery(Domain):
     def examples(
         self, as_of: Sequence[dt.date], work: Lifecycle, *, with_keys: bool = True, version: int | None = None
     ) -> pd.DataFrame:
-        """Labelled candidates (:func:`assets.grocery.training.examples.examples`)."""
-        return weeks.read_examples(work.tables, as_of, is_identified=with_keys, version=version)
+        """Labelled candidates (:func:`assets.grocery.training.examples.examples`).
+
+        With keys, for a holdout, with the subcategory besides: what is judged are the lists that would be served.
+        """
+        rows = weeks.read_examples(work.tables, as_of, is_identified=with_keys, version=version)
+        return in_subcategories(rows, work.tables.read(PRODUCTS)) if with_keys else rows
 
     def made_from(self, as_of: Sequence[dt.date], work: Lifecycle) -> Sequence[Any]:
         """The digest of the inputs of each label week."""
         return [weeks.inputs_on_record(work.tables, day) for day in as_of]
 
     def unit_metrics(self, holdout: pd.DataFrame, scores: np.ndarray, settings: Settings) -> pd.DataFrame:
-        """Recall, nDCG and hit rate of each list's places by score."""
-        return by_list(holdout, scores, k=settings.model.ranked_places)
+        """Recall, nDCG and hit rate of each list's places by score, as they would be served."""
+        model = settings.model
+        return by_list(holdout, scores, k=model.ranked_places, places=model.places_a_subcategory)
 
     def recorded_metrics(
         self, holdout: pd.DataFrame, scores: np.ndarray, settings: Settings
@@ -88,7 +94,9 @@ class Grocery(Domain):
         units = self.unit_metrics(holdout, scores, settings)
         recorded = {f"{name}_at_{model.ranked_places}": units[name] for name in METRICS}
         if model.explore_places:
-            lists = explored(holdout, scores, k=model.top_k, explore=model.explore_places)
+            lists = explored(
+                holdout, scores, k=model.top_k, explore=model.explore_places, places=model.places_a_subcategory
+            )
             recorded |= {f"explore_{name}_at_{model.explore_places}": lists[name] for name in METRICS}
         return recorded
 
@@ -96,15 +104,17 @@ class Grocery(Domain):
         self, holdout: pd.DataFrame, scores: np.ndarray, settings: Settings
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Those of the lists, of all households whether they shopped or not."""
-        best = top(holdout, scores, k=settings.model.ranked_places, by=LIST_KEY)
+        model = settings.model
+        best = top(holdout, scores, k=model.ranked_places, by=LIST_KEY, places=model.places_a_subcategory)
         return best["score"].to_numpy(), best["label"].to_numpy(), best["stands_for"].to_numpy()
 
     def slice_metrics(
         self, holdout: pd.DataFrame, as_of: Sequence[dt.date], work: Lifecycle
     ) -> Callable[[np.ndarray], pd.DataFrame]:
         """Recall by how long a household is known, by department, by weekday."""
-        truth, k = weeks.read_truth(work.tables, as_of), work.settings.model.ranked_places
-        return lambda scores: recalls(holdout, scores, truth, k=k)
+        truth, model = weeks.read_truth(work.tables, as_of), work.settings.model
+        places = model.places_a_subcategory
+        return lambda scores: recalls(holdout, scores, truth, k=model.ranked_places, places=places)
 
     def days_with_data(self, tables: TableStore) -> Collection[dt.date]:
         """The days that have baskets."""
@@ -138,7 +148,8 @@ class Grocery(Domain):
         """The places of a list."""
         model = settings.model
         explore = f"{model.explore_places} are kept for what it never bought"
-        return {"places": f"{model.ranked_places} places go by score, {explore}", "k": model.ranked_places}
+        most = f", at most {model.places_a_subcategory} are of a subcategory" if model.places_a_subcategory else ""
+        return {"places": f"{model.ranked_places} places go by score, {explore}{most}", "k": model.ranked_places}
 
     def card_text(self, facts: Mapping[str, Any]) -> CardText:
         """What a list is, in a retailer's words."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Household = Annotated[str, typer.Argument(help="The household's identifier, as it stands in the feed.")]
 Nights = Annotated[int, typer.Option(min=1, help="How many of the latest nights.")]
+LEFT_OUT = 8  # products that are named, of those that are not on a list
 BAD = (Signal.WARN, Signal.ERROR)
 MARKS = {
     Signal.OK: styled("[green]ok[/]"),
@@ -128,6 +129,11 @@ def _explanation(report: Explanation) -> None:
             speaks or place.explanation,
         )
     console.print(drawn)
+    for each in report.left_out[:LEFT_OUT]:
+        of = "" if each.score is None else f", score {each.score:.3f}"
+        say("[bold]Not listed[/] {}{}: {}", on_one_line(each.name or each.product_id), of, each.why)
+    if (more := len(report.left_out) - LEFT_OUT) > 0:
+        say("[dim]and {} more; `nightcart explain … --json` has them all[/]", more)
     if report.is_fallback:
         say("Nothing was known of the household: it has the list of best sellers that everybody unknown has.")
     model, champion = report.model, report.champion

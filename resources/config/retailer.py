@@ -174,6 +174,13 @@ class RecommenderConfig(ModelConfig):
         2, "How many of these places are kept for products that the household never bought.", ge=0
     )
 
+    places_a_subcategory: int = setting(
+        3,
+        "At most so many places of a list are of one subcategory, of what replaces each other; the next best get the others. "
+        "0: any number. On the demo 3 cost .5 % of Recall, 2 cost 1.4 %, 1 costs 6.9 % (benchmarks/quality.md).",
+        ge=0,
+    )
+
     @property
     def ranked_places(self) -> int:
         """The places of a list that go by score alone."""

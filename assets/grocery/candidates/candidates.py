@@ -99,15 +99,28 @@ def candidates(tables: FeatureTables, *, own: int, new: int, denied: ibis.Table 
     )
 
 
-def best_sellers(tables: FeatureTables, *, most: int, denied: ibis.Table | None = None) -> ibis.Table:
+def in_subcategories(frame: pd.DataFrame, products: ibis.Table) -> pd.DataFrame:
+    """`frame` with the `subcategory` of each product as `products` has it, empty where it has none; in the same order."""
+    wanted = products.select("product_id", subcategory=products.subcategory.fill_null("")).distinct(on="product_id")
+    known = wanted.to_pandas().set_index("product_id")["subcategory"]
+    return frame.assign(subcategory=frame["product_id"].map(known).fillna("").astype("category"))
+
+
+def best_sellers(tables: FeatureTables, *, most: int, denied: ibis.Table | None = None, places: int = 0) -> ibis.Table:
     """The rows of `product` of the month's best sellers, best first; a tie goes to the lower product_id.
 
-    They are for those who never bought: none that is `denied` to them is among them.
+    They are for those who never bought: none that is `denied` to them is among them. At most `places` are of one
+    subcategory (0: any number), while there are others.
     """
     import ibis
 
+    best = [ibis.desc("popularity"), "product_id"]
     sellers = _without(tables.product, denied, is_repeat=False)
-    return sellers.order_by([ibis.desc("popularity"), "product_id"]).limit(most)
+    if not places:
+        return sellers.order_by(best).limit(most)
+    nth = ibis.row_number().over(ibis.window(group_by="subcategory", order_by=best))
+    is_beyond = (nth >= places) & (sellers.subcategory.fill_null("") != "")
+    return sellers.mutate(is_beyond=is_beyond).order_by(["is_beyond", *best]).limit(most).drop("is_beyond")
 
 
 def _without(rows: ibis.Table, denied: ibis.Table | None, *, is_repeat: bool) -> ibis.Table:

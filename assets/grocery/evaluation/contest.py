@@ -38,7 +38,7 @@ def enter_model(as_of_dates: Sequence[dt.date], tables_root: str, kept_root: str
     """The configured family, by the functions of the nightly: label weeks, fit, features, candidates, scores, lists."""
     import pandas as pd
 
-    from assets.grocery.candidates.candidates import candidates
+    from assets.grocery.candidates.candidates import candidates, in_subcategories
     from assets.grocery.features.definitions import build
     from assets.grocery.scoring.lists import personal
     from assets.grocery.training.examples import label_weeks
@@ -61,7 +61,13 @@ def enter_model(as_of_dates: Sequence[dt.date], tables_root: str, kept_root: str
         built = build(tables.read(TRANSACTIONS, until=as_of), catalogue, offers, as_of=as_of)
         found = candidates(built, own=model.candidates, new=model.new_candidates)
         frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
-        best = personal(frame, recommender.score(frame), k=model.top_k, explore=model.explore_places)
+        best = personal(
+            in_subcategories(frame, catalogue),
+            recommender.score(frame),
+            k=model.top_k,
+            explore=model.explore_places,
+            places=model.places_a_subcategory,
+        )
         lists.append(best[["household_id", "product_id", "rank", "score"]].assign(as_of_date=as_of))
         fits.append(fitted - begun)
         scorings.append(time.perf_counter() - fitted)

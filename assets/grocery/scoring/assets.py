@@ -84,7 +84,7 @@ def recommendations(
     Scored by the champion of the latest night up to then that decided on one and passed its check; a training that is
     still under way, or died, changes nothing. A household without any purchase, and anybody who is not known yet, gets
     the month's best sellers, marked as a fallback. What the policy denies a household is not among them
-    (`nightcart policy show`).
+    (`nightcart policy show`), and at most `model.places_a_subcategory` of a list replace each other.
     """
     days, now = days_of(context), dt.datetime.now(dt.UTC)
     # With none that passed its check, the gate says why not.
@@ -120,7 +120,7 @@ def _score(
 ) -> dg.MaterializeResult:
     import ibis
 
-    from assets.grocery.candidates.candidates import best_sellers
+    from assets.grocery.candidates.candidates import best_sellers, in_subcategories
     from assets.grocery.scoring import allowed, pictures
 
     model, version = settings.model, decided.champion_after if decided else None
@@ -142,12 +142,14 @@ def _score(
     found = candidates_of(built, model, kept_back)
     frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
     context.log.info(f"Scoring {len(frame):,} candidates with version {version}, {recommender.title}")
-    personal = lists.personal(frame, recommender.score(frame), k=model.top_k, explore=model.explore_places)
+    places = {"explore": model.explore_places, "places": model.places_a_subcategory}
+    personal = lists.personal(in_subcategories(frame, built.product), recommender.score(frame), k=model.top_k, **places)
 
     served = set(frame["household_id"].unique())
     listed = tables.read(HOUSEHOLDS, version=read[HOUSEHOLDS]).household_id.to_pyarrow().to_pylist()
     denied = ibis.memtable(kept_back) if len(kept_back) else None
-    popular = best_sellers(built, most=model.top_k, denied=denied).select("product_id", "buyers_month").to_pandas()
+    popular = best_sellers(built, most=model.top_k, denied=denied, places=model.places_a_subcategory)
+    popular = popular.select("product_id", "buyers_month").to_pandas()
     others = lists.fallback(popular, [*sorted(set(listed) - served), None])
     rows = lists.joined(personal, others, business_date=day, model_version=version)
     commit = tables.replace_days(RECOMMENDATIONS, rows, days=[day])

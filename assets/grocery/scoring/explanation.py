@@ -61,8 +61,22 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A product that the list could have had, and `why` it has not; `score` is None of what was never scored."""
+
+    product_id: str
+    name: str | None
+    category: str | None
+    score: float | None
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """A household's list of a business day. `tables` are the versions that it was made from."""
+    """A household's list of a business day. `tables` are the versions that it was made from.
+
+    `left_out` are products with a better score than some that are listed, and those of its history that the policy denies.
+    """
 
     household_id: str
     business_date: dt.date
@@ -74,6 +88,7 @@ class Explanation:
     champion: Mapping[str, Any]
     policy: Mapping[str, Any]
     places: Sequence[Place] = field(default_factory=list)
+    left_out: Sequence[LeftOut] = ()
 
     @property
     def is_reproduced(self) -> bool:
@@ -109,6 +124,7 @@ def explain(
     asked = operations.records(PolicyDecision, subject=allowed.subject(day), run_id=scoring.run_id, last=1)
     answer = Answer.recorded(asked[0]) if asked else None
     again = None if is_fallback else _again(household, scoring, model, answer, settings=settings, tables=tables)
+    bought = _purchases(household, scoring, tables)
     return Explanation(
         household_id=household,
         business_date=day,
@@ -119,7 +135,8 @@ def explain(
         model=model_facts(version, model),
         champion=champion_facts(operations, scoring),
         policy=policy_facts(answer),
-        places=_places(listed, again, _purchases(household, scoring, tables), _catalogue(listed, scoring, tables)),
+        places=_places(listed, again, bought, _catalogue(listed["product_id"].tolist(), scoring, tables)),
+        left_out=[] if again is None else _left_out(listed, again, bought, answer, scoring, tables),
     )
 
 
@@ -171,6 +188,41 @@ def _places(
     return places
 
 
+def _left_out(
+    listed: pd.DataFrame,
+    again: pd.DataFrame,
+    bought: Mapping[str, Any],
+    answer: Answer | None,
+    scoring: Scoring,
+    tables: TableStore,
+) -> list[LeftOut]:
+    """What scored better than a listed repeat or discovery and gave way to it, best first; then what the policy denied."""
+    import pandas as pd
+
+    by_score = listed[~listed["is_explore"].astype(bool)]
+    better = again[(again["score_again"] > by_score["score"].min()) & ~again.index.isin(listed["product_id"])]
+    better = better.sort_values("score_again", ascending=False, kind="stable")
+    own = [product for product in bought if product not in again.index]
+    catalogue = _catalogue([*listed["product_id"], *better.index, *own], scoring, tables)
+    places = catalogue.loc[catalogue.index.isin(listed["product_id"]), "subcategory"].value_counts()
+    found = []
+    for product, score in better["score_again"].items():
+        kind = _text(catalogue, str(product), "subcategory")
+        taken = f"{places.get(kind, 0)} places are of {kind} already" if kind else "its place went to another"
+        found.append(_left(str(product), catalogue, score=float(score), why=taken))
+    sold = (
+        catalogue.loc[catalogue.index.isin(own), list(allowed.PLACE)].fillna("").rename_axis("product_id").reset_index()
+    )
+    denied = allowed.denied(answer, sold) if answer else pd.DataFrame(columns=["product_id", "is_repeat", "says"])
+    to_it = denied[denied["is_repeat"].astype(bool)].to_dict("records")
+    return found + [_left(row["product_id"], catalogue, score=None, why=f"the policy: {row['says']}") for row in to_it]
+
+
+def _left(product: str, catalogue: pd.DataFrame, *, score: float | None, why: str) -> LeftOut:
+    name, category = (_text(catalogue, product, column) for column in ("name", "category"))
+    return LeftOut(product_id=product, name=name, category=category, score=score, why=why)
+
+
 def _text(catalogue: pd.DataFrame, product: str, column: str) -> str | None:
     value = catalogue.at[product, column] if product in catalogue.index else None
     return None if value is None or value != value else str(value)
@@ -189,7 +241,8 @@ def _purchases(household: str, scoring: Scoring, tables: TableStore) -> dict[str
     return found
 
 
-def _catalogue(listed: pd.DataFrame, scoring: Scoring, tables: TableStore) -> pd.DataFrame:
+def _catalogue(wanted: Sequence[str], scoring: Scoring, tables: TableStore) -> pd.DataFrame:
+    """The rows of products in the catalogue as it was, by product."""
     products = tables.read(PRODUCTS, version=scoring.tables[PRODUCTS])
-    wanted = products.filter(products.product_id.isin(listed["product_id"].tolist()))
-    return wanted.select("product_id", "name", "category").to_pandas().set_index("product_id")
+    columns = products.filter(products.product_id.isin(list(wanted))).select("product_id", "name", *allowed.PLACE)
+    return columns.to_pandas().set_index("product_id")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-VERSION = "1"  # of the rows that are made here; the assets carry it
+VERSION = "2"  # of the rows that are made here; the assets carry it
 REASONS = {
     "due": "bought often enough to have a rhythm, and its time has come",
     "regular": "bought more than once",
@@ -38,14 +38,17 @@ COLUMNS = (
 )
 
 
-def personal(candidates: pd.DataFrame, scores: np.ndarray, *, k: int, explore: int = 0) -> pd.DataFrame:
+def personal(
+    candidates: pd.DataFrame, scores: np.ndarray, *, k: int, explore: int = 0, places: int = 0
+) -> pd.DataFrame:
     """The `k` best candidates of every household, with :data:`COLUMNS`; ranks from 1, scores float64.
 
-    The last `explore` of the places are for products that the household never bought.
+    The last `explore` of the places are for products that the household never bought; at most `places` are of one
+    `subcategory` (:func:`assets.grocery.training.metrics.top`).
     """
     import numpy as np
 
-    best = top(candidates, scores, k=k, by=["household_id"], explore=explore)
+    best = top(candidates, scores, k=k, by=["household_id"], explore=explore, places=places)
     reason = reasons(best)
 
     def count(column: str) -> pd.Series:

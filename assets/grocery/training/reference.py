@@ -6,12 +6,12 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from assets.grocery.candidates.candidates import candidates, reasons
+from assets.grocery.candidates.candidates import candidates, in_subcategories, reasons
 from assets.grocery.features.definitions import FeatureTables
 from assets.grocery.profiles import numbers
 from assets.grocery.profiles.days import WEEKS_BEFORE, profiles
 from assets.grocery.profiles.reference import Numbers, Reference, days_of_ages, reference_days
-from assets.grocery.tables import FEATURES, HOUSEHOLD, PRODUCTS, TRANSACTIONS
+from assets.grocery.tables import FEATURES, HOUSEHOLD, PRODUCT, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.metrics import top
 
 if TYPE_CHECKING:
@@ -73,7 +73,14 @@ def _lists(day: dt.date, features: Mapping[str, ibis.Table], recommender: Model,
     model = settings.model
     found = candidates(FeatureTables.of(features.__getitem__), own=model.candidates, new=model.new_candidates)
     frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
-    best = top(frame, recommender.score(frame), k=model.top_k, by=["household_id"], explore=model.explore_places)
+    best = top(
+        in_subcategories(frame, features[PRODUCT]),
+        recommender.score(frame),
+        k=model.top_k,
+        by=["household_id"],
+        explore=model.explore_places,
+        places=model.places_a_subcategory,
+    )
     listed = best[["household_id", "score"]].assign(reason=reasons(best))
     cuts = numbers.list_cuts(listed)
     return Numbers(cuts=cuts, nights={day: numbers.list_counts(listed, cuts)})

@@ -17,7 +17,7 @@ SLICES = ("history", "department", "weekday")
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def recalls(frame: pd.DataFrame, scores: np.ndarray, truth: pd.DataFrame, *, k: int) -> pd.DataFrame:
+def recalls(frame: pd.DataFrame, scores: np.ndarray, truth: pd.DataFrame, *, k: int, places: int = 0) -> pd.DataFrame:
     """Recall at `k` of every list within every slice of what was bought.
 
     `truth` has a row a product bought, with the list's key, `product_id` and the columns of :data:`SLICES`. Returns
@@ -25,7 +25,7 @@ def recalls(frame: pd.DataFrame, scores: np.ndarray, truth: pd.DataFrame, *, k: 
     """
     import pandas as pd
 
-    listed = top(frame, scores, k=k, by=LIST_KEY)[[*LIST_KEY, "product_id"]].assign(hit=1.0)
+    listed = top(frame, scores, k=k, by=LIST_KEY, places=places)[[*LIST_KEY, "product_id"]].assign(hit=1.0)
     bought = truth.merge(frame[LIST_KEY].drop_duplicates(), on=LIST_KEY)  # of those that have a list
     hits = bought.merge(listed, on=[*LIST_KEY, "product_id"], how="left").fillna({"hit": 0.0})
     parts = []

@@ -10,7 +10,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from assets.grocery.candidates.candidates import FEATURES, best_sellers, candidates, labelled
+from assets.grocery.candidates.candidates import FEATURES, best_sellers, candidates, in_subcategories, labelled
 from assets.grocery.features.definitions import FeatureTables, build
 from assets.grocery.training.examples import examples
 from resources.config.retailer import RecommenderConfig
@@ -41,6 +41,18 @@ def found(tables: FeatureTables, *, own: int, new: int) -> dict[str, list[str]]:
 
 def test_best_sellers_are_in_order_and_a_tie_goes_to_the_lower_product(built):
     assert best_sellers(built, most=3).product_id.to_pyarrow().to_pylist() == ["P1", "P2", "P3"]
+
+
+def test_best_sellers_of_a_subcategory_have_their_places_and_the_next_best_the_others(engine):
+    catalogue = [{"product_id": f"P{n}", "category": "PAPER", "subcategory": "DAILY"} for n in (1, 2, 3)]
+    made = build(transactions(engine, HISTORY), products([*catalogue, {"product_id": "P4"}]), offers(), as_of=CLOSE)
+    for places, expected in ((0, "P1 P2 P3 P4"), (1, "P1 P4 P2 P3"), (2, "P1 P2 P4 P3"), (3, "P1 P2 P3 P4")):
+        assert best_sellers(made, most=4, places=places).product_id.to_pyarrow().to_pylist() == expected.split()
+
+
+def test_subcategories_are_those_of_the_catalogue_in_the_order_of_the_rows():
+    frame = pd.DataFrame({"product_id": ["P4", "P2", "unknown", "P1", "P2"]})
+    assert in_subcategories(frame, products())["subcategory"].tolist() == ["", "OAT MILK", "", "WHOLE MILK", "OAT MILK"]
 
 
 def test_household_has_its_own_products_and_new_ones_each_once(built):

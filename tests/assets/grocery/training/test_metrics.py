@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assets.grocery.training.metrics import (
     METRICS,
@@ -261,3 +263,91 @@ class TestEstimate:
         lists = by_list(frame([("H", "a", True)], truth={"H": 1}), np.array([1.0]), k=1)
         found = Bootstrap(subject="household_id", samples=200, confidence=0.95, seed=1).means(lists)
         assert {name: str(value) for name, value in found.items()} == dict.fromkeys(METRICS, "1.0000 [1.0000, 1.0000]")
+
+
+class TestPlacesOfASubcategory:
+    """At most so many of what replaces each other: p, q, r and s are newspapers, a and b milk, x is of no subcategory."""
+
+    KIND: Mapping[str, str | None] = {
+        **dict.fromkeys("pqrs", "PAPER"),
+        **dict.fromkeys("ab", "MILK"),
+        "x": None,
+        "y": "",
+    }
+
+    def rows(self, scores: str, *, new: str = "", household: str = "H", bought: str = "") -> pd.DataFrame:
+        rows = frame([(household, product, product in bought) for product in scores], truth={household: 3})
+        kinds = [self.KIND[product] for product in scores]
+        numbers = np.arange(len(scores), 0, -1.0)
+        return rows.assign(subcategory=kinds, is_repeat=~rows["product_id"].isin(list(new)), score=numbers, new_size=1)
+
+    def listed(self, rows: pd.DataFrame, *, k: int = 4, explore: int = 0, places: int = 2) -> str:
+        best = top(rows, rows["score"].to_numpy(), k=k, by=["household_id"], explore=explore, places=places)
+        assert best["rank"].tolist() == list(range(1, len(best) + 1))
+        return "".join(best["product_id"])
+
+    def test_next_best_get_the_places(self):
+        assert self.listed(self.rows("pqrsabx")) == "pqab"
+        assert self.listed(self.rows("pqrsabx"), places=1) == "paxq"  # there is nothing else left
+        assert self.listed(self.rows("pqrsabx"), places=3) == "pqra"
+
+    def test_zero_is_any_number(self):
+        assert self.listed(self.rows("pqrsab"), places=0) == "pqrs"
+
+    def test_next_best_fill_up_where_there_is_nothing_else(self):
+        assert self.listed(self.rows("pqrsa")) == "pqar"
+        assert self.listed(self.rows("pqrs"), places=1) == "pqrs"
+
+    def test_what_is_of_no_subcategory_is_never_too_much(self):
+        rows = pd.concat([self.rows("xyp"), self.rows("xy").assign(product_id=["v", "w"])], ignore_index=True)
+        assert self.listed(rows.assign(score=[9, 8, 1, 7, 6]), places=1) == "xyvw"
+
+    def test_without_subcategories_nothing_changes(self):
+        rows = self.rows("pqrsab").drop(columns="subcategory")
+        assert self.listed(rows, places=1) == "pqrs"
+
+    def test_every_list_has_its_own(self):
+        both = pd.concat([self.rows("pqrsab", household="G"), self.rows("srqpba")], ignore_index=True)
+        best = top(both, both["score"].to_numpy(), k=4, by=["household_id"], places=2)
+        assert "".join(best["product_id"]) == "pqabsrba"
+
+    def test_discoveries_count_with_the_places_by_score(self):
+        # r is the best that was never bought, and the third newspaper: b is next.
+        assert self.listed(self.rows("pqarbx", new="rb"), k=4, explore=1) == "pqab"
+        assert self.listed(self.rows("paxrqb", new="rb"), k=4, explore=1) == "paxr"
+
+    def test_newspapers_that_are_not_listed_take_no_place_of_a_discovery(self):
+        # q, r and s come after the places by score, and none is listed: the discovery b is milk, and its second.
+        assert self.listed(self.rows("apxqrsb", new="b"), k=4, explore=1) == "apxb"
+        assert self.listed(self.rows("abxpqrs", new="s"), k=4, explore=1, places=1) == "axps"
+
+    def test_judge_measures_the_lists_that_are_served(self):
+        rows = self.rows("pqrsab", bought="rsa")
+        scores = rows["score"].to_numpy()
+        assert by_list(rows, scores, k=3)["recall"].tolist() == [1 / 3]  # p q r
+        assert by_list(rows, scores, k=4)["recall"].tolist() == [2 / 3]  # p q r s
+        assert by_list(rows, scores, k=4, places=2)["recall"].tolist() == [1 / 3]  # p q a b
+
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from("GH"), st.sampled_from(["A", "B", "C", "", None]), st.booleans()),
+            min_size=1,
+            max_size=30,
+        ),
+        st.integers(1, 8),
+        st.integers(1, 3),
+        st.integers(0, 3),
+    )
+    def test_list_is_as_long_as_ever_and_holds_more_only_when_nothing_else_is_left(self, products, k, places, explore):
+        rows = pd.DataFrame(products, columns=["household_id", "subcategory", "is_repeat"])
+        rows = rows.assign(product_id=[f"{n:02}" for n in range(len(rows))])
+        scores, explore = np.arange(len(rows), 0, -1.0), min(explore, k - 1)
+        best = top(rows, scores, k=k, by=["household_id"], explore=explore, places=places)
+        every = top(rows, scores, k=k, by=["household_id"], explore=explore)
+        assert best.groupby("household_id").size().to_dict() == every.groupby("household_id").size().to_dict()
+        left = rows[~rows["product_id"].isin(best["product_id"])]
+        for household, one in best.groupby("household_id"):
+            listed = one["subcategory"].replace("", None).dropna().value_counts()
+            if (listed > places).any():
+                others = left[left["household_id"] == household]["subcategory"]
+                assert all(kind and listed.get(kind, 0) >= places for kind in others.where(others.notna(), None))
