@@ -54,6 +54,14 @@ def test_an_address_takes_title_and_text(monkeypatch, listener) -> None:
     assert [(each["title"], each["message"]) for each in taken] == [("Shop: refusal", "The night was refused.")]
 
 
+def test_a_page_that_takes_html_is_given_text(monkeypatch, listener) -> None:
+    url, taken = listener
+    monkeypatch.setenv(VARIABLE, f"{url}?format=html")
+    Notifier(urls_in=VARIABLE).tell("Shop", "Basket <b>[1](http://x.test)</b> of *all*.")
+    ((message,),) = [[each["message"] for each in taken]]
+    assert "&lt;b&gt;[1](http://x.test)&lt;/b&gt; of *all*." in message.replace("&nbsp;", " ")
+
+
 def test_one_address_that_takes_it_is_enough_and_none_is_an_error_without_secrets(monkeypatch, listener, caplog):
     url, taken = listener
     monkeypatch.setenv(VARIABLE, f"{DEAD} {url}")

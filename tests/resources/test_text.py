@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resources.text import listed, plural
+from resources.text import listed, on_one_line, plural, printable
 
 
 def test_long_lists_are_shortened():
@@ -12,3 +12,9 @@ def test_long_lists_are_shortened():
 
 def test_nouns_follow_their_count():
     assert [plural(n, "night") for n in (0, 1, 1_200)] == ["0 nights", "1 night", "1,200 nights"]
+
+
+def test_controls_are_marks_and_breaks_stay_or_are_blanks():
+    assert printable("a\tb\r\nc\x1b[31m\u202ed\u200f") == "a b\nc�[31m�d�"
+    assert on_one_line("a\nb\r\nc") == "a b c"
+    assert on_one_line(17) == "17"
