@@ -83,8 +83,11 @@ class TextTable(Table):
         slack = options.max_width - BETWEEN * (len(cells) - 1) - sum(least)
         if 0 <= slack < sum(natural) - sum(least):
             wanted = [wide - narrow for wide, narrow in zip(natural, least, strict=True)]
-            for column, narrow, more in zip(self.columns, least, wanted, strict=True):
-                column.width = narrow + slack * more // sum(wanted)
+            # Those that want little get it; what is left is for those that want more, alike.
+            by_want = sorted(range(len(cells)), key=wanted.__getitem__)
+            for rank, place in enumerate(by_want):
+                more = min(wanted[place], slack // (len(cells) - rank))
+                self.columns[place].width, slack = least[place] + more, slack - more
         yield from super().__rich_console__(console, options)
 
 

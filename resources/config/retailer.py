@@ -177,7 +177,7 @@ class RecommenderConfig(ModelConfig):
     places_a_subcategory: int = setting(
         3,
         "At most so many places of a list are of one subcategory, of what replaces each other; the next best get the others. "
-        "0: any number. On the demo 3 cost .5 % of Recall, 2 cost 1.4 %, 1 costs 6.9 % (benchmarks/quality.md).",
+        "0: any number. On the demo 3 cost .4 % of Recall and no hit, 2 cost 1.3 %, 1 costs 7.6 % (benchmarks/quality.md).",
         ge=0,
     )
 
