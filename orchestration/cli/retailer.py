@@ -50,6 +50,9 @@ def init(
     output: Annotated[Path | None, _option("The file to write; by default config/NAME.toml.")] = None,
     column: Annotated[list[str] | None, _option(NAME_A_COLUMN, "SETTING=NAME")] = None,
     timestamp_format: Annotated[str | None, _option("How times are written, such as '%d/%m/%Y'.", "FORMAT")] = None,
+    encoding: Annotated[
+        str | None, _option("The encoding of the basket lines, such as cp1251, if a guess is wrong.", "NAME")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     json_: Json = False,
 ) -> None:
@@ -85,6 +88,7 @@ def init(
             today=dt.datetime.now(dt.UTC).date(),
             given=given,
             given_format=timestamp_format,
+            encoding=encoding,
             say=status.update,
         )
     _write(target, proposal.toml)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from resources import home
 from resources.config.feeds import FeedConfig
@@ -15,6 +16,7 @@ from resources.errors import FeedRefused
 # What reading adds to a file's own columns, and so must not be among them.
 OUR_COLUMNS = frozenset({"source_file", "source_row", "file_date", "defect", "copy", "file_row_number"})
 SMALL = 100_000_000  # bytes; below it nothing is too large for having been packed well
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 REDELIVER = "have it delivered again, then materialise the day again."
 
 
@@ -22,13 +24,15 @@ REDELIVER = "have it delivered again, then materialise the day again."
 class FeedFile:
     """A delivered file: where it was, the kept copy, its SHA-256, and the day that its path names.
 
-    `columns` are its own, with their types as the contract calls them, once it has been read.
+    `columns` are its own, with their types as the contract calls them, once it has been read. `also` are other paths at
+    which the same was found: it counts once.
     """
 
     path: str
     copy: Path
     digest: str
     day: dt.date | None
+    also: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
@@ -38,6 +42,17 @@ class FeedFile:
         Not its last part alone: two folders may each have a `sales.csv`.
         """
         return self.path.removeprefix(f"{home.PROJECT}{os.sep}")
+
+    @property
+    def partitions(self) -> dict[str, str | None]:
+        """The columns that the folders right above the file name with their value, as Hive and Spark write: `store=1`."""
+        found: dict[str, str | None] = {}
+        for folder in reversed(PurePosixPath(self.path).parts[:-1]):
+            name, is_one, value = folder.partition("=")
+            if not is_one or not name.isidentifier() or name.lower() in OUR_COLUMNS:
+                break
+            found = {name: None if value == NO_VALUE else unquote(value)} | found
+        return found
 
 
 class ColumnsMissing(FeedRefused):
@@ -54,6 +69,18 @@ def copies_of(files: Sequence[FeedFile]) -> list[str]:
 
 
 def is_parquet(name: str, settings: FeedConfig) -> bool:
-    """Whether a file of this name is read as Parquet: by the settings, or else by its ending."""
+    """Whether a file of this name is read as Parquet: by the settings, or else by its ending, whatever its capitals."""
     lower = name.lower()
     return settings.format == "parquet" if settings.format else ".parquet" in lower or ".pq" in lower
+
+
+def told_apart(names: Iterable[str]) -> list[str]:
+    """Columns' names, of which those that differ from another in capitals alone have a number added, as in the engine."""
+    told: dict[str, str] = {}
+    for name in names:
+        new, number = name, 0
+        while new.lower() in told:
+            number += 1
+            new = f"{name}_{number}"
+        told[new.lower()] = new
+    return list(told.values())

@@ -7,8 +7,10 @@ is longer than any line should be only the beginning.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import gzip
+import hashlib
 import io
 import itertools
 import re
@@ -21,17 +23,19 @@ from typing import IO
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedRefused
 from resources.feeds import quoting
-from resources.feeds.files import REDELIVER, SMALL, FeedFile
+from resources.feeds.files import REDELIVER, SMALL, FeedFile, told_apart
 from resources.text import listed
 
 BLOCK = 1 << 20  # bytes
 LONGEST_LINE = 1 << 20  # bytes; a longer one is no line of a table, but a file that lost its line ends
 SHOWN = 10_000  # bytes of such a line that are kept
 MOST_COLUMNS = 1_000
+LOOKED_AT = 100  # lines in which a header is looked for
 HEADER_REMEDY = "have it delivered with the header that the others have, or correct the configuration."
 HEADER_LINES = 20  # a name may go on over lines, as in a spreadsheet's cell, but not over more
+GZIP = b"\x1f\x8b"  # the first bytes of what is packed so
 # What Excel writes into a first line to tell itself the delimiter.
-SEPARATOR_LINE = re.compile(rb'"?sep=[^"\r\n]{1,4}"?[;,|\t]*', re.IGNORECASE)
+SEPARATOR_LINE = re.compile(rb'"?sep=([^"\r\n]{1,4})"?[;,|\t]*', re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +59,25 @@ class Header:
 
 
 def is_packed(copy: Path) -> bool:
-    """Whether a kept copy is packed: then a file that was cut off shows as it is unpacked."""
-    return copy.name.lower().endswith(".gz")
+    """Whether a kept copy is packed, by its name or its first bytes: if it was cut off, that shows as it is unpacked."""
+    if copy.name.lower().endswith(".gz"):
+        return True
+    with open(copy, "rb") as content:
+        return content.read(len(GZIP)) == GZIP
 
 
 def opened(copy: Path) -> IO[bytes]:
     """A kept copy's bytes, unpacked."""
     return gzip.open(copy, "rb") if is_packed(copy) else open(copy, "rb")  # pyright: ignore[reportReturnType]
+
+
+def digest_unpacked(copy: Path) -> str:
+    """The SHA-256 of a kept copy's bytes, unpacked; of the bytes as they are, if they cannot be."""
+    try:
+        with opened(copy) as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]
+    except (OSError, EOFError, zlib.error):
+        return hashlib.sha256(copy.read_bytes()).hexdigest()
 
 
 def is_utf8(encoding: str) -> bool:
@@ -184,9 +200,21 @@ def header_in(lines: Sequence[bytes], settings: FeedConfig) -> Header:
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise NoHeader(f"names the column {listed(twice)} twice")
     # A column without a name is an index that somebody's program wrote, or a delimiter too many: nobody asks for it.
-    return Header(
-        names=tuple(name or f"column{place}" for place, name in enumerate(names, start=1)), lines=above + height
-    )
+    names = told_apart(name or f"column{place}" for place, name in enumerate(names, start=1))
+    return Header(names=tuple(names), lines=above + height)
+
+
+def header_elsewhere(file: FeedFile, settings: FeedConfig, columns: Iterable[str]) -> int | None:
+    """The line of a text in which all of `columns` are named, if there is one near its beginning."""
+    block = next(whole_lines(with_line_feeds(utf8_blocks(file, settings))), Block(content=b""))
+    lines = block.content.split(b"\n", LOOKED_AT)[:LOOKED_AT]
+    wanted = {name.lower() for name in columns}
+    for place in range(len(lines)):
+        with contextlib.suppress(NoHeader):
+            header = header_in(lines[place:], settings.model_copy(update={"skip_lines": 0}))
+            if wanted <= {name.lower() for name in header.names}:
+                return place + header.lines
+    return None
 
 
 def count_plain(file: FeedFile, settings: FeedConfig, header: Header) -> int | None:

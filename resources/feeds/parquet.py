@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedRefused
-from resources.feeds.files import REDELIVER, SMALL, FeedFile, copies_of
+from resources.feeds.files import REDELIVER, SMALL, FeedFile, copies_of, told_apart
 from resources.tables.engine import temporary_name
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def columns_of(file: FeedFile) -> dict[str, str]:
         schema = pq.read_schema(file.copy)
     except (pa.ArrowInvalid, OSError) as error:
         raise FeedRefused(f"{file.path} is truncated or no Parquet file: {error}.", remedy=REDELIVER) from error
-    return {column.name: _type(column.type) for column in schema}
+    return {name: _type(column.type) for name, column in zip(told_apart(schema.names), schema, strict=True)}
 
 
 def _type(of: pa.DataType) -> str:

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING
 from resources.config.feeds import FeedConfig, LandingConfig
 from resources.errors import FeedMissing, FeedRefused
 from resources.feeds import landing, parquet, text
-from resources.feeds.files import OUR_COLUMNS, REDELIVER, FeedFile, is_parquet
-from resources.feeds.lines import Header, header_of, rows_of
-from resources.feeds.sources import expand, open_file
+from resources.feeds.files import OUR_COLUMNS, REDELIVER, FeedFile, is_parquet, told_apart
+from resources.feeds.lines import Header, digest_unpacked, header_elsewhere, header_of, rows_of
+from resources.feeds.sources import copy_name, expand, open_file
+from resources.feeds.table_folders import refuse_files_of_tables
 from resources.tables.engine import temporary_name
 from resources.text import listed
 
@@ -62,6 +63,7 @@ class FeedReader:
             wanted = [(pattern.format(date=day), day) for day in others] if "{date" in pattern else [(pattern, None)]
             for path, day in wanted:
                 found += [(match, day) for match in expand(path)]
+        refuse_files_of_tables(path for path, _ in found)
         return list(dict.fromkeys(found))  # a file that two patterns match is one file
 
     def keep(
@@ -81,11 +83,7 @@ class FeedReader:
             )
         if not files.is_dated and (without or not days) and all(day for _, day in located):
             raise FeedMissing(f"No file matches {where}.", remedy="deliver it, or correct `path` in the configuration.")
-        kept = [self.kept(path, day) for path, day in located]
-        # The same bytes under two names, both for one day, are one delivery.
-        return list({(file.digest, file.day) if file.day else file.path: file for file in reversed(kept)}.values())[
-            ::-1
-        ]
+        return _once([self.kept(path, day) for path, day in located])
 
     def read(
         self,
@@ -111,18 +109,27 @@ class FeedReader:
         """The lines of files that were kept, as :meth:`read` gives them."""
         headers: dict[FeedFile, Header] = {}
         parquet_files: list[FeedFile] = []
+        spelling = {name.lower(): name for name in columns}  # capitals are no difference between two files' columns
         for file in kept:
             if file.copy.stat().st_size == 0:
                 raise FeedRefused(f"{file.path} is empty (0 bytes).", remedy=REDELIVER)
-            if is_parquet(file.name, files):
-                own = parquet.columns_of(file)
+            in_path = dict.fromkeys(file.partitions, "text")
+            if is_parquet(file.name, files) or is_parquet(file.copy.name, files):
+                own = in_path | _spelt(parquet.columns_of(file), spelling)
                 _require(file, own, columns, rows=lambda file=file: parquet.rows_of(file))
                 parquet_files.append(replace(file, columns=own))
             else:
-                header = header_of(file, files)
-                own = dict.fromkeys(header.names, "text")
-                _require(file, own, columns, rows=lambda file=file, header=header: rows_of(file, files, header))
-                headers[replace(file, columns=own)] = header
+                header = _header(file, files, columns)
+                spelt = _spelt(dict.fromkeys(header.names, "text"), spelling)
+                own = in_path | spelt
+                _require(
+                    file,
+                    own,
+                    columns,
+                    rows=lambda file=file, header=header: rows_of(file, files, header),
+                    elsewhere=lambda file=file: header_elsewhere(file, files, columns),
+                )
+                headers[replace(file, columns=own)] = replace(header, names=tuple(spelt))
         if headers and parquet_files:
             raise FeedRefused(
                 f"{' or '.join(files.path)} mixes Parquet and CSV files.",
@@ -132,8 +139,9 @@ class FeedReader:
             lines = text.read(engine, files, headers, raw=self.raw)
         else:
             lines = parquet.read(engine, parquet_files, files)
+            lines = lines.rename({spelling.get(name.lower(), name): name for name in lines.columns})
         read = [*parquet_files, *headers]
-        return lines.join(_names(engine, read), "copy").drop("copy"), read
+        return lines.join(_names(engine, read, set(lines.columns)), "copy").drop("copy"), read
 
     def kept(self, path: str, day: dt.date | None) -> FeedFile:
         """Copy a file into the raw store, unless the same bytes are there; it is there entirely or not at all."""
@@ -146,7 +154,7 @@ class FeedReader:
                         digest.update(block)
                         part.write(block)
                 part.close()
-                copy = self.raw / digest.hexdigest()[:16] / Path(path).name
+                copy = self.raw / digest.hexdigest()[:16] / copy_name(path)
                 copy.parent.mkdir(exist_ok=True)
                 os.replace(part.name, copy)
             finally:
@@ -154,14 +162,60 @@ class FeedReader:
         return FeedFile(path=path, copy=copy, digest=digest.hexdigest(), day=day)
 
 
-def _names(engine: Backend, kept: Sequence[FeedFile]) -> ibis.Table:
-    """What is known of each kept copy, to be joined to its lines."""
+def _once(kept: Sequence[FeedFile]) -> list[FeedFile]:
+    """The same bytes under two names, both for one day and one partition, are one delivery; packed and unpacked too."""
+    firsts: dict[tuple[object, ...], FeedFile] = {}
+    by_name: dict[tuple[object, ...], list[str]] = {}
+    for file in kept:
+        by_name.setdefault((_unpacked_name(file), file.day), []).append(file.path)
+    for file in kept:
+        is_twice = len(by_name[_unpacked_name(file), file.day]) > 1
+        content = digest_unpacked(file.copy) if is_twice else file.digest
+        key = (content, file.day, tuple(file.partitions.items()))
+        first = firsts.get(key)
+        if first and first.copy != file.copy:
+            file.copy.unlink(missing_ok=True)  # one copy of them is enough to be looked after
+        firsts[key] = replace(first, also=(*first.also, file.path)) if first else file
+    return list(firsts.values())
+
+
+def _unpacked_name(file: FeedFile) -> str:
+    """The path of a file, were it not packed."""
+    return file.path.lower().removesuffix(".gz")
+
+
+def _spelt(columns: Mapping[str, str], spelling: dict[str, str]) -> dict[str, str]:
+    """Columns under the names that the configuration or an earlier file has for them; those that are new are added."""
+    return {spelling.setdefault(name.lower(), name): type_ for name, type_ in columns.items()}
+
+
+def _header(file: FeedFile, files: FeedConfig, columns: Collection[str]) -> Header:
+    try:
+        return header_of(file, files)
+    except FeedRefused as error:
+        line = header_elsewhere(file, files, columns) if columns else None
+        if line is None:
+            raise
+        raise FeedRefused(error.message + f" Its line {line} has the columns.", remedy=_skip(line)) from error
+
+
+def _skip(line: int) -> str:
+    return f"have it delivered without what is above, or write skip_lines = {line - 1} into the configuration."
+
+
+def _names(engine: Backend, kept: Sequence[FeedFile], own: Collection[str]) -> ibis.Table:
+    """What is known of each kept copy, to be joined to its lines: with the columns of its path that it has not itself."""
     import pyarrow as pa
 
+    given = {name.lower() for name in own}
+    in_paths = told_apart(
+        {name.lower(): name for file in kept for name in file.partitions if name.lower() not in given}.values()
+    )
     return engine.create_table(
         temporary_name("files"),
         pa.table(
             {
+                **{name: pa.array([file.partitions.get(name) for file in kept], pa.string()) for name in in_paths},
                 "copy": pa.array([str(file.copy) for file in kept], pa.string()),
                 "source_file": pa.array([file.name for file in kept], pa.string()),
                 "file_date": pa.array([file.day for file in kept], pa.date32()),
@@ -171,11 +225,20 @@ def _names(engine: Backend, kept: Sequence[FeedFile]) -> ibis.Table:
     )
 
 
-def _require(file: FeedFile, has: Mapping[str, str], columns: Collection[str], *, rows: Callable[[], int]) -> None:
-    if missing := sorted(set(columns) - set(has)):
+def _require(
+    file: FeedFile,
+    has: Mapping[str, str],
+    columns: Collection[str],
+    *,
+    rows: Callable[[], int],
+    elsewhere: Callable[[], int | None] = lambda: None,
+) -> None:
+    if missing := sorted(set(columns) - set(has) - OUR_COLUMNS):
+        line = elsewhere()
         raise ColumnsMissing(
-            f"{file.name} lacks the column{'s' * (len(missing) > 1)} {listed(missing)}; it has {listed(list(has), 20)}.",
-            remedy="have it delivered with them, or correct `columns` in the configuration.",
+            f"{file.name} lacks the column{'s' * (len(missing) > 1)} {listed(missing)}; it has {listed(list(has), 20)}."
+            + (f" Its line {line} has them." if line else ""),
+            remedy=_skip(line) if line else "have it delivered with them, or correct `columns` in the configuration.",
             file=replace(file, columns=has),
             rows=rows(),
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob
 import importlib.util
+import tempfile
 from pathlib import Path
 from typing import IO
 
 from resources import home
-from resources.errors import FeedMissing, Unavailable
-from resources.feeds import landing
+from resources.errors import FeedMissing, FeedRefused, Unavailable
+from resources.feeds import landing, table_folders
 
 
 def expand(path: str) -> list[str]:
@@ -40,11 +41,23 @@ def _package_folder(path: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
+def copy_name(path: str) -> str:
+    """What the kept copy of a file or table is called."""
+    name = Path(path).name
+    return f"{name}.parquet" if table_folders.format_of(path) else name
+
+
 def open_file(path: str) -> IO[bytes]:
-    """A file of :meth:`FeedReader.locate`, to be read."""
+    """What :meth:`FeedReader.locate` found, to be read: a file's bytes, or a table's rows as Parquet."""
     if path.startswith("package://"):
         return open(_package_folder(path).parent / path.removeprefix("package://"), "rb")
+    if table_folders.format_of(path):
+        snapshot = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+        table_folders.write_snapshot(path, snapshot)
+        snapshot.seek(0)
+        return snapshot
     if "://" not in path:
+        _refuse_what_is_no_file(Path(path))
         return open(path, "rb")
     import fsspec
 
@@ -54,3 +67,15 @@ def open_file(path: str) -> IO[bytes]:
         raise Unavailable(
             f"{path} cannot be fetched: {error}.", remedy="check the address and the credentials."
         ) from error
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    """Refuse folders, pipes and devices, which may have no end, and links that lead out of their folder."""
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise FeedRefused(
+            f"{path} is a link that leads out of its folder, to {path.resolve()}.",
+            remedy="put the file itself there, or write its own path into the configuration.",
+        )
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or a device"
+        raise FeedRefused(f"{path} is {what}, not a file.", remedy="put a file there, or correct `path`.")

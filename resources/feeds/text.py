@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from resources.feeds import lines, prepared, quoting
 from resources.feeds.files import REDELIVER, FeedFile, copies_of
 from resources.feeds.lines import Header
 from resources.tables.engine import quoted_name, quoted_text, temporary_name
+from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # DuckDB reads these by itself and would have to download an extension for others: those are put into UTF-8 first.
 DUCKDB_ENCODINGS = frozenset({"utf-8", "latin-1"})
 LONGEST = 2 * lines.LONGEST_LINE
+IN_ONE_PIECE = 1 << 24  # bytes of a file that DuckDB does not part among threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,54 +81,75 @@ def _read_of_one_header(
     plain = {file: count for file, count in counts.items() if count is not None}
     if settings.encoding.lower() not in DUCKDB_ENCODINGS:
         plain = {}
-    read = _tried(engine, settings, names, copies_of(list(plain))) if plain else None
-    if read is None:
-        plain = {}
-    else:
-        came = read.counts(engine)
-        for file in [file for file, count in plain.items() if sum(came.get(str(file.copy), (0, 0))) != count]:
-            del plain[file]  # it is not so plain, after all
-        for file in plain:
-            _refuse_truncated(engine, file, read.rejects, encoding=settings.encoding)
-        yield _of_plain(engine, read, names, copies_of(list(plain)))
-    odd = {str(file.copy): file for file in files if file not in plain}
-    for file in odd.values():
-        yield _of_prepared(engine, settings, file, files[file], raw)
+    for packed in (True, False):
+        these = [file for file in plain if lines.is_packed(file.copy) == packed]
+        read = _tried(engine, settings, names, copies_of(these), is_packed=packed) if these else None
+        came = read.counts(engine) if read else {}
+        for file in these:
+            if sum(came.get(str(file.copy), (0, 0))) != plain[file]:
+                del plain[file]  # it is not so plain, after all
+            elif read:
+                _refuse_truncated(engine, file, read.rejects, encoding=settings.encoding)
+        if read:
+            yield _of_plain(engine, read, names, copies_of([file for file in these if file in plain]))
+    if odd := {str(file.copy): file for file in files if file not in plain}:
+        yield _of_prepared(engine, settings, {file: files[file] for file in odd.values()}, raw)
 
 
-def _of_prepared(engine: Backend, settings: FeedConfig, file: FeedFile, header: Header, raw: Path) -> ibis.Table:
+def _of_prepared(engine: Backend, settings: FeedConfig, files: Mapping[FeedFile, Header], raw: Path) -> ibis.Table:
+    """The lines of files by copies that are prepared for it, and are not needed any more when they are read."""
     import duckdb
+    import pyarrow as pa
 
-    with _temporary(raw) as path:
-        with open(path, "wb") as copy:
-            came = prepared.prepare(file, settings, header, copy)
+    names, came = next(iter(files.values())).names, {}
+    with ExitStack() as stack:
+        paths = {file: stack.enter_context(_temporary(raw)) for file in files}
+        for file, path in paths.items():
+            with open(path, "wb") as copy:
+                came[file] = prepared.prepare(file, settings, files[file], copy)
         try:
-            read = _read_copies(engine, settings, header.names, [str(path)], is_prepared=True)
+            read = _read_copies(engine, settings, names, [str(path) for path in paths.values()], is_prepared=True)
         except duckdb.Error as error:
             if of_the_machine(error):
                 raise
             reason = str(error).strip().splitlines()[0].rstrip(".")
-            raise FeedRefused(f"{file.path} cannot be read as text: {reason}.", remedy=REDELIVER) from error
-    good, bad = read.counts(engine).get(str(path), (0, 0))
-    if good + bad + len(came.set_aside) != came.records:
-        raise FeedRefused(
-            f"{file.path} has {came.records:,} lines, of which {good:,} are understood and "
-            f"{bad + len(came.set_aside):,} set aside: some are lost.",
-            remedy="look for quotation marks and line breaks in it, and have it delivered without them.",
-        )
-    aside = engine.create_table(temporary_name("aside"), came.set_aside, temp=True)
-    first, copy = quoted_name(header.names[0]), quoted_text(str(file.copy))
-    columns, sign = ", ".join(map(quoted_name, header.names)), quoting.sign_for(settings.delimiter).decode()
+            which = listed([file.path for file in files])
+            raise FeedRefused(f"{which} cannot be read as text: {reason}.", remedy=REDELIVER) from error
+    counts = read.counts(engine)
+    for file, path in paths.items():
+        good, bad = counts.get(str(path), (0, 0))
+        aside = len(came[file].set_aside) + bad
+        if good + aside != came[file].records:
+            raise FeedRefused(
+                f"{file.path} has {came[file].records:,} lines, of which {good:,} are understood and {aside:,} set aside: "
+                "some are lost.",
+                remedy="look for quotation marks and line breaks in it, and have it delivered without them.",
+            )
+    copies, set_aside = temporary_name("copies"), temporary_name("aside")
+    engine.create_table(
+        copies,
+        pa.table({"copy": [str(path) for path in paths.values()], "of": [str(file.copy) for file in paths]}),
+        temp=True,
+    )
+    aside = pa.concat_tables(
+        each.set_aside.append_column("copy", pa.array([str(file.copy)] * len(each.set_aside), pa.string()))
+        for file, each in came.items()
+    )
+    engine.create_table(set_aside, aside, temp=True)
+    first, sign = quoted_name(names[0]), quoting.sign_for(settings.delimiter).decode()
+    columns = ", ".join(map(quoted_name, names))
     if sign != settings.delimiter:
         back = f"{quoted_text(sign)}, {quoted_text(settings.delimiter)}"
-        columns = ", ".join(f"replace({quoted_name(name)}, {back}) AS {quoted_name(name)}" for name in header.names)
-    nulls = "".join(f", NULL AS {quoted_name(name)}" for name in header.names[1:])
+        columns = ", ".join(f"replace({quoted_name(name)}, {back}) AS {quoted_name(name)}" for name in names)
+    nulls = "".join(f", NULL AS {quoted_name(name)}" for name in names[1:])
     return engine.sql(
-        f"""SELECT {columns}, {copy} AS copy, {read.row} AS source_row, NULL::VARCHAR AS defect FROM {read.good}
-            UNION ALL SELECT line AS {first}{nulls}, {copy}, source_row, defect FROM {aside.get_name()}
+        f"""SELECT {columns}, {copies}.of AS copy, {read.row} AS source_row, NULL::VARCHAR AS defect
+            FROM {read.good} JOIN {copies} USING (copy)
+            UNION ALL SELECT line AS {first}{nulls}, copy, source_row, defect FROM {set_aside}
             UNION ALL
-            SELECT regexp_replace(csv_line, '^\\d+.', ''){nulls}, {copy}, regexp_extract(csv_line, '^\\d+')::BIGINT, defect
-            FROM {read.rejects}"""
+            SELECT regexp_replace(csv_line, '^\\d+.', ''){nulls}, {copies}.of, regexp_extract(csv_line, '^\\d+')::BIGINT,
+                defect
+            FROM {read.rejects} JOIN {copies} USING (copy)"""
     )
 
 
@@ -160,12 +183,14 @@ def _of_plain(engine: Backend, read: _Read, names: Sequence[str], copies: Sequen
     )
 
 
-def _tried(engine: Backend, settings: FeedConfig, names: Sequence[str], copies: Sequence[str]) -> _Read | None:
+def _tried(
+    engine: Backend, settings: FeedConfig, names: Sequence[str], copies: Sequence[str], *, is_packed: bool
+) -> _Read | None:
     """Copies as they lie there; None when DuckDB cannot read them so."""
     import duckdb
 
     try:
-        return _read_copies(engine, settings, names, copies)
+        return _read_copies(engine, settings, names, copies, is_packed=is_packed)
     except duckdb.Error as error:
         if of_the_machine(error):
             raise
@@ -173,7 +198,13 @@ def _tried(engine: Backend, settings: FeedConfig, names: Sequence[str], copies: 
 
 
 def _read_copies(
-    engine: Backend, settings: FeedConfig, names: Sequence[str], copies: Sequence[str], *, is_prepared: bool = False
+    engine: Backend,
+    settings: FeedConfig,
+    names: Sequence[str],
+    copies: Sequence[str],
+    *,
+    is_prepared: bool = False,
+    is_packed: bool = False,
 ) -> _Read:
     """Read copies that share a header; those that are prepared have none, but a row in front of every line."""
     good, rejects, scans, position = (temporary_name(kind) for kind in ("lines", "rejects", "scans", "position"))
@@ -181,12 +212,14 @@ def _read_copies(
     types = dict.fromkeys(names, "VARCHAR") if row is None else {row: "BIGINT", **dict.fromkeys(names, "VARCHAR")}
     columns = ", ".join(f"{quoted_text(name)}: '{type_}'" for name, type_ in types.items())
     delimiter = quoting.sign_for(settings.delimiter).decode() if is_prepared else settings.delimiter
+    # Values that go on over lines are told where a file is read from its beginning to its end.
+    is_parallel = not is_prepared or all(Path(copy).stat().st_size < IN_ONE_PIECE for copy in copies)
     engine.raw_sql(
         f"""CREATE TEMP TABLE {good} AS SELECT *, row_number() OVER () AS {position} FROM read_csv(
             [{", ".join(map(quoted_text, copies))}], columns = {{{columns}}}, header = {row is None},
             auto_detect = false, delim = {quoted_text(delimiter)}, quote = '"', escape = '"', nullstr = '',
             encoding = {quoted_text("utf-8" if is_prepared else settings.encoding)}, filename = 'copy',
-            max_line_size = {LONGEST}, parallel = {not is_prepared}, store_rejects = true,
+            max_line_size = {LONGEST}, parallel = {is_parallel}, compression = {quoted_text("gzip" if is_packed else "none")}, store_rejects = true,
             rejects_table = '{rejects}', rejects_scan = '{scans}')"""
     )
     engine.raw_sql(

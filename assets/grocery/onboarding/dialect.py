@@ -5,18 +5,24 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
-import io
-import itertools
 import re
 import tempfile
+import zlib
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
+from resources.feeds.files import is_parquet
+from resources.feeds.lines import GZIP, SEPARATOR_LINE, NoHeader, header_in
 from resources.feeds.sources import open_file
+from resources.feeds.table_folders import format_of, refuse_unreadable
 
 SAMPLE_BYTES, HEADER_BYTES = 1 << 20, 1 << 16
 SAMPLE_LINES = 200
+LINES_ABOVE = 50  # in which a header is looked for
+MOST = 0.5  # of the lines, at least, have as many values as the header
 PARQUET = b"PAR1"
 DATUM = re.compile(r"-?\d+([.,]\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 # Encodings of retailers' files in other scripts than ours. Told no choice, charset-normalizer finds mac_latin2 or cp437.
@@ -39,66 +45,125 @@ FOREIGN = {
 }
 
 
-def recognise(path: str, files: FeedConfig) -> FeedConfig:
-    """`files` with the format, delimiter, encoding and decimal separator of the file `path`.
+def recognise(path: str, files: FeedConfig, *, encoding: str | None = None) -> FeedConfig:
+    """`files` with the format, delimiter, encoding, decimal separator and header's place of the file `path`.
 
-    Raises :class:`Refused` when it is no table with a header, saying what it is.
+    `encoding` is what a person says. Raises :class:`Refused` when it is no table with a header, saying what it is.
     """
+    if is_of := format_of(path):
+        refuse_unreadable(path, is_of)
+        return files
     first = _beginning(path, SAMPLE_BYTES)
     if not first:
         raise Refused(f"{path} is empty (0 bytes).", remedy="have it delivered again.")
     if first.startswith(PARQUET):
-        has_ending = ".parquet" in Path(path).name or ".pq" in Path(path).name
+        has_ending = is_parquet(Path(path).name, files)
         return files if has_ending else files.model_copy(update={"format": "parquet"})
     for magic, (what, remedy) in FOREIGN.items():
         if first.lstrip().startswith(magic):
             raise Refused(f"{path} is {what}, neither CSV nor Parquet.", remedy=f"{remedy}.")
-    encoding, text = _decoded(first)
+    encoding, text = _decoded(first, encoding)
     if "\0" in text:
         raise Refused(f"{path} is binary, neither CSV nor Parquet.", remedy="name the files of the basket lines.")
-    delimiter = _delimiter(text)
-    rows = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
-    header, *body = itertools.islice(rows, SAMPLE_LINES + 1)
+    lines = text.split("\n")
+    declared = SEPARATOR_LINE.fullmatch(lines[0].encode())
+    if declared:
+        del lines[0]
+    above = _lines_above(lines[: SAMPLE_LINES + 1])
+    lines = lines[above:]
+    own = declared[1].decode(errors="replace") if declared else ""
+    delimiter = own if len(own) == 1 and lines and own in lines[0] else _delimiter("\n".join(lines))
+    header, *body = (_cells(line, delimiter) for line in lines[: SAMPLE_LINES + 1])
     if len(header) < 2:
         raise Refused(
-            f"{path} has no two columns, its first line is {text.splitlines()[0][:80]!r}.",
+            f"{path} has no two columns, its first line is {lines[0][:80]!r}.",
             remedy=r"deliver it with one of the delimiters ',', ';', '\t', '|'.",
         )
     # DuckDB's sniffer takes a header with a single number in it for data.
     if sum(bool(DATUM.fullmatch(cell.strip())) for cell in header) >= len(header) / 2:
         raise Refused(
-            f"{path} has no header: its first line is {text.splitlines()[0][:80]!r}.",
+            f"{path} has no header: its first line is {lines[0][:80]!r}.",
             remedy="put a first line with the columns' names into every file.",
         )
     cells = [cell.strip() for row in body for cell in row]
     commas = sum(bool(re.fullmatch(r"-?(\d+|\d{1,3}(\.\d{3})+),\d+", cell)) for cell in cells)
     points = sum(bool(re.fullmatch(r"-?(\d+|\d{1,3}(,\d{3})+)\.\d+", cell)) for cell in cells)
     decimal = "," if commas > points else "."
-    return files.model_copy(update={"delimiter": delimiter, "encoding": encoding, "decimal": decimal})
+    return files.model_copy(
+        update={"delimiter": delimiter, "encoding": encoding, "decimal": decimal, "skip_lines": above}
+    )
 
 
 def columns_of(path: str, files: FeedConfig) -> set[str]:
-    """The columns that the file `path` has, from its beginning."""
+    """The columns that the file `path` has, from its beginning, in small letters."""
     first = _beginning(path, HEADER_BYTES)
     if first.startswith(PARQUET):
         import pyarrow.parquet as pq
 
         with open_file(path) as content:
-            return set(pq.read_schema(content).names)
-    line = (_decoded(first)[1].splitlines() or [""])[0]
-    return {name.strip() for name in next(csv.reader([line], delimiter=files.delimiter), [])}
+            return {name.lower() for name in pq.read_schema(content).names}
+    lines = _decoded(first, files.encoding)[1].encode().split(b"\n")
+    try:
+        return {name.lower() for name in header_in(lines, files).names}
+    except NoHeader:
+        return set()
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """The values of a line by itself; a mark that is not closed is not looked for in others."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return line.split(delimiter)
+
+
+def _lines_above(lines: Sequence[str]) -> int:
+    """How many lines there are above the header: the shop's name, or when a report was printed.
+
+    The header is the first line with as many values as most lines have, each of them a name.
+    """
+    best = (0.0, 0, "")
+    for delimiter in ",;\t|":
+        widths = [len(_cells(line, delimiter)) for line in lines if line.strip()]
+        usual = Counter(width for width in widths if width > 1).most_common(1)
+        if not usual:
+            continue
+        width, count = usual[0]
+        if 0 <= width - len(_cells(lines[0], delimiter)) <= 1 < len(_cells(lines[0], delimiter)):
+            return 0
+        best = max(best, (count / len(widths), width, delimiter))
+    share, width, delimiter = best
+    if share < MOST:
+        return 0
+    for place, line in enumerate(lines[:LINES_ABOVE]):
+        names = [cell.strip() for cell in _cells(line, delimiter)]
+        if len(names) == width:
+            is_header = all(names) and len(set(names)) == width and not any(map(DATUM.fullmatch, names))
+            return place if is_header else 0
+    return 0
 
 
 def _beginning(path: str, most: int) -> bytes:
     """The first bytes of a file, unpacked."""
     with open_file(path) as content:
-        return (gzip.GzipFile(fileobj=content) if path.endswith(".gz") else content).read(most)
+        first = content.read(most)
+        if not first.startswith(GZIP):
+            return first
+        content.seek(0)
+        try:
+            return gzip.GzipFile(fileobj=content).read(most)
+        except (OSError, EOFError, zlib.error) as error:
+            raise Refused(f"{path} cannot be unpacked: {error}.", remedy="have it delivered again.") from error
 
 
-def _decoded(first: bytes) -> tuple[str, str]:
-    """The encoding of a text that begins so, and its whole lines."""
-    encoding = _encoding(first)
-    text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(first).lstrip("\ufeff")
+def _decoded(first: bytes, encoding: str | None = None) -> tuple[str, str]:
+    """The encoding of a text that begins so, if it is not told, and its whole lines, ended by line feeds."""
+    encoding = encoding or _encoding(first)
+    try:
+        text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(first).lstrip("\ufeff")
+    except LookupError as error:
+        raise Refused(f"{encoding!r} is no encoding.", remedy="--encoding cp1251, for instance.") from error
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     return encoding, text[: text.rfind("\n")] if len(first) >= SAMPLE_BYTES else text
 
 
@@ -110,11 +175,15 @@ def _encoding(first: bytes) -> str:
     """
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(first)
+    zeros = [first[place:SAMPLE_BYTES:2].count(0) for place in (0, 1)]
+    if max(zeros) > len(first) / 4:
+        return "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
+    strange_lines = [
+        line for line in first.splitlines()[: None if len(first) < SAMPLE_BYTES else -1] if not line.isascii()
+    ]
+    if 2 * sum(map(_is_utf8, strange_lines)) >= len(strange_lines):
         return "utf-8"
-    except UnicodeDecodeError:
-        import charset_normalizer
+    import charset_normalizer
 
     # Its words alone, each once: numbers between short names are too much noise for it.
     words = {word for word in re.split(rb'[\d,;"\s]+', first.rpartition(b"\n")[0]) if not word.isascii()}
@@ -123,6 +192,14 @@ def _encoding(first: bytes) -> str:
     strange = "".join(word for word in re.findall(r"[^\W\d_]{2,}", str(best or "")) if not word.isascii())
     is_foreign = sum(not letter.isascii() for letter in strange) > len(strange) / 2
     return best.encoding if best and is_foreign else "cp1252"  # Latin-1 with € and curly quotes: what Excel writes
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _delimiter(text: str) -> str:

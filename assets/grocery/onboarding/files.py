@@ -1,33 +1,34 @@
 """Where the files of a feed are: one path, glob or `{date}` pattern for them, and the days that their names say."""
 
 # Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
-# pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
+# pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false, reportArgumentType=false, reportOperatorIssue=false
 
 from __future__ import annotations
 
 import datetime as dt
 import glob
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.grocery.onboarding import dialect
+from assets.grocery.onboarding.proposed import Note
 from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
+from resources.feeds import table_folders
 from resources.feeds.files import OUR_COLUMNS
-from resources.feeds.prepared import NO_TEXT
+from resources.feeds.prepared import NO_TEXT, NOT_CLOSED, NOT_DOUBLED
 from resources.feeds.reader import FeedReader
-from resources.text import listed
+from resources.text import listed, plural
 
 if TYPE_CHECKING:
     import ibis
     from ibis.backends.duckdb import Backend
 
-ENDINGS = (".csv", ".csv.gz", ".parquet", ".pq", ".tsv", ".txt", ".psv", ".dat")
+ENDINGS = (".csv", ".parquet", ".pq", ".tsv", ".txt", ".psv", ".dat")
 FILES_COMPARED = 50
 
 # A date in a path: how it is written between its parts, and the placeholder that stands for it.
@@ -41,44 +42,132 @@ DATES = {
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFiles:
-    """The files of a feed as the settings describe them; `days` are those in their names, if every name has one."""
+    """The files of a feed as the settings describe them; `days` are those in their names, if every name has one.
+
+    `notes` are what a person is to know of them.
+    """
 
     files: FeedConfig
     days: tuple[dt.date, ...] = ()
     undated_path: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def undated(self) -> SourceFiles:
         """The same files, whatever their names say."""
-        return SourceFiles(files=self.files.model_copy(update={"path": list(self.undated_path)}))
+        path = list(self.undated_path) or self.files.path
+        return replace(self, files=self.files.model_copy(update={"path": path}), days=())
 
 
-def find(argument: str) -> SourceFiles:
+def find(argument: str, *, encoding: str | None = None) -> SourceFiles:
     """The files that `argument` (a file, folder, glob, `{date}` pattern or URL) means, and how they are written.
 
-    Raises :class:`Refused` when there are none, or when they are no feed, saying what they are.
+    `encoding` is what a person says of them. Raises :class:`Refused` when there are none, or when they are no feed,
+    saying what they are.
     """
-    pattern = _pattern(argument)
-    paths = [path for path, _ in FeedReader(raw=Path()).locate(FeedConfig(path=[pattern]))]
+    patterns, notes = _patterns(argument)
+    found = {
+        pattern: [path for path, _ in FeedReader(raw=Path()).locate(FeedConfig(path=[pattern]))] for pattern in patterns
+    }
+    paths = [path for each in found.values() for path in each]
     if not paths:
         raise Refused(f"There is no file at {argument}.", remedy="name an existing file, folder, glob or URL.")
-    dated, days = one_file_a_day(paths) or (pattern, ())
+    dated = [one_file_a_day(each) for each in found.values() if each]
+    days = sorted({day for each in dated if each for day in each[1]}) if all(dated) else []
     # Relative to the project when inside it: the file of settings can then be shared.
-    dated, pattern = (path.removeprefix(f"{home.PROJECT}/") for path in (dated, pattern))
-    files = dialect.recognise(paths[0], FeedConfig(path=[dated]))
+    undated = [pattern.removeprefix(f"{home.PROJECT}/") for pattern in patterns]
+    path = [each[0].removeprefix(f"{home.PROJECT}/") for each in dated if each] if days else undated
+    files = dialect.recognise(paths[0], FeedConfig(path=path), encoding=encoding)
     if not days:
         _refuse_a_mixture(paths, files)
-    return SourceFiles(files=files, days=days, undated_path=(pattern,))
+    return SourceFiles(files=files, days=tuple(days), undated_path=tuple(undated), notes=tuple(notes))
 
 
-def read(source: SourceFiles, *, engine: Backend, reader: FeedReader) -> tuple[ibis.Table, SourceFiles]:
-    """The lines of the feed, read as every night will read them; a first guess of the encoding is corrected."""
-    lines, _ = reader.read(source.files, engine=engine, columns=(), days=source.days)
-    if source.files.encoding == "utf-8" and lines.filter(lines.defect.contains(NO_TEXT)).count().to_pyarrow().as_py():
+def read(
+    source: SourceFiles, *, engine: Backend, reader: FeedReader, encoding: str | None = None
+) -> tuple[ibis.Table, SourceFiles]:
+    """The lines of the feed, read as every night will read them; a first guess of the encoding is corrected.
+
+    `encoding` is what a person says of it. Raises :class:`Refused` when bytes do not exist in the encoding.
+    """
+    lines, kept = reader.read(source.files, engine=engine, columns=(), days=source.days)
+    foreign = _foreign(lines)
+    if foreign and source.files.encoding == "utf-8" and not encoding and foreign > _beyond_ascii(lines):
         source = replace(source, files=source.files.model_copy(update={"encoding": "cp1252"}))
-        lines, _ = reader.read(source.files, engine=engine, columns=(), days=source.days)
+        lines, kept = reader.read(source.files, engine=engine, columns=(), days=source.days)
+        foreign = _foreign(lines)
+    notes = [
+        Note("merged", f"The same is at {listed([file.path, *file.also])}: it is taken once.")
+        for file in kept
+        if file.also
+    ]
+    notes += _notes_on_encoding(lines, foreign, source, is_told=encoding is not None)
+    notes += _notes_on_marks(lines)
+    if source.files.skip_lines:
+        header = source.files.skip_lines + 1
+        notes.append(Note("left out", f"The header is in line {header}: what is above it is left out of every file."))
     is_text = all(lines[name].type().is_string() for name in lines.columns if name not in OUR_COLUMNS)
     # Text is numbered and put together anew by every query; Parquet is read column by column anyway.
-    return (lines.cache() if is_text else lines), source
+    return (lines.cache() if is_text else lines), replace(source, notes=(*source.notes, *notes))
+
+
+def _foreign(lines: ibis.Table) -> int:
+    """How many lines have bytes that do not exist in the encoding."""
+    return lines.filter(lines.defect.contains(NO_TEXT)).count().to_pyarrow().as_py()
+
+
+def _notes_on_marks(lines: ibis.Table) -> list[Note]:
+    """Where quotation marks are wrong, for whoever can mend what writes them."""
+    wrong = lines.filter(lines.defect.isin([NOT_CLOSED, NOT_DOUBLED]))
+    found = wrong.group_by("defect").agg(
+        n=wrong.count(),
+        file=wrong.source_file.min(),
+        row=wrong.source_row.argmin(wrong.source_file + wrong.source_row.cast("string").lpad(12, "0")),
+    )
+    return [
+        Note(
+            "set aside",
+            f"{each['file']}, row {each['row']:,}: {each['defect']}"
+            + (f"; so in {plural(each['n'] - 1, 'other line')}." if each["n"] > 1 else "."),
+            "have quotation marks in values doubled, and values that have them put in marks.",
+        )
+        for each in found.order_by("defect").to_pyarrow().to_pylist()
+    ]
+
+
+def _beyond_ascii(lines: ibis.Table) -> int:
+    """How many lines that could be read have letters beyond ASCII."""
+    strange = _strange(lines)
+    return strange.count().to_pyarrow().as_py() if strange is not None else 0
+
+
+def _strange(lines: ibis.Table) -> ibis.Table | None:
+    """The values with letters beyond ASCII, as the column `value`."""
+    import ibis
+
+    texts = [name for name in lines.columns if name not in OUR_COLUMNS and lines[name].type().is_string()]
+    read = lines.filter(lines.defect.isnull())
+    values = [read.select(value=read[name]) for name in texts]
+    every = ibis.union(*values) if len(values) > 1 else values[0] if values else None
+    return None if every is None else every.filter(every.value.re_search(r"[^\x00-\x7F]"))
+
+
+def _notes_on_encoding(lines: ibis.Table, foreign: int, source: SourceFiles, *, is_told: bool) -> list[Note]:
+    encoding, files = source.files.encoding, listed(source.files.path)
+    if foreign and not encoding.lower().startswith("utf"):
+        raise Refused(
+            f"{files} is no text in {encoding}{'' if is_told else ', which was a guess'}: {plural(foreign, 'line')} "
+            "have bytes that do not exist in it.",
+            remedy="--encoding with the right one: cp1251 is Cyrillic, shift_jis Japanese, cp437 that of old tills.",
+        )
+    if foreign:
+        says = f"{plural(foreign, 'line')} of {files} have bytes that are no text in {encoding}, and are set aside."
+        return [Note("set aside", says, "have it delivered in one encoding, or name the right one by --encoding.")]
+    strange = None if is_told or encoding.lower().startswith("utf") else _strange(lines)
+    words = strange.value.topk(3).to_pyarrow()["value"].to_pylist() if strange is not None else []
+    if not words:
+        return []
+    says = f"The encoding of {files} is a guess: {encoding}. It reads words such as {listed([repr(word) for word in words])}."
+    return [Note("guessed", says, "if they read badly, name the right one: --encoding cp1251, for instance.")]
 
 
 def one_file_a_day(paths: Sequence[str]) -> tuple[str, tuple[dt.date, ...]] | None:
@@ -130,24 +219,39 @@ def _common_name(names: Sequence[str]) -> str:
     return "".join(words[0] if len(set(words)) == 1 else "*" for words in zip(*split, strict=True))
 
 
-def _pattern(argument: str) -> str:
-    """A path, glob or URL that `FeedReader` understands, absolute."""
+def _patterns(argument: str) -> tuple[list[str], list[Note]]:
+    """Paths, globs or URLs that `FeedReader` understands, absolute; and what of a folder they leave out."""
     plain = re.sub(r"\{date[^}]*\}", "*", argument)
     if "://" in plain:
-        return plain.rstrip("/") + "/*" if plain.endswith("/") else plain
+        if table_folders.format_of(plain.rstrip("/")):
+            return [plain.rstrip("/")], []
+        return [plain.rstrip("/") + "/*" if plain.endswith("/") else plain], []
     path = Path(plain).expanduser().absolute()
-    if path.is_file():
-        return glob.escape(str(path))
-    return _folder(path) if path.is_dir() else str(path)
+    if path.is_file() or table_folders.format_of(str(path)):
+        return [glob.escape(str(path))], []
+    return _folder(path) if path.is_dir() else ([str(path)], [])
 
 
-def _folder(folder: Path) -> str:
-    """The glob of a folder's data files: of one ending, here or below."""
+def _folder(folder: Path) -> tuple[list[str], list[Note]]:
+    """The globs of a folder's data files: those of its commonest ending, packed or not, whatever their capitals."""
     for depth in ("*", "**/*"):
         inside = [path for path in folder.glob(depth) if path.is_file() and not path.name.startswith((".", "_"))]
-        known = ([ending for ending in ENDINGS if path.name.lower().endswith(ending)] for path in inside)
-        if endings := Counter(max(matching, key=len) for matching in known if matching):
-            return f"{glob.escape(str(folder))}/{depth}{endings.most_common(1)[0][0]}"
+        kinds: dict[str, list[Path]] = {}
+        for path in inside:
+            matching = [ending for ending in ENDINGS if path.name.lower().removesuffix(".gz").endswith(ending)]
+            kinds.setdefault(max(matching, key=len, default=""), []).append(path)
+        others = kinds.pop("", [])
+        if not kinds:
+            continue
+        kind = max(kinds, key=lambda ending: len(kinds[ending]))
+        others += [path for ending, paths in kinds.items() if ending != kind for path in paths]
+        endings = sorted({path.name[path.name.lower().rindex(kind) :] for path in kinds[kind]})
+        notes = []
+        if others:
+            names = listed(sorted(str(path.relative_to(folder)) for path in others), 3)
+            says = f"{plural(len(others), 'file')} in {folder} are left out: {names}."
+            notes = [Note("left out", says, f"name files that do not end in {kind} by a path of their own.")]
+        return [f"{glob.escape(str(folder))}/{depth}{ending}" for ending in endings], notes
     raise Refused(
         f"There is no data file in {folder}.", remedy=f"name the files; known endings are {listed(ENDINGS, 20)}."
     )

@@ -70,16 +70,19 @@ def propose(
     today: dt.date,
     given: Given,
     given_format: str | None = None,
+    encoding: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> RetailerProposal:
     """The configuration of a retailer, from its files (paths, folders, globs or URLs); `say` hears what is being done.
 
-    `given` and `given_format` are the columns and the format of times that a person named. Raises :class:`Refused` when
+    `given` and `given_format` are the columns and the format of times that a person named, `encoding` is that of the
+    basket lines if it is told. Raises :class:`Refused` when
     the files are no feed, or lack what every feed needs.
     """
     with _refusing(), tempfile.TemporaryDirectory(prefix="nightcart-init-") as folder:
         engine, reader = connect(), FeedReader(raw=Path(folder))
-        lines, source = files.read(files.find(basket_lines), engine=engine, reader=reader)
+        found = files.find(basket_lines, encoding=encoding)
+        lines, source = files.read(found, engine=engine, reader=reader, encoding=encoding)
         say("understanding the columns")
         zone = timezone or "UTC"
         feed = transactions.propose(lines, source, timezone=zone, today=today, given=given, given_format=given_format)
@@ -88,6 +91,7 @@ def propose(
         def described(path: str, by: Callable[..., list[ProposedSetting]], key: str) -> list[ProposedSetting]:
             say(f"looking at {path}")
             descriptions, of = files.read(files.find(path).undated(), engine=engine, reader=reader)
+            notes.extend(of.notes)
             return by(descriptions, of.files, ids=feed.standard.select(key).distinct(), given=given)
 
         if products:

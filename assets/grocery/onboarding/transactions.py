@@ -131,7 +131,7 @@ def propose(
             *under("transactions.columns", (chosen[setting] for setting in order)),
             *under("transactions.contract", [*of_lines, *of_days]),
         ),
-        notes=(*notes, *history.notes_on(days), *notes_on_days),
+        notes=(*source.notes, *notes, *history.notes_on(days), *notes_on_days),
         feed=feed,
         standard=standard,
         other_columns=free,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import io
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def read(tmp_path: Path, feeds: FeedReader, engine) -> Callable[..., Rows]:
         path: str | Sequence[str] = "*.csv",
         columns: Sequence[str] = ("who", "what", "paid"),
         days: Sequence[dt.date] = (),
-        **settings: str,
+        **settings: Any,
     ) -> Rows:
         for name, content in files.items():
             file = tmp_path / "feed" / name
@@ -202,6 +203,120 @@ class TestLinesThatDoNotFit:
         assert [row["who"] for row in read({"a.csv": HEADER + "1,2,3\n\n\n"})] == ["1"]
 
 
+class TestNames:
+    def test_capitals_and_blanks_are_no_difference_between_files(self, read):
+        rows = read({"a.csv": HEADER + "1,2,3\n", "b.csv": "WHO, What ,PAID\n4,5,6\n"})
+        assert [(row["who"], row["what"], row["paid"]) for row in rows] == [("1", "2", "3"), ("4", "5", "6")]
+
+    def test_capitals_are_no_difference_to_the_configuration(self, read):
+        assert read({"a.csv": "WHO,WHAT\n1,2\n"}, columns=["Who"])[0]["Who"] == "1"
+        assert read({"a.parquet": parquet(WHO=[1])}, path="*.parquet", columns=["Who"])[0]["Who"] == 1
+
+    def test_columns_that_differ_in_capitals_are_told_apart(self, read):
+        assert [(row["Date"], row["date_1"]) for row in read({"a.csv": "Date,date\n1,2\n"}, columns=[])] == [("1", "2")]
+        content = parquet(Date=[1], date=[2])
+        assert [
+            (row["Date"], row["date_1"]) for row in read({"a.parquet": content}, path="*.parquet", columns=["Date"])
+        ] == [(1, 2)]
+
+    def test_header_that_is_elsewhere_is_told_with_its_line(self, read):
+        for above in ("Corner Shop\n\n", "\n\n"):
+            with pytest.raises(FeedRefused, match=r"Its line 3 has .*columns?\.|Its line 3 has them.*skip_lines = 2"):
+                read({"a.csv": above + HEADER + "1,2,3\n"})
+
+
+class TestPartitions:
+    def test_folders_of_hive_are_columns(self, read):
+        files = {f"store={store}/kind=a%20b/part-0.csv": HEADER + f"{store},2,3\n" for store in (1, 2)}
+        rows = read(files, path="*/*/*.csv", columns=["who", "store"])
+        assert [(row["who"], row["store"], row["kind"]) for row in rows] == [("1", "1", "a b"), ("2", "2", "a b")]
+
+    def test_same_bytes_of_two_partitions_are_two_deliveries(self, read):
+        files = {f"store={store}/a.csv": HEADER + "1,2,3\n" for store in (1, 2)}
+        assert [row["store"] for row in read(files, path="*/a.csv")] == ["1", "2"]
+
+    def test_column_of_the_file_is_stronger(self, read):
+        rows = read({"WHO=9/no=__HIVE_DEFAULT_PARTITION__/a.csv": HEADER + "1,2,3\n"}, path="**/a.csv")
+        assert (rows[0]["who"], rows[0]["no"]) == ("1", None)
+
+    def test_parquet_too(self, read):
+        rows = read({"store=7/a.parquet": parquet(who=[1])}, path="*/a.parquet", columns=["who", "store"])
+        assert (rows[0]["who"], rows[0]["store"]) == (1, "7")
+
+
+class TestDoubledDeliveries:
+    def test_same_bytes_under_two_names_are_taken_once(self, feeds, tmp_path):
+        for name in ("sales.csv", "sales (1).csv", "other.csv"):
+            (tmp_path / name).write_text(HEADER + "1,2,3\n" * (1 + name.startswith("o")))
+        kept = feeds.keep(FeedConfig(path=[f"{tmp_path}/*.csv"]))
+        assert [len(file.also) for file in kept] == [0, 1]
+        assert sum(1 for _ in feeds.raw.glob("*/*")) == 2
+
+    def test_packed_and_unpacked_are_the_same(self, read):
+        text = HEADER + "1,2,3\n"
+        files = {"2024-01-01.csv": text, "2024-01-01.csv.gz": gzip.compress(text.encode()), "2024-01-02.csv": text}
+        rows = read(files, path=["{date}.csv", "{date}.csv.gz"], days=[MONDAY, TUESDAY])
+        assert [(row["file_date"], row["who"]) for row in rows] == [(MONDAY, "1"), (TUESDAY, "1")]
+
+    @pytest.mark.parametrize("name", ["A.CSV.GZ", "a.csv"])
+    def test_what_is_packed_is_told_by_its_bytes(self, read, name):
+        rows = read({name: gzip.compress((HEADER + "1,2,3\n4,5\n").encode())}, path=name)
+        assert [bool(row["defect"]) for row in rows] == [False, True]
+
+
+class TestTables:
+    def write(self, folder: Path, *tables: pa.Table) -> None:
+        from deltalake import write_deltalake
+
+        for table in tables:
+            write_deltalake(folder, table, mode="overwrite")
+
+    def test_delta_table_is_read_as_it_is_now(self, feeds, engine, tmp_path):
+        self.write(tmp_path / "sales", pa.table({"who": [1, 2]}), pa.table({"who": [3]}))
+        lines, files = feeds.read(FeedConfig(path=[f"{tmp_path}/sales"]), engine=engine, columns=["who"])
+        assert lines.who.to_pyarrow().to_pylist() == [3]
+        assert pq.read_table(files[0].copy)["who"].to_pylist() == [3]
+        again = feeds.keep(FeedConfig(path=[f"{tmp_path}/sales"]))
+        assert again[0].digest == files[0].digest
+
+    def test_files_of_a_table_are_refused(self, feeds, tmp_path):
+        self.write(tmp_path / "sales", pa.table({"who": [1]}))
+        with pytest.raises(FeedRefused, match=r"of the Delta table .*sales, .* count no more\. Remedy: write path = "):
+            feeds.locate(FeedConfig(path=[f"{tmp_path}/sales/*.parquet"]))
+
+    @pytest.mark.parametrize(("mark", "name"), [("metadata/v1.metadata.json", "Iceberg"), (".hoodie/x", "Hudi")])
+    def test_other_formats_are_refused(self, feeds, tmp_path, mark, name):
+        (tmp_path / "t" / mark).parent.mkdir(parents=True)
+        (tmp_path / "t" / mark).write_text("{}")
+        (tmp_path / "t" / "a.parquet").write_bytes(parquet(who=[1]))
+        for path in ("t", "t/*.parquet"):
+            with pytest.raises(FeedRefused, match=rf"{name}.*export it as CSV or Parquet"):
+                feeds.locate(FeedConfig(path=[f"{tmp_path}/{path}"]))
+
+
+class TestWhatIsNoFile:
+    def test_link_that_leads_out_of_its_folder_is_refused(self, feeds, tmp_path):
+        (tmp_path / "secret.txt").write_text(HEADER)
+        (tmp_path / "feed").mkdir()
+        (tmp_path / "feed" / "a.csv").symlink_to(tmp_path / "secret.txt")
+        with pytest.raises(FeedRefused, match="is a link that leads out of its folder"):
+            feeds.keep(FeedConfig(path=[f"{tmp_path}/feed/a.csv"]))
+        (tmp_path / "feed" / "b.csv").write_text(HEADER)
+        (tmp_path / "feed" / "c.csv").symlink_to("b.csv")
+        assert len(feeds.keep(FeedConfig(path=[f"{tmp_path}/feed/c.csv"]))) == 1
+
+    def test_pipe_is_refused(self, feeds, tmp_path):
+        os.mkfifo(tmp_path / "a.csv")
+        with pytest.raises(FeedRefused, match="is a pipe or a device"):
+            feeds.keep(FeedConfig(path=[f"{tmp_path}/a.csv"]))
+
+    def test_parquet_of_very_many_rows_is_refused(self, read, monkeypatch):
+        monkeypatch.setattr("resources.feeds.parquet.SMALL", 10_000)
+        content = parquet(who=[1] * 1_000_000)
+        with pytest.raises(FeedRefused, match=r"has 1,000,000 rows in [\d,]+ bytes.*most_unpacked"):
+            read({"a.parquet": content}, path="*.parquet", columns=["who"], most_unpacked=10)
+
+
 class TestShapes:
     def test_files_may_order_their_columns_differently_and_have_more(self, read):
         rows = read({"a.csv": HEADER + "1,2,3\n", "b.csv": "paid,colour,what,who\n30,red,20,10\n"})
@@ -342,6 +457,6 @@ class TestRawStore:
 
     def test_nothing_unfinished_is_left_by_a_file_that_cannot_be_read(self, feeds, engine, tmp_path):
         (tmp_path / "folder.csv").mkdir()
-        with pytest.raises(IsADirectoryError):
+        with pytest.raises(FeedRefused, match=r"folder\.csv is a folder, not a file"):
             feeds.read(FeedConfig(path=[str(tmp_path / "folder.csv")]), engine=engine, columns=["who"])
         assert list(feeds.raw.iterdir()) == []

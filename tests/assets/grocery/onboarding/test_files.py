@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 from pathlib import Path
 
+import deltalake
+import pyarrow as pa
 import pytest
 
 from assets.grocery.onboarding import files
+from assets.grocery.onboarding.columns import profile_columns
 from resources.errors import Refused
 from resources.feeds.reader import OUR_COLUMNS
 
@@ -146,3 +150,120 @@ def test_broken_lines_do_not_hide_the_delimiter(tmp_path):
 def test_column_called_by_a_number_is_no_reason_against_a_header(tmp_path):
     (tmp_path / "a.csv").write_text("article,2024,name\np1,x,tea\np2,y,milk\n", encoding="utf-8")
     assert files.find(str(tmp_path / "a.csv")).files.delimiter == ","
+
+
+def kinds(source: files.SourceFiles) -> list[str]:
+    return [note.kind for note in source.notes]
+
+
+def looked_at(path: Path, engine, feeds, **given: str):
+    return files.read(files.find(str(path), **given), engine=engine, reader=feeds, **given)
+
+
+class TestWhatLiesAboveTheHeader:
+    TABLE = "customer,article,paid\n" + "c1,p1,2.5\nc2,p2,3.5\n" * 5
+
+    def test_lines_of_a_report(self, tmp_path, engine, feeds):
+        (tmp_path / "a.csv").write_text('"Corner Shop"\n"Printed:","2025-03-08"\n\n' + self.TABLE + '"Total:","10"\n')
+        lines, source = looked_at(tmp_path / "a.csv", engine, feeds)
+        assert (source.files.skip_lines, source.files.delimiter) == (3, ",")
+        assert lines.filter(lines.defect.isnull()).count().execute() == 10
+        assert [str(note) for note in source.notes] == [
+            "The header is in line 4: what is above it is left out of every file."
+        ]
+
+    def test_declared_delimiter(self, tmp_path, engine, feeds):
+        (tmp_path / "a.csv").write_text("sep=;\r\n" + self.TABLE.replace(",", ";"))
+        lines, source = looked_at(tmp_path / "a.csv", engine, feeds)
+        assert (source.files.skip_lines, source.files.delimiter, lines.count().execute()) == (0, ";", 10)
+
+    @pytest.mark.parametrize("end", ["\r", "\r\n"])
+    def test_other_line_ends(self, tmp_path, engine, feeds, end):
+        (tmp_path / "a.csv").write_bytes(self.TABLE.replace("\n", end).encode())
+        assert looked_at(tmp_path / "a.csv", engine, feeds)[0].count().execute() == 10
+
+
+class TestFolders:
+    TEXT = "customer,article\nc1,p1\n"
+
+    def test_capitals_in_endings(self, tmp_path, engine, feeds):
+        (tmp_path / "A.CSV").write_text(self.TEXT)
+        (tmp_path / "B.CSV.GZ").write_bytes(gzip.compress(self.TEXT.replace("c1", "c2").encode()))
+        lines, source = looked_at(tmp_path, engine, feeds)
+        assert (lines.count().execute(), source.notes) == (2, ())
+
+    def test_older_days_are_packed(self, tmp_path):
+        for day in range(1, 8):
+            name = tmp_path / f"s_2025030{day}.csv"
+            if day < 6:
+                name.with_suffix(".csv.gz").write_bytes(gzip.compress(self.TEXT.encode()))
+            else:
+                name.write_text(self.TEXT)
+        source = files.find(str(tmp_path))
+        assert [path.rpartition("/")[2] for path in source.files.path] == [
+            "s_{date:%Y%m%d}.csv",
+            "s_{date:%Y%m%d}.csv.gz",
+        ]
+        assert len(source.days) == 7
+
+    def test_other_files_are_told(self, tmp_path):
+        for name in ("a.csv", "b.csv", "notes.txt", "c.bak"):
+            (tmp_path / name).write_text(self.TEXT)
+        (note,) = files.find(str(tmp_path)).notes
+        assert (note.kind, note.says) == ("left out", f"2 files in {tmp_path} are left out: c.bak, notes.txt.")
+
+    def test_same_bytes_twice_are_told(self, tmp_path, engine, feeds):
+        for name in ("sales.csv", "sales (1).csv"):
+            (tmp_path / name).write_text(self.TEXT)
+        lines, source = looked_at(tmp_path, engine, feeds)
+        assert (lines.count().execute(), kinds(source)) == (1, ["merged"])
+
+    def test_delta_table(self, tmp_path, engine, feeds):
+        for who in (["c1", "c2"], ["c3"]):
+            deltalake.write_deltalake(tmp_path / "sales", pa.table({"customer": who, "article": who}), mode="overwrite")
+        lines, source = looked_at(tmp_path / "sales", engine, feeds)
+        assert lines.customer.to_pyarrow().to_pylist() == ["c3"]
+        assert source.files.path == [f"{tmp_path}/sales"]
+
+
+class TestEncodings:
+    def write(self, path: Path, names: list[str], encoding: str) -> Path:
+        path.write_bytes(("article,name\n" + "".join(f"{n},{name}\n" for n, name in enumerate(names))).encode(encoding))
+        return path
+
+    def test_guess_is_told_with_an_example(self, tmp_path, engine, feeds):
+        path = self.write(tmp_path / "a.csv", ["молоко", "хлеб"], "cp1251")
+        _, source = looked_at(path, engine, feeds)
+        (note,) = source.notes
+        assert note.kind == "guessed"
+        assert "It reads words such as '" in note.says
+        assert "--encoding" in note.remedy
+        lines, source = looked_at(path, engine, feeds, encoding="cp1251")
+        assert lines.name.to_pyarrow().to_pylist() == ["молоко", "хлеб"]
+        assert (source.notes, source.files.encoding) == ((), "cp1251")
+
+    def test_bytes_that_do_not_exist_are_refused(self, tmp_path, engine, feeds):
+        path = self.write(tmp_path / "a.csv", ["牛乳", "パン", "お茶"], "shift_jis")
+        with pytest.raises(Refused, match=r"no text in cp1253: \d lines? have bytes that do not exist in it"):
+            looked_at(path, engine, feeds, encoding="cp1253")
+
+    def test_encoding_that_is_none_is_refused(self, tmp_path):
+        with pytest.raises(Refused, match="'klingon' is no encoding"):
+            files.find(str(self.write(tmp_path / "a.csv", ["x"], "utf-8")), encoding="klingon")
+
+    def test_few_foreign_lines_do_not_change_it(self, tmp_path, engine, feeds):
+        path = self.write(tmp_path / "a.csv", ["Käse"] * 5, "utf-8")
+        path.write_bytes(path.read_bytes() + b"9,\xe9\n")
+        _, source = looked_at(path, engine, feeds)
+        assert (source.files.encoding, kinds(source)) == ("utf-8", ["set aside"])
+
+
+def test_marks_that_are_wrong_are_told_with_their_row(tmp_path, engine, feeds):
+    body = 'c1,p1,tea\nc2,p2,"jam\nc3,p3,tea\nc4,p4,"jam\n' + "c1,p1,tea\n" * 10
+    (tmp_path / "a.csv").write_text("customer,article,name\n" + body)
+    lines, source = looked_at(tmp_path / "a.csv", engine, feeds)
+    assert [note.says for note in source.notes] == [
+        f"{tmp_path}/a.csv, row 2: a quotation mark opens a value and is not closed on its line; so in 1 other line."
+    ]
+    profile = profile_columns(lines, files=source.files)
+    assert {name: each.different for name, each in profile.items()} == {"customer": 2, "article": 2, "name": 1}
