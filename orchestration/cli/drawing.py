@@ -31,6 +31,7 @@ from resources.text import printable
 R = TypeVar("R", bound=Report)
 
 BETWEEN = 2  # places between two columns of a table
+NARROWEST = 6  # places that a column has at least; where there are fewer, the library finds a way
 
 console = Console(highlight=False, markup=False, emoji=False)
 
@@ -77,18 +78,29 @@ class TextTable(Table):
         cells = [[column.header, *column.cells] for column in self.columns]
         natural = [max(_width(cell, str.splitlines) for cell in of_one) for of_one in cells]
         least = [
-            wide if column.no_wrap else max(_width(cell, str.split) for cell in of_one)
+            (NARROWEST if column.ratio else wide) if column.no_wrap else max(_width(cell, str.split) for cell in of_one)
             for column, of_one, wide in zip(self.columns, cells, natural, strict=True)
         ]
-        slack = options.max_width - BETWEEN * (len(cells) - 1) - sum(least)
-        if 0 <= slack < sum(natural) - sum(least):
-            wanted = [wide - narrow for wide, narrow in zip(natural, least, strict=True)]
-            # Those that want little get it; what is left is for those that want more, alike.
-            by_want = sorted(range(len(cells)), key=wanted.__getitem__)
-            for rank, place in enumerate(by_want):
-                more = min(wanted[place], slack // (len(cells) - rank))
-                self.columns[place].width, slack = least[place] + more, slack - more
+        room = options.max_width - BETWEEN * (len(cells) - 1)
+        free = [place for place, column in enumerate(self.columns) if column.ratio or not column.no_wrap]
+        left = room - sum(natural[place] for place in range(len(cells)) if place not in free)
+        if sum(natural) > room and left >= NARROWEST * len(free):
+            # Words that would leave no room for others are folded.
+            is_enough = sum(least[place] for place in free) <= left
+            narrow = [least[place] if is_enough else min(least[place], left // len(free)) for place in free]
+            more = _shared(left - sum(narrow), [natural[place] - of for place, of in zip(free, narrow, strict=True)])
+            for place, *widths in zip(free, narrow, more, strict=True):
+                self.columns[place].width = sum(widths)
         yield from super().__rich_console__(console, options)
+
+
+def _shared(room: int, wanted: Sequence[int]) -> list[int]:
+    """`room` for those that want some of it: who wants little gets it, the others get as much as one another."""
+    given = [0] * len(wanted)
+    for rank, place in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
+        given[place] = min(wanted[place], room // (len(wanted) - rank))
+        room -= given[place]
+    return given
 
 
 def _width(cell: object, parts: Callable[[str], list[str]]) -> int:

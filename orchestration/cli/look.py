@@ -287,7 +287,7 @@ def _decisions(report: monitoring.Decisions) -> None:
             styled("[bold]train[/]" if decision.is_retraining else "no"),
             ("\n" if decision.is_retraining else "; ").join(decision.reasons),
             "\n".join(attempt.summary() for attempt in entry.attempts),
-            styled("[red]{}[/]" if entry.state == USED_UP else "{}", entry.state),
+            styled("[red]{}[/]" if entry.state == USED_UP else "{}", entry.state or ""),
         )
     console.print(drawn)
 

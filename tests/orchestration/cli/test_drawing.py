@@ -135,3 +135,28 @@ class TestWidth:
         words = without_colours(shown).split()
         assert {"champion,", "challenger", "two-stage", "LightGBM", "2017-11-27", "rate@10", "0.7443"} <= set(words)
         assert max(map(len, without_colours(shown).splitlines())) <= 80
+
+    def test_a_word_too_long_for_the_screen_is_folded_and_the_others_are_whole(self, shown):
+        drawn = drawing.table("setting", "value", "why", wrap=("value", "why"))
+        path = "assets.grocery.training.models.two_stage:TwoStageRanker" * 2
+        drawn.add_row("model.family", path, "the import path of the class, as anybody would write it down for a reader")
+        drawing.console.print(drawn)
+        lines = without_colours(shown).splitlines()
+        assert max(map(len, lines)) <= 80
+        assert {"anybody", "import", "reader", "model.family"} <= set(" ".join(lines).split())
+        assert len(lines) <= 8
+
+    def test_short_columns_are_whole_and_long_ones_share_the_rest(self, shown):
+        drawn = drawing.table("night", "reasons", "attempts", "state", wrap=("reasons", "attempts", "state"))
+        drawn.add_row("2024-05-06", "word " * 30, "word " * 60, "failed, tried again")
+        drawing.console.print(drawn)
+        assert "failed, tried again" in without_colours(shown)
+
+    def test_what_is_cut_off_takes_no_room_from_what_is_whole(self, shown):
+        drawn = drawing.table("entry", "what", right=("entry",))
+        drawn.add_column("says", no_wrap=True, overflow="ellipsis", ratio=1)
+        drawn.add_row("412", "promotions 3", "{" + "x" * 200)
+        drawing.console.print(drawn)
+        line = without_colours(shown).splitlines()[-2 if without_colours(shown).endswith("\n\n") else -1]
+        assert "412  promotions 3  {xxx" in line
+        assert line.rstrip().endswith("…")
