@@ -52,6 +52,7 @@ class Overrides(TypedDict, total=False):
 def build_resources(settings: S) -> Resources[S]:
     """The adapters for `settings`, as the environment of this process says."""
     places = load_deployment().of(name=settings.name, state=home.state())
+    operations = OperationsDatabase(url=places.operations_url.get_secret_value())
     return Resources(
         settings=settings,
         feeds=FeedReader(raw=Path(places.raw)),
@@ -60,8 +61,9 @@ def build_resources(settings: S) -> Resources[S]:
             name=settings.registered_model,
             tracking_uri=places.mlflow_tracking_uri,
             artifacts=places.mlflow_artifacts,
+            sealed=operations.sealed_digest,
         ),
         policy=Policy(folder=str(home.PROJECT / settings.policy.path), server=settings.policy.server),
         notifier=Notifier(urls_in=settings.alerts.urls_in),
-        operations=OperationsDatabase(url=places.operations_url.get_secret_value()),
+        operations=operations,
     )

@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -54,12 +54,14 @@ class ModelRegistry:
     """The registered model of one domain; its name is also that of its experiment.
 
     `tracking_uri` is MLflow's backend, a database URL or a server; `artifacts` is where files are kept, by default where the
-    server says.
+    server says. `sealed` gives the digest of a version's files that is on record outside of MLflow, None where there is
+    none: what is loaded is held against it, and a number that is on record there is never given to another model.
     """
 
     name: str
     tracking_uri: str = field(repr=False)  # it may hold a password
     artifacts: str | None = None
+    sealed: Callable[[int], str | None] = field(default=lambda _: None, repr=False, compare=False)
 
     @property
     def _where(self) -> str:
@@ -124,11 +126,19 @@ class ModelRegistry:
                 )
             if not self._is_registered():
                 self._client.create_registered_model(self.name, description="The nightly run's model.")
+            return self._numbered(logged.model_uri, run_id=logged.run_id, tags=tags, model_id=logged.model_id)
+
+    def _numbered(self, source: str, **of_version: Any) -> ModelVersion:
+        """A new version, under a number that no other model ever had.
+
+        A database that was brought back from an older backup gives out numbers again; those are passed over.
+        """
+        while True:  # MLflow remembers the numbers of versions that were deleted
             # Not mlflow.register_model, which prints what it does.
-            made = self._client.create_model_version(
-                self.name, source=logged.model_uri, run_id=logged.run_id, tags=tags, model_id=logged.model_id
-            )
-            return self.version(int(made.version))
+            made = self._client.create_model_version(self.name, source=source, **of_version)
+            if self.sealed(int(made.version)) is None:
+                return self.version(int(made.version))
+            self._client.delete_model_version(self.name, made.version)
 
     def versions(self) -> list[ModelVersion]:
         """All versions, newest first."""
@@ -194,7 +204,7 @@ class ModelRegistry:
 
         with self._talking(), _quiet():
             try:
-                made = self._client.create_model_version(self.name, source=source, run_id=run_id, tags=dict(tags))
+                return self._numbered(source, run_id=run_id, tags=dict(tags))
             except MlflowException as error:
                 if error.get_http_status_code() >= 500:
                     raise
@@ -202,7 +212,6 @@ class ModelRegistry:
                     f"What {source} was cannot be registered again: {error.message}",
                     remedy="restore MLflow's database and artifacts from a backup, or `nightcart rollback`.",
                 ) from error
-            return self.version(int(made.version))
 
     @contextlib.contextmanager
     def files(self, version: ModelVersion) -> Iterator[Path]:
@@ -227,10 +236,12 @@ class ModelRegistry:
                     remedy=f"bring them back from a backup; {_another(version.version)}",
                 )
             folder = cards[0].parent
-            if (found := digest(folder)) != version.tags.get(DIGEST):
+            # MLflow's own tag is changed as easily as the files.
+            on_record = self.sealed(version.version) or version.tags.get(DIGEST, "none")
+            if (found := digest(folder)) != on_record:
                 raise Damaged(
                     f"The files of version {version.version} of {self.name} are not those that were registered "
-                    f"(digest {found[:12]}, on record {version.tags.get(DIGEST, 'none')[:12]}).",
+                    f"(digest {found[:12]}, on record {on_record[:12]}).",
                     remedy=f"bring them back from a backup; {_another(version.version)}",
                 )
             yield folder

@@ -151,7 +151,7 @@ class Attempt(Record, table="attempts", unique=("run_key", "outcome")):
 
 
 class PromotionLedger(RecordStore):
-    """The decisions on the champion: adding one, and who was champion when."""
+    """The versions and the decisions on the champion: adding one, and who was champion when."""
 
     def decide(self, record: PromotionRecord, *others: Record, expected_version: int) -> None:
         """Add a decision on the champion, and `others` with it, all or none.
@@ -170,6 +170,10 @@ class PromotionLedger(RecordStore):
                         remedy="`nightcart models` shows who is champion; then decide again, if that is still wanted.",
                     )
             self._add(connection, (record, *others))
+
+    def sealed_digest(self, version: int) -> str | None:
+        """The digest of a version's files as it was registered; None for a version that was not."""
+        return next((each.digest for each in self.records(Registration, version=version, last=1)), None)
 
     def last_decision(self) -> int:
         """The number of the newest decision on the champion; 0 before the first."""

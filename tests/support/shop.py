@@ -119,10 +119,13 @@ def open_shop(folder: Path, **overrides: Any) -> Iterator[CornerShop]:
     settings, feed = load_settings(), folder / "sales"
     moved = settings.transactions.model_copy(update={"path": [f"{feed}/{{date}}.csv"]})
     tables = TableStore(root=str(folder / "tables"))
-    registry = ModelRegistry(
-        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", artifacts=(folder / "models").as_uri(), name="corner_shop"
-    )
     operations = OperationsDatabase(url=f"sqlite:///{folder / 'operations.db'}")
+    registry = ModelRegistry(
+        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+        artifacts=(folder / "models").as_uri(),
+        name="corner_shop",
+        sealed=operations.sealed_digest,
+    )
     resources: dict[str, Any] = {
         "settings": settings.model_copy(update={"transactions": moved}),
         "tables": tables,

@@ -153,6 +153,7 @@ def test_nothing_is_pickled(with_two):
 def test_version_can_be_served_by_mlflow(with_two):
     import mlflow
 
+    mlflow.set_tracking_uri(with_two.tracking_uri)  # of the process: whichever test ran before set its own
     served = mlflow.pyfunc.load_model("models:/recommender/2")
     candidates = pd.DataFrame({"purchases": [0.0, 2.0], "popularity": [5.0, 1.0]}, dtype="float32")
     assert served.predict(candidates).tolist() == pytest.approx([5e-9, 2 + 1e-9])
@@ -185,3 +186,37 @@ def test_a_version_whose_files_are_lost_says_so_and_is_registered_again(
         pass
     assert registry.register(folders[0], RECORD).version == 2
     assert registry.register(folders[0], RECORD).version == 2
+
+
+def test_files_and_tag_changed_together_are_not_those_on_record(
+    registry: ModelRegistry, folders: tuple[Path, Path]
+) -> None:
+    version = registry.register(folders[0], RECORD)
+    sealed = replace(registry, sealed={1: digest(folders[0])}.get)
+    with sealed.files(version):
+        pass
+    stored = next(Path(str(registry.artifacts).removeprefix("file://")).rglob("model.json"))
+    stored.write_bytes(stored.read_bytes().replace(b'"popularity"', b'"Popularity"'))
+    registry._client.set_model_version_tag(registry.name, "1", "nightcart.digest", digest(stored.parent))
+    forged = registry.version(1)
+    with registry.files(forged):
+        pass  # the tag alone would let it pass
+    with pytest.raises(Damaged, match="are not those that were registered"), sealed.files(forged):
+        pass
+
+
+def test_a_registry_of_yesterday_gives_no_number_twice(
+    tmp_path: Path, registry: ModelRegistry, folders: tuple[Path, Path]
+) -> None:
+    registry.register(folders[0], RECORD)
+    shutil.copy(tmp_path / "mlflow.db", tmp_path / "yesterday.db")
+    registry.register(folders[1], LATER)
+    restored = replace(
+        registry,
+        tracking_uri=f"sqlite:///{tmp_path}/yesterday.db",
+        sealed={1: digest(folders[0]), 2: digest(folders[1])}.get,
+    )
+    other = replace(LATER, identity="made of something else")
+    assert restored.register(folders[1], other).version == 3
+    assert [version.version for version in restored.versions()] == [3, 1]
+    assert restored.register(folders[1], other).version == 3
