@@ -14,12 +14,19 @@ for accepted in ("`backfill_policy`", "`pool`", "`freshness_policy`", "`allow_no
 ONE_DAY = dt.timedelta(days=1)
 
 
-def daily(first_day: dt.date, last_day: dt.date | None, *, timezone: str) -> dg.DailyPartitionsDefinition:
-    """A partition a day from `first_day` on, up to and with `last_day` of a finished data set."""
+def daily(
+    first_day: dt.date, last_day: dt.date | None, *, timezone: str, ends: dt.time = dt.time()
+) -> dg.DailyPartitionsDefinition:
+    """A partition a day from `first_day` on, up to and with `last_day` of a finished data set.
+
+    A day is over at `ends`, local time, of the next.
+    """
     return dg.DailyPartitionsDefinition(
         start_date=first_day.isoformat(),
         end_date=(last_day + ONE_DAY).isoformat() if last_day else None,
         timezone=timezone,
+        hour_offset=ends.hour,
+        minute_offset=ends.minute,
     )
 
 

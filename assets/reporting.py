@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OWNERS = ["team:personalisation"]
+WARNING = "warning"  # the metadata that a command shows to who has run it
 
 
 def columns(table: Table) -> dg.TableSchema:

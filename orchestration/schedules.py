@@ -36,7 +36,9 @@ def nightly_schedule(
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
 ) -> dg.RunRequest | dg.SkipReason:
-    day = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone)).date() - ONE_DAY
+    ends = settings.transactions.business_day_ends
+    local = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone))
+    day = local.date() - (1 if local.time() >= ends else 2) * ONE_DAY
     if not business_days.has_partition_key(day.isoformat()):
         return dg.SkipReason(
             f"{day} is outside {settings.title}'s history, {settings.first_business_day} … "

@@ -17,7 +17,12 @@ settings = load_settings()
 # A feature reaches as far back as the history does; the lineage shows the last year of it. A champion serves until
 # another one is decided on: most nights have none of their own.
 HISTORY = days_back(364)
-business_days = daily(settings.first_business_day, settings.last_business_day, timezone=settings.timezone)
+business_days = daily(
+    settings.first_business_day,
+    settings.last_business_day,
+    timezone=settings.timezone,
+    ends=settings.transactions.business_day_ends,
+)
 
 
 def fresh_by(hour: int) -> dg.FreshnessPolicy | None:

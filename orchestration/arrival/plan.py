@@ -146,7 +146,7 @@ def with_closed_days(
     """The days that arrived, and the closed ones between what was taken in and them: a night is run of these too."""
     last = max((day for day in taken_in if day < max(arrived)), default=max(arrived))
     days = (last + n * ONE_DAY for n in range(1, (max(arrived) - last).days))
-    return dict(arrived) | {day: CLOSED for day in days if settings.is_closed(day) and day not in taken_in}
+    return {day: CLOSED for day in days if settings.is_closed(day) and day not in taken_in} | dict(arrived)
 
 
 def fingerprints(files: Mapping[dt.date, Sequence[ArrivedFile]]) -> dict[dt.date, str]:

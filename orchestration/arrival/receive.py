@@ -138,6 +138,4 @@ def _why_impossible(day: dt.date, settings: Settings) -> str | None:
     """Why no file of `day` can be used, whatever is in it; None where it can."""
     if not settings.first_business_day <= day <= (settings.last_business_day or day):
         return f"{day} is outside of {settings.title}'s history. Remedy: correct the file's name."
-    if settings.is_closed(day):
-        return f"{day} is declared closed. Remedy: take it out of `closed_days` if the stores were open, and put the file back."
     return None

@@ -77,7 +77,7 @@ def write(day: dt.date, settings: Settings) -> tuple[Path, int]:
     feed, landing = settings.transactions, settings.landing
     assert landing
     (bulk,) = FeedReader(raw=state() / "raw").keep(feed)
-    begins, ends = (_midnight(of, settings.timezone) for of in (day, day + ONE_DAY))
+    begins, ends = (_begin(of, settings) for of in (day, day + ONE_DAY))
     (column,) = feed.columns.occurred_at
     lines = pq.read_table(bulk.copy, filters=[(column, ">=", begins), (column, "<", ends)])
     file = Path(path_of(landing, day))
@@ -103,8 +103,9 @@ def write(day: dt.date, settings: Settings) -> tuple[Path, int]:
     return file, lines.num_rows
 
 
-def _midnight(day: dt.date, timezone: str) -> dt.datetime:
-    """The instant at which a local day begins, in UTC, without zone: as the demo's timestamps are."""
+def _begin(day: dt.date, settings: Settings) -> dt.datetime:
+    """The instant at which a business day begins, in UTC, without zone: as the demo's timestamps are."""
     from zoneinfo import ZoneInfo
 
-    return dt.datetime.combine(day, dt.time(), tzinfo=ZoneInfo(timezone)).astimezone(dt.UTC).replace(tzinfo=None)
+    begin = dt.datetime.combine(day, settings.transactions.business_day_ends, tzinfo=ZoneInfo(settings.timezone))
+    return begin.astimezone(dt.UTC).replace(tzinfo=None)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from assets.reporting import WARNING
 from orchestration import definitions
 from orchestration.cli import context
 from orchestration.cli.drawing import console, say, styled
@@ -282,5 +283,8 @@ def _show(entry: dg.EventLogEntry, title: str, progress: Progress, task: TaskID,
         seconds = entry.timestamp - began.get(step, entry.timestamp)
         progress.console.print(styled("  {} {:<46} [dim]{:6.1f} s[/]", mark, step, seconds))
         progress.advance(task)
+    elif kind == dg.DagsterEventType.ASSET_MATERIALIZATION:
+        if warning := event.step_materialization_data.materialization.metadata.get(WARNING):
+            progress.console.print(styled("  [yellow]![/] {}", warning.value))
     elif kind == dg.DagsterEventType.STEP_RESTARTED:
         progress.console.print(styled("  [yellow]↻[/] {} is tried again", step))

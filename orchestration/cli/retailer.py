@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,8 +14,10 @@ from zoneinfo import available_timezones
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
-from orchestration.cli.drawing import Json, console, prefix, say, styled, table
+from orchestration.cli.drawing import Json, console, prefix, say, styled
+from orchestration.cli.understood import draw, shown
 from resources import home
 from resources.config.loader import load_settings
 from resources.config.retailer import ProductColumnsConfig, TransactionColumnsConfig
@@ -53,19 +56,27 @@ def init(
     encoding: Annotated[
         str | None, _option("The encoding of the basket lines, such as cp1251, if a guess is wrong.", "NAME")
     ] = None,
+    answers: Annotated[
+        Path | None,
+        _option("Settings that are not to be guessed, as the configuration writes them; TOML or JSON.", "FILE"),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     json_: Json = False,
 ) -> None:
     """Look at a retailer's files and write its configuration, with all that was guessed said.
 
-    Nothing else is changed: `nightcart use` chooses the file afterwards.
+    Nothing else is changed: `nightcart use` chooses the file afterwards. At a terminal it asks where something is in doubt;
+    with `--answers` or `--json`, or without a terminal, it never does.
 
     Examples: `nightcart init sales.csv --timezone Europe/Berlin`,
     `nightcart init exports/ --products articles.csv --column household_id=CARD`
     """
+    from assets.grocery.onboarding.answers import read
     from assets.grocery.onboarding.proposal import name_for, propose
 
-    short = name or (output.stem if output else name_for(transactions))
+    told = read(answers) if answers else {}
+    products, households = products or told.pop("products.path", None), households or told.pop("households.path", None)
+    short = name or told.get("name") or (output.stem if output else name_for(transactions))
     if not re.fullmatch(r"[a-z][a-z0-9_]*", short):
         raise Refused(
             f"{short!r} is no short name.", remedy="--name with small letters, digits and _, such as corner_shop."
@@ -76,21 +87,30 @@ def init(
             f"{_shown(target)} exists.", remedy="--name or --output for another file, or --force to overwrite it."
         )
     given = _given(column or [])
-    if timezone and timezone not in available_timezones():
-        raise Refused(f"{timezone!r} is no IANA time zone.", remedy="--timezone Europe/Berlin, for instance.")
-    with Console(stderr=True).status(f"reading {transactions}") as status:
-        proposal = propose(
-            short,
-            transactions,
-            products=products,
-            households=households,
-            timezone=timezone,
-            today=dt.datetime.now(dt.UTC).date(),
-            given=given,
-            given_format=timestamp_format,
-            encoding=encoding,
-            say=status.update,
-        )
+    for zone in (timezone, told.get("timezone")):
+        if zone and zone not in available_timezones():
+            raise Refused(f"{zone!r} is no IANA time zone.", remedy="--timezone Europe/Berlin, for instance.")
+
+    def proposed() -> RetailerProposal:
+        with Console(stderr=True).status(Text(f"reading {transactions}")) as status:
+            return propose(
+                short,
+                transactions,
+                products=products,
+                households=households,
+                timezone=timezone,
+                today=dt.datetime.now(dt.UTC).date(),
+                given=given,
+                given_format=timestamp_format,
+                encoding=encoding,
+                told=told,
+                say=lambda doing: status.update(Text(doing)),
+            )
+
+    proposal = proposed()
+    if not answers and not json_ and sys.stdin.isatty() and sys.stdout.isatty() and (better := _asked(proposal)):
+        told |= better
+        proposal = proposed()
     _write(target, proposal.toml)
     first, last = proposal.history.first, proposal.history.last
     commands = [
@@ -102,7 +122,7 @@ def init(
         understood = {"file": str(target), **proposal.as_dict(), "next": commands}
         print(json.dumps(understood, default=str, ensure_ascii=False))
     else:
-        _draw(proposal, target, commands)
+        draw(proposal, _shown(target), commands)
 
 
 def use(
@@ -153,47 +173,22 @@ def _given(columns: Sequence[str]) -> dict[str, list[str]]:
     return given
 
 
+def _asked(proposal: RetailerProposal) -> dict[str, Any]:
+    """What a person at the terminal answers otherwise than was guessed; nothing entered leaves the guess."""
+    answered: dict[str, Any] = {}
+    for question in proposal.questions:
+        say("[bold yellow]?[/] {} [dim]{}[/]", question.asks, question.why)
+        default = shown(question.value)
+        if (answer := typer.prompt("  ", default=default).strip()) != default:
+            answered[question.setting] = answer
+    return answered
+
+
 def _write(target: Path, text: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, target)
-
-
-def _draw(proposal: RetailerProposal, target: Path, commands: Sequence[str]) -> None:
-    title = f"{proposal.settings.title}: what was understood"
-    drawn = table("setting", "value", "why", title=title, wrap=("value", "why"))
-    for column in drawn.columns:
-        column.overflow = "fold"  # a path is shown to its end
-    section = ""
-    for each in proposal.proposed:
-        above, _, key = each.setting.rpartition(".")
-        if above != section:
-            drawn.add_row(styled("[bold]{}[/]", above))
-            section = above
-        value = styled("[dim]—[/]") if each.value is None else _value(each.value)
-        drawn.add_row(f"  {key}", value, styled("[yellow]{}[/][dim]{}[/]", "guess " * each.is_guess, each.why))
-    console.print(drawn)
-    for note in proposal.notes:
-        say("[yellow]! {}[/] {}", note.kind, note)
-    for line in proposal.settings.switched_off():
-        say("[dim]switched off · {}[/]", line)
-    rules = ", ".join(f"{rule} {n:,}" for rule, n in proposal.quarantined.items())
-    share = sum(proposal.quarantined.values()) / max(proposal.lines, 1)
-    quarantined = f"{share:.2%} quarantined ({rules})" if rules else "none quarantined"
-    say("\n[green]✓[/] {} reads through it: {:,} lines, {}.", proposal.typical_day, proposal.lines, quarantined)
-    say("[green]✓[/] Written: [bold]{}[/]. Look through it, then:\n", _shown(target))
-    for command in commands:
-        console.print(styled("  [cyan]{}[/]", command), soft_wrap=True)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list):
-        shown = ", ".join(_value(item) for item in value[:4])
-        return shown + (f" and {len(value) - 4} more" if len(value) > 4 else "")
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,g}" if isinstance(value, float) else str(value)
 
 
 def _shown(file: Path) -> str:

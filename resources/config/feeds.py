@@ -7,12 +7,16 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from resources.config import validators
 from resources.config.base import BaseConfig, setting
 from resources.identifiers import EMPTY_VALUES
 
 # `{date}`, or `{date:%Y%m%d}`: the business day in a file's path.
 DATE_IN_PATH = re.compile(r"\{date(?::([^}]*))?\}")
 DAY_DIRECTIVES = frozenset("Ymdj")  # of strftime: they can be read back; others depend on language or century
+
+# What a purchase's time is called when it is the day that the file's path names, for want of a column.
+FILE_DATE = "file_date"
 
 OneOrMore = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
@@ -25,7 +29,7 @@ class FeedConfig(BaseConfig):
         "`{date}` or `{date:%Y%m%d}` stands for the business day when each day has files of its own."
     )
     format: Literal["csv", "parquet"] | None = setting(None, "Default: by the file's ending.")
-    delimiter: str = setting(",", "CSV only: one character.", min_length=1, max_length=1)
+    delimiter: str = setting(",", "CSV only: one character.")
     encoding: str = setting("utf-8", "CSV only.")
     decimal: str = setting(".", "CSV only: the decimal separator of its numbers.")
     thousands: str | None = setting(
@@ -44,6 +48,17 @@ class FeedConfig(BaseConfig):
         "A file that has more than so many times its bytes when it is unpacked, and more than 100 MB, is refused.",
         ge=1,
     )
+
+    _delimiter_is_one_character = field_validator("delimiter")(validators.one_character)
+    _encoding_is_known = field_validator("encoding")(validators.encoding)
+    _decimal_is_a_separator = field_validator("decimal")(validators.decimal)
+
+    @field_validator("path")
+    @classmethod
+    def _path_can_be_filled_in(cls, value: list[str]) -> list[str]:
+        if not value or not all(value):
+            raise ValueError("it names no file: write a path, a glob or a URL")
+        return [validators.path(each) for each in value]
 
     @property
     def is_dated(self) -> bool:

@@ -7,20 +7,21 @@ the domain can know, such as the family of models.
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from resources.config import validators
 from resources.config.base import BaseConfig, setting
 
 
 class ScheduleConfig(BaseConfig):
     """When the nightly run is tried, in the domain's time zone."""
 
-    cron: str = setting("30 1-6 * * *", "Every tick after midnight runs the day just closed, once.")
+    cron: str = setting(validators.EVERY_NIGHT, "Every tick after midnight runs the day just closed, once.")
+
+    _cron_comes = field_validator("cron")(validators.cron)
 
 
 class ModelConfig(BaseConfig):
@@ -152,27 +153,20 @@ class LifecycleSettings(BaseSettings):
     alerts: AlertsConfig = AlertsConfig()
     retraining: RetrainingConfig = RetrainingConfig()
 
-    @field_validator("timezone")
-    @classmethod
-    def _zone_exists(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError) as error:
-            raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Berlin") from error
-        return value
+    _zone_exists = field_validator("timezone")(validators.zone)
 
     @field_validator("closed_days")
     @classmethod
     def _closed_days_are_days(cls, value: list[dt.date | str]) -> list[dt.date | str]:
-        for day in value:
-            if isinstance(day, str) and not re.fullmatch(r"\d\d-\d\d", day):
-                raise ValueError(f"{day!r} is neither a date (2017-12-25) nor a day of every year ('12-25')")
-        return value
+        return [validators.closed_day(day) for day in value]
 
     @model_validator(mode="after")
     def _days_are_in_order(self) -> LifecycleSettings:
         if self.last_business_day and self.last_business_day < self.first_business_day:
-            raise ValueError("last_business_day is before first_business_day")
+            raise ValueError(
+                f"last_business_day ({self.last_business_day}) is before first_business_day ({self.first_business_day}): "
+                "exchange them"
+            )
         return self
 
     @classmethod

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from resources import home
 from resources.config.lifecycle import LifecycleSettings
@@ -35,10 +36,21 @@ def read_settings(file: Path, kind: type[S]) -> S:
             f"There is no configuration file {file}.",
             remedy="name an existing one in NIGHTCART_CONFIG or with `nightcart use`, or write one with `nightcart init`.",
         ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{file} cannot be read: {error}.", remedy="name a TOML file in UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise Refused(f"{file} is not valid TOML: {error}.", remedy="correct that line.") from error
     try:
         return kind(**values)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(_problem(each) for each in error.errors())
         raise Refused(f"{file} is not a usable configuration: {problems}.", remedy="correct these settings.") from error
+
+
+def _problem(error: ErrorDetails) -> str:
+    """The key, what is wrong with it, and its value if the reason does not quote it."""
+    key, says, value = ".".join(map(str, error["loc"])) or "file", error["msg"], error["input"]
+    if error["type"] == "value_error":
+        return f"{key}: {says.removeprefix('Value error, ')}"
+    is_quoted = error["type"] not in ("missing", "extra_forbidden") and not isinstance(value, dict)
+    return f"{key}: {says}" + f", not {value!r}" * is_quoted

@@ -10,8 +10,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from resources.config import validators
 from resources.config.base import BaseConfig, setting
-from resources.config.feeds import FeedConfig, LandingConfig, OneOrMore
+from resources.config.feeds import FILE_DATE, FeedConfig, LandingConfig, OneOrMore
 from resources.config.lifecycle import LifecycleSettings, ModelConfig, PromotionConfig
 
 Range = tuple[float, float]
@@ -22,14 +23,24 @@ class TransactionColumnsConfig(BaseConfig):
 
     household_id: str = Field(description="Who bought: a loyalty card, a customer number, of any type.")
     product_id: str = Field(description="What was bought, of any type.")
-    occurred_at: OneOrMore = Field(description="When: an instant or a date; several columns are joined by a blank.")
-    basket_id: str | None = setting(None, "Default: a household's purchases of one instant are one basket.")
+    occurred_at: OneOrMore = Field(
+        description="When: an instant or a date; several columns are joined by a blank. `file_date` is the day that the file's "
+        "path names."
+    )
+    basket_id: str | None = setting(None, "Default: baskets are what `baskets_are` says.")
     quantity: str | None = setting(None, "Default: every line is one item.")
     sales_value: str | None = setting(None, "What was paid for the line. Without it there are no prices.")
     store_id: str | None = setting(None, "Where.")
     currency: str | None = setting(
         None, "The currency of the line's value. A line that names another than the retailer's goes to quarantine."
     )
+
+    @model_validator(mode="after")
+    def _a_column_is_one_thing(self) -> TransactionColumnsConfig:
+        named = {name: getattr(self, name) for name in type(self).model_fields if name != "occurred_at"}
+        times = [("occurred_at", column) for column in self.occurred_at]
+        validators.each_once([*((name, column) for name, column in named.items() if column is not None), *times])
+        return self
 
 
 class TransactionContractConfig(BaseConfig):
@@ -60,6 +71,16 @@ class TransactionContractConfig(BaseConfig):
         None, "Local time, on the day after, by which the day's feed is there: `06:00:00`."
     )
 
+    _ranges_are_in_order = field_validator("quantity", "sales_value", "volume_against_weekday")(validators.ordered)
+
+
+def _zone_or_local(value: str) -> str:
+    return value if value == "local" else validators.zone(value)
+
+
+def _format_or_none(value: str | None) -> str | None:
+    return None if value is None else validators.time_format(value)
+
 
 class FilteredFeedConfig(FeedConfig):
     """A feed of whose lines not all count; those that do not are left out, and counted."""
@@ -75,8 +96,49 @@ class TransactionsConfig(FilteredFeedConfig):
 
     columns: TransactionColumnsConfig
     timestamps_in: str = setting("local", "Zone of timestamps without offset: `local`, `UTC`, or a name.")
-    timestamp_format: str | None = setting(None, "strptime format, when it is not ISO 8601.")
+    timestamp_format: str | None = setting(
+        None,
+        "strptime format, when it is not ISO 8601; or what a number counts: `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns` "
+        "since 1970 in UTC, `excel_days` in `timestamps_in`.",
+    )
+    business_day_ends: dt.time = setting(
+        dt.time(), "Local time up to which what is sold after midnight is of the day before: `04:00:00`, at most noon."
+    )
+    baskets_are: Literal["instant", "day"] = setting(
+        "instant",
+        "Without a column of baskets: a household's purchases of one instant, or all of its business day in one store.",
+    )
     contract: TransactionContractConfig = TransactionContractConfig()
+
+    @field_validator("business_day_ends")
+    @classmethod
+    def _ends_in_the_morning(cls, value: dt.time) -> dt.time:
+        if value > dt.time(12):
+            raise ValueError(
+                f"{value:%H:%M} is after noon: write the time up to which sales are of the day before, 04:00:00"
+            )
+        return value
+
+    _zone_exists = field_validator("timestamps_in")(_zone_or_local)
+    _format_is_known = field_validator("timestamp_format")(_format_or_none)
+
+    @model_validator(mode="after")
+    def _day_of_the_file_is_in_its_path(self) -> TransactionsConfig:
+        if FILE_DATE in self.columns.occurred_at and not self.is_dated:
+            raise ValueError(
+                "columns.occurred_at is file_date, and path names no day: put {date} into path, or name a column"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _day_is_over_when_its_feed_is_due(self) -> TransactionsConfig:
+        due_by = self.contract.due_by
+        if due_by and due_by < self.business_day_ends:
+            raise ValueError(
+                f"contract.due_by ({due_by:%H:%M}) is before business_day_ends ({self.business_day_ends:%H:%M}): the day is "
+                "not over; write a later time"
+            )
+        return self
 
     @model_validator(mode="after")
     def _allowed_values_are_of_columns_that_there_are(self) -> TransactionsConfig:
@@ -136,6 +198,11 @@ class OffersConfig(FilteredFeedConfig):
     announced_days_before: int = setting(
         1, "Days before its first day at whose close an offer is certain: 1 is the day before.", ge=0
     )
+
+    @field_validator("date_format")
+    @classmethod
+    def _format_is_known(cls, value: str | None) -> str | None:
+        return None if value is None else validators.day_format(value)
 
     @model_validator(mode="after")
     def _days_are_told_in_one_way(self) -> OffersConfig:
@@ -228,9 +295,11 @@ class Settings(LifecycleSettings):
         """What this retailer's data cannot support, one line each."""
         columns = self.transactions.columns
         catalogue = self.products.columns if self.products else None
+        by_day = self.transactions.baskets_are == "day"
+        together = "of a business day in one store" if by_day else "at one instant"
+        baskets = f"purchases of a household {together} count as one basket"
         lacking = {
-            "no transactions.columns.basket_id: purchases of a household at one instant count as one basket": columns.basket_id
-            is None,
+            f"no transactions.columns.basket_id: {baskets}": columns.basket_id is None,
             "no transactions.columns.quantity: every line counts as one item": columns.quantity is None,
             "no transactions.columns.sales_value: features of price and spend are off": columns.sales_value is None,
             "no transactions.columns.store_id: lines carry no store": columns.store_id is None,

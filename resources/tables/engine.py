@@ -68,6 +68,16 @@ def try_strptime(text: ir.StringValue, pattern: str) -> ir.TimestampValue:
     return parse(text, pattern)  # pyright: ignore
 
 
+def since_1970(microseconds: ir.IntegerValue) -> ir.TimestampValue:
+    """The times so many microseconds after the first of January 1970, without zone."""
+    import ibis
+
+    @ibis.udf.scalar.builtin(name="make_timestamp", signature=(("int64",), "timestamp"))
+    def make_timestamp(microseconds: Any): ...  # noqa: ANN202
+
+    return make_timestamp(microseconds)  # pyright: ignore
+
+
 def line_as_json(lines: ibis.Table, columns: list[str]) -> ir.StringValue:
     """The given columns of each line as one JSON object."""
     import ibis

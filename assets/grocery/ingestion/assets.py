@@ -18,7 +18,7 @@ from assets.grocery.partitions import business_days, fresh_by, last_day, setting
 from assets.grocery.tables import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TABLES, TRANSACTIONS
 from assets.partitions import days_of
 from assets.privacy.suppression import suppression_list
-from assets.reporting import OWNERS, columns, picture, report_days, written
+from assets.reporting import OWNERS, WARNING, columns, picture, report_days, written
 from resources import home
 from resources.config.retailer import OffersConfig, Settings
 from resources.errors import FeedMissing, FeedRefused
@@ -28,7 +28,7 @@ from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.engine import content_digest, content_digests
 from resources.tables.store import TableStore
-from resources.text import listed
+from resources.text import listed, plural
 
 # Snapshots too are part of a range of days that is made in one run.
 DELIVERED: dict[str, Any] = {
@@ -62,18 +62,19 @@ def transactions(
     From the feed of the configuration, or from the landing place if the day has files there. A line that breaks the
     contract is not here but in the table `transactions_quarantine`, with the rule, the reason and the line as it came;
     the delivered files themselves stay in the raw store. A day (or a range of days, in one run) is replaced in one
-    commit: made again, it is the same. A day without lines is refused unless the configuration declares it closed.
+    commit: made again, it is the same. A day without lines is refused unless the configuration declares it closed; the
+    lines of a day that is declared closed are taken in, and a warning says so.
     """
     feed, days = settings.transactions, days_of(context)
     open_days = [day for day in days if not settings.is_closed(day)]
-    if not open_days:
-        return _closed(context, days, tables, operations)
-
     good = deliveries.last_good_delivery(operations, feed, before=days[0])
     intake = Intake(
         settings=settings, feeds=feeds, tables=tables, operations=operations, good=good, say=context.log.info
     )
-    delivered, files, kept = intake.of_days(open_days)
+    expected = intake.expected(days)
+    if not expected:
+        return _closed(context, days, tables, operations)
+    delivered, files, kept = intake.of_days(expected)
     context.log.info(f"Judging the lines of {listed([file.name for file in files])}")
     suppressed = suppression_list(operations, file=home.erasure_key())
     cleaned = cleaning.clean(
@@ -94,6 +95,14 @@ def transactions(
     # The quarantine first: when a day is refused, its lines can be looked at there.
     quarantine = tables.replace_days(QUARANTINE, cleaned.quarantine, days=days, undated=not feed.is_dated)
     _refuse_days_without_lines(cleaned, open_days, feed_path=" or ".join(feed.path), good=good)
+    unexpected = {day: n for day in days if day not in open_days and (n := cleaned.lines.get(day, 0))}
+    warnings = [
+        f"{day} is declared closed and has {plural(n, 'line')}: taken in. If the stores were open, take the day out of "
+        "`closed_days`; if not, have the lines corrected."
+        for day, n in unexpected.items()
+    ]
+    for warning in warnings:
+        context.log.warning(warning)
     context.log.info(f"Writing {sum(cleaned.lines.values()):,} lines of {len(days)} days")
     commit = tables.replace_days(TRANSACTIONS, cleaned.transactions, days=days)
     lines = cleaned.transactions.drop("source_file", "source_row")
@@ -109,6 +118,7 @@ def transactions(
             "quarantined_by_rule": {f"{day or 'no day'}: {rule}": n for (day, rule), n in cleaned.broken.items()},
             "source_files": {file.name: file.digest for file in files[:20]},
             "closed_days": [day.isoformat() for day in days if day not in open_days],
+            **({WARNING: " ".join(warnings)} if warnings else {}),
             "switched_off": settings.switched_off(),
             "lines_a_day": picture(pictures.lines_a_day(commit.rows_by_day, until=days[-1])),
         },

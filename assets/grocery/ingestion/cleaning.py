@@ -15,14 +15,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from assets.grocery.ingestion import money, rules
+from assets.grocery.ingestion import instants, money, rules
 from assets.grocery.ingestion.doubles import once
 from assets.grocery.ingestion.filters import counting, filter_columns
 from assets.grocery.ingestion.numbers import currency_of, number_of
 from assets.grocery.tables import QUARANTINE, TABLES, TRANSACTIONS
+from resources.config.feeds import FILE_DATE
 from resources.errors import FeedRefused
 from resources.identifiers import identifiers
-from resources.tables.engine import as_text, in_zone, line_as_json, temporary_name, to_utc, try_strptime
+from resources.tables.engine import as_text, line_as_json, temporary_name
 
 if TYPE_CHECKING:
     import ibis
@@ -103,7 +104,8 @@ def source_columns(feed: TransactionsConfig) -> list[str]:
     """The columns that the feed's files must have."""
     columns = feed.columns
     optional = (columns.basket_id, columns.quantity, columns.sales_value, columns.store_id, columns.currency)
-    needed = [columns.household_id, columns.product_id, *columns.occurred_at, *(name for name in optional if name)]
+    times = [name for name in columns.occurred_at if name != FILE_DATE]
+    needed = [columns.household_id, columns.product_id, *times, *(name for name in optional if name)]
     return [*needed, *filter_columns(feed)]
 
 
@@ -161,9 +163,9 @@ def standardise(
     """The feed's lines under our names and types; nothing is judged yet.
 
     Identifiers are text. `occurred_at` is an instant in UTC, without zone. Amounts are float64. What cannot be read is
-    null. `business_date` is the day of the file, if it has one, else the local day of the purchase. `counts` is false
-    for lines that are none of the purchases by `where` and `unless`. `other_currency` is
-    what a line says of its currency, where that is another than `currency`.
+    null. `local_date` is the business day of the purchase; `business_date` the day of the file, if it has one, else that.
+    `counts` is false for lines that are none of the purchases by `where` and `unless`. `other_currency` is what a line says
+    of its currency, where that is another than `currency`.
     """
     import ibis
 
@@ -178,16 +180,20 @@ def standardise(
         basket_id=_identifier(lines, columns.basket_id, feed),
         product_id=_identifier(lines, columns.product_id, feed),
         store_id=_identifier(lines, columns.store_id, feed),
-        occurred_at=_instant(lines, feed, timezone=timezone),
+        occurred_at=instants.instant(lines, text_of(lines, *columns.occurred_at), feed, timezone=timezone),
         quantity=number_of(lines, columns.quantity, feed) if columns.quantity else ibis.literal(1.0),
         sales_value=number_of(lines, columns.sales_value, feed),
         other_currency=_other_currency(lines, feed, currency),
     )
-    if columns.basket_id is None:
-        # A household's purchases of one instant are one basket; with dates alone, of one day.
-        standard = standard.mutate(basket_id=standard.household_id + "@" + standard.occurred_at.cast("string"))
-    standard = standard.mutate(local_date=in_zone(standard.occurred_at, timezone).date())
-    return standard.mutate(business_date=standard.file_date.fill_null(standard.local_date))
+    standard = standard.mutate(local_date=instants.business_day(standard.occurred_at, feed, timezone=timezone))
+    standard = standard.mutate(business_date=standard.file_date.fill_null(standard.local_date))
+    if columns.basket_id is not None:
+        return standard
+    if feed.baskets_are == "day":
+        of_store = "@" + standard.store_id.fill_null("")
+        return standard.mutate(basket_id=standard.household_id + "@" + standard.business_date.cast("string") + of_store)
+    # A household's purchases of one instant are one basket; with dates alone, of one day.
+    return standard.mutate(basket_id=standard.household_id + "@" + standard.occurred_at.cast("string"))
 
 
 def of_days(lines: ibis.Table, *, first_day: dt.date, last_day: dt.date, since: dt.date, until: dt.date) -> ibis.Table:
@@ -198,13 +204,13 @@ def of_days(lines: ibis.Table, *, first_day: dt.date, last_day: dt.date, since: 
     """
     import ibis
 
-    # No zone is further than a day from UTC, so most lines are told apart by their instant alone, which a Parquet
-    # file answers from its statistics; the local day is worked out only for the rest.
+    # No zone is further than a day from UTC, and no business day ends later than the next noon, so most lines are told
+    # apart by their instant alone, which a Parquet file answers from its statistics; the day is worked out for the rest.
     near = ibis.or_(
         lines.file_date.notnull(),
         lines.occurred_at.isnull(),
-        lines.occurred_at.between(since - ONE_DAY, until + 2 * ONE_DAY),
-        lines.occurred_at < first_day + ONE_DAY,
+        lines.occurred_at.between(since - ONE_DAY, until + 3 * ONE_DAY),
+        lines.occurred_at < first_day + 2 * ONE_DAY,
         lines.occurred_at > last_day - ONE_DAY,
     )
     dated = lines.filter(near).cache()  # else the engine works the local day out anew wherever it is mentioned: 8 s
@@ -217,7 +223,7 @@ def has_lines(delivered: ibis.Table, feed: TransactionsConfig, day: dt.date, *, 
     """Whether the feed has any line of a business day."""
     standard = standardise(delivered, feed, timezone=timezone)
     standard = purchases(standard)
-    near = standard.filter(standard.occurred_at.between(day - ONE_DAY, day + 2 * ONE_DAY))
+    near = standard.filter(standard.occurred_at.between(day - ONE_DAY, day + 3 * ONE_DAY))
     return bool(near.filter(near.business_date == day).limit(1).count().execute())
 
 
@@ -324,28 +330,6 @@ def _other_currency(lines: ibis.Table, feed: TransactionsConfig, currency: str |
     ]
     others = [each.isin(sorted(money.ways_to_write(currency or ""))).ifelse(None, each) for each in said]
     return ibis.coalesce(*others) if others else ibis.null("string")
-
-
-def _instant(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> ir.TimestampValue:
-    """When each line was bought, in UTC; null where it cannot be read.
-
-    A time with an offset is an instant; one without is a wall-clock time of `timestamps_in`.
-    """
-    zone = timezone if feed.timestamps_in == "local" else feed.timestamps_in
-    columns = feed.columns.occurred_at
-    type_ = lines[columns[0]].type()
-    if len(columns) == 1 and type_.is_timestamp() and type_.timezone is not None:
-        return lines[columns[0]].cast("timestamp")
-    if len(columns) == 1 and (type_.is_timestamp() or type_.is_date()):
-        return to_utc(lines[columns[0]].cast("timestamp"), zone)
-    text = text_of(lines, *columns)
-    if feed.timestamp_format:
-        time = try_strptime(text, feed.timestamp_format)
-        return time.cast("timestamp") if time.type().timezone else to_utc(time, zone)
-    # An instant needs a type with zone: cast to one without, DuckDB drops the offset and keeps the wall clock.
-    has_offset = text.re_search(r":\d\d(\.\d+)?\s?(Z|UTC|[+-]\d\d(:?\d\d)?)$")
-    instant = text.try_cast("timestamp('UTC')").cast("timestamp")
-    return has_offset.ifelse(instant, to_utc(text.try_cast("timestamp"), zone))
 
 
 def no_lines(engine: Backend) -> ibis.Table:

@@ -41,6 +41,16 @@ class Intake:
     good: Delivery | None
     say: Callable[[str], object]
 
+    def expected(self, days: Sequence[dt.date]) -> list[dt.date]:
+        """Those of `days` whose lines are to be read: the open ones, and the closed ones that have files all the same."""
+        closed = [day for day in days if self.settings.is_closed(day)]
+        if not closed:
+            return list(days)
+        place = self.settings.landing
+        there = {day for _, day in self.feeds.locate(self.settings.transactions, days=closed, landing_place=place)}
+        # A file of many days may have lines of any.
+        return [day for day in days if day not in closed or day in there or None in there]
+
     def of_days(self, days: Sequence[dt.date]) -> tuple[ibis.Table, list[FeedFile], list[FeedFile]]:
         """The lines of `days`, the files that were read, and all that were copied.
 

@@ -14,10 +14,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from assets.grocery.ingestion import instants
 from assets.grocery.ingestion.cleaning import TYPES
 from assets.grocery.ingestion.rules import AMOUNTS, IN_ONE_FILE
 from resources.config.retailer import TransactionsConfig
-from resources.tables.engine import in_zone
 
 if TYPE_CHECKING:
     import ibis
@@ -46,7 +46,7 @@ def profile(
     """
     import pandas as pd
 
-    lines = transactions.mutate(local_date=in_zone(transactions.occurred_at, timezone).date())
+    lines = transactions.mutate(local_date=instants.business_day(transactions.occurred_at, feed, timezone=timezone))
     allowed = feed.contract.allowed.items()
     ranges = {name: getattr(feed.contract, name) for name in AMOUNTS}
     keys = ["product_id", *(["household_id", "basket_id"] if feed.contract.is_household_required else [])]

@@ -73,8 +73,9 @@ def outward(value: float) -> float:
 
 def of_days(
     standard: ibis.Table, feed: TransactionsConfig, history: TradingDays, *, today: dt.date
-) -> tuple[list[ProposedSetting], list[Note], dt.date]:
-    """What a day may be, measured by cleaning the whole history; notes; and a typical day."""
+) -> tuple[list[ProposedSetting], list[Note], dt.date, Counter[str | None]]:
+    """What a day may be, measured by cleaning the whole history; notes; a typical day; and all lines by the rule that
+    they break (None: by none), without those of a day that is not over."""
     last_day = history.last if history.is_finished else today  # the lines of a day that is not over are no mistakes
     first, last = history.first, history.last
     lines_of_days = cleaning.of_days(standard, first_day=first, last_day=last_day, since=first, until=last)
@@ -110,4 +111,7 @@ def of_days(
     why = f"its worst day, {worst}, has {shares[worst]:.2%}" if shares[worst] else "the history has none"
     by_volume = sorted((day for day in good if day), key=good.__getitem__)
     measured = {"volume_against_weekday": (volume, spans), "max_quarantined_share": (most, why)}
-    return [ProposedSetting(name, *each) for name, each in measured.items()], notes, by_volume[len(by_volume) // 2]
+    proposed = [ProposedSetting(name, *each) for name, each in measured.items()]
+    outcomes = Counter[str | None](by_rule)
+    outcomes[None] = good.total()
+    return proposed, notes, by_volume[len(by_volume) // 2], outcomes

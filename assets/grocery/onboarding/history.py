@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Mapping
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assets.grocery.onboarding.proposed import Note, ProposedSetting
 from resources.errors import Refused
+from resources.text import plural
 
 ONE_DAY = dt.timedelta(days=1)
 STRAY_GAP_DAYS, STRAY_SHARE = 30, 0.01  # a few lines this far from all others are mistakes in the date
+MOST_GAP_DAYS = 366  # spells further apart than this are not one history: a till's clock of 1970, a test of years ago
+AROUND = (
+    7 * ONE_DAY
+)  # a day is closed in every year by the years in which there were baskets so shortly before and after
 FINISHED_DAYS = 60  # a feed whose last day is longer ago than this has ended
 DAYS_TO_TRAIN = 42  # four weeks of history, a week of labels to learn from and one to judge by
 
@@ -21,7 +27,8 @@ DAYS_TO_TRAIN = 42  # four weeks of history, a week of labels to learn from and 
 class TradingDays:
     """The days `first` … `last`: `closed` are those without lines, `strays` the number of lines on other days.
 
-    A day that was closed in each of several years is a day of the year (`12-25`).
+    A day that was closed in each of several years is a day of the year (`12-25`). `strays_at` are the first and the last
+    day of the strays, `lines` all lines, `gaps` the longest rows of closed days.
     """
 
     first: dt.date
@@ -30,6 +37,9 @@ class TradingDays:
     closed: tuple[dt.date | str, ...]
     closed_weekdays: tuple[str, ...]
     strays: int
+    strays_at: tuple[dt.date, dt.date] | None = None
+    lines: int = 0
+    gaps: tuple[tuple[dt.date, dt.date], ...] = ()
 
     @property
     def days(self) -> list[dt.date]:
@@ -50,7 +60,7 @@ def trading_days(lines_by_day: Mapping[dt.date, int], *, today: dt.date) -> Trad
             spells.append([])
         spells[-1].append(day)
     total = sum(lines_by_day.values())
-    kept = [spell for spell in spells if sum(lines_by_day[day] for day in spell) >= STRAY_SHARE * total] or spells
+    kept = _one_history(spells, lines_by_day, least=STRAY_SHARE * total)
     first, last = kept[0][0], kept[-1][-1]
     every = [first + number * ONE_DAY for number in range((last - first).days + 1)]
     empty = {day for day in every if not lines_by_day.get(day)}
@@ -58,16 +68,50 @@ def trading_days(lines_by_day: Mapping[dt.date, int], *, today: dt.date) -> Trad
     for day in every:
         by_date[f"{day:%m-%d}"].append(day in empty)
         by_weekday[day.weekday()].append(day in empty)
-    yearly = {date for date, closed in by_date.items() if len(closed) > 1 and all(closed)}
+    evidence = Counter(f"{day:%m-%d}" for day in empty if _has_lines_around(day, lines_by_day))
+    yearly = {date for date, closed in by_date.items() if evidence[date] > 1 and all(closed)}
     weekdays = [n for n, closed in sorted(by_weekday.items()) if len(closed) >= 3 and all(closed)]
+    strays = {day: n for day, n in lines_by_day.items() if not first <= day <= last and day != today}
     return TradingDays(
         first=first,
         last=last,
         is_finished=(today - last).days > FINISHED_DAYS,
         closed=(*sorted(yearly), *(day for day in sorted(empty) if f"{day:%m-%d}" not in yearly)),
         closed_weekdays=tuple(calendar.day_name[n] for n in weekdays),
-        strays=sum(n for day, n in lines_by_day.items() if not first <= day <= last and day != today),
+        strays=sum(strays.values()),
+        strays_at=(min(strays), max(strays)) if strays else None,
+        lines=total,
+        gaps=tuple((before[-1] + ONE_DAY, after[0] - ONE_DAY) for before, after in itertools.pairwise(kept)),
     )
+
+
+def _one_history(
+    spells: Sequence[list[dt.date]], lines_by_day: Mapping[dt.date, int], *, least: float
+) -> list[list[dt.date]]:
+    """The spells of days that are one history: around the one with most lines, no two neighbours years apart.
+
+    Without those of fewer lines than `least`.
+    """
+
+    def lines(spell: list[dt.date]) -> int:
+        return sum(lines_by_day[day] for day in spell)
+
+    large = [spell for spell in spells if lines(spell) >= least]
+    histories: list[list[list[dt.date]]] = []
+    for spell in large or list(spells):
+        if histories and (spell[0] - histories[-1][-1][-1]).days <= MOST_GAP_DAYS:
+            histories[-1].append(spell)
+        else:
+            histories.append([spell])
+    # Of two with as many lines, the newer.
+    return max(reversed(histories), key=lambda history: sum(map(lines, history)))
+
+
+def _has_lines_around(day: dt.date, lines_by_day: Mapping[dt.date, int]) -> bool:
+    def has_lines(since: dt.date) -> bool:
+        return any(lines_by_day.get(since + number * ONE_DAY) for number in range(AROUND.days))
+
+    return has_lines(day - AROUND) and has_lines(day + ONE_DAY)
 
 
 def proposed_days(history: TradingDays) -> list[ProposedSetting]:
@@ -88,8 +132,17 @@ def notes_on(history: TradingDays) -> list[Note]:
     """What a person is to know of the history."""
     notes = []
     if history.strays:
-        says = f"{history.strays:,} lines lie outside {history.first} … {history.last}: mistakes in the date."
-        notes.append(Note("set aside", says))
+        assert history.strays_at
+        at, (begin, end) = history.strays / max(history.lines, 1), history.strays_at
+        days = f"on {begin}" if begin == end else f"between {begin} and {end}"
+        says = (
+            f"{plural(history.strays, 'line')} of {history.lines:,} ({at:.1%}) {days} lie outside the history {history.first} … "
+            f"{history.last}: mistakes in the date, such as a till's clock. They are quarantined."
+        )
+        notes.append(Note("set aside", says, "if they are sales, correct first_business_day and last_business_day."))
+    for begin, end in history.gaps:
+        says = f"There are no lines from {begin} to {end} ({(end - begin).days + 1} days): they are taken as closed."
+        notes.append(Note("guessed", says, "have the missing days delivered if the stores were open."))
     if history.closed_weekdays and not history.is_finished:
         says = f"There are no lines on any {' or '.join(history.closed_weekdays)}, and every coming one is missed."
         notes.append(Note("guessed", says, "add the coming ones to `closed_days`."))

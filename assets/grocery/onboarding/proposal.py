@@ -5,18 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from assets.grocery.ingestion import cleaning
-from assets.grocery.onboarding import files, masterdata, transactions
+from assets.grocery.onboarding import answers, files, masterdata, transactions
+from assets.grocery.onboarding.answers import Question, Told
 from assets.grocery.onboarding.columns import Given
 from assets.grocery.onboarding.history import TradingDays
 from assets.grocery.onboarding.proposed import Note, ProposedSetting, as_toml, by_gravity
-from assets.grocery.onboarding.transactions import TransactionsProposal
+from assets.grocery.onboarding.transactions import Delivered, TransactionsProposal
 from resources.config.lifecycle import ScheduleConfig
 from resources.config.loader import load_settings
 from resources.config.retailer import RecommenderConfig, Settings
@@ -27,12 +29,21 @@ from resources.tables.engine import connect
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
-GENERIC_NAMES = re.compile("data|raw|input|transactions?|sales|baskets|orders|csv|parquet|tmp")
+GENERIC_NAMES = re.compile(
+    "(a|all|and|archive|baskets?|by|csv|daily|data|date|day|days|db|delta|desktop|documents?|downloads?|drop|dt|dump|events?|"
+    "exports?|extracts?|feeds?|files?|folder|full|history|home|import|in|inbox|incoming|input|items?|json|kasse|landing|lines?|"
+    "lines|mnt|new|of|old|orders?|out|parquet|part|path|pos|products?|purchases?|raw|receipts?|root|sales|sample|share|shop|"
+    "source|srv|store|table|test|the|tills?|tmp|transactions?|tx|umsatz|upload|uploads|users?|v|var|verkauf|xlsx|zip)"
+)
+TOLD_ELSEWHERE = ("transactions.business_day_ends", "transactions.baskets_are")
 
 
 @dataclass(frozen=True)
 class RetailerProposal:
-    """The settings as proposed and as loaded from `toml`; `lines` and `quarantined` (by rule) are those of a typical day."""
+    """The settings as proposed and as loaded from `toml`, and the notes, the gravest first.
+
+    `lines` and `quarantined` (by rule) are those of a typical day; `delivered` counts what becomes of every line.
+    """
 
     settings: Settings
     proposed: tuple[ProposedSetting, ...]
@@ -41,6 +52,12 @@ class RetailerProposal:
     typical_day: dt.date
     lines: int
     quarantined: dict[str, int]
+    delivered: Delivered
+
+    @property
+    def questions(self) -> list[Question]:
+        """What a person could answer better than the files."""
+        return answers.questions(self.proposed)
 
     @property
     def toml(self) -> str:
@@ -56,6 +73,8 @@ class RetailerProposal:
             "switched_off": self.settings.switched_off(),
             "first_day": self.history.first,
             "last_day": self.history.last,
+            "questions": [asdict(each) for each in self.questions],
+            "delivered": asdict(self.delivered),
             "typical_day": {"date": self.typical_day, "lines": self.lines, "quarantined": self.quarantined},
         }
 
@@ -71,21 +90,28 @@ def propose(
     given: Given,
     given_format: str | None = None,
     encoding: str | None = None,
+    told: Told = MappingProxyType({}),
     say: Callable[[str], None] = lambda _: None,
 ) -> RetailerProposal:
     """The configuration of a retailer, from its files (paths, folders, globs or URLs); `say` hears what is being done.
 
     `given` and `given_format` are the columns and the format of times that a person named, `encoding` is that of the
-    basket lines if it is told. Raises :class:`Refused` when
-    the files are no feed, or lack what every feed needs.
+    basket lines if it is told, `told` any settings. Raises :class:`Refused` when the files are no feed, or lack what every
+    feed needs.
     """
+    given = {**answers.columns(told), **given}
+    given_format = given_format or told.get("transactions.timestamp_format")
+    timezone = timezone or told.get("timezone")
     with _refusing(), tempfile.TemporaryDirectory(prefix="nightcart-init-") as folder:
         engine, reader = connect(), FeedReader(raw=Path(folder))
+        encoding = encoding or told.get("transactions.encoding")
         found = files.find(basket_lines, encoding=encoding)
         lines, source = files.read(found, engine=engine, reader=reader, encoding=encoding)
-        say("understanding the columns")
+        say(f"{lines.count().to_pyarrow().as_py():,} lines of {basket_lines}: understanding the columns")
         zone = timezone or "UTC"
-        feed = transactions.propose(lines, source, timezone=zone, today=today, given=given, given_format=given_format)
+        feed = transactions.propose(
+            lines, source, timezone=zone, today=today, given=given, given_format=given_format, told=told
+        )
         proposed, notes = [*_of_the_retailer(name, timezone), *feed.proposed], list(feed.notes)
 
         def described(path: str, by: Callable[..., list[ProposedSetting]], key: str) -> list[ProposedSetting]:
@@ -101,21 +127,43 @@ def propose(
             proposed, notes = [*proposed, *in_lines], [*notes, *notes_on_it]
         if households:
             proposed += described(households, masterdata.households, "household_id")
-        if timezone is None:
-            says, remedy = (
-                "The time zone is unknown, and UTC until you say it.",
-                "--timezone Europe/Berlin, for instance.",
-            )
-            notes.append(Note("guessed", says, remedy))
-        proposed += _defaults()
+        proposed = answers.applied([*proposed, *_defaults()], told)
         say("reading a day with the new configuration")
         file = Path(folder) / f"{name}.toml"
         file.write_text(as_toml(proposed), encoding="utf-8")
-        settings = load_settings(file)
+        try:
+            settings = load_settings(file)
+        except Refused as error:
+            says = error.message.replace(f"{file} is not", "What was found and told is not")
+            raise Refused(says, remedy="correct what was told: --answers, --column, --timestamp-format.") from error
         lines_of_day, quarantined = _read_a_day(settings, feed, engine, reader)
     return RetailerProposal(
-        settings, tuple(proposed), tuple(by_gravity(notes)), feed.history, feed.typical_day, lines_of_day, quarantined
+        settings,
+        tuple(proposed),
+        tuple(
+            by_gravity(
+                [*notes, *_guesses(proposed), *(Note("switched off", f"{line}.") for line in settings.switched_off())]
+            )
+        ),
+        feed.history,
+        feed.typical_day,
+        lines_of_day,
+        quarantined,
+        feed.delivered,
     )
+
+
+def _guesses(proposed: Iterable[ProposedSetting]) -> Iterator[Note]:
+    """A note on every guess that has none of its own."""
+    for each in proposed:
+        if each.is_guess and each.setting not in TOLD_ELSEWHERE and each.why != "see occurred_at":
+            _, _, key = each.setting.rpartition(".")
+            remedy = "correct it in the file."
+            if each.setting == "timezone":
+                remedy = "--timezone Europe/Berlin, for instance."
+            elif ".columns." in each.setting:
+                remedy = f"look whether it is so; another one is told by --column {key}=NAME."
+            yield Note("guessed", f"{each.setting} is {each.value}: {each.why}.", remedy)
 
 
 def name_for(basket_lines: str) -> str:
@@ -124,7 +172,8 @@ def name_for(basket_lines: str) -> str:
     for part in reversed(parts):
         words = re.sub(r"[^a-z0-9]+", "_", part.split(".")[0].lower())
         words = re.sub(r"(^|_)\d+(?=_|$)", "_", words).strip("_")
-        if words and not GENERIC_NAMES.fullmatch(words) and words[0].isalpha():
+        is_said = not all(GENERIC_NAMES.fullmatch(word) for word in words.split("_"))
+        if words and is_said and words[0].isalpha():
             return words
     return "my_shop"
 

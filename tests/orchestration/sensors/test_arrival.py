@@ -202,13 +202,11 @@ def test_what_cannot_be_used_is_set_aside_with_its_reason_and_the_next_file_is_t
     Path(f"{wrong}{EVENT}").write_text(events.as_json(events.arrived(**about, at=NOW, source="/till")))  # pyright: ignore
     shop.deliver(DAY + 4 * ONE_DAY, text[: len(text) * 2 // 3].rsplit(",", 2)[0])  # cut off, but marked
     shop.deliver(dt.date(2023, 12, 31), text)
-    shop.deliver(dt.date(2024, 3, 31), text)  # closed
     good = shop.deliver(DAY - ONE_DAY)
 
     requests, _ = shop.tick()
     assert {Path(a.path).name: a.outcome for a in shop.operations.records(Arrival)} == {
         "2023-12-31.csv": "set aside",  # by their names alone
-        "2024-03-31.csv": "set aside",
     }
     took = {request.partition_key: shop.run(request) for request in requests}
     assert [day for day, is_good in took.items() if is_good] == [str(DAY - ONE_DAY)]
@@ -223,12 +221,11 @@ def test_what_cannot_be_used_is_set_aside_with_its_reason_and_the_next_file_is_t
         wrong.name: "sha256",
         f"{DAY + 4 * ONE_DAY}.csv": "is truncated",
         "2023-12-31.csv": "outside of Corner Shop's history",
-        "2024-03-31.csv": "declared closed",
     }.items():
         assert says in reasons[name][1]
         assert "Remedy" in reasons[name][1]
     assert sorted(file.name for file in shop.landing.iterdir()) == [good.name, f"{good.name}.done", SET_ASIDE]
-    assert len([file for file in (shop.landing / SET_ASIDE).iterdir() if file.suffix == ".csv"]) == 7
+    assert len([file for file in (shop.landing / SET_ASIDE).iterdir() if file.suffix == ".csv"]) == 6
 
     # Delivered once more as it was, it is no news; delivered well, it is taken.
     shop.deliver(DAY + ONE_DAY, "customer,receipt\n1,2\n")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from resources import home
+from resources.config import validators
 from resources.config.loader import load_settings
 from resources.errors import Refused
 from tests.support import retailer
@@ -86,7 +87,7 @@ def test_wrong_value_is_refused_by_name(tmp_path, old, new, named):
 
 
 def test_last_day_before_the_first_is_refused(tmp_path):
-    with pytest.raises(Refused, match="last_business_day is before first_business_day"):
+    with pytest.raises(Refused, match=r"last_business_day \(2023-12-31\) is before first_business_day"):
         load_settings(config(tmp_path, more="last_business_day = 2023-12-31"))
 
 
@@ -211,3 +212,110 @@ def test_attempts_to_retrain_are_pauses_apart_that_grow(tmp_path):
 def test_more_bad_windows_than_there_are_windows_are_refused(tmp_path):
     with pytest.raises(Refused, match=r"retraining: .*bad_windows is above windows"):
         load_settings(config(tmp_path, after="[retraining]\nwindows = 3\nbad_windows = 4"))
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "says"),
+    [
+        (
+            "after",
+            '[schedule]\ncron = "61 * * * *"',
+            r"schedule.cron: '61 \* \* \* \*' is no schedule, for the minute is '61', not within 0-59: write minute",
+        ),
+        ("after", '[schedule]\ncron = "0 0 31 2 *"', "schedule.cron: .* never comes"),
+        (
+            "after",
+            "[transactions.contract]\nquantity = [9, 1]",
+            r"contract.quantity: \[9, 1\] is the wrong way.*\[1, 9\]",
+        ),
+        ("after", "[transactions.contract]\nvolume_against_weekday = [2, 1]", "volume_against_weekday: "),
+        ("more", 'closed_days = ["13-45"]', "closed_days: '13-45' is neither a date"),
+        ("of_the_feed", 'timestamps_in = "Mars"', "transactions.timestamps_in: 'Mars' is no IANA time zone"),
+        (
+            "of_the_feed",
+            'timestamp_format = "dd/mm/yyyy"',
+            "timestamp_format: 'dd/mm/yyyy' tells no day: write it as '%d/%m",
+        ),
+        (
+            "of_the_feed",
+            'timestamp_format = "%d/%m/%q"',
+            "timestamp_format: %q in '%d/%m/%q' is nothing that strptime knows",
+        ),
+        ("of_the_feed", 'delimiter = "||"', r"transactions.delimiter: '\|\|' is not one character: write"),
+        ("of_the_feed", 'encoding = "klingon"', "transactions.encoding: 'klingon' is no encoding: write utf-8"),
+        ("of_the_feed", 'decimal = "x"', "transactions.decimal: 'x' is neither"),
+        ("of_the_feed", "business_day_ends = 13:00:00", "business_day_ends: 13:00 is after noon"),
+        ("columns", 'quantity = "who"', "columns: household_id and quantity are both 'who': name another"),
+        ("columns", 'store_id = ""', "columns: store_id names no column"),
+        ("more", "last_business_day = 2023-12-31", r"last_business_day \(2023-12-31\) is before .*: exchange them"),
+        ("after", "[model]\nlabel_weeks = 0", "model.label_weeks: Input should be greater than or equal to 1, not 0"),
+    ],
+)
+def test_setting_that_cannot_work_is_refused_as_it_is_loaded(tmp_path, place, text, says):
+    file = config(tmp_path, **{place: text})
+    with pytest.raises(Refused, match=f"^{file} is not a usable configuration: .*{says}"):
+        load_settings(file)
+
+
+@pytest.mark.parametrize("path", ["{date:%Y}/sales.csv", "{date}/{store}.csv", "{date:%Y-%m/sales.csv", ""])
+def test_path_that_tells_no_day_is_refused(tmp_path, path):
+    file = config(tmp_path)
+    file.write_text(file.read_text().replace('"sales.csv"', f'"{path}"'))
+    with pytest.raises(Refused, match=r"transactions.path: .*write"):
+        load_settings(file)
+
+
+def test_due_before_the_day_is_over_is_refused(tmp_path):
+    file = config(
+        tmp_path,
+        of_the_feed="business_day_ends = 04:00:00",
+        after="[transactions.contract]\ndue_by = 03:00:00",
+    )
+    with pytest.raises(Refused, match=r"due_by \(03:00\) is before business_day_ends \(04:00\)"):
+        load_settings(file)
+
+
+def test_date_written_as_text_is_a_closed_day(tmp_path):
+    settings = load_settings(config(tmp_path, more='closed_days = ["2024-03-05", "12-25"]'))
+    assert settings.is_closed(dt.date(2024, 3, 5))
+    assert settings.is_closed(dt.date(2031, 12, 25))
+
+
+def test_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "a.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(Refused, match=r"cannot be read.*Remedy: name a TOML file"):
+        load_settings(tmp_path / "a.toml")
+
+
+@pytest.mark.parametrize(
+    ("cron", "is_one"),
+    [
+        *(
+            (cron, True)
+            for cron in (
+                "30 1-6 * * *",
+                "0 5 * * MON-FRI",
+                "*/5 * * * *",
+                "0 0 29 2 *",
+                "0 22-6 * * *",
+                "5/10 0,12 1 JAN 7",
+            )
+        ),
+        *(
+            (cron, False)
+            for cron in ("never", "@daily", "* * * *", "0 24 * * *", "a b c d e", "0 0 30,31 2 *", "0 0 31 2 1")
+        ),
+        *((cron, False) for cron in ("*/0 * * * *", "1-* * * * *", "0 0 0 * *", "", "- - - - -")),
+    ],
+)
+def test_cron_is_judged_as_dagster_would(cron, is_one):
+    from dagster._vendored.croniter.croniter import CroniterError, croniter
+
+    if is_one:
+        assert validators.cron(cron) == cron
+        croniter(cron).get_next()
+    else:
+        with pytest.raises(ValueError, match="write minute, hour"):
+            validators.cron(cron)
+        with pytest.raises((CroniterError, ValueError)):
+            croniter("* 0 x" if cron.startswith("@") else cron).get_next()

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from assets.grocery.onboarding.history import trading_days
+from assets.grocery.onboarding.history import notes_on, trading_days
 from resources.errors import Refused
 
 TODAY = dt.date(2024, 7, 1)
@@ -42,6 +42,29 @@ def test_strays_today_and_the_future_are_not_the_history():
     lines = lines_a_day(dt.date(2024, 5, 1), 61) | {dt.date(1970, 1, 1): 3, TODAY: 40, dt.date(2042, 1, 1): 2}
     past = trading_days(lines, today=TODAY)
     assert (past.first, past.last, past.strays) == (dt.date(2024, 5, 1), dt.date(2024, 6, 30), 5)
+
+
+def test_spells_years_apart_are_no_history_however_many_lines_they_have():
+    lines = lines_a_day(dt.date(2024, 6, 1), 30) | {dt.date(1970, 1, 1): 90, dt.date(2020, 2, 2): 60}
+    past = trading_days(lines, today=TODAY)
+    assert (past.first, past.last, past.strays) == (dt.date(2024, 6, 1), dt.date(2024, 6, 30), 150)
+    assert past.closed == ()
+    note = notes_on(past)[0]
+    assert note.kind == "set aside"
+    assert note.says.startswith("150 lines of 3,150 (4.8%) between 1970-01-01 and 2020-02-02 lie outside the history")
+
+
+def test_one_year_without_lines_closes_no_day_of_every_year():
+    # The second winter of three is missing: one year says that 5 January is closed, and the two others have no such day.
+    lines = (
+        lines_a_day(dt.date(2022, 3, 1), 250)
+        | lines_a_day(dt.date(2023, 3, 1), 250)
+        | lines_a_day(dt.date(2024, 3, 1), 100)
+    )
+    past = trading_days(lines, today=TODAY)
+    assert past.first == dt.date(2022, 3, 1)
+    assert not [day for day in past.closed if isinstance(day, str)]
+    assert [note.kind for note in notes_on(past)] == ["guessed", "guessed"]  # the two gaps
 
 
 def test_no_day_is_refused():

@@ -139,5 +139,71 @@ def test_format_is_among_those_derived_from_its_values(format_):
 
 def test_numbers_and_names_are_written_in_no_format():
     assert not [
-        value for value in ("51", "p10", "1.50", "25-29", "1740996060000", "Tea 5") if [*times.formats_of(value)]
+        value for value in ("51", "p10", "1.50", "25-29", "4006381333931x", "Tea 5") if [*times.formats_of(value)]
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "format_", "has_time"),
+    [
+        ("1709633160", "epoch_s", True),
+        ("1709633160.25", "epoch_s", True),
+        ("1709633160000", "epoch_ms", True),
+        ("1709633160000000", "epoch_us", True),
+        ("1709633160000000000", "epoch_ns", True),
+        ("1709596800", "epoch_s", False),
+        ("45356.5", "excel_days", True),
+        ("45356", "excel_days", False),
+    ],
+)
+def test_numbers_of_time_are_told_by_their_size(table, number, format_, has_time):
+    time, _ = read(table(bought_at=[number]))
+    assert (time.format, time.has_time_of_day) == (format_, has_time)
+    assert time.zone == ("UTC" if format_.startswith("epoch") else "local")
+
+
+def test_whole_numbers_of_parquet_are_times_too(engine):
+    import ibis
+
+    lines = ibis.memtable({"event_ts": [1709633160000, 1709633220000], "card": [1709633160, 1709633161]})
+    lines = lines.mutate(source_row=1, file_date=ibis.null("date"))
+    time, _ = read(engine.create_table("numbers", lines.to_pyarrow(), overwrite=True, temp=True), "event_ts", "card")
+    assert (time.columns, time.format) == (("event_ts",), "epoch_ms")
+
+
+def test_number_that_nobody_calls_a_time_is_none(table):
+    with pytest.raises(Refused, match=r"No column says when.*epoch_s"):
+        read(table(card=["1709633160", "1709633161"], product=["1709633160000"] * 2))
+
+
+def test_barcode_is_no_time(table):
+    with pytest.raises(Refused, match="cannot be read as a date"):
+        read(table(datum=["4006381333931"]))
+
+
+def test_dates_in_both_orders_are_told_with_an_example(table):
+    time, (note,) = read(table(date=["25/03/2024"] * 30 + [f"{day}/03/2024" for day in range(13, 30)] + ["03/26/2024"]))
+    assert (time.format, time.is_guess) == ("%d/%m/%Y", True)
+    assert note.kind == "guessed"
+    assert "1 lines have the month first (03/26/2024) and are set aside" in note.says
+
+
+def test_years_of_no_calendar_are_no_times(table):
+    with pytest.raises(Refused, match="cannot be read as a date"):
+        read(table(date=["290309-12-22 (BC)", "infinity"]))
+
+
+def test_the_day_of_the_files_path_is_the_last_resort(table):
+    import ibis
+
+    lines = table(customer=["a"], article=["b"], uhrzeit=["10:15"]).mutate(file_date=ibis.date("2024-03-05"))
+    time, _ = read(lines)
+    assert time.columns == ("file_date", "uhrzeit")
+    assert time.has_time_of_day
+    time, _ = read(lines.drop("uhrzeit"))
+    assert (time.columns, time.has_time_of_day, time.why) == (
+        ("file_date",),
+        False,
+        "the date is that of the file's path",
+    )
+    assert read(lines.mutate(bought=ibis.literal("2024-03-05")))[0].columns[0] == "bought"

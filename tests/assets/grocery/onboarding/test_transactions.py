@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from assets.grocery.onboarding import contract, files, masterdata, transactions
+from assets.grocery.onboarding import answers, contract, files, masterdata, transactions
 from resources.errors import Refused
 
 TODAY = dt.date(2024, 7, 1)
@@ -16,12 +16,19 @@ TODAY = dt.date(2024, 7, 1)
 def understood(engine, feeds, tmp_path):
     """What is made of files with the given contents, by name: proposed settings by path, and notes."""
 
-    def understand(contents: dict[str, str], *, timezone: str = "UTC", today: dt.date = TODAY, **given):
+    def understand(
+        contents: dict[str, str],
+        *,
+        timezone: str = "UTC",
+        today: dt.date = TODAY,
+        told: answers.Told | None = None,
+        **given,
+    ):
         for name, content in contents.items():
             (tmp_path / name).write_text(content, encoding="utf-8")
         where = tmp_path / next(iter(contents)) if len(contents) == 1 else tmp_path
         lines, source = files.read(files.find(str(where)), engine=engine, reader=feeds)
-        proposal = transactions.propose(lines, source, timezone=timezone, today=today, given=given)
+        proposal = transactions.propose(lines, source, timezone=timezone, today=today, given=given, told=told or {})
         return {each.setting: each for each in proposal.proposed}, proposal.notes
 
     return understand
@@ -65,7 +72,8 @@ def test_live_feed_has_no_last_day_and_no_mistakes(understood):
     found, notes = understood({"sales.csv": baskets(days=50)}, today=dt.date(2024, 4, 19))
     assert found["last_business_day"].value is None
     assert found["transactions.contract.max_quarantined_share"].value == contract.LEAST_QUARANTINE
-    assert notes == ()
+    (note,) = notes  # the last day is today
+    assert (note.kind, note.says.split(" are")[0]) == ("left out", "4 lines of days after 2024-04-18")
 
 
 def test_price_of_one_item_is_not_what_was_paid(understood):
@@ -213,3 +221,82 @@ def test_a_file_a_day_cannot_be_the_catalogue(described):
     assert found == {}
     (note,) = notes
     assert (note.kind, note.remedy) == ("switched off", "put all products into one file: --products FILE.")
+
+
+def test_times_of_lines_make_a_day_one_basket(understood):
+    lines = ["card,article,bought,paid"]
+    for day in range(1, 29):
+        for card in (1, 2):
+            lines += [f"c{card},p{place},2024-03-{day:02} 10:0{card}:{place:02},1.50" for place in range(4)]
+    found, notes = understood({"sales.csv": "\n".join(lines) + "\n"})
+    assert found["transactions.baskets_are"].value == "day"
+    (note,) = [note for note in notes if note.kind == "merged"]
+    assert note.says.startswith("100% of baskets of one instant have one line")
+
+
+def test_baskets_of_one_instant_stay_so(understood):
+    found, _ = understood({"sales.csv": baskets(days=50).replace(",receipt,", ",till,")})
+    assert "transactions.baskets_are" not in found
+
+
+def of_days(times: dict[str, list[str]]) -> dict[str, str]:
+    """A file a day, with a line at each of its times."""
+    header = "card,receipt,article,bought,paid"
+    return {
+        f"till_{day}.csv": "\n".join(
+            [header, *(f"c{place % 3},{day}{place // 2},p{place},{at},1.5" for place, at in enumerate(lines))]
+        )
+        for day, lines in times.items()
+    }
+
+
+def test_end_of_a_business_day_is_found(understood):
+    days = {f"2024030{day}": [f"2024-03-0{day} {hour:02}:30:00" for hour in range(8, 24)] for day in range(1, 8)}
+    days["20240302"].append("2024-03-03 00:20:00")
+    found, notes = understood(of_days(days), timezone="Europe/Berlin")
+    assert found["transactions.business_day_ends"].value == dt.time(4)
+    assert found["transactions.path"].value.endswith("till_{date:%Y%m%d}.csv")
+    assert "1 line until 00:20 stands in the file of the day before" in notes[0].says
+    assert not [note for note in notes if note.kind == "set aside"]
+
+
+def test_files_that_begin_at_midnight_end_there(understood):
+    days = {f"2024030{day}": [f"2024-03-0{day} {hour:02}:30:00" for hour in range(24)] for day in range(1, 8)}
+    days["20240302"].append("2024-03-03 00:20:00")
+    found, _ = understood(of_days(days), timezone="Europe/Berlin")
+    assert "transactions.business_day_ends" not in found
+
+
+def test_day_of_the_path_is_when_no_column_says(understood):
+    contents = {f"till_2024030{day}.csv": "card,article\nc1,p1\nc2,p2\nc1,p2\n" for day in range(1, 8)}
+    found, notes = understood(contents)
+    assert found["transactions.columns.occurred_at"].value == "file_date"
+    assert found["transactions.columns.occurred_at"].why == "the date is that of the file's path"
+    assert found["first_business_day"].value == dt.date(2024, 3, 1)
+    assert not [note for note in notes if note.kind == "set aside"]
+
+
+def test_postage_among_codes_is_said(understood):
+    posted = "c1,r99,POST,2024-03-01 10:00:00,1,4.50\nc1,r99,BANK CHARGES,2024-03-01 10:00:00,1,9.00\n"
+    _, notes = understood({"sales.csv": baskets(days=50) + posted})
+    (note,) = notes
+    assert "BANK CHARGES (1 lines), POST (1 lines)" in note.says
+    assert note.remedy.endswith("product_id = ['BANK CHARGES', 'POST'].")
+
+
+def test_words_among_words_are_products(understood):
+    names = baskets(days=50)
+    for place in range(12):
+        names = names.replace(
+            f",p{place},", f",{['rye bread', 'tea', 'jam', 'rice', 'oil', 'salt'][place % 6]} {'ab'[place // 6]},"
+        )
+    _, notes = understood({"sales.csv": names})
+    assert notes == ()
+
+
+def test_what_a_person_told_is_measured_with(understood):
+    told = {"transactions.business_day_ends": "02:00:00", "transactions.baskets_are": "instant"}
+    days = {f"2024030{day}": [f"2024-03-0{day} {hour:02}:30:00" for hour in range(8, 24)] for day in range(1, 8)}
+    found, notes = understood(of_days(days), timezone="Europe/Berlin", told=told)
+    assert found["transactions.business_day_ends"].value == dt.time(2)
+    assert not [note for note in notes if note.kind in ("set aside", "merged")]

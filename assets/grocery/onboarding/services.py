@@ -1,0 +1,54 @@
+"""Products that are none: postage, fees, bags and deposits among what was sold, by their names and codes."""
+
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assets.grocery.onboarding.proposed import Note
+from resources.text import listed
+
+if TYPE_CHECKING:
+    import ibis
+
+# Whole words, in the languages that `words.toml` has; `M`, `D` and the like are Online Retail's manual entries.
+SERVICES = r"(?i)\b(" + "|".join(
+    [
+        *("post", "postage", "porto", "versand", "shipping", "delivery", "carriage", "freight", "livraison", "envio"),
+        *("bank charges?", "fees?", "geb(ü|ue)hr", "amazonfee", "surcharge", "commission", "donation", "spende"),
+        *("deposit", "pfand", "leergut", "consigne", "fianza", "statiegeld"),
+        *("carrier bag", "bag", "bags", "t(ü|ue)te", "tragetasche", "sac caisse", "bolsa"),
+        *("gift ?cards?", "gift ?vouchers?", "vouchers?", "gutschein", "coupons?", "discount", "rabatt", "rounding"),
+        *("manual", "adjust(ment)?", "test", "samples?", "service"),
+    ]
+) + r")\b"  # fmt: skip
+CODED = 0.9  # the share of identifiers with a digit from which one without is a word among codes
+MOST_WORDS = 0.02  # of the identifiers, those that may be such words
+SHOWN = 8
+
+
+def note_on(standard: ibis.Table) -> list[Note]:
+    """A note on products of `standard` (lines under our names) that look like services or fees."""
+    named = standard.filter(standard.product_id.notnull())
+    sold = named.group_by("product_id").agg(lines=named.count())
+    sold = sold.mutate(is_word=~sold.product_id.re_search(r"\d"), is_service=sold.product_id.re_search(SERVICES))
+    counts = sold.agg(products=sold.count(), words=sold.is_word.sum()).to_pyarrow().to_pylist()[0]
+    products, words = counts["products"], counts["words"] or 0
+    are_codes = products and words <= (1 - CODED) * products and words <= max(MOST_WORDS * products, SHOWN)
+    # Among names, a word such as "bag" is in many that are products; among codes, it is none.
+    strange = sold.filter(sold.is_word) if are_codes else sold.filter(sold.is_service & (sold.product_id.length() < 16))
+    rows = strange.order_by(strange.lines.desc(), strange.product_id).limit(SHOWN + 1).to_pyarrow().to_pylist()
+    if not rows:
+        return []
+    names = [row["product_id"] for row in rows]
+    examples = listed([f"{row['product_id']} ({row['lines']:,} lines)" for row in rows[:SHOWN]], SHOWN)
+    more = " and others" * (len(rows) > SHOWN)
+    return [
+        Note(
+            "to know",
+            f"These products look like services, fees or bags: {examples}{more}. They would be recommended.",
+            f"rule them out under [products.not_recommendable]: product_id = {names[:SHOWN]}.",
+        )
+    ]
