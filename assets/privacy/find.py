@@ -166,7 +166,7 @@ def _not_ours(matches: Callable[[str], bool], feeds: Sequence[PersonalFeed]) -> 
         if feed.landing:
             paths += [file.path for file in landing.look(feed.landing)]
         for path in dict.fromkeys(paths):
-            with sources.open_file(path) as content:
-                if n := redaction.count(content, path, feed.files, feed.column, matches):
+            with sources.open_file(path, feed.files) as content:
+                if n := redaction.count(content, sources.copy_name(path), feed.files, feed.column, matches):
                     lines[path] = n
     return lines

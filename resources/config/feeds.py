@@ -28,7 +28,11 @@ class FeedConfig(BaseConfig):
         description="File, glob, or URL that fsspec knows (`s3://…`, `https://…`, `package://module/file`). "
         "`{date}` or `{date:%Y%m%d}` stands for the business day when each day has files of its own."
     )
-    format: Literal["csv", "parquet"] | None = setting(None, "Default: by the file's ending.")
+    format: Literal["csv", "parquet"] | None = setting(
+        None,
+        "Default: by the file's ending, which also tells packed files (.gz, .zst, .bz2, .zip with one file in it), workbooks "
+        "(.xlsx, with the extra `excel`) and lines of JSON (.jsonl, .ndjson).",
+    )
     delimiter: str = setting(",", "CSV only: one character.")
     encoding: str = setting("utf-8", "CSV only.")
     decimal: str = setting(".", "CSV only: the decimal separator of its numbers.")
@@ -42,6 +46,7 @@ class FeedConfig(BaseConfig):
         "Words for no value, whatever their capitals, in identifiers, numbers and descriptions. For a product that is "
         "called NA in earnest, list the others.",
     )
+    sheet: str | None = setting(None, "Workbooks only: the sheet, where there are several.")
     skip_lines: int = setting(0, "CSV only: how many lines there are above the header.", ge=0)
     most_unpacked: int = setting(
         200,

@@ -83,7 +83,7 @@ class FeedReader:
             )
         if not files.is_dated and (without or not days) and all(day for _, day in located):
             raise FeedMissing(f"No file matches {where}.", remedy="deliver it, or correct `path` in the configuration.")
-        return _once([self.kept(path, day) for path, day in located])
+        return _once([self.kept(path, day, files) for path, day in located])
 
     def read(
         self,
@@ -143,13 +143,16 @@ class FeedReader:
         read = [*parquet_files, *headers]
         return lines.join(_names(engine, read, set(lines.columns)), "copy").drop("copy"), read
 
-    def kept(self, path: str, day: dt.date | None) -> FeedFile:
-        """Copy a file into the raw store, unless the same bytes are there; it is there entirely or not at all."""
+    def kept(self, path: str, day: dt.date | None, settings: FeedConfig | None = None) -> FeedFile:
+        """Copy a file into the raw store, unless the same bytes are there; it is there entirely or not at all.
+
+        Archives, workbooks and lines of JSON are kept as :mod:`resources.feeds.converted` says; `settings` name the sheet.
+        """
         self.raw.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256()
         with tempfile.NamedTemporaryFile(dir=self.raw, prefix=".part-", delete=False) as part:
             try:
-                with open_file(path) as content:
+                with open_file(path, settings) as content:
                     while block := content.read(1 << 20):
                         digest.update(block)
                         part.write(block)

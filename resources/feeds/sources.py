@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import IO
 
 from resources import home
+from resources.config.feeds import FeedConfig
 from resources.errors import FeedMissing, FeedRefused, Unavailable
-from resources.feeds import landing, table_folders
+from resources.feeds import converted, landing, table_folders
 
 
 def expand(path: str) -> list[str]:
@@ -44,11 +45,20 @@ def _package_folder(path: str) -> Path:
 def copy_name(path: str) -> str:
     """What the kept copy of a file or table is called."""
     name = Path(path).name
-    return f"{name}.parquet" if table_folders.format_of(path) else name
+    return f"{name}.parquet" if table_folders.format_of(path) else converted.copy_name(name)
 
 
-def open_file(path: str) -> IO[bytes]:
-    """What :meth:`FeedReader.locate` found, to be read: a file's bytes, or a table's rows as Parquet."""
+def open_file(path: str, settings: FeedConfig | None = None) -> IO[bytes]:
+    """What :meth:`FeedReader.locate` found, as it is kept: a file's bytes, unpacked, or rows as Parquet."""
+    if not converted.is_converted(Path(path).name) or table_folders.format_of(path):
+        return open_raw(path)
+    settings = settings or FeedConfig(path=[path])
+    with open_raw(path) as content:
+        return converted.convert(content, path, sheet=settings.sheet, most_unpacked=settings.most_unpacked)
+
+
+def open_raw(path: str) -> IO[bytes]:
+    """What :meth:`FeedReader.locate` found, as it lies there: a file's bytes, or a table's rows as Parquet."""
     if path.startswith("package://"):
         return open(_package_folder(path).parent / path.removeprefix("package://"), "rb")
     if table_folders.format_of(path):

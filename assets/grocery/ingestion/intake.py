@@ -65,7 +65,10 @@ class Intake:
             return *self._read(kept), kept
         known = {(record.path, record.digest): record for record in self.operations.records(Arrival)}
         there = {file.path: file for file in kept}
-        copies = [there.get(path) or self.feeds.kept(path, file.day) for path, file in landed.items()]
+        copies = [
+            there.get(path) or self.feeds.kept(path, file.day, self.settings.transactions)
+            for path, file in landed.items()
+        ]
         others = [file for file in kept if file.path not in landed]
 
         def record(copy: FeedFile, outcome: str, reason: str = "", event_id: str = "") -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
+from resources.feeds import converted
 from resources.feeds.files import is_parquet
 from resources.feeds.lines import GZIP, SEPARATOR_LINE, NoHeader, header_in
-from resources.feeds.sources import open_file
+from resources.feeds.sources import open_file, open_raw
 from resources.feeds.table_folders import format_of, refuse_unreadable
 
 SAMPLE_BYTES, HEADER_BYTES = 1 << 20, 1 << 16
@@ -53,7 +54,13 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None) -> F
     if is_of := format_of(path):
         refuse_unreadable(path, is_of)
         return files
+    if path.lower().endswith(converted.WORKBOOKS):
+        with open_raw(path) as content:
+            found = converted.sheets(content, path)
+        return files.model_copy(update={"sheet": found[0] if len(found) > 1 else None})
     first = _beginning(path, SAMPLE_BYTES)
+    if first.startswith(PARQUET) and converted.is_converted(Path(path).name):
+        return files
     if not first:
         raise Refused(f"{path} is empty (0 bytes).", remedy="have it delivered again.")
     if first.startswith(PARQUET):
@@ -96,11 +103,11 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None) -> F
 
 def columns_of(path: str, files: FeedConfig) -> set[str]:
     """The columns that the file `path` has, from its beginning, in small letters."""
-    first = _beginning(path, HEADER_BYTES)
+    first = _beginning(path, HEADER_BYTES, files)
     if first.startswith(PARQUET):
         import pyarrow.parquet as pq
 
-        with open_file(path) as content:
+        with open_file(path, files) as content:
             return {name.lower() for name in pq.read_schema(content).names}
     lines = _decoded(first, files.encoding)[1].encode().split(b"\n")
     try:
@@ -143,9 +150,9 @@ def _lines_above(lines: Sequence[str]) -> int:
     return 0
 
 
-def _beginning(path: str, most: int) -> bytes:
+def _beginning(path: str, most: int, files: FeedConfig | None = None) -> bytes:
     """The first bytes of a file, unpacked."""
-    with open_file(path) as content:
+    with open_file(path, files) as content:
         first = content.read(most)
         if not first.startswith(GZIP):
             return first

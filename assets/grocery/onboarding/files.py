@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import ibis
     from ibis.backends.duckdb import Backend
 
-ENDINGS = (".csv", ".parquet", ".pq", ".tsv", ".txt", ".psv", ".dat")
+ENDINGS = (".csv", ".parquet", ".pq", ".tsv", ".txt", ".psv", ".dat", ".xlsx", ".xlsm", ".jsonl", ".ndjson", ".zip")
+PACKED = (".gz", ".zst", ".bz2", ".zip")
 FILES_COMPARED = 50
 
 # A date in a path: how it is written between its parts, and the placeholder that stands for it.
@@ -102,6 +103,8 @@ def read(
     ]
     notes += _notes_on_encoding(lines, foreign, source, is_told=encoding is not None)
     notes += _notes_on_marks(lines)
+    if source.files.sheet:
+        notes.append(Note("left out", f"Of the workbook only the sheet {source.files.sheet} is read.", "set `sheet`."))
     if source.files.skip_lines:
         header = source.files.skip_lines + 1
         notes.append(Note("left out", f"The header is in line {header}: what is above it is left out of every file."))
@@ -238,7 +241,13 @@ def _folder(folder: Path) -> tuple[list[str], list[Note]]:
         inside = [path for path in folder.glob(depth) if path.is_file() and not path.name.startswith((".", "_"))]
         kinds: dict[str, list[Path]] = {}
         for path in inside:
-            matching = [ending for ending in ENDINGS if path.name.lower().removesuffix(".gz").endswith(ending)]
+            suffixes = Path(path.name.lower()).suffixes[-2:]
+            kind = (
+                suffixes[0]
+                if len(suffixes) > 1 and suffixes[1] in PACKED and suffixes[0] in ENDINGS
+                else "".join(suffixes[-1:])
+            )
+            matching = [kind] if kind in ENDINGS else []
             kinds.setdefault(max(matching, key=len, default=""), []).append(path)
         others = kinds.pop("", [])
         if not kinds:

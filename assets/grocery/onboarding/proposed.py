@@ -70,7 +70,7 @@ def of_files(files: FeedConfig, section: str) -> list[ProposedSetting]:
     """The settings of where the files are and how they are written; defaults are not repeated."""
     path = files.path[0] if len(files.path) == 1 else list(files.path)
     proposed = [ProposedSetting("path", path, "a file a day" if files.is_dated else "")]
-    for name in ("format", "delimiter", "encoding", "decimal", "skip_lines"):
+    for name in ("format", "delimiter", "encoding", "decimal", "sheet", "skip_lines"):
         value = getattr(files, name)
         if value != FeedConfig.model_fields[name].default:
             is_guess = name == "encoding" and not value.startswith("utf")

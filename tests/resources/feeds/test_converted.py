@@ -1,0 +1,165 @@
+"""Archives, workbooks and lines of JSON: read as any other feed, kept so that a person can be taken out of them."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from resources.config.feeds import FeedConfig
+from resources.errors import FeedRefused
+from resources.feeds import converted
+from resources.feeds.redaction import redact
+
+TEXT = b"who,what\n1,milk\n2\n3,tea\n"
+JSON = b'{"who": 1, "what": "milk", "paid": 1.5, "tags": ["a"]}\n\n{"what": "tea", "who": 3}\n'
+
+
+def zipped(**files: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return content.getvalue()
+
+
+@pytest.fixture
+def read(tmp_path: Path, feeds: Any, engine: Any) -> Callable[..., tuple[list[dict[str, Any]], Any]]:
+    def write_and_read(name: str, content: bytes, **settings: Any) -> tuple[list[dict[str, Any]], Any]:
+        (tmp_path / name).write_bytes(content)
+        feed = FeedConfig.model_validate({"path": str(tmp_path / name), **settings})
+        lines, (file,) = feeds.read(feed, engine=engine, columns=["who", "what"])
+        return lines.order_by("source_row").to_pyarrow().to_pylist(), file
+
+    return write_and_read
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv.zip", zipped(x=TEXT)),
+        ("A.ZIP", zipped(**{"sales.csv": TEXT})),
+        ("a.csv.bz2", bz2.compress(TEXT)),
+        ("a.csv.zip.bz2", bz2.compress(zipped(x=TEXT))),
+    ],
+)
+def test_archives_are_what_is_in_them(read, name, content):
+    rows, file = read(name, content)
+    assert [(row["who"], row["source_row"], bool(row["defect"])) for row in rows] == [
+        ("1", 1, False),
+        ("2", 2, True),
+        ("3", 3, False),
+    ]
+    assert file.copy.read_bytes() == TEXT
+
+
+def test_zstd(read, tmp_path):
+    with pa.CompressedOutputStream(str(tmp_path / "made"), "zstd") as stream:
+        stream.write(TEXT)
+    assert len(read("a.csv.zst", (tmp_path / "made").read_bytes())[0]) == 3
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_lines_of_json_keep_their_types(read, pack):
+    rows, file = read("a.jsonl" + ".gz" * (pack is gzip.compress), pack(JSON))
+    assert [(row["who"], row["what"], row["paid"], row["tags"]) for row in rows] == [
+        (1, "milk", 1.5, '["a"]'),
+        (3, "tea", None, None),
+    ]
+    assert redact([file.copy], FeedConfig(path=["x"]), "who", "3".__eq__) == 1
+    assert pq.read_table(file.copy)["who"].to_pylist() == [1, None]
+
+
+def test_line_that_is_no_json_is_named(read):
+    with pytest.raises(FeedRefused, match=r"a\.jsonl, line 4, is no JSON object: 'oops"):
+        read("a.jsonl", JSON + b"oops\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("a.zip", zipped(a=TEXT, b=TEXT), r"holds 2 files \(a, b\)"),
+        ("a.zip", zipped(a=TEXT)[:-30], "truncated or unreadable"),
+        ("a.csv.bz2", bz2.compress(TEXT)[:-5], "truncated or unreadable|has no header"),
+        ("a.csv.zst", b"nonsense", "truncated or unreadable"),
+        ("a.xlsx", b"nonsense", "no workbook that can be read"),
+    ],
+)
+def test_what_cannot_be_taken_apart_is_refused(read, name, content, why):
+    with pytest.raises(FeedRefused, match=why):
+        read(name, content)
+
+
+def test_archive_that_grows_beyond_measure_is_refused(read, monkeypatch):
+    monkeypatch.setattr(converted, "SMALL", 1000)
+    with pytest.raises(FeedRefused, match=r"bytes when it is unpacked.*most_unpacked"):
+        read("a.zip", zipped(a=TEXT * 100_000))
+
+
+def workbook(**sheets: list[list[Any]]) -> bytes:
+    """A workbook with inline texts and numbers, as small as one can be."""
+    parts = {
+        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Default Extension="xml" ContentType="application/xml"/></Types>',
+        "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship '
+        'Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" '
+        'Target="xl/workbook.xml"/></Relationships>',
+    }
+    names, links = "", ""
+    for number, (name, rows) in enumerate(sheets.items(), start=1):
+        names += f'<sheet name="{name}" sheetId="{number}" r:id="r{number}"/>'
+        links += (
+            f'<Relationship Id="r{number}" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" '
+            f'Target="worksheets/sheet{number}.xml"/>'
+        )
+        cells = "".join(
+            f'<row r="{r}">'
+            + "".join(
+                f'<c r="{"ABCDEF"[c]}{r}" t="inlineStr"><is><t>{value}</t></is></c>'
+                if isinstance(value, str)
+                else f'<c r="{"ABCDEF"[c]}{r}"><v>{value}</v></c>'
+                for c, value in enumerate(row)
+            )
+            + "</row>"
+            for r, row in enumerate(rows, start=1)
+        )
+        parts[f"xl/worksheets/sheet{number}.xml"] = (
+            f'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{cells}</sheetData>'
+            "</worksheet>"
+        )
+    parts["xl/workbook.xml"] = (
+        '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" '
+        f'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets>{names}</sheets></workbook>'
+    )
+    parts["xl/_rels/workbook.xml.rels"] = (
+        f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{links}</Relationships>'
+    )
+    return zipped(**{name: text.encode() for name, text in parts.items()})
+
+
+class TestWorkbooks:
+    ROWS: ClassVar = [["who", "what", "paid"], [1, "milk", 1.5], [2, "tea", 2]]
+
+    def test_sheet_is_a_table_of_texts(self, read):
+        rows, _ = read("a.xlsx", workbook(Sales=self.ROWS))
+        assert [(row["who"], row["what"], row["paid"], row["source_row"]) for row in rows] == [
+            ("1", "milk", "1.5", 1),
+            ("2", "tea", "2", 2),
+        ]
+
+    def test_sheet_is_named_where_there_are_several(self, read):
+        content = workbook(Notes=[["x"]], Sales=self.ROWS)
+        with pytest.raises(FeedRefused, match=r"has 2 sheets: Notes, Sales\. Remedy: write sheet = "):
+            read("a.xlsx", content)
+        assert len(read("a.xlsx", content, sheet="Sales")[0]) == 2
+        with pytest.raises(FeedRefused, match=r"has no sheet 'Other'; it has Notes, Sales"):
+            read("a.xlsx", content, sheet="Other")
