@@ -26,6 +26,9 @@ LINES_ABOVE = 50  # in which a header is looked for
 MOST = 0.5  # of the lines, at least, have as many values as the header
 PARQUET = b"PAR1"
 DATUM = re.compile(r"-?\d+([.,]\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+# Of an amount: its sign, blanks and the Swiss mark within, and a currency before or after it.
+AROUND_AMOUNTS = re.compile(r"[-+()\s'’]|^\D{1,4}(?=\s?\d)|(?<=[\d\s])[^\d.,\s]{1,4}\.?$")
+MOST_NULS = 0.01  # of the bytes of a text: a few were lost on its way, and spoil their lines alone
 # Encodings of retailers' files in other scripts than ours. Told no choice, charset-normalizer finds mac_latin2 or cp437.
 FOREIGN_ENCODINGS = [
     *("cp1251", "cp1253", "cp1255", "cp1256", "cp932", "gb18030", "big5", "cp949"),
@@ -70,7 +73,7 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None) -> F
         if first.lstrip().startswith(magic):
             raise Refused(f"{path} is {what}, neither CSV nor Parquet.", remedy=f"{remedy}.")
     encoding, text = _decoded(first, encoding)
-    if "\0" in text:
+    if text.count("\0") > MOST_NULS * len(text):
         raise Refused(f"{path} is binary, neither CSV nor Parquet.", remedy="name the files of the basket lines.")
     lines = text.split("\n")
     declared = SEPARATOR_LINE.fullmatch(lines[0].encode())
@@ -92,9 +95,9 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None) -> F
             f"{path} has no header: its first line is {lines[0][:80]!r}.",
             remedy="put a first line with the columns' names into every file.",
         )
-    cells = [cell.strip() for row in body for cell in row]
-    commas = sum(bool(re.fullmatch(r"-?(\d+|\d{1,3}(\.\d{3})+),\d+", cell)) for cell in cells)
-    points = sum(bool(re.fullmatch(r"-?(\d+|\d{1,3}(,\d{3})+)\.\d+", cell)) for cell in cells)
+    cells = [AROUND_AMOUNTS.sub("", cell) for row in body for cell in row]
+    commas = sum(bool(re.fullmatch(r"(\d+|\d{1,3}(\.\d{3})+),\d+", cell)) for cell in cells)
+    points = sum(bool(re.fullmatch(r"(\d+|\d{1,3}(,\d{3})+)\.\d+", cell)) for cell in cells)
     decimal = "," if commas > points else "."
     return files.model_copy(
         update={"delimiter": delimiter, "encoding": encoding, "decimal": decimal, "skip_lines": above}

@@ -272,6 +272,11 @@ def _refuse_a_mixture(paths: Sequence[str], files: FeedConfig) -> None:
     own = dialect.columns_of(first, files)
     for other in others:
         theirs = dialect.columns_of(other, files)
+        if not theirs:
+            raise Refused(
+                f"{Path(other).name} has no header, or nothing in it.",
+                remedy="have it delivered again, or name the others by a path or a glob.",
+            )
         if len(own & theirs) < 0.5 * len(own | theirs):
             raise Refused(
                 f"{Path(first).name} (with {listed(sorted(own), 3)}) and {Path(other).name} (with "

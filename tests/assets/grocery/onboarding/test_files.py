@@ -56,6 +56,33 @@ def test_delimiter_and_decimal_comma(tmp_path):
     assert (found.delimiter, found.decimal, found.encoding) == (";", ",", "utf-8")
 
 
+@pytest.mark.parametrize(
+    ("amounts", "decimal"),
+    [
+        (["1.234,50 kr", "12,00 kr."], ","),
+        (["3,50\u00a0€", "-1 234,50 €"], ","),
+        (["CHF 1'234.50", "CHF 2.00"], "."),
+        (["$1,234.50", "(3.50)"], "."),
+        (["3.50-", "12"], "."),
+    ],
+)
+def test_decimal_of_amounts_with_a_currency(tmp_path, amounts, decimal):
+    (tmp_path / "a.csv").write_text("card;amount\n" + "".join(f"K1;{each}\n" for each in amounts), encoding="utf-8")
+    assert files.find(str(tmp_path / "a.csv")).files.decimal == decimal
+
+
+def test_a_few_lost_bytes_make_no_binary_file(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"card,amount\n" + b"K1,2.50\n" * 200 + b"K2,\0\0\n")
+    assert files.find(str(tmp_path / "a.csv")).files.delimiter == ","
+
+
+def test_an_empty_file_among_others_is_named(tmp_path):
+    (tmp_path / "a.csv").write_text("card,amount\nK1,2.50\n")
+    (tmp_path / "b.csv").touch()
+    with pytest.raises(Refused, match=r"b\.csv has no header, or nothing in it"):
+        files.find(str(tmp_path))
+
+
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
 def test_delimiters(tmp_path, mark):
     (tmp_path / "a.txt").write_text(f'a{mark}b\n"x, y; z"{mark}1.5\n', encoding="utf-8")
