@@ -72,19 +72,11 @@ def profile_columns(lines: ibis.Table, *, files: FeedConfig) -> dict[str, Column
         facts[f"wholes_{place}"] = (number % 1 == 0).sum()
         facts[f"example_{place}"] = value.max()
     row = one_row(sample.agg(**facts))
-    different = one_row(
-        lines.agg(
-            **{
-                str(place): identifiers(lines[name], nothing=files.empty_values).nunique()
-                for place, name in enumerate(names)
-            }
-        )
-    )
     return {
         name: ColumnProfile(
             name=name,
             lines=total,
-            different=different[str(place)],
+            different=_different(lines, name, files),
             given=given / row["n"],
             numbers=row[f"numbers_{place}"] / given,
             wholes=(row[f"wholes_{place}"] or 0) / max(row[f"numbers_{place}"], 1),
@@ -93,6 +85,12 @@ def profile_columns(lines: ibis.Table, *, files: FeedConfig) -> dict[str, Column
         for place, name in enumerate(names)
         if (given := row[f"given_{place}"])
     }
+
+
+def _different(lines: ibis.Table, name: str, files: FeedConfig) -> int:
+    """How many identifiers a column has; each of its values is read once."""
+    values = lines.select(name).distinct()
+    return identifiers(values[name], nothing=files.empty_values).nunique().to_pyarrow().as_py()
 
 
 def finite_number(lines: ibis.Table, name: str, files: FeedConfig) -> ir.FloatingValue:
