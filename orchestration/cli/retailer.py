@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,7 +115,7 @@ def init(
     _write(target, proposal.toml)
     first, last = proposal.history.first, proposal.history.last
     commands = [
-        f"{prefix()}nightcart use {_shown(target)}",
+        f"{prefix()}nightcart use {shlex.quote(_shown(target))}",
         f"{prefix()}nightcart backfill --from {first} --to {max(first, last - ONE_DAY)}",
         f"{prefix()}nightcart nightly --date {last}",
     ]
