@@ -470,3 +470,12 @@ class TestUse:
         with pytest.raises(Refused, match="is not a usable configuration"):
             retailer.use(broken)
         assert not home.pointer().exists()
+
+
+def test_a_path_that_a_screen_would_take_for_markup_is_text(init, tmp_path, capsys):
+    written = tmp_path / "out[" / "b].toml"  # with its folder: [/b]
+    (tmp_path / "in[").mkdir()
+    init(groceries(tmp_path).rename(tmp_path / "in[" / "b].csv"), timezone="Europe/Berlin", name="b", output=written)
+    said = capsys.readouterr().out.replace("\n", "")
+    assert f"Written: {written}" in said
+    assert f"nightcart use '{written}'" in said  # as a shell takes it
