@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from resources.config.retailer import HouseholdsConfig, ProductsConfig
 
 VERSION = "2"  # of the rows that are made here; the assets carry it
+FEWEST_PRODUCTS = 10  # that may be recommended, for a list to be a choice
 OPTIONAL = ("category", "subcategory", "department", "brand")
 
 

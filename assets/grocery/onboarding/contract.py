@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.profile import volume_against_weekday
+from assets.grocery.ingestion.rules import IN_ONE_FILE, ONCE_IN_A_FILE, are_exact
 from assets.grocery.onboarding.columns import one_row
 from assets.grocery.onboarding.history import TradingDays
 from assets.grocery.onboarding.proposed import Note, ProposedSetting
@@ -31,6 +32,8 @@ LEAST_QUARANTINE, MOST_QUARANTINE = 0.01, 0.5  # above the second no day is wort
 
 def of_lines(standard: ibis.Table, feed: TransactionsConfig) -> list[ProposedSetting]:
     """What a line may be, from all of them under our names."""
+    import ibis
+
     once = standard.filter(standard.basket_id.notnull() & standard.product_id.notnull())
     lines = once.group_by("business_date", "basket_id", "product_id").agg(n=once.count())
     repeated = one_row(lines.agg(n=(lines.n - 1).sum()))["n"] or 0
@@ -55,8 +58,12 @@ def of_lines(standard: ibis.Table, feed: TransactionsConfig) -> list[ProposedSet
     repeats, anonymous = repeated / row["n"], row["anonymous"] / row["n"]
     why_repeated = f"{repeats:.1%} of lines repeat a product of their basket" * bool(repeated)
     why_anonymous = f"{anonymous:.1%} of lines have none" + "; kept, but unscored" * (anonymous > ODD)
+    inexact = one_row(standard.agg(n=(~ibis.and_(*are_exact(standard).values())).sum()))["n"] or 0
+    why_inexact = f"{inexact / row['n']:.1%} of lines have rounded identifiers, or several in one" * bool(inexact)
+    exact = ProposedSetting("are_identifiers_exact", inexact / row["n"] <= ODD, why_inexact)
     return [
         *proposed,
+        *([exact] if inexact else []),
         ProposedSetting("is_product_once_a_basket", repeats <= ODD, why_repeated),
         ProposedSetting("is_household_required", anonymous <= ODD, why_anonymous * bool(row["anonymous"])),
     ]
@@ -81,6 +88,7 @@ def of_days(
     lines_of_days = cleaning.of_days(standard, first_day=first, last_day=last_day, since=first, until=last)
     judged = cleaning.judge(lines_of_days, feed)
     counts = judged.group_by("business_date", "rule").agg(n=judged.count()).to_pyarrow().to_pylist()
+    again = (IN_ONE_FILE.name, ONCE_IN_A_FILE.name)
     lines, good, by_rule = Counter[dt.date | None](), Counter[dt.date | None](), Counter[str]()
     for row in counts:
         lines[row["business_date"]] += row["n"]
@@ -88,15 +96,25 @@ def of_days(
             good[row["business_date"]] += row["n"]
         else:
             by_rule[row["rule"]] += row["n"]
+        if row["rule"] in again:  # a doubled delivery is no habit: it widens nothing
+            lines[row["business_date"]] -= row["n"]
     if not good:
         raise Refused(
             f"No line is usable by the rules that were found: {dict(by_rule)}.",
             remedy="name the columns: --column SETTING=NAME.",
         )
-    shares = {day: 1 - good[day] / n for day, n in lines.items() if day}
+    twice = [(rule, by_rule.pop(rule.name)) for rule in (IN_ONE_FILE, ONCE_IN_A_FILE) if by_rule[rule.name]]
+    shares = {day: 1 - good[day] / n for day, n in lines.items() if day and n}
     worst = max(shares, key=shares.__getitem__)
-    share = by_rule.total() / lines.total()
-    notes = []
+    share = by_rule.total() / max(lines.total(), 1)
+    notes = [
+        Note(
+            "merged",
+            f"{n:,} lines were delivered more than once, and are taken once: {rule.sentence}.",
+            "have them sent once.",
+        )
+        for rule, n in twice
+    ]
     if bad := sorted(day for day, of_day in shares.items() if of_day > MOST_QUARANTINE):
         says = f"More than half of the lines of {listed(bad)} would be quarantined: these days are refused."
         notes.append(Note("set aside", says))
@@ -114,4 +132,5 @@ def of_days(
     proposed = [ProposedSetting(name, *each) for name, each in measured.items()]
     outcomes = Counter[str | None](by_rule)
     outcomes[None] = good.total()
+    outcomes.update({rule.name: n for rule, n in twice})
     return proposed, notes, by_volume[len(by_volume) // 2], outcomes

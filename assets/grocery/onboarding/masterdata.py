@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from assets.grocery.ingestion import cleaning
 from assets.grocery.onboarding.columns import ColumnProfile, Given, one_row, profile_columns, refuse_unknown
 from assets.grocery.onboarding.proposed import Note, ProposedSetting, of_files, under
 from assets.grocery.onboarding.roles import NEARLY_ALL
@@ -16,6 +15,7 @@ from assets.grocery.onboarding.words import matching_columns, split_name
 from resources.config.feeds import FeedConfig
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
+from resources.identifiers import identifiers
 from resources.text import listed
 
 if TYPE_CHECKING:
@@ -136,13 +136,38 @@ def _key(
     total = ids.count().to_pyarrow().as_py()
     shared = {}
     for name in asked or columns:
-        values = lines.select(**{id_: cleaning.text_of(lines, name)}).distinct()
+        values = lines.select(**{id_: identifiers(lines[name])}).distinct()
         shared[name] = ids.semi_join(values, id_).count().to_pyarrow().as_py()
     named = matching_columns(role, columns)
     best = max(shared, key=lambda name: (shared[name], name in named))
     if not shared[best]:
+        _refuse_looks_alike(lines, columns, ids, what=what)
         raise Refused(
             f"None of the columns {listed(list(columns), 20)} holds any id of the {total:,} {what}.",
             remedy="give a file with the same ids as the transactions, or leave it out.",
         )
     return ProposedSetting(setting, best, f"has {shared[best]:,} of the {total:,} {what}", best not in named)
+
+
+def _refuse_looks_alike(lines: ibis.Table, columns: Mapping[str, ColumnProfile], ids: ibis.Table, *, what: str) -> None:
+    """Raise :class:`Refused` when ids would be the same but for the way in which they are written."""
+    (id_,) = ids.columns
+    looks = {
+        "leading zeros are left out": lambda text: text.re_replace("^0+([0-9])", r"\1"),
+        "capitals and small letters are the same": lambda text: text.lower(),
+        "blanks and signs are left out": lambda text: text.re_replace("[^0-9A-Za-z]", "").lower(),
+        "the last digit of the file is left out": lambda text: text,
+        "the last digit of the transactions is left out": lambda text: text.re_replace("[0-9]$", ""),
+    }
+    total = ids.count().to_pyarrow().as_py()
+    for how, look in looks.items():
+        ours = ids.select(**{id_: look(ids[id_])}).distinct()
+        for name in columns:
+            text = identifiers(lines[name])
+            theirs = text if "transactions" in how else text.re_replace("[0-9]$", "") if "file" in how else look(text)
+            n = ours.semi_join(lines.select(**{id_: theirs}).distinct(), id_).count().to_pyarrow().as_py()
+            if n and n >= total / 2:
+                raise Refused(
+                    f"{name} has {n:,} of the {total:,} {what} when {how}: as it is written, it has none.",
+                    remedy="have both files write the ids alike, as text.",
+                )

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from assets.grocery.ingestion import cleaning
+from assets.grocery.ingestion.catalogue import FEWEST_PRODUCTS
 from assets.grocery.onboarding import answers, files, masterdata, transactions
 from assets.grocery.onboarding.answers import Question, Told
 from assets.grocery.onboarding.columns import Given
@@ -112,7 +113,9 @@ def propose(
         feed = transactions.propose(
             lines, source, timezone=zone, today=today, given=given, given_format=given_format, told=told
         )
-        proposed, notes = [*_of_the_retailer(name, timezone), *feed.proposed], list(feed.notes)
+        proposed, notes = list(_of_the_retailer(name, timezone)), list(feed.notes)
+        settled = {each.setting for each in feed.proposed}
+        proposed = [*(each for each in proposed if each.setting not in settled), *feed.proposed]
 
         def described(path: str, by: Callable[..., list[ProposedSetting]], key: str) -> list[ProposedSetting]:
             say(f"looking at {path}")
@@ -127,6 +130,11 @@ def propose(
             proposed, notes = [*proposed, *in_lines], [*notes, *notes_on_it]
         if households:
             proposed += described(households, masterdata.households, "household_id")
+        sold = feed.standard.product_id.nunique().to_pyarrow().as_py()
+        if not products and sold < FEWEST_PRODUCTS:
+            k = RecommenderConfig().top_k  # pyright: ignore[reportCallIssue]
+            says = f"{sold} products may be recommended; at least {FEWEST_PRODUCTS} are needed for lists of {k}."
+            notes.append(Note("switched off", says, "no lists are made with fewer."))
         proposed = answers.applied([*proposed, *_defaults()], told)
         say("reading a day with the new configuration")
         file = Path(folder) / f"{name}.toml"
@@ -215,6 +223,7 @@ def _read_a_day(
         last_day=max(day, settings.last_business_day or proposal.history.last),
         since=day,
         until=day,
+        currency=settings.currency,
     )
     return cleaned.lines.get(day, 0), {rule: n for (of, rule), n in cleaned.broken.items() if of == day}
 

@@ -70,7 +70,7 @@ def of_files(files: FeedConfig, section: str) -> list[ProposedSetting]:
     """The settings of where the files are and how they are written; defaults are not repeated."""
     path = files.path[0] if len(files.path) == 1 else list(files.path)
     proposed = [ProposedSetting("path", path, "a file a day" if files.is_dated else "")]
-    for name in ("format", "delimiter", "encoding", "decimal", "sheet", "skip_lines"):
+    for name in ("format", "delimiter", "encoding", "decimal", "thousands", "sheet", "skip_lines"):
         value = getattr(files, name)
         if value != FeedConfig.model_fields[name].default:
             is_guess = name == "encoding" and not value.startswith("utf")
@@ -109,6 +109,9 @@ def _line(proposed: ProposedSetting) -> str:
     if proposed.value is None:
         return f"# {key} = …{comment}"
     value = tomlkit.item(proposed.value)
+    if isinstance(proposed.value, dict):
+        value = tomlkit.inline_table()
+        value.update(proposed.value)
     if isinstance(proposed.value, list) and all(type(item) in (int, float) for item in proposed.value):
         value = tomlkit.value(f"[{', '.join(f'{item:_}' for item in proposed.value)}]")  # 100_000 can be read
     if isinstance(value, Array) and len(value) > ITEMS_IN_A_LINE:

@@ -35,6 +35,7 @@ def household(columns: Columns) -> ProposedSetting:
         # Somebody who never comes back cannot be told from a number of the line.
         if not column.is_measure and 2 <= column.different < MOSTLY * column.lines * column.given:
             return ProposedSetting("household_id", column.name, column.summary, is_guess)
+    _refuse_one_value(columns, "household", "household_id")
     raise Refused(
         f"No column says who bought; the others are {described(columns)}.",
         remedy="name the column of customers, cards or households: --column household_id=NAME. Without one there is "
@@ -48,10 +49,20 @@ def product(columns: Columns) -> ProposedSetting:
         if not column.is_measure and column.different >= 2:
             why = column.summary + "; products are known by their name alone" * (role == "name")
             return ProposedSetting("product_id", column.name, why, is_guess)
+    _refuse_one_value(columns, "product", "product_id")
     raise Refused(
         f"No column says what was bought; the others are {described(columns)}.",
         remedy="name the column of products: --column product_id=NAME.",
     )
+
+
+def _refuse_one_value(columns: Columns, role: str, setting: str) -> None:
+    for column, _, _ in _candidates(columns, (role, 0)):
+        if column.different == 1:
+            raise Refused(
+                f"{column.name} has one value, {column.example}: nothing can be told apart by it.",
+                remedy=f"if that is so, say it: --column {setting}={column.name}.",
+            )
 
 
 def _candidates(columns: Columns, *attempts: tuple[str, int]) -> Iterator[tuple[ColumnProfile, str, bool]]:

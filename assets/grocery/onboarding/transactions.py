@@ -16,7 +16,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
-from assets.grocery.onboarding import contract, days, history, roles, services, times
+from assets.grocery.ingestion.filters import counting
+from assets.grocery.onboarding import contract, days, evidence, history, roles, services, times
 from assets.grocery.onboarding.answers import Told
 from assets.grocery.onboarding.columns import (
     ColumnProfile,
@@ -32,6 +33,7 @@ from assets.grocery.onboarding.proposed import Note, ProposedSetting, of_files, 
 from resources.config.feeds import FILE_DATE
 from resources.config.retailer import TransactionColumnsConfig, TransactionContractConfig, TransactionsConfig
 from resources.errors import Refused
+from resources.feeds.files import OUR_COLUMNS
 from resources.text import listed, plural
 
 if TYPE_CHECKING:
@@ -87,12 +89,15 @@ def propose(
 
     Raises :class:`Refused` when a household, a product or a time cannot be found, naming what there is.
     """
-    columns = profile_columns(lines, files=source.files)
+    whole = lines.filter(lines.defect.isnull())
+    names = [name for name in lines.columns if name not in OUR_COLUMNS]
+    files, notes_on_values = evidence.written_as(whole, names, source.files)
+    columns = profile_columns(whole, files=files)
     if not columns:
         raise Refused(f"{listed(source.files.path)} has no lines.", remedy="have it delivered again.")
     refuse_unknown([name for name in given.get("occurred_at", ()) if name != FILE_DATE or not source.days], columns)
     time, notes = times.find(
-        lines, list(columns), given=given.get("occurred_at", ()), given_format=given_format, today=today
+        whole, list(columns), given=given.get("occurred_at", ()), given_format=given_format, today=today
     )
     free = {name: column for name, column in columns.items() if name not in time.columns}
     occurred_at = time.columns[0] if len(time.columns) == 1 else list(time.columns)
@@ -102,50 +107,69 @@ def propose(
         chosen[setting] = given_column(setting, free, given) or by()
         free.pop(chosen[setting].value, None)
 
+    notes = [*notes_on_values, *notes]
+    where, telling, notes_on_kinds = evidence.no_purchases(whole, free)
+    notes += notes_on_kinds
+    for name in telling:
+        free.pop(name)
     choose("household_id", lambda: roles.household(free))
     choose("product_id", lambda: roles.product(free))
     feed = TransactionsConfig(
-        **source.files.model_dump(),
+        **files.model_dump(),
+        where=where,
         columns=_columns(chosen),
         timestamps_in=time.zone,  # pyright: ignore[reportArgumentType]
         timestamp_format=time.format,
     )
     own = {name: told[f"transactions.{name}"] for name in MEASURED_BY if f"transactions.{name}" in told}
     feed = TransactionsConfig.model_validate({**feed.model_dump(), **own})
+    notes += evidence.doubts_of_identifiers(whole, feed, is_told="product_id" in given)
+    whole = whole.filter(counting(whole, feed))
     if source.days and time.has_time_of_day and "business_day_ends" not in own:
-        feed, notes_on_ends = days.with_end(lines, feed, timezone=timezone)
+        feed, notes_on_ends = days.with_end(whole, feed, timezone=timezone)
         notes += notes_on_ends
-    if source.days and not days.are_the_lines(lines, feed, timezone=timezone):
+    if source.days and not days.are_the_lines(whole, feed, timezone=timezone):
         import ibis
 
         says = (
             f"The dates in the files' names are not the days of their lines ({timezone}): every night reads all files."
         )
         notes.append(Note("guessed", says))
-        lines = lines.mutate(file_date=ibis.null("date"))
+        lines, whole = (each.mutate(file_date=ibis.null("date")) for each in (lines, whole))
         feed = feed.model_copy(update={"path": source.undated().files.path})
 
-    choose("basket_id", lambda: roles.basket(free, lines, feed, timezone=timezone))
+    choose("basket_id", lambda: roles.basket(free, whole, feed, timezone=timezone))
     choose("store_id", lambda: roles.store(free))
     choose("quantity", lambda: roles.quantity(free))
     feed = feed.model_copy(update={"columns": _columns(chosen)})
-    choose("sales_value", lambda: roles.sales_value(free, lines, feed))
+    choose("sales_value", lambda: roles.sales_value(free, whole, feed))
     feed = feed.model_copy(update={"columns": _columns(chosen)})
     baskets_are = None
     if time.has_time_of_day and feed.columns.basket_id is None and "baskets_are" not in own:
-        baskets_are, notes_on_baskets = _baskets_are(cleaning.standardise(lines, feed, timezone=timezone))
+        baskets_are, notes_on_baskets = _baskets_are(cleaning.standardise(whole, feed, timezone=timezone))
         notes += notes_on_baskets
         feed = feed.model_copy(update={"baskets_are": baskets_are.value}) if baskets_are else feed
     if not time.has_time_of_day and feed.columns.basket_id is None:
         says = "There are dates without times and no baskets: what a household buys in a day is one basket."
         notes.append(Note("merged", says))
 
-    standard = cleaning.standardise(lines, feed, timezone=timezone).cache()
+    money_is, money_column, of_currency, notes_on_money = evidence.currency(whole, feed, free)
+    notes += notes_on_money
+    if money_column:
+        chosen["currency"] = ProposedSetting("currency", money_column, "names the currency of each line")
+        free.pop(money_column)
+        feed = feed.model_copy(update={"columns": _columns(chosen), "where": feed.where | of_currency})
+    currency = money_is.value if money_is else None
+    standard = cleaning.standardise(lines, feed, timezone=timezone, currency=currency).cache()
+    good = evidence.good_otherwise(standard, feed)
+    if good.count().to_pyarrow().as_py() == 0:
+        good = standard
+    standard = cleaning.purchases(standard)
     counted = standard.group_by("business_date").agg(n=standard.count()).to_pyarrow().to_pylist()
     trading = history.trading_days(
         {row["business_date"]: row["n"] for row in counted if row["business_date"]}, today=today
     )
-    of_lines = contract.of_lines(standard, feed)
+    of_lines = contract.of_lines(good, feed)
     feed = feed.model_copy(
         update={"contract": TransactionContractConfig(**{each.setting: each.value for each in of_lines})}
     )
@@ -156,17 +180,21 @@ def propose(
         says = f"{plural(left_out, 'line')} of days after {trading.last} are left out, for that day is not over."
         notes.append(Note("left out", f"{says} They are taken in with their night."))
     order = ("household_id", "basket_id", "product_id", "occurred_at", "quantity", "sales_value", "store_id")
+    order += ("currency",) * ("currency" in chosen)
     how = "ISO 8601" if time.format is None else "see occurred_at" * time.is_guess
     written = [
         ProposedSetting("timestamps_in", feed.timestamps_in, "the retailer's own time" * (time.zone == "local")),
         ProposedSetting("timestamp_format", time.format, how, time.is_guess),
     ]
+    if feed.where:
+        written.append(ProposedSetting("where", dict(feed.where), "the lines that are purchases; others are left out"))
     if feed.business_day_ends != dt.time():
         why = "later lines of a day's file are of the day after"
         written.append(ProposedSetting("business_day_ends", feed.business_day_ends, why, is_guess=True))
     written += [baskets_are] if baskets_are else []
     return TransactionsProposal(
         proposed=(
+            *([money_is] if money_is else []),
             *history.proposed_days(trading),
             *of_files(feed, "transactions"),
             *under("transactions", written),

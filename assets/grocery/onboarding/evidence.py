@@ -1,0 +1,221 @@
+"""What a feed's values give away that no name of a column says: how numbers are written, what is no purchase, and doubts.
+
+All of it is measured on lines that fit the header: a broken line says nothing of columns, shares or ranges.
+"""
+
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false, reportCallIssue=false
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from assets.grocery.ingestion import cleaning, money
+from assets.grocery.ingestion.numbers import currency_of
+from assets.grocery.onboarding.columns import ColumnProfile, one_row
+from assets.grocery.onboarding.proposed import Note, ProposedSetting
+from assets.grocery.onboarding.words import split_name
+from resources.config.feeds import FeedConfig
+from resources.config.retailer import TransactionContractConfig, TransactionsConfig
+from resources.errors import Refused
+from resources.identifiers import LIST, ROUNDED, identifiers, trimmed
+from resources.text import listed
+
+if TYPE_CHECKING:
+    import ibis
+
+MOST_KINDS = 30  # a column with more values says no kind of a line
+LISTED = 0.2  # the share of lines with several products in a cell above which a feed is no feed of lines
+DOMINANT = 0.1  # the share of lines above which one household of many is hardly one
+HOUSEHOLDS_TO_TELL = 20
+ODD = 0.001
+PURCHASES = frozenset(
+    """purchase purchased sale sales sold sell buy bought order ordered complete completed paid delivered shipped closed
+    verkauf kauf vente achat venta compra vendita acquisto verkoop aankoop salg sprzedaz""".split()  # noqa: SIM905
+)
+OTHERS = frozenset(
+    """view viewed cart addtocart add remove removed click impression wishlist search detail return returned returns refund
+    refunded cancel cancelled canceled cancellation void voided storno retoure rueckgabe ruckgabe retour remboursement
+    devolucion reso voucher gutschein coupon deposit pfand giftcard gift tip fee shipping discount rabatt test pending failed
+    payment zahlung exchange correction writeoff waste annulation annule anulado""".split()  # noqa: SIM905
+)
+TYPE_NAMES = frozenset("type status kind event action typ art state vorgang tipo statut estado belegart".split())  # noqa: SIM905
+
+
+def written_as(lines: ibis.Table, names: Iterable[str], files: FeedConfig) -> tuple[FeedConfig, list[Note]]:
+    """`files` with the separators of decimals and thousands that the whole feed's numbers have; notes."""
+    import ibis
+
+    texts = [name for name in names if lines[name].type().is_string()]
+    if not texts:
+        return files, []
+    blank = "[0-9' \u00a0\u202f"
+    shapes = {
+        "commas": rf"^\D{{0,5}}{blank}.]*[0-9],[0-9]{{1,2}}\D{{0,5}}$|^-?0,[0-9]{{3}}$",
+        "points": rf"^\D{{0,5}}{blank},]*[0-9]\.[0-9]{{1,2}}\D{{0,5}}$|^-?0\.[0-9]{{3}}$",
+        "comma_groups": r"^\D{0,5}[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?\D{0,5}$",
+        "point_groups": r"^\D{0,5}[1-9][0-9]{0,2}(\.[0-9]{3})+(,[0-9]+)?\D{0,5}$",
+    }
+    facts = {
+        shape: sum((lines[name].re_search(pattern).sum().fill_null(0) for name in texts), ibis.literal(0))
+        for shape, pattern in shapes.items()
+    }
+    found = one_row(lines.agg(**facts))
+    decimal, notes = files.decimal, []
+    if found["commas"] != found["points"]:
+        decimal = "," if found["commas"] > found["points"] else "."
+    elif found["comma_groups"] and not found["commas"]:
+        decimal = "."
+    mark = "," if decimal == "." else "."
+    groups = found["comma_groups" if decimal == "." else "point_groups"]
+    # A group of three digits with the point alone is a number with three decimals, in a feed without other decimals.
+    is_shown = groups and (decimal == "," or found["points"] or not found["commas"])
+    if is_shown and not (decimal == "," and not found["commas"]):
+        says = (
+            f"{groups:,} numbers have {mark!r} before three digits: it separates their thousands (1{mark}234 is 1234)."
+        )
+        notes.append(Note("guessed", says, f"leave out `thousands` where 1{mark}234 is a little more than 1."))
+        return files.model_copy(update={"decimal": decimal, "thousands": mark}), notes
+    return files.model_copy(update={"decimal": decimal}), notes
+
+
+def doubts_of_identifiers(lines: ibis.Table, feed: TransactionsConfig, *, is_told: bool) -> list[Note]:
+    """What a person is to know of the columns of households, products and baskets.
+
+    Raises :class:`Refused` when the products' column holds several products a cell, unless a person named it (`is_told`).
+    """
+    notes = []
+    columns = feed.columns
+    for column in (columns.household_id, columns.product_id, columns.basket_id):
+        if column is None:
+            continue
+        type_, text = lines[column].type(), trimmed(lines[column].cast("string"))
+        is_list = text.re_search(LIST if column != columns.product_id else rf"{LIST}|[^;|]+[;|][^;|]+")
+        is_rounded, is_nothing = (
+            text.re_search(ROUNDED),
+            text.notnull() & identifiers(lines[column], nothing=feed.empty_values).isnull(),
+        )
+        row = one_row(
+            lines.agg(
+                n=lines.count(), lists=is_list.sum(), a_list=text.max(where=is_list), rounded=is_rounded.sum(),
+                a_rounded=text.max(where=is_rounded), nothing=(is_nothing & (text != "")).sum(),
+                a_word=text.mode(where=is_nothing & (text != "")),
+            )
+        )  # fmt: skip
+        n, several = row["n"] or 1, row["lists"] or 0
+        if column == columns.product_id and (type_.is_array() or several / n >= LISTED) and not is_told:
+            raise Refused(
+                f"{column} holds lists ({row['a_list']}): one line a product is needed.",
+                remedy="export one line for each product of a basket, or name another column: --column product_id=NAME.",
+            )
+        if row["rounded"]:
+            says = (
+                f"{column} looks rounded ({row['a_rounded']}) in {row['rounded']:,} of {n:,} lines: different ones may have "
+                "become one."
+            )
+            notes.append(Note("merged", says, "export it as text, not through a spreadsheet."))
+        if row["nothing"]:
+            says = f"{row['nothing'] / n:.1%} of lines have no {column} (written {row['a_word']})."
+            notes.append(
+                Note("to know", says, "if it names something in earnest, say in `empty_values` which words do not.")
+            )
+    text = identifiers(lines[columns.household_id], nothing=feed.empty_values)
+    most = one_row(lines.agg(n=text.count(), different=text.nunique(), who=text.mode()))
+    if most["different"] and most["different"] >= HOUSEHOLDS_TO_TELL:
+        of_one = one_row(lines.agg(n=(text == most["who"]).sum()))["n"] / most["n"]
+        if of_one > DOMINANT:
+            says = f"{columns.household_id} {most['who']} has {of_one:.1%} of the lines: is it nobody?"
+            notes.append(Note("to know", says, "if so, add the word to `empty_values` in [transactions]."))
+    return notes
+
+
+def no_purchases(
+    lines: ibis.Table, free: Mapping[str, ColumnProfile]
+) -> tuple[dict[str, list[str]], list[str], list[Note]]:
+    """Which lines are purchases (`where`), by a column that says what a line is; such columns; and notes."""
+    where: dict[str, list[str]] = {}
+    told, notes = [], []
+    for name, column in free.items():
+        if column.different > MOST_KINDS or not lines[name].type().is_string():
+            continue
+        counted = lines.group_by(value=trimmed(lines[name])).agg(n=lines.count()).to_pyarrow().to_pylist()
+        counts: dict[str, int] = {row["value"]: row["n"] for row in counted if row["value"]}
+        words = {value: {*split_name(value), *split_name(value.lower().replace("_", ""))} for value in counts}
+        others = [value for value in counts if words[value] & OTHERS]
+        sales = [value for value in counts if words[value] & PURCHASES and value not in others]
+        is_named = not TYPE_NAMES.isdisjoint(split_name(name))
+        if not (is_named and (others or sales)) and not (others and sales):
+            continue
+        told.append(name)
+        shown = listed([f"{value} {n:,}" for value, n in sorted(counts.items(), key=lambda item: -item[1])], 10)
+        clear = sorted(sales)
+        if clear and len(sales) + len(others) == len(counts):
+            where[name] = clear
+            if others:
+                left = sum(counts[value] for value in others)
+                says = (
+                    f"{name} says what a line is ({shown}): {left:,} lines that are not {listed(clear)} are left out."
+                )
+                notes.append(
+                    Note("left out", says, f"correct `where` in [transactions] if others of {name} are purchases.")
+                )
+        else:
+            says = f"{name} says what a line is ({shown}): all are taken for purchases. Are they?"
+            remedy = f'name those that are under [transactions]: where = {{ {name} = ["…"] }}.'
+            notes.append(Note("left out", says, remedy))
+    return where, told, notes
+
+
+def currency(
+    lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, ColumnProfile]
+) -> tuple[ProposedSetting | None, str | None, dict[str, list[str]], list[Note]]:
+    """The retailer's currency, the column that says each line's, what to leave out of several, and notes."""
+    named = [
+        name
+        for name in free
+        if not {"currency", "waehrung", "wahrung", "devise", "moneda", "valuta", "curr"}.isdisjoint(split_name(name))
+    ]
+    sources: list[tuple[str, bool]] = [(name, False) for name in named]
+    if feed.columns.sales_value:
+        sources.append((feed.columns.sales_value, True))
+    for name, is_amount in sources:
+        said = currency_of(lines, name, feed, is_amount=is_amount)
+        rows = lines.group_by(said=said).agg(n=lines.count()).to_pyarrow().to_pylist()
+        counts = {row["said"]: row["n"] for row in rows if row["said"] and money.currencies(row["said"])}
+        if not counts:
+            continue
+        (most, *others) = sorted(counts, key=lambda each: -counts[each])
+        codes = money.currencies(most)
+        where, notes = {}, []
+        different = [each for each in others if codes[0] not in money.currencies(each)]
+        if different:
+            shown = ", ".join(f"{each} {counts[each]:,}" for each in [most, *others])
+            says = f"{name} names several currencies ({shown}): they are not added up; only {codes[0]} is taken in."
+            notes.append(Note("left out", says, "have one file for each currency, or the values converted."))
+            if not is_amount:
+                texts = {
+                    row["v"]
+                    for row in lines.group_by(v=trimmed(lines[name])).agg(n=lines.count()).to_pyarrow().to_pylist()
+                }
+                mine = money.ways_to_write(codes[0])
+                where = {name: sorted(text for text in texts if text and text.upper().rstrip(".") in mine)}
+        why = f"{name} says {most}" + f"; {listed(codes[1:])} write it so, too" * (len(codes) > 1)
+        setting = ProposedSetting("currency", codes[0], why, len(codes) > 1)
+        return setting, None if is_amount else name, where, notes
+    return None, None, {}, []
+
+
+def good_otherwise(standard: ibis.Table, feed: TransactionsConfig) -> ibis.Table:
+    """The purchases that break no rule but those that are to be measured: ranges, and who is named."""
+    anything: Any = (-math.inf, math.inf)
+    lenient = TransactionContractConfig(
+        quantity=anything,
+        sales_value=anything,
+        is_product_once_a_basket=False,
+        is_household_required=False,
+        are_identifiers_exact=False,
+    )
+    judged = cleaning.judge(cleaning.purchases(standard), feed.model_copy(update={"contract": lenient}))
+    return judged.filter(judged.rule.isnull())

@@ -1,0 +1,104 @@
+"""What the values of a feed give away, on inputs small enough to know the answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from assets.grocery.onboarding import files, masterdata, transactions
+from resources.errors import Refused
+from tests.assets.grocery.onboarding.test_transactions import baskets
+
+CONTRACT = "transactions.contract."
+
+
+@pytest.fixture
+def understood(engine, feeds, tmp_path):
+    """The proposed values by setting and the notes as one text, of files with the given contents by name."""
+
+    def understand(*contents: str, **given):
+        for number, content in enumerate(contents):
+            (tmp_path / f"sales_{number}.csv").write_text(content, encoding="utf-8")
+        where = files.find(str(tmp_path / "sales_*.csv"))
+        lines, source = files.read(where, engine=engine, reader=feeds)[:2]
+        made = transactions.propose(lines, source, timezone="UTC", today=dt.date(2024, 7, 1), given=given)
+        return {each.setting: each.value for each in made.proposed}, "\n".join(f"{n.kind}: {n}" for n in made.notes)
+
+    return understand
+
+
+def with_column(name: str, *values: str) -> str:
+    header, *lines = baskets(days=30).splitlines()
+    more = [f"{line},{values[place % len(values)]}" for place, line in enumerate(lines)]
+    return "\n".join([f"{header},{name}", *more]) + "\n"
+
+
+def test_lines_that_are_no_purchases_are_left_out_where_the_words_are_clear(understood):
+    found, notes = understood(with_column("type", "SALE", "SALE", "RETURN"))
+    assert found["transactions.where"] == {"type": ["SALE"]}
+    assert "left out: type says what a line is (SALE 80, RETURN 40): 40 lines" in notes
+
+
+def test_lines_of_unknown_kinds_are_asked_for(understood):
+    found, notes = understood(with_column("type", "SALE", "X"))
+    assert "transactions.where" not in found
+    assert "Are they?" in notes
+
+
+def test_several_currencies_are_not_added_up(understood):
+    found, notes = understood(with_column("currency", "EUR", "EUR", "CZK"))
+    assert (found["currency"], found["transactions.columns.currency"]) == ("EUR", "currency")
+    assert found["transactions.where"] == {"currency": ["EUR"]}
+    assert "several currencies (EUR 80, CZK 40)" in notes
+
+
+def test_a_total_below_widens_nothing(understood):
+    found, _ = understood(baskets(days=30) + ",,,,57,12345.00\n")
+    assert found[CONTRACT + "sales_value"] == [0, 1000]
+    assert found[CONTRACT + "is_household_required"] is True
+
+
+def test_exports_that_overlap_switch_nothing_off(understood):
+    lines = baskets(days=30).splitlines(keepends=True)
+    found, notes = understood("".join(lines[:80]), "".join([lines[0], *lines[60:]]))
+    assert found[CONTRACT + "is_product_once_a_basket"] is True
+    assert found[CONTRACT + "max_quarantined_share"] == 0.01
+    assert "merged: 20 lines were delivered more than once, and are taken once" in notes
+
+
+def test_words_for_nothing_are_measured(understood):
+    lines = baskets(days=30).replace("c1,", "NULL,").replace("c2,r2-1-", "c2,").splitlines()
+    lines = [line.replace("c2", f"c{place % 5}") for place, line in enumerate(lines)]
+    _, notes = understood("\n".join(lines) + "\n", household_id=["customer"])
+    assert "50.0% of lines have no customer (written NULL)" in notes
+
+
+def test_rounded_identifiers_are_told(understood):
+    _, notes = understood(baskets(days=30).replace(",p1,", ",4.01E+12,"))
+    assert "merged: article looks rounded (4.01E+12)" in notes
+
+
+def test_lists_in_a_cell_are_refused(understood):
+    with pytest.raises(Refused, match="article holds lists"):
+        understood(baskets(days=30).replace(",p1,", ",milk;tea,").replace(",p2,", ",jam;tea,").replace(",p3,", ",a|b,"))
+
+
+def test_receipts_of_20_digits_are_baskets(understood):
+    found, _ = understood(baskets(days=30).replace("r1-", "2025030310000000001").replace("r2-", "2025030310000000002"))
+    assert found["transactions.columns.basket_id"] == "receipt"
+
+
+def test_one_household_is_named_with_its_value(understood):
+    with pytest.raises(Refused, match="customer has one value, c1"):
+        understood(baskets(days=30).replace("c2,", "c1,"))
+
+
+def test_leading_zeros_are_told(engine, feeds, tmp_path):
+    (tmp_path / "articles.csv").write_text("article_id,prod_name\n1,milk\n2,tea\n")
+    lines, source = files.read(files.find(str(tmp_path / "articles.csv")), engine=engine, reader=feeds)[:2]
+    import ibis
+
+    ids = ibis.memtable({"product_id": ["0000001", "0000002"]})
+    with pytest.raises(Refused, match="article_id has 2 of the 2 products sold when leading zeros are left out"):
+        masterdata.products(lines, source.files, ids=ids, given={})
