@@ -137,8 +137,16 @@ def test_contract_allows_what_the_worst_day_has(understood):
 
 def test_repeated_products_are_a_habit(understood):
     header, *lines = baskets(days=30).splitlines()
-    found, _ = understood({"sales.csv": "\n".join([header, *lines, *lines[:10]])})
+    scanned_twice = [each for place, line in enumerate(lines) for each in [line] * (1 + (place % 12 == 0))]
+    found, _ = understood({"sales.csv": "\n".join([header, *scanned_twice])})
     assert found["transactions.contract.is_product_once_a_basket"].value is False
+
+
+def test_baskets_that_stand_in_the_file_again_are_no_habit(understood):
+    header, *lines = baskets(days=30).splitlines()
+    found, notes = understood({"sales.csv": "\n".join([header, *lines, *lines[:10]]) + "\n"})
+    assert found["transactions.contract.is_product_once_a_basket"].value is True
+    assert any("10 lines were delivered more than once" in note.says for note in notes)
 
 
 def test_files_of_other_days_than_their_lines_are_one_feed(understood):
