@@ -41,6 +41,16 @@ OTHERS = frozenset(
     devolucion reso voucher gutschein coupon deposit pfand giftcard gift tip fee shipping discount rabatt test pending failed
     payment zahlung exchange correction writeoff waste annulation annule anulado""".split()  # noqa: SIM905
 )
+# In the name of a column of yes and no: a yes is no purchase.
+FLAGS = frozenset(
+    """return returned returns refund refunded cancel cancelled canceled cancellation void voided storno storniert retoure
+    correction deleted annulled annule test""".split()  # noqa: SIM905
+)
+YES = frozenset("1 y yes true t x j ja oui si".split())  # noqa: SIM905
+NO = frozenset("0 n no false f nein non".split())  # noqa: SIM905
+OF_A_LINE = frozenset(
+    "line transaction trans txn sale sales event order record row item document doc beleg bon receipt".split()  # noqa: SIM905
+)
 TYPE_NAMES = frozenset("type status kind event action typ art state vorgang tipo statut estado belegart".split())  # noqa: SIM905
 
 
@@ -121,6 +131,7 @@ def doubts_of_identifiers(lines: ibis.Table, feed: TransactionsConfig, *, is_tol
             notes.append(
                 Note("to know", says, "if it names something in earnest, say in `empty_values` which words do not.")
             )
+        notes += _leading_zeros(lines, column, feed)
     text = identifiers(lines[columns.household_id], nothing=feed.empty_values)
     most = one_row(lines.agg(n=text.count(), different=text.nunique(), who=text.mode()))
     if most["different"] and most["different"] >= HOUSEHOLDS_TO_TELL:
@@ -131,25 +142,57 @@ def doubts_of_identifiers(lines: ibis.Table, feed: TransactionsConfig, *, is_tol
     return notes
 
 
+def _leading_zeros(lines: ibis.Table, column: str, feed: TransactionsConfig) -> list[Note]:
+    """Identifiers of a column that only leading zeros tell apart: most likely a file had them and another had not."""
+    text = identifiers(lines.select(column).distinct()[column], nothing=feed.empty_values).name("text")
+    values = text.as_table().distinct()
+    bare = values.mutate(bare=values.text.re_replace("^0+([0-9]+)$", r"\1"))
+    same = bare.group_by("bare").agg(n=bare.count(), one=bare.text.min(), other=bare.text.max())
+    same = same.filter(same.n > 1)
+    row = one_row(same.agg(n=same.count(), one=same.one.min(), other=same.other.min()))
+    if not row["n"]:
+        return []
+    says = f"{row['n']:,} of {column} stand with leading zeros and without ({row['one']}, {row['other']}): each counts as two."
+    return [Note("guessed", says, "have all files written with the zeros, or all without.")]
+
+
 def no_purchases(
     lines: ibis.Table, free: Mapping[str, ColumnProfile]
-) -> tuple[dict[str, list[str]], list[str], list[Note]]:
-    """Which lines are purchases (`where`), by a column that says what a line is; such columns; and notes."""
+) -> tuple[dict[str, list[str]], dict[str, list[str]], list[str], list[Note]]:
+    """Which lines are purchases (`where`, `unless`), by columns that say what a line is; these columns; and notes."""
     where: dict[str, list[str]] = {}
+    unless: dict[str, list[str]] = {}
     told, notes = [], []
     for name, column in free.items():
-        if column.different > MOST_KINDS or not lines[name].type().is_string():
+        if column.different > MOST_KINDS:
             continue
-        counted = lines.group_by(value=trimmed(lines[name])).agg(n=lines.count()).to_pyarrow().to_pylist()
+        is_flag = not FLAGS.isdisjoint(split_name(name)) and column.different <= len(("yes", "no"))
+        if not is_flag and not lines[name].type().is_string():
+            continue
+        value = trimmed(lines[name].cast("string"))
+        counted = lines.group_by(value=value).agg(n=lines.count()).to_pyarrow().to_pylist()
         counts: dict[str, int] = {row["value"]: row["n"] for row in counted if row["value"]}
+        shown = listed([f"{value} {n:,}" for value, n in sorted(counts.items(), key=lambda item: -item[1])], 10)
+        if is_flag and {value.lower() for value in counts} <= YES | NO:
+            told.append(name)
+            if yes := sorted(value for value in counts if value.lower() in YES):
+                unless[name] = yes
+                left = sum(counts[value] for value in yes)
+                says = f"{name} says which lines are no purchases ({shown}): {left:,} lines with {listed(yes)} are left out."
+                notes.append(Note("left out", says, "take `unless` out of [transactions] if they are."))
+            continue
+        if is_flag:
+            continue
         words = {value: {*split_name(value), *split_name(value.lower().replace("_", ""))} for value in counts}
         others = [value for value in counts if words[value] & OTHERS]
         sales = [value for value in counts if words[value] & PURCHASES and value not in others]
-        is_named = not TYPE_NAMES.isdisjoint(split_name(name))
-        if not (is_named and (others or sales)) and not (others and sales):
+        own = set(split_name(name))
+        is_named = not TYPE_NAMES.isdisjoint(own)
+        # Codes (S and R) are no words: only a name that speaks of the line makes them worth the question.
+        may_be = is_named and len(counts) > 1 and own <= TYPE_NAMES | OF_A_LINE
+        if not (is_named and (others or sales)) and not (others and sales) and not may_be:
             continue
         told.append(name)
-        shown = listed([f"{value} {n:,}" for value, n in sorted(counts.items(), key=lambda item: -item[1])], 10)
         clear = sorted(sales)
         if clear and len(sales) + len(others) == len(counts):
             where[name] = clear
@@ -165,7 +208,7 @@ def no_purchases(
             says = f"{name} says what a line is ({shown}): all are taken for purchases. Are they?"
             remedy = f'name those that are under [transactions]: where = {{ {name} = ["…"] }}.'
             notes.append(Note("left out", says, remedy))
-    return where, told, notes
+    return where, unless, told, notes
 
 
 def currency(

@@ -108,7 +108,7 @@ def propose(
         free.pop(chosen[setting].value, None)
 
     notes = [*notes_on_values, *notes]
-    where, telling, notes_on_kinds = evidence.no_purchases(whole, free)
+    where, unless, telling, notes_on_kinds = evidence.no_purchases(whole, free)
     notes += notes_on_kinds
     for name in telling:
         free.pop(name)
@@ -117,6 +117,7 @@ def propose(
     feed = TransactionsConfig(
         **files.model_dump(),
         where=where,
+        unless=unless,
         columns=_columns(chosen),
         timestamps_in=time.zone,  # pyright: ignore[reportArgumentType]
         timestamp_format=time.format,
@@ -188,6 +189,8 @@ def propose(
     ]
     if feed.where:
         written.append(ProposedSetting("where", dict(feed.where), "the lines that are purchases; others are left out"))
+    if feed.unless:
+        written.append(ProposedSetting("unless", dict(feed.unless), "the lines that are none"))
     if feed.business_day_ends != dt.time():
         why = "later lines of a day's file are of the day after"
         written.append(ProposedSetting("business_day_ends", feed.business_day_ends, why, is_guess=True))

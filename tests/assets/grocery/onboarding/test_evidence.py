@@ -46,6 +46,28 @@ def test_lines_of_unknown_kinds_are_asked_for(understood):
     assert "Are they?" in notes
 
 
+def test_a_column_of_yes_and_no_leaves_out_the_yes(understood):
+    found, notes = understood(with_column("is_return", "0", "0", "1"))
+    assert found["transactions.unless"] == {"is_return": ["1"]}
+    assert "left out: is_return says which lines are no purchases (0 80, 1 40): 40 lines" in notes
+
+
+def test_codes_are_asked_for_where_the_name_speaks_of_the_line(understood):
+    _, notes = understood(with_column("line_type", "S", "S", "R"))
+    assert "line_type says what a line is (S 80, R 40): all are taken for purchases. Are they?" in notes
+    _, notes = understood(with_column("payment_type", "S", "S", "R"))
+    assert "payment_type" not in notes
+
+
+def test_leading_zeros_that_come_and_go_are_told(understood):
+    plain = baskets(days=30).replace("c1,", "17,").replace("c2,", "18,")
+    header, *lines = plain.splitlines()
+    half = len(lines) // 2
+    padded = [line.replace(",17,", ",0017,").replace("17,", "0017,", 1) for line in lines[half:]]
+    _, notes = understood("\n".join([header, *lines[:half]]) + "\n", "\n".join([header, *padded]) + "\n")
+    assert "guessed: 1 of customer stand with leading zeros and without (0017, 17): each counts as two." in notes
+
+
 def test_several_currencies_are_not_added_up(understood):
     found, notes = understood(with_column("currency", "EUR", "EUR", "CZK"))
     assert (found["currency"], found["transactions.columns.currency"]) == ("EUR", "currency")
