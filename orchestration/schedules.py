@@ -16,6 +16,7 @@ from orchestration.runs.nights import is_left_to_arrival, night_request, night_s
 from resources.config.retailer import Settings
 from resources.errors import NightcartError
 from resources.feeds.reader import FeedReader
+from resources.feeds.sources import where
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 
@@ -101,4 +102,4 @@ def feed_is_missing(day: dt.date, *, settings: Settings, feeds: FeedReader, tabl
             is_there = has_lines(lines, feed, day, timezone=settings.timezone)
     except NightcartError as error:
         return f"The feed of {day} cannot be read: {error}"
-    return None if is_there else f"The feed of {day} is not there yet ({' or '.join(feed.path)})."
+    return None if is_there else f"The feed of {day} is not there yet ({where(feed)})."

@@ -6,16 +6,17 @@ Every error says what happened, where, and what mends it. Assets turn them into 
 
 from __future__ import annotations
 
+from resources.text import without_secrets
+
 
 class NightcartError(Exception):
-    """An error with its remedy: one sentence each, both for a person to read."""
+    """An error with its remedy: one sentence each, both for a person to read, without the secrets of URLs."""
 
     is_worth_retrying = False
 
     def __init__(self, message: str, *, remedy: str) -> None:
-        super().__init__(f"{message} Remedy: {remedy}")
-        self.message = message
-        self.remedy = remedy
+        self.message, self.remedy = without_secrets(message), without_secrets(remedy)
+        super().__init__(f"{self.message} Remedy: {self.remedy}")
 
 
 class Refused(NightcartError):

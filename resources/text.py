@@ -8,6 +8,25 @@ from collections.abc import Sequence
 # What moves the cursor, rings, colours, or turns the direction of all that follows: everything but line breaks.
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+# User, password and query of a URL, wherever one stands in a text.
+USER = re.compile(r"(\b[a-zA-Z][\w+.-]*://)[^/\s?#]*@")
+QUERY = re.compile(r"(\b[a-zA-Z][\w+.-]*://[^\s?]*)\?([^\s'\"]*)")
+# Values of a query that can be no secret: a small number, a day, the place of a day.
+HARMLESS = re.compile(r"\d{0,3}|(19|20)\d\d-?\d\d-?\d\d|\{date[^}]*\}")
+
+
+def without_secrets(text: str) -> str:
+    """The text with `…` for all that may be secret in its URLs: users with their passwords, and values of queries."""
+    return QUERY.sub(lambda found: f"{found[1]}?{_harmless(found[2])}", USER.sub(r"\1…@", text))
+
+
+def _harmless(query: str) -> str:
+    """A URL's query with its names, and those of its values that can be no secret."""
+    parts = (part.partition("=") for part in query.split("&"))
+    return "&".join(
+        f"{name}={value if HARMLESS.fullmatch(value) else '…'}" if is_named else "…" for name, is_named, value in parts
+    )
+
 
 def listed(items: Sequence[object], most: int = 5) -> str:
     """`a, b, c and 7 more`: the first `most` of `items`, and how many others there are."""

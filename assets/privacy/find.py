@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import mmap
 import re
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING
 from assets.privacy.personal_data import LINE, RULE, ErasureScope, PersonalData, PersonalFeed
 from assets.quality.gates import Partition
 from resources.config.feeds import DATE_IN_PATH, FeedConfig
-from resources.feeds import landing, redaction, sources
+from resources.feeds import databases, landing, redaction, sources
 from resources.identifiers import identifier, is_one_of, same_as, ways_to_write
+from resources.records.feeds import Delivery
 from resources.tables import history
 from resources.tables.store import TableStore
+from resources.text import without_secrets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,7 +79,7 @@ def find(subject: str, scope: ErasureScope) -> ErasureReport:
         copies=sum(redaction.count_in(copy, feed.files, feed.column, matches) for copy, feed in kept_copies(scope)),
         records=sum(bool(quoted.search(entry.payload)) for entry in scope.operations.trail()),
         texts=list(_texts_with(quoted, scope.state)),
-        not_ours=_not_ours(matches, scope.data.feeds),
+        not_ours=_not_ours(matches, scope),
     )
 
 
@@ -90,7 +93,7 @@ def quotes(subject: str, column: str) -> re.Pattern[str]:
 
 def kept_copies(scope: ErasureScope) -> Iterator[tuple[Path, PersonalFeed]]:
     """The kept copies of delivered files, with each feed that they may be of: one, where both are read alike."""
-    of_reading = set(FeedConfig.model_fields) - {"path"}
+    of_reading = set(FeedConfig.model_fields) - {"path", "url_in", "query"}
     ways = {(f.files.model_dump_json(include=of_reading), f.column): f for f in scope.data.feeds}
     for copy in sorted(scope.raw.glob("*/*")):
         for feed in ways.values() if copy.is_file() else ():
@@ -158,15 +161,26 @@ def _texts_with(quoted: re.Pattern[str], state: Path) -> Iterator[str]:
                         yield str(path)
 
 
-def _not_ours(matches: Callable[[str], bool], feeds: Sequence[PersonalFeed]) -> dict[str, int]:
-    """The lines of the subject in the retailer's own files, by file: those of the feeds, and of the landing place."""
+def _not_ours(matches: Callable[[str], bool], scope: ErasureScope) -> dict[str, int]:
+    """The lines of the subject in the retailer's own files, by file: those of the feeds, and of the landing place.
+
+    A query of a day is asked for every day that was taken in.
+    """
     lines: dict[str, int] = {}
-    for feed in feeds:
-        paths = [path for pattern in feed.files.path for path in sources.expand(DATE_IN_PATH.sub("*", pattern))]
+    for feed in scope.data.feeds:
+        paths: dict[str, dt.date | None] = {}
+        if feed.files.query is None:
+            for pattern in feed.files.path:
+                paths |= dict.fromkeys(sources.expand(DATE_IN_PATH.sub("*", pattern)))
+        else:
+            days = (
+                {each.business_date for each in scope.operations.records(Delivery)} if feed.files.is_dated else [None]
+            )
+            paths |= {databases.path_of(feed.files, day): day for day in days}
         if feed.landing:
-            paths += [file.path for file in landing.look(feed.landing)]
-        for path in dict.fromkeys(paths):
-            with sources.open_file(path, feed.files) as content:
+            paths |= dict.fromkeys(file.path for file in landing.look(feed.landing))
+        for path, day in paths.items():
+            with sources.open_file(path, feed.files, day) as content:
                 if n := redaction.count(content, sources.copy_name(path), feed.files, feed.column, matches):
-                    lines[path] = n
+                    lines[without_secrets(path)] = n
     return lines

@@ -105,26 +105,26 @@ def take_stock(
     for file in complete:
         if file.day > last_closed:  # more may come of it
             continue
-        record = by_stamp.get((file.path, file.stamp))
-        stamp, digest = before.digests.get(file.path, ("", ""))
+        record = by_stamp.get((file.name, file.stamp))
+        stamp, digest = before.digests.get(file.name, ("", ""))
         if record is None and stamp == file.stamp:
-            digests[file.path] = (stamp, digest)
-            record = by_digest.get((file.path, digest))
+            digests[file.name] = (stamp, digest)
+            record = by_digest.get((file.name, digest))
         if why := _why_impossible(file.day, settings):
             try:
                 if record is None or record.reason != why:
                     about = {"business_date": file.day, "outcome": Arrival.SET_ASIDE, "reason": why, "seen_at": now}
                     event = f"{settings.name}/{file.day}/{fingerprint_of(file.stamp)}"
-                    known = {"path": file.path, "digest": "", "event_id": event, "stamp": file.stamp}
+                    known = {"path": file.name, "digest": "", "event_id": event, "stamp": file.stamp}
                     operations.record(Arrival(**known, **about))
                 landing.set_aside(file.path, place, digest=fingerprint_of(file.stamp))
             except (NightcartError, OSError) as error:
-                say(f"{file.path} could not be set aside: {error}")
+                say(f"{file.name} could not be set aside: {error}")
         elif record is None or record.outcome != Arrival.REPEATED:
             is_read = record is not None and record.outcome != Arrival.SET_ASIDE and bool(record.digest)
             digest = record.digest if record and is_read else None
-            identity = first.get((file.path, digest or "")) if digest else ""
-            arrived = ArrivedFile(path=file.path, stamp=file.stamp, identity=identity or file.stamp, digest=digest)
+            identity = first.get((file.name, digest or "")) if digest else ""
+            arrived = ArrivedFile(path=file.name, stamp=file.stamp, identity=identity or file.stamp, digest=digest)
             files.setdefault(file.day, []).append(arrived)
     usable = [each for each in records if each.digest and each.outcome in (Arrival.TAKEN, Arrival.GIVEN_UP)]
     return Stock(

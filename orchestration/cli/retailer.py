@@ -23,6 +23,7 @@ from resources import home
 from resources.config.loader import load_settings
 from resources.config.retailer import ProductColumnsConfig, TransactionColumnsConfig
 from resources.errors import Refused
+from resources.text import without_secrets
 
 if TYPE_CHECKING:
     from assets.grocery.onboarding.proposal import RetailerProposal
@@ -44,7 +45,9 @@ def init(
     transactions: Annotated[
         str,
         typer.Argument(
-            help="The basket lines: a file, folder, glob or URL of CSV or Parquet files.", show_default=False
+            help="The basket lines: a file, folder, glob or URL; with --query, an SQLite URL or the environment variable "
+            "that has a database's URL.",
+            show_default=False,
         ),
     ],
     products: Annotated[str | None, _option("The catalogue.", "PATH")] = None,
@@ -57,6 +60,8 @@ def init(
     encoding: Annotated[
         str | None, _option("The encoding of the basket lines, such as cp1251, if a guess is wrong.", "NAME")
     ] = None,
+    query: Annotated[str | None, _option("SELECT of the basket lines; :date in it is the business day.", "SQL")] = None,
+    days: Annotated[str | None, _option("With :date in it: the days to look at.", "FROM..TO")] = None,
     answers: Annotated[
         Path | None,
         _option("Settings that are not to be guessed, as the configuration writes them; TOML or JSON.", "FILE"),
@@ -70,7 +75,8 @@ def init(
     with `--answers` or `--json`, or without a terminal, it never does.
 
     Examples: `nightcart init sales.csv --timezone Europe/Berlin`,
-    `nightcart init exports/ --products articles.csv --column household_id=CARD`
+    `nightcart init exports/ --products articles.csv --column household_id=CARD`,
+    `nightcart init SHOP_DATABASE --query "SELECT * FROM lines WHERE day = :date" --days 2024-01-01..2024-06-30`
     """
     from assets.grocery.onboarding.answers import read
     from assets.grocery.onboarding.proposal import name_for, propose
@@ -87,13 +93,13 @@ def init(
         raise Refused(
             f"{_shown(target)} exists.", remedy="--name or --output for another file, or --force to overwrite it."
         )
-    given = _given(column or [])
+    given, between = _given(column or []), _days(days) if days else []
     for zone in (timezone, told.get("timezone")):
         if zone and zone not in available_timezones():
             raise Refused(f"{zone!r} is no IANA time zone.", remedy="--timezone Europe/Berlin, for instance.")
 
     def proposed() -> RetailerProposal:
-        with Console(stderr=True).status(Text(f"reading {transactions}")) as status:
+        with Console(stderr=True).status(Text(f"reading {without_secrets(transactions)}")) as status:
             return propose(
                 short,
                 transactions,
@@ -104,6 +110,8 @@ def init(
                 given=given,
                 given_format=timestamp_format,
                 encoding=encoding,
+                query=query,
+                days=between,
                 told=told,
                 say=lambda doing: status.update(Text(doing)),
             )
@@ -155,6 +163,14 @@ def use(
         )
     for line in lines:
         console.print(line, soft_wrap=True)
+
+
+def _days(text: str) -> list[dt.date]:
+    try:
+        first, last = (dt.date.fromisoformat(day) for day in text.split(".."))
+    except ValueError as error:
+        raise Refused(f"--days {text} is not understood.", remedy="--days 2024-01-01..2024-06-30.") from error
+    return [first, last]
 
 
 def _given(columns: Sequence[str]) -> dict[str, list[str]]:

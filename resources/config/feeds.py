@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from resources.config import validators
 from resources.config.base import BaseConfig, setting
@@ -15,6 +15,9 @@ from resources.identifiers import EMPTY_VALUES
 DATE_IN_PATH = re.compile(r"\{date(?::([^}]*))?\}")
 DAY_DIRECTIVES = frozenset("Ymdj")  # of strftime: they can be read back; others depend on language or century
 
+# `:date` in a query, as SQLAlchemy finds what is to be filled in.
+BIND = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
+
 # What a purchase's time is called when it is the day that the file's path names, for want of a column.
 FILE_DATE = "file_date"
 
@@ -22,11 +25,24 @@ OneOrMore = Annotated[list[str], BeforeValidator(lambda value: [value] if isinst
 
 
 class FeedConfig(BaseConfig):
-    """Where the files of a feed are, and how to read them."""
+    """Where the files of a feed are, or the query that gives its rows, and how to read them."""
 
-    path: OneOrMore = Field(
-        description="File, glob, or URL that fsspec knows (`s3://…`, `https://…`, `package://module/file`). "
-        "`{date}` or `{date:%Y%m%d}` stands for the business day when each day has files of its own."
+    path: OneOrMore = setting(
+        [],
+        "File, glob, or URL that fsspec knows (`s3://…`, `https://…`, `package://module/file`). "
+        "`{date}` or `{date:%Y%m%d}` stands for the business day when each day has files of its own. "
+        "With `query`, the URL of an SQLite database: `sqlite:////folder/shop.db`.",
+    )
+    url_in: str | None = setting(
+        None,
+        "With `query`, instead of `path`: the environment variable that has the database's URL, as SQLAlchemy writes it "
+        "(`postgresql+psycopg://…`); its driver is to be installed.",
+        min_length=1,
+    )
+    query: str | None = setting(
+        None,
+        "SELECT whose rows are the feed. With `:date` in it, which is the business day, every day is a query of its own.",
+        min_length=1,
     )
     format: Literal["csv", "parquet"] | None = setting(
         None,
@@ -61,13 +77,41 @@ class FeedConfig(BaseConfig):
     @field_validator("path")
     @classmethod
     def _path_can_be_filled_in(cls, value: list[str]) -> list[str]:
-        if not value or not all(value):
+        if not all(value):
             raise ValueError("it names no file: write a path, a glob or a URL")
         return [validators.path(each) for each in value]
 
+    @model_validator(mode="after")
+    def _is_files_or_a_query(self) -> FeedConfig:
+        if self.query is None:
+            if self.url_in:
+                raise ValueError("url_in is of a database: write the query beside it")
+            if not self.path:
+                raise ValueError(
+                    "path names no file: write a path, a glob or a URL, or url_in and query for a database"
+                )
+            return self
+        if bool(self.url_in) == bool(self.path) or len(self.path) > 1:
+            raise ValueError("query is of one database: write url_in, or path with the URL of one SQLite file")
+        if self.path and not self.path[0].startswith("sqlite:"):
+            raise ValueError(
+                "path is no URL of an SQLite file (sqlite:////folder/shop.db), and a URL may have a password: put it into an "
+                "environment variable, and write url_in with its name"
+            )
+        if self.format:
+            raise ValueError("format is of files: leave it out beside query")
+        if unknown := sorted({*BIND.findall(self.query)} - {"date"}):
+            raise ValueError(
+                f"query has :{unknown[0]}, and only :date can be filled in: write \\: for a colon, and CAST(:date AS text) for "
+                ":date::text"
+            )
+        return self
+
     @property
     def is_dated(self) -> bool:
-        """Whether every business day has files of its own."""
+        """Whether every business day has files, or a query, of its own."""
+        if self.query is not None:
+            return bool(BIND.search(self.query))
         return any("{date" in path for path in self.path)
 
 

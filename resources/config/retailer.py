@@ -126,7 +126,7 @@ class TransactionsConfig(FilteredFeedConfig):
     def _day_of_the_file_is_in_its_path(self) -> TransactionsConfig:
         if FILE_DATE in self.columns.occurred_at and not self.is_dated:
             raise ValueError(
-                "columns.occurred_at is file_date, and path names no day: put {date} into path, or name a column"
+                "columns.occurred_at is file_date, and path names no day: put {date} into path (:date into query), or name a column"
             )
         return self
 
@@ -283,7 +283,9 @@ class Settings(LifecycleSettings):
     @classmethod
     def _snapshots_are_not_dated(cls, value: FeedConfig | None) -> FeedConfig | None:
         if value and value.is_dated:
-            raise ValueError("a snapshot is one file, not one a day: leave {date} out of its path")
+            raise ValueError(
+                "a snapshot is one file, not one a day: leave {date} out of its path, and :date out of its query"
+            )
         return value
 
     @property

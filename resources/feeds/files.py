@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedRefused
+from resources.text import without_secrets
 
 # What reading adds to a file's own columns, and so must not be among them.
 OUR_COLUMNS = frozenset({"source_file", "source_row", "file_date", "defect", "copy", "file_row_number"})
@@ -37,11 +38,11 @@ class FeedFile:
 
     @property
     def name(self) -> str:
-        """The file as it stands in `source_file`: its URL or path, below the project's folder without that.
+        """The file as it stands in `source_file`: its URL without secrets, or its path, below the project's folder without that.
 
         Not its last part alone: two folders may each have a `sales.csv`.
         """
-        return self.path.removeprefix(f"{home.PROJECT}{os.sep}")
+        return without_secrets(self.path.removeprefix(f"{home.PROJECT}{os.sep}"))
 
     @property
     def partitions(self) -> dict[str, str | None]:

@@ -18,6 +18,7 @@ from typing import Any
 from resources import home
 from resources.config.feeds import DATE_IN_PATH, LandingConfig
 from resources.errors import FeedRefused, Unavailable
+from resources.text import without_secrets
 
 EVENT = ".event.json"  # ending of the CloudEvent that a deliverer may put beside a file
 DIGITS = {"Y": 4, "m": 2, "d": 2, "j": 3}  # of the directives that tell a day
@@ -32,6 +33,11 @@ class LandedFile:
     day: dt.date
     stamp: str
     is_marked: bool
+
+    @property
+    def name(self) -> str:
+        """The file as it is told, and put on record: its path, of a URL without secrets."""
+        return without_secrets(self.path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,20 +149,20 @@ def look(landing: LandingConfig) -> list[LandedFile]:
 def complete(
     files: Sequence[LandedFile], landing: LandingConfig, *, before: Mapping[str, Look], now: dt.datetime
 ) -> tuple[list[LandedFile], dict[str, Look]]:
-    """Those of `files` that are complete at `now`, and what to remember for the next look, by path.
+    """Those of `files` that are complete at `now`, and what to remember for the next look, by name.
 
     With a marker it alone decides. Without one, a file is complete that has stayed the same from one look (`before`) to
     another, at least `settle_seconds` later: with nothing to remember, that takes two looks more.
     """
     if landing.marker:
         return [file for file in files if file.is_marked], {}
-    looks = {file.path: Look(stamp=file.stamp, since=now) for file in files}
+    looks = {file.name: Look(stamp=file.stamp, since=now) for file in files}
     for path, seen in before.items():
         # A clock that was put back makes a file wait anew, not for ever.
         if path in looks and looks[path].stamp == seen.stamp and seen.since <= now:
             looks[path] = seen
     settled = dt.timedelta(seconds=landing.settle_seconds)
-    done = [f for f in files if looks[f.path] is before.get(f.path) and now - looks[f.path].since >= settled]
+    done = [f for f in files if looks[f.name] is before.get(f.name) and now - looks[f.name].since >= settled]
     return done, looks
 
 

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 
 from resources.config.feeds import FeedConfig, LandingConfig
 from resources.errors import FeedMissing, FeedRefused
-from resources.feeds import landing, parquet, text
+from resources.feeds import databases, landing, parquet, text
 from resources.feeds.files import OUR_COLUMNS, REDELIVER, FeedFile, is_parquet, told_apart
 from resources.feeds.lines import Header, digest_unpacked, header_elsewhere, header_of, rows_of
-from resources.feeds.sources import copy_name, expand, open_file
+from resources.feeds.sources import copy_name, expand, open_file, where
 from resources.feeds.table_folders import refuse_files_of_tables
 from resources.tables.engine import temporary_name
 from resources.text import listed
@@ -59,6 +59,12 @@ class FeedReader:
         landed = landing.of_days(landing_place, days) if landing_place and days else []
         found: list[tuple[str, dt.date | None]] = [(file.path, file.day) for file in landed]
         others = sorted(set(days) - {file.day for file in landed})
+        if files.query is not None:
+            asked = others if files.is_dated else [None] if others or not days else []
+            found += [
+                (databases.path_of(files, day), day) for day in asked if not day or databases.has_rows(files, day)
+            ]
+            return found
         for pattern in files.path if others or not days else ():
             wanted = [(pattern.format(date=day), day) for day in others] if "{date" in pattern else [(pattern, None)]
             for path, day in wanted:
@@ -74,15 +80,16 @@ class FeedReader:
         Raises :class:`FeedMissing` and :class:`Unavailable` as :meth:`read` does.
         """
         located = self.locate(files, days=days, landing_place=landing_place)
-        where = " or ".join([*([landing_place.path] if landing_place and days else []), *files.path])
+        place = " or ".join([*([landing_place.path] if landing_place and days else []), where(files)])
         without = sorted(set(days) - {day for _, day in located})
         if files.is_dated and without:
+            what = "no file" if files.query is None else "neither a row nor a file" if landing_place else "no row"
             raise FeedMissing(
-                f"There is no file for {listed(without)} at {where}.",
+                f"There is {what} for {listed(without)} at {place}.",
                 remedy="deliver it, or add the day to `closed_days` in the configuration if the stores were closed.",
             )
         if not files.is_dated and (without or not days) and all(day for _, day in located):
-            raise FeedMissing(f"No file matches {where}.", remedy="deliver it, or correct `path` in the configuration.")
+            raise FeedMissing(f"No file matches {place}.", remedy="deliver it, or correct `path` in the configuration.")
         return _once([self.kept(path, day, files) for path, day in located])
 
     def read(
@@ -132,7 +139,7 @@ class FeedReader:
                 headers[replace(file, columns=own)] = replace(header, names=tuple(spelt))
         if headers and parquet_files:
             raise FeedRefused(
-                f"{' or '.join(files.path)} mixes Parquet and CSV files.",
+                f"{where(files)} mixes Parquet and CSV files.",
                 remedy="narrow `path` to files of one format.",
             )
         if headers:
@@ -146,13 +153,14 @@ class FeedReader:
     def kept(self, path: str, day: dt.date | None, settings: FeedConfig | None = None) -> FeedFile:
         """Copy a file into the raw store, unless the same bytes are there; it is there entirely or not at all.
 
-        Archives, workbooks and lines of JSON are kept as :mod:`resources.feeds.converted` says; `settings` name the sheet.
+        Archives, workbooks, lines of JSON and rows of a query are kept as :mod:`resources.feeds.converted` and
+        :mod:`resources.feeds.databases` say; `settings` name the sheet, or the query.
         """
         self.raw.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256()
         with tempfile.NamedTemporaryFile(dir=self.raw, prefix=".part-", delete=False) as part:
             try:
-                with open_file(path, settings) as content:
+                with open_file(path, settings, day) as content:
                     while block := content.read(1 << 20):
                         digest.update(block)
                         part.write(block)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import glob
 import importlib.util
 import tempfile
@@ -11,7 +12,13 @@ from typing import IO
 from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedMissing, FeedRefused, Unavailable
-from resources.feeds import converted, landing, table_folders
+from resources.feeds import converted, databases, landing, table_folders
+from resources.text import without_secrets
+
+
+def where(files: FeedConfig) -> str:
+    """Where a feed is, to be told: its paths, or its query's database."""
+    return without_secrets(databases.path_of(files, None) if files.query is not None else " or ".join(files.path))
 
 
 def expand(path: str) -> list[str]:
@@ -44,17 +51,27 @@ def _package_folder(path: str) -> Path:
 
 def copy_name(path: str) -> str:
     """What the kept copy of a file or table is called."""
-    name = Path(path).name
+    if databases.is_query(path):
+        return databases.KEPT_AS
+    name = Path(_without_query(path)).name
     return f"{name}.parquet" if table_folders.format_of(path) else converted.copy_name(name)
 
 
-def open_file(path: str, settings: FeedConfig | None = None) -> IO[bytes]:
-    """What :meth:`FeedReader.locate` found, as it is kept: a file's bytes, unpacked, or rows as Parquet."""
-    if not converted.is_converted(Path(path).name) or table_folders.format_of(path):
+def _without_query(path: str) -> str:
+    """A URL without its `?…`, which is no part of the file's name."""
+    return path.partition("?")[0] if "://" in path else path
+
+
+def open_file(path: str, settings: FeedConfig | None = None, day: dt.date | None = None) -> IO[bytes]:
+    """What :meth:`FeedReader.locate` found, as it is kept: a file's bytes, unpacked, or rows as Parquet; of a query, of `day`."""
+    if databases.is_query(path) and settings:
+        return databases.rows(settings, day)
+    name = _without_query(path)
+    if not converted.is_converted(Path(name).name) or table_folders.format_of(path):
         return open_raw(path)
     settings = settings or FeedConfig(path=[path])
     with open_raw(path) as content:
-        return converted.convert(content, path, sheet=settings.sheet, most_unpacked=settings.most_unpacked)
+        return converted.convert(content, name, sheet=settings.sheet, most_unpacked=settings.most_unpacked)
 
 
 def open_raw(path: str) -> IO[bytes]:

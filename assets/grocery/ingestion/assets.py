@@ -24,6 +24,7 @@ from resources.config.retailer import OffersConfig, Settings
 from resources.errors import FeedMissing, FeedRefused
 from resources.feeds.reader import FeedReader
 from resources.feeds.redaction import redact
+from resources.feeds.sources import where
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.engine import content_digest, content_digests
@@ -94,7 +95,7 @@ def transactions(
         context.log.warning(says)
     # The quarantine first: when a day is refused, its lines can be looked at there.
     quarantine = tables.replace_days(QUARANTINE, cleaned.quarantine, days=days, undated=not feed.is_dated)
-    _refuse_days_without_lines(cleaned, open_days, feed_path=" or ".join(feed.path), good=good)
+    _refuse_days_without_lines(cleaned, open_days, feed_path=where(feed), good=good)
     unexpected = {day: n for day in days if day not in open_days and (n := cleaned.lines.get(day, 0))}
     warnings = [
         f"{day} is declared closed and has {plural(n, 'line')}: taken in. If the stores were open, take the day out of "
@@ -308,7 +309,7 @@ def _take_in_offers(feed: OffersConfig | None, feeds: FeedReader, tables: TableS
         tally = planned.tally(delivered, feed)
         if tally.lines and tally.lines == sum(tally.broken.values()):
             raise FeedRefused(
-                f"No line of {' or '.join(feed.path)} is a usable offer: {dict(tally.broken)}.",
+                f"No line of {where(feed)} is a usable offer: {dict(tally.broken)}.",
                 remedy="correct the feed, or [offers] in the configuration.",
             )
         rows = planned.offers(delivered, feed).order_by("product_id", "starts_on", "ends_on")

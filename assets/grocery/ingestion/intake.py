@@ -20,6 +20,7 @@ from resources.feeds.reader import ColumnsMissing, FeedFile, FeedReader
 from resources.records.feeds import Arrival, Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
+from resources.text import without_secrets
 
 if TYPE_CHECKING:
     import ibis
@@ -72,12 +73,13 @@ class Intake:
         others = [file for file in kept if file.path not in landed]
 
         def record(copy: FeedFile, outcome: str, reason: str = "", event_id: str = "") -> None:
-            before, stamp = known.get((copy.path, copy.digest)), landed[copy.path].stamp
+            path, stamp = without_secrets(copy.path), landed[copy.path].stamp
+            before = known.get((path, copy.digest))
             if before and (before.stamp, before.outcome, before.reason) == (stamp, outcome, reason):
                 return
             self.operations.record(
                 Arrival(
-                    path=copy.path,
+                    path=path,
                     digest=copy.digest,
                     business_date=copy.day,
                     event_id=event_id or self._event_id(copy),
@@ -87,14 +89,14 @@ class Intake:
                     stamp=stamp,
                 )
             )
-            self.say(f"{copy.path}, of {copy.day}, was {outcome}" + (f": {reason}" if reason else ""))
+            self.say(f"{path}, of {copy.day}, was {outcome}" + (f": {reason}" if reason else ""))
 
         originals: dict[tuple[dt.date | None, str], FeedFile] = {}
         # Those that were seen before first: a copy that arrives later is the one that is repeated.
-        for copy in sorted(copies, key=lambda copy: (copy.path, copy.digest) not in known):
+        for copy in sorted(copies, key=lambda copy: (without_secrets(copy.path), copy.digest) not in known):
             original = originals.setdefault((copy.day, copy.digest), copy)
             if original is not copy:
-                record(copy, Arrival.REPEATED, f"its bytes came as {original.path}")
+                record(copy, Arrival.REPEATED, f"its bytes came as {without_secrets(original.path)}")
         usable, refusal = list(originals.values()), None
         while True:
             for day in {file.day for file in copies}:

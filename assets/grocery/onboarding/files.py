@@ -83,6 +83,36 @@ def find(argument: str, *, encoding: str | None = None) -> SourceFiles:
     return SourceFiles(files=files, days=tuple(days), undated_path=tuple(undated), notes=tuple(notes))
 
 
+def find_rows(database: str, query: str, *, between: Sequence[dt.date]) -> SourceFiles:
+    """The rows of a query on a `database`: the URL of an SQLite file, or the environment variable with another's.
+
+    A query of a day is asked for the days from the first of `between` to the last. Raises :class:`Refused` when the
+    database or the query cannot be used.
+    """
+    place = {"path": [database]} if "://" in database else {"url_in": database}
+    try:
+        files = FeedConfig.model_validate({**place, "query": query})
+    except ValueError as error:
+        (first, *_) = error.errors()  # pyright: ignore[reportAttributeAccessIssue] - pydantic's
+        why = first["msg"].removeprefix("Value error, ")
+        raise Refused(f"The query cannot be a feed: {why}.", remedy="correct --query, or the database.") from None
+    if not files.is_dated:
+        return SourceFiles(files=files)
+    if not between:
+        raise Refused(
+            "The query is of a day, and which days there are is not told.",
+            remedy="--days 2024-01-01..2024-06-30, to ask for each of them.",
+        )
+    first, last = min(between), max(between)
+    days = [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
+    found = [day for _, day in FeedReader(raw=Path()).locate(files, days=days) if day]
+    if not found:
+        raise Refused(
+            f"The query has no rows for {first} to {last}.", remedy="--days with others, or correct the query."
+        )
+    return SourceFiles(files=files, days=tuple(found))
+
+
 def read(
     source: SourceFiles, *, engine: Backend, reader: FeedReader, encoding: str | None = None
 ) -> tuple[ibis.Table, SourceFiles]:

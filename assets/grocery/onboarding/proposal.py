@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from resources.config.retailer import RecommenderConfig, Settings
 from resources.errors import NightcartError, Refused
 from resources.feeds.reader import FeedReader
 from resources.tables.engine import connect
+from resources.text import without_secrets
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
@@ -91,13 +92,16 @@ def propose(
     given: Given,
     given_format: str | None = None,
     encoding: str | None = None,
+    query: str | None = None,
+    days: Sequence[dt.date] = (),
     told: Told = MappingProxyType({}),
     say: Callable[[str], None] = lambda _: None,
 ) -> RetailerProposal:
     """The configuration of a retailer, from its files (paths, folders, globs or URLs); `say` hears what is being done.
 
     `given` and `given_format` are the columns and the format of times that a person named, `encoding` is that of the
-    basket lines if it is told, `told` any settings. Raises :class:`Refused` when the files are no feed, or lack what every
+    basket lines if it is told, `told` any settings. With a `query`, `basket_lines` is the database, and `days` are the first
+    and the last that a query of a day is asked for. Raises :class:`Refused` when the files are no feed, or lack what every
     feed needs.
     """
     given = {**answers.columns(told), **given}
@@ -106,9 +110,13 @@ def propose(
     with _refusing(), tempfile.TemporaryDirectory(prefix="nightcart-init-") as folder:
         engine, reader = connect(), FeedReader(raw=Path(folder))
         encoding = encoding or told.get("transactions.encoding")
-        found = files.find(basket_lines, encoding=encoding)
+        found = (
+            files.find_rows(basket_lines, query, between=days) if query else files.find(basket_lines, encoding=encoding)
+        )
         lines, source = files.read(found, engine=engine, reader=reader, encoding=encoding)
-        say(f"{lines.count().to_pyarrow().as_py():,} lines of {basket_lines}: understanding the columns")
+        say(
+            f"{lines.count().to_pyarrow().as_py():,} lines of {without_secrets(basket_lines)}: understanding the columns"
+        )
         zone = timezone or "UTC"
         feed = transactions.propose(
             lines, source, timezone=zone, today=today, given=given, given_format=given_format, told=told
@@ -118,7 +126,7 @@ def propose(
         proposed = [*(each for each in proposed if each.setting not in settled), *feed.proposed]
 
         def described(path: str, by: Callable[..., list[ProposedSetting]], key: str) -> list[ProposedSetting]:
-            say(f"looking at {path}")
+            say(f"looking at {without_secrets(path)}")
             descriptions, of = files.read(files.find(path).undated(), engine=engine, reader=reader)
             notes.extend(of.notes)
             return by(descriptions, of.files, ids=feed.standard.select(key).distinct(), given=given)
@@ -176,7 +184,9 @@ def _guesses(proposed: Iterable[ProposedSetting]) -> Iterator[Note]:
 
 def name_for(basket_lines: str) -> str:
     """A short name from a path: `/data/corner-shop/sales_2024.csv` is corner_shop, for sales are everybody's."""
-    parts = re.sub(r"\{[^}]*\}|[*?\[\]]", "", basket_lines.split("://")[-1]).split("/")
+    scheme, is_url, path = basket_lines.rpartition("://")
+    path = without_secrets(f"{scheme}{is_url}{path}").rpartition("://")[2].split("?" if is_url else "\0")[0]
+    parts = re.sub(r"\{[^}]*\}|[*?\[\]]", "", path).split("/")
     for part in reversed(parts):
         words = re.sub(r"[^a-z0-9]+", "_", part.split(".")[0].lower())
         words = re.sub(r"(^|_)\d+(?=_|$)", "_", words).strip("_")

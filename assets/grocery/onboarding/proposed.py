@@ -69,7 +69,12 @@ def under(section: str, proposed: Iterable[ProposedSetting]) -> list[ProposedSet
 def of_files(files: FeedConfig, section: str) -> list[ProposedSetting]:
     """The settings of where the files are and how they are written; defaults are not repeated."""
     path = files.path[0] if len(files.path) == 1 else list(files.path)
-    proposed = [ProposedSetting("path", path, "a file a day" if files.is_dated else "")]
+    each_day = f"a {'file' if files.query is None else 'query'} a day" if files.is_dated else ""
+    proposed = [ProposedSetting("path", path, each_day)] if path else []
+    if files.url_in:
+        proposed.append(ProposedSetting("url_in", files.url_in, "the environment variable with the database's URL"))
+    if files.query is not None:
+        proposed.append(ProposedSetting("query", files.query, each_day))
     for name in ("format", "delimiter", "encoding", "decimal", "thousands", "sheet", "skip_lines"):
         value = getattr(files, name)
         if value != FeedConfig.model_fields[name].default:

