@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from orchestration.cli.drawing import console
-from resources.text import plural
+from resources.text import plural, without_secrets
 
 if TYPE_CHECKING:
     from assets.grocery.onboarding.proposal import RetailerProposal
@@ -64,13 +64,13 @@ def draw(proposal: RetailerProposal, written: str, commands: Sequence[str]) -> N
 
 
 def shown(value: Any) -> str:
-    """A setting's value for people, the first of a long list."""
+    """A setting's value for people, the first of a long list, without the secrets of URLs."""
     if isinstance(value, list | tuple):
         first = ", ".join(shown(item) for item in value[:4])
         return first + (f" and {len(value) - 4} more" if len(value) > 4 else "")
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,g}" if isinstance(value, float) else str(value)
+    return f"{value:,g}" if isinstance(value, float) else without_secrets(str(value))
 
 
 def _delivered(proposal: RetailerProposal) -> str:

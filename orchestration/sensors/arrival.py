@@ -29,7 +29,7 @@ from resources.feeds.landing import pattern_of
 from resources.records.feeds import Arrival, Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
-from resources.text import listed
+from resources.text import listed, without_secrets
 
 
 @dg.sensor(
@@ -63,7 +63,7 @@ def ingest_on_arrival(
     context.update_cursor(stock.cursor.as_json())
     files = {day: of_day for day, of_day in stock.files.items() if business_days.has_partition_key(day.isoformat())}
     if not files:
-        return dg.SkipReason(f"No complete file at {pattern_of(settings.landing)}.")
+        return dg.SkipReason(f"No complete file at {without_secrets(pattern_of(settings.landing))}.")
     deliveries = operations.records(Delivery)
     taken_in = {delivery.business_date for delivery in deliveries} | set(filter(None, tables.rows_by_day(TRANSACTIONS)))
     arrived = with_closed_days(fingerprints(files), settings, taken_in)

@@ -18,11 +18,11 @@ from assets.grocery.onboarding.proposed import Note
 from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
-from resources.feeds import table_folders
+from resources.feeds import sources, table_folders
 from resources.feeds.files import OUR_COLUMNS
 from resources.feeds.prepared import NO_TEXT, NOT_CLOSED, NOT_DOUBLED
 from resources.feeds.reader import FeedReader
-from resources.text import listed, plural
+from resources.text import listed, plural, without_secrets
 
 if TYPE_CHECKING:
     import ibis
@@ -127,7 +127,10 @@ def read(
         lines, kept = reader.read(source.files, engine=engine, columns=(), days=source.days)
         foreign = _foreign(lines)
     notes = [
-        Note("merged", f"The same is at {listed([file.path, *file.also])}: it is taken once.")
+        Note(
+            "merged",
+            f"The same is at {listed([without_secrets(path) for path in (file.path, *file.also)])}: it is taken once.",
+        )
         for file in kept
         if file.also
     ]
@@ -185,7 +188,7 @@ def _strange(lines: ibis.Table) -> ibis.Table | None:
 
 
 def _notes_on_encoding(lines: ibis.Table, foreign: int, source: SourceFiles, *, is_told: bool) -> list[Note]:
-    encoding, files = source.files.encoding, listed(source.files.path)
+    encoding, files = source.files.encoding, sources.where(source.files)
     if foreign and not encoding.lower().startswith("utf"):
         raise Refused(
             f"{files} is no text in {encoding}{'' if is_told else ', which was a guess'}: {plural(foreign, 'line')} "

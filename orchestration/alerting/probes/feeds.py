@@ -11,7 +11,7 @@ from orchestration.alerting.probes.context import ProbeContext
 from resources.feeds import landing, sources
 from resources.records.alerts import Alert
 from resources.records.feeds import Delivery
-from resources.text import listed
+from resources.text import listed, without_secrets
 
 
 def look(context: ProbeContext) -> Iterator[Incident]:
@@ -26,7 +26,7 @@ def look(context: ProbeContext) -> Iterator[Incident]:
     if not late:
         return
     first, last, served = late[0], late[-1], context.served
-    where = landing.pattern_of(place) if place else sources.where(feed)
+    where = without_secrets(landing.pattern_of(place)) if place else sources.where(feed)
     happened = (
         f"The feed of {listed(late)} is overdue: it was to be at {where} by {feed.contract.due_by:%H:%M} of the day after "
         f"({settings.timezone}). Until it is there, no later night can be good."

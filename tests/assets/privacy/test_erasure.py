@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import fcntl
 import gzip
 import json
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -336,6 +339,22 @@ def test_one_that_is_only_in_the_feed_is_kept_out(shop) -> None:
     assert list(done.report.not_ours.values()) == [2]
     assert suppression_list(scope.operations, file=scope.key).has("H9")
     assert not suppression_list(scope.operations, file=scope.key).has("H1")
+
+
+def test_lines_that_a_database_still_has_are_told(shop, tmp_path: Path) -> None:
+    scope, file = shop(), tmp_path / "till.db"
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE lines (customer TEXT)")
+        connection.executemany("INSERT INTO lines VALUES (?)", [("H9",), ("H1",), ("H9",)])
+    files = FeedConfig(path=[f"sqlite:///{file}"], query="SELECT customer FROM lines")
+    feed = replace(scope.data.feeds[0], files=files, landing=None)
+    scope = replace(scope, data=replace(scope.data, feeds=[feed]))
+    assert find("H9", scope).not_ours == {f"query on sqlite:///{file}": 2}
+    feed = replace(feed, files=FeedConfig(path=files.path, query=f"{files.query} WHERE :date IS NOT NULL"))
+    days = {each.business_date for each in scope.operations.records(Delivery)}
+    assert days
+    told = find("H9", replace(scope, data=replace(scope.data, feeds=[feed]))).not_ours
+    assert told == {f"query on sqlite:///{file} for {day}": 2 for day in days}
 
 
 def test_a_write_that_was_cut_off_goes_too(shop) -> None:
