@@ -433,7 +433,7 @@ def test_a_breaking_change_is_told_against_the_last_good_day_and_in_how_many_row
     shop.write(bad - dt.timedelta(days=1), lambda text: text + text.split("\n", 1)[1])  # sent twice
     twice = shop.take_in(bad - dt.timedelta(days=1), bad - dt.timedelta(days=1))
     said = failed_checks(twice)["quarantined_share_is_small"]
-    assert "rows broke a rule (50.0%, 2.0% may), all by product_is_once_a_basket" in said
+    assert "rows broke a rule (50.0%, 2.0% may), all by basket_is_once_in_a_file" in said
     assert "since 2024-01-08, the last good day" in said
     assert f"rows came instead of {before}" in said
 
