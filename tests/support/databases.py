@@ -18,3 +18,12 @@ def replace_text(database: Path, before: str, after: str) -> None:
                     f'WHERE typeof("{column}") = \'text\' AND instr("{column}", ?)',
                     (before, after, before),
                 )
+
+
+def move_mlflow(database: Path, before: str, after: str) -> None:
+    """Tell MLflow's database, copied with its files, that they are below `after` now and no longer below `before`."""
+    from mlflow.tracking._tracking_service import utils
+
+    replace_text(database, before, after)
+    # MLflow remembers by a run's id where its files are, and the copy's runs have the ids of those it was copied from.
+    utils._artifact_repos_cache.clear()

@@ -28,7 +28,7 @@ from resources.policy.client import Policy
 from resources.records.lifecycle import RetrainingDecision
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
-from tests.support.databases import replace_text
+from tests.support.databases import move_mlflow
 from tests.support.retailer import FIRST_DAY
 
 NIGHT, TOMORROW = dt.date(2024, 5, 6), dt.date(2024, 5, 7)
@@ -151,7 +151,7 @@ def lay_out(folder: Path, empty_mlflow: Path) -> None:
 def copy_shop(source: Path, folder: Path) -> None:
     """A closed shop's state once more; MLflow's database, which names its folder in full, is told the new one."""
     shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True)
-    replace_text(folder / "mlflow.db", str(source), str(folder))
+    move_mlflow(folder / "mlflow.db", str(source), str(folder))
 
 
 def _history(shop: CornerShop) -> None:
