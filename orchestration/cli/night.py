@@ -82,6 +82,8 @@ def _decision(record: PromotionRecord) -> None:
 def draw_next_commands() -> None:
     """What to try after the demo, as it is typed on this machine."""
     drawn = Table(box=None, show_header=False, padding=(0, 2))
+    drawn.add_column(no_wrap=True)  # a command in two lines is not copied as one
+    drawn.add_column()
     for command, what in NEXT.items():
         called = command if command.startswith("make") else prefix() + command
         drawn.add_row(styled("[cyan]{}[/]", called), styled("[dim]{}[/]", what))
