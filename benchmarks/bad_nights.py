@@ -172,7 +172,7 @@ class Nightcart(Side):
 
         try:
             served = served_now(self.tables)
-        except Exception:
+        except Exception:  # a table that cannot be read is what such a night left: it counts against it
             return "unreadable"
         if served is None or served.published_for <= day:
             return "old"
@@ -189,7 +189,7 @@ class Nightcart(Side):
             rows = self.tables.read("transactions", since=FIRST_NIGHT, until=until)
             rows = rows.select("business_date", "household_id", "basket_id", "product_id", "quantity", "sales_value")
             found = rows.to_pyarrow().to_pylist()
-        except Exception:
+        except Exception:  # no line can be read: all of them count as lost
             return Counter()
         return Counter(line_of(*row.values()) for row in found)
 

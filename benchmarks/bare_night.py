@@ -93,15 +93,7 @@ class BareNight:
     @cached_property
     def lifecycle(self) -> Lifecycle:
         """The lifecycle's measurements, without its records."""
-        bundle = self._resources
-        return Lifecycle(
-            domain=GROCERY,
-            settings=bundle.settings,
-            tables=bundle.tables,
-            registry=bundle.registry,
-            operations=bundle.operations,
-            policy=bundle.policy,
-        )
+        return Lifecycle.over(GROCERY, self._resources)
 
     def run(self) -> None:
         with stage("take in the feeds"):

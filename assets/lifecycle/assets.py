@@ -279,7 +279,7 @@ def _checked(
     """The result of a drift check; whatever happens in it, no night is lost for it."""
     try:
         return _check_result(watch, look(watch, days, work, context.log))
-    except Exception as error:
+    except Exception as error:  # a mistake in a drift check is told by the check, and costs no night its scores
         raise_if_interrupted(error)
         context.log.warning(f"The drift check {watch.name} failed", exc_info=True)
         return dg.AssetCheckResult(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from resources.models.registry import ModelRegistry
     from resources.policy.client import Policy
     from resources.records.store import OperationsDatabase
+    from resources.resources import Resources
     from resources.tables.store import TableStore
 
 NO_TIME = dt.timedelta(0)
@@ -58,6 +59,19 @@ class Lifecycle:
     gates: Gates = field(default_factory=Gates)
     run_id: str = ""
     say: Callable[[str], object] = field(default=lambda _: None, repr=False)
+
+    @classmethod
+    def over(cls, domain: Domain, bundle: Resources[Any], **others: Any) -> Lifecycle:
+        """The lifecycle of `domain` over a bundle of adapters."""
+        return cls(
+            domain=domain,
+            settings=bundle.settings,
+            tables=bundle.tables,
+            registry=bundle.registry,
+            operations=bundle.operations,
+            policy=bundle.policy,
+            **others,
+        )
 
     def by(self, **changes: Any) -> Lifecycle:
         """The same with another run or another way to say what is done."""

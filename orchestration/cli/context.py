@@ -30,17 +30,7 @@ def lifecycle(**changes: Any) -> Lifecycle:
     from assets.lifecycle.domain import Lifecycle
     from orchestration.definitions import GATES
 
-    bundle = resources()
-    return Lifecycle(
-        domain=GROCERY,
-        settings=bundle.settings,
-        tables=bundle.tables,
-        registry=bundle.registry,
-        operations=bundle.operations,
-        policy=bundle.policy,
-        gates=GATES,
-        **changes,
-    )
+    return Lifecycle.over(GROCERY, resources(), gates=GATES, **changes)
 
 
 def probe_context(instance: dg.DagsterInstance) -> ProbeContext:

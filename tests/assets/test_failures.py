@@ -131,7 +131,7 @@ if __name__ == "__main__":
             told = instance.get_run_by_id  # the run is marked before its process hears of it
             instance.get_run_by_id = lambda run_id: told(run_id).with_status(dg.DagsterRunStatus.CANCELING)
         dg.materialize([lines, after], instance=instance, raise_on_error=False)
-        (run,) = instance.all_logs and instance.get_runs()
+        (run,) = instance.get_runs()
         print(run.status.value, run.tags.get("dagster/will_retry"))
         print(*sorted({entry.dagster_event.event_type_value for entry in instance.all_logs(run.run_id) if entry.is_dagster_event}))
 """
@@ -149,7 +149,7 @@ def test_an_interrupt_ends_the_run_which_may_be_tried_again(tmp_path: Path, busy
 
 
 def test_a_run_that_a_person_ends_is_not_tried_again(tmp_path: Path) -> None:
-    said = _ended(tmp_path, "query", "by a person")
+    said = _ended(tmp_path, "python", "by a person")
     assert "STEP_UP_FOR_RETRY" not in said
     assert "went on" not in said
     assert "PIPELINE_CANCELED" in said

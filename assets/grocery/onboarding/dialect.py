@@ -1,4 +1,4 @@
-"""How a file is written: its format, delimiter, encoding and decimal separator, from its beginning."""
+"""How a file is written: its format, delimiter, encoding and header, from its beginning."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ LINES_ABOVE = 50  # in which a header is looked for
 MOST = 0.5  # of the lines, at least, have as many values as the header
 PARQUET = b"PAR1"
 DATUM = re.compile(r"-?\d+([.,]\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
-# Of an amount: its sign, blanks and the Swiss mark within, and a currency before or after it.
-AROUND_AMOUNTS = re.compile(r"[-+()\s'’]|^\D{1,4}(?=\s?\d)|(?<=[\d\s])[^\d.,\s]{1,4}\.?$")
 MOST_NULS = 0.01  # of the bytes of a text: a few were lost on its way, and spoil their lines alone
 # Encodings of retailers' files in other scripts than ours. Told no choice, charset-normalizer finds mac_latin2 or cp437.
 FOREIGN_ENCODINGS = [
@@ -50,7 +48,7 @@ FOREIGN = {
 
 
 def recognise(path: str, files: FeedConfig, *, encoding: str | None = None) -> FeedConfig:
-    """`files` with the format, delimiter, encoding, decimal separator and header's place of the file `path`.
+    """`files` with the format, delimiter, encoding and header's place of the file `path`.
 
     `encoding` is what a person says. Raises :class:`Refused` when it is no table with a header, saying what it is.
     """
@@ -83,7 +81,7 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None) -> F
     lines = lines[above:]
     own = declared[1].decode(errors="replace") if declared else ""
     delimiter = own if len(own) == 1 and lines and own in lines[0] else _delimiter("\n".join(lines))
-    header, *body = (_cells(line, delimiter) for line in lines[: SAMPLE_LINES + 1])
+    header = _cells(lines[0], delimiter)
     if len(header) < 2:
         raise Refused(
             f"{path} has no two columns, its first line is {lines[0][:80]!r}.",
@@ -95,13 +93,7 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None) -> F
             f"{path} has no header: its first line is {lines[0][:80]!r}.",
             remedy="put a first line with the columns' names into every file.",
         )
-    cells = [AROUND_AMOUNTS.sub("", cell) for row in body for cell in row]
-    commas = sum(bool(re.fullmatch(r"(\d+|\d{1,3}(\.\d{3})+),\d+", cell)) for cell in cells)
-    points = sum(bool(re.fullmatch(r"(\d+|\d{1,3}(,\d{3})+)\.\d+", cell)) for cell in cells)
-    decimal = "," if commas > points else "."
-    return files.model_copy(
-        update={"delimiter": delimiter, "encoding": encoding, "decimal": decimal, "skip_lines": above}
-    )
+    return files.model_copy(update={"delimiter": delimiter, "encoding": encoding, "skip_lines": above})
 
 
 def columns_of(path: str, files: FeedConfig) -> set[str]:

@@ -20,6 +20,7 @@ from assets.grocery.onboarding.words import split_name
 from resources.config.feeds import FeedConfig
 from resources.config.retailer import TransactionContractConfig, TransactionsConfig
 from resources.errors import Refused
+from resources.feeds.files import OUR_COLUMNS
 from resources.identifiers import LIST, ROUNDED, identifiers, trimmed
 from resources.text import listed
 
@@ -54,11 +55,11 @@ OF_A_LINE = frozenset(
 TYPE_NAMES = frozenset("type status kind event action typ art state vorgang tipo statut estado belegart".split())  # noqa: SIM905
 
 
-def written_as(lines: ibis.Table, names: Iterable[str], files: FeedConfig) -> tuple[FeedConfig, list[Note]]:
+def written_as(lines: ibis.Table, files: FeedConfig) -> tuple[FeedConfig, list[Note]]:
     """`files` with the separators of decimals and thousands that the whole feed's numbers have; notes."""
     import ibis
 
-    texts = [name for name in names if lines[name].type().is_string()]
+    texts = [name for name in lines.columns if name not in OUR_COLUMNS and lines[name].type().is_string()]
     if not texts:
         return files, []
     blank = "[0-9' \u00a0\u202f"
@@ -164,51 +165,50 @@ def no_purchases(
     unless: dict[str, list[str]] = {}
     told, notes = [], []
     for name, column in free.items():
-        if column.different > MOST_KINDS:
-            continue
-        is_flag = not FLAGS.isdisjoint(split_name(name)) and column.different <= len(("yes", "no"))
-        if not is_flag and not lines[name].type().is_string():
+        words = set(split_name(name))
+        may_be_flag = column.different <= 2 and not words.isdisjoint(FLAGS)
+        if column.different > MOST_KINDS or not (may_be_flag or lines[name].type().is_string()):
             continue
         value = trimmed(lines[name].cast("string"))
         counted = lines.group_by(value=value).agg(n=lines.count()).to_pyarrow().to_pylist()
         counts: dict[str, int] = {row["value"]: row["n"] for row in counted if row["value"]}
-        shown = listed([f"{value} {n:,}" for value, n in sorted(counts.items(), key=lambda item: -item[1])], 10)
-        if is_flag and {value.lower() for value in counts} <= YES | NO:
+        if may_be_flag and {value.lower() for value in counts} <= YES | NO:
+            others = sorted(value for value in counts if value.lower() in YES)
+            if others:
+                unless[name] = others
+                remedy = "take `unless` out of [transactions] if they are purchases."
+                notes.append(_left_out(name, counts, f"with {listed(others)}", others, remedy))
             told.append(name)
-            if yes := sorted(value for value in counts if value.lower() in YES):
-                unless[name] = yes
-                left = sum(counts[value] for value in yes)
-                says = f"{name} says which lines are no purchases ({shown}): {left:,} lines with {listed(yes)} are left out."
-                notes.append(Note("left out", says, "take `unless` out of [transactions] if they are."))
             continue
-        if is_flag:
-            continue
-        words = {value: {*split_name(value), *split_name(value.lower().replace("_", ""))} for value in counts}
-        others = [value for value in counts if words[value] & OTHERS]
-        sales = [value for value in counts if words[value] & PURCHASES and value not in others]
-        own = set(split_name(name))
-        is_named = not TYPE_NAMES.isdisjoint(own)
+        of_values = {value: {*split_name(value), *split_name(value.lower().replace("_", ""))} for value in counts}
+        others = [value for value in counts if of_values[value] & OTHERS]
+        sales = sorted(value for value in counts if of_values[value] & PURCHASES and value not in others)
+        is_named = not words.isdisjoint(TYPE_NAMES)
         # Codes (S and R) are no words: only a name that speaks of the line makes them worth the question.
-        may_be = is_named and len(counts) > 1 and own <= TYPE_NAMES | OF_A_LINE
-        if not (is_named and (others or sales)) and not (others and sales) and not may_be:
+        speaks_of_lines = is_named and words <= TYPE_NAMES | OF_A_LINE and len(counts) > 1
+        if not ((others and sales) or (is_named and (others or sales)) or speaks_of_lines):
             continue
         told.append(name)
-        clear = sorted(sales)
-        if clear and len(sales) + len(others) == len(counts):
-            where[name] = clear
+        if sales and len(sales) + len(others) == len(counts):
+            where[name] = sales
             if others:
-                left = sum(counts[value] for value in others)
-                says = (
-                    f"{name} says what a line is ({shown}): {left:,} lines that are not {listed(clear)} are left out."
-                )
-                notes.append(
-                    Note("left out", says, f"correct `where` in [transactions] if others of {name} are purchases.")
-                )
+                remedy = f"correct `where` in [transactions] if others of {name} are purchases."
+                notes.append(_left_out(name, counts, f"that are not {listed(sales)}", others, remedy))
         else:
-            says = f"{name} says what a line is ({shown}): all are taken for purchases. Are they?"
+            says = f"{name} says what a line is ({_shown(counts)}): all are taken for purchases. Are they?"
             remedy = f'name those that are under [transactions]: where = {{ {name} = ["…"] }}.'
             notes.append(Note("left out", says, remedy))
     return where, unless, told, notes
+
+
+def _left_out(name: str, counts: Mapping[str, int], which: str, others: Iterable[str], remedy: str) -> Note:
+    lines = sum(counts[value] for value in others)
+    says = f"{name} says what a line is ({_shown(counts)}): {lines:,} lines {which} are left out."
+    return Note("left out", says, remedy)
+
+
+def _shown(counts: Mapping[str, int]) -> str:
+    return listed([f"{value} {n:,}" for value, n in sorted(counts.items(), key=lambda item: -item[1])], 10)
 
 
 def currency(

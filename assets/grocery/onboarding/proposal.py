@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.catalogue import FEWEST_PRODUCTS
-from assets.grocery.onboarding import answers, files, masterdata, transactions
+from assets.grocery.onboarding import answers, evidence, files, masterdata, transactions
 from assets.grocery.onboarding.answers import Question, Told
 from assets.grocery.onboarding.columns import Given
 from assets.grocery.onboarding.history import TradingDays
@@ -129,7 +129,8 @@ def propose(
             say(f"looking at {without_secrets(path)}")
             descriptions, of = files.read(files.find(path).undated(), engine=engine, reader=reader)
             notes.extend(of.notes)
-            return by(descriptions, of.files, ids=feed.standard.select(key).distinct(), given=given)
+            written, _ = evidence.written_as(descriptions, of.files)
+            return by(descriptions, written, ids=feed.standard.select(key).distinct(), given=given)
 
         if products:
             proposed += described(products, masterdata.products, "product_id")

@@ -34,7 +34,6 @@ from resources.config.feeds import FILE_DATE
 from resources.config.retailer import TransactionColumnsConfig, TransactionContractConfig, TransactionsConfig
 from resources.errors import Refused
 from resources.feeds import sources
-from resources.feeds.files import OUR_COLUMNS
 from resources.text import plural
 
 if TYPE_CHECKING:
@@ -91,8 +90,7 @@ def propose(
     Raises :class:`Refused` when a household, a product or a time cannot be found, naming what there is.
     """
     whole = lines.filter(lines.defect.isnull())
-    names = [name for name in lines.columns if name not in OUR_COLUMNS]
-    files, notes_on_values = evidence.written_as(whole, names, source.files)
+    files, notes_on_values = evidence.written_as(whole, source.files)
     columns = profile_columns(whole, files=files)
     if not columns:
         raise Refused(f"{sources.where(source.files)} has no lines.", remedy="have it delivered again.")

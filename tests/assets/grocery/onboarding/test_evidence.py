@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
+import ibis
 import pytest
 
-from assets.grocery.onboarding import files, masterdata, transactions
+from assets.grocery.onboarding import evidence, files, masterdata, transactions
+from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from tests.assets.grocery.onboarding.test_transactions import baskets
 
@@ -46,10 +48,25 @@ def test_lines_of_unknown_kinds_are_asked_for(understood):
     assert "Are they?" in notes
 
 
+@pytest.mark.parametrize(
+    ("amounts", "decimal"),
+    [
+        (["1.234,50 kr", "12,00 kr."], ","),
+        (["3,50\u00a0€", "-1 234,50 €"], ","),
+        (["CHF 1'234.50", "CHF 2.00"], "."),
+        (["$1,234.50", "(3.50)"], "."),
+        (["3.50-", "12"], "."),
+    ],
+)
+def test_decimal_of_amounts_with_a_currency(amounts, decimal):
+    lines = ibis.memtable({"amount": amounts})
+    assert evidence.written_as(lines, FeedConfig(path=["a.csv"]))[0].decimal == decimal
+
+
 def test_a_column_of_yes_and_no_leaves_out_the_yes(understood):
     found, notes = understood(with_column("is_return", "0", "0", "1"))
     assert found["transactions.unless"] == {"is_return": ["1"]}
-    assert "left out: is_return says which lines are no purchases (0 80, 1 40): 40 lines" in notes
+    assert "left out: is_return says what a line is (0 80, 1 40): 40 lines with 1 are left out" in notes
 
 
 def test_codes_are_asked_for_where_the_name_speaks_of_the_line(understood):
@@ -119,8 +136,6 @@ def test_one_household_is_named_with_its_value(understood):
 def test_leading_zeros_are_told(engine, feeds, tmp_path):
     (tmp_path / "articles.csv").write_text("article_id,prod_name\n1,milk\n2,tea\n")
     lines, source = files.read(files.find(str(tmp_path / "articles.csv")), engine=engine, reader=feeds)[:2]
-    import ibis
-
     ids = ibis.memtable({"product_id": ["0000001", "0000002"]})
     with pytest.raises(Refused, match="article_id has 2 of the 2 products sold when leading zeros are left out"):
         masterdata.products(lines, source.files, ids=ids, given={})
