@@ -49,7 +49,10 @@ MEASURED_BY = ("timestamps_in", "business_day_ends", "baskets_are")  # what the 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivered:
-    """What becomes of every line of the files: taken in, set aside by rule, or left out of a day that is not over."""
+    """What becomes of every line of the files: taken in, set aside by rule, or left out.
+
+    Left out are lines that are no purchases, and those of a day that is not over.
+    """
 
     files: int
     lines: int
@@ -169,6 +172,7 @@ def propose(
     good = evidence.good_otherwise(standard, feed)
     if good.count().to_pyarrow().as_py() == 0:
         good = standard
+    delivered = one_row(standard.agg(files=standard.source_file.nunique(), lines=standard.count()))
     standard = cleaning.purchases(standard)
     counted = standard.group_by("business_date").agg(n=standard.count()).to_pyarrow().to_pylist()
     trading = history.trading_days(
@@ -179,10 +183,8 @@ def propose(
         update={"contract": TransactionContractConfig(**{each.setting: each.value for each in of_lines})}
     )
     of_days, notes_on_days, typical_day, outcomes = contract.of_days(standard, feed, trading, today=today)
-    delivered = one_row(standard.agg(files=standard.source_file.nunique(), lines=standard.count()))
-    left_out = delivered["lines"] - outcomes.total()
-    if left_out:
-        says = f"{plural(left_out, 'line')} of days after {trading.last} are left out, for that day is not over."
+    if unfinished := sum(row["n"] for row in counted) - outcomes.total():
+        says = f"{plural(unfinished, 'line')} of days after {trading.last} are left out, for that day is not over."
         notes.append(Note("left out", f"{says} They are taken in with their night."))
     order = ("household_id", "basket_id", "product_id", "occurred_at", "quantity", "sales_value", "store_id")
     order += ("currency",) * ("currency" in chosen)
@@ -217,9 +219,9 @@ def propose(
         delivered=Delivered(
             files=delivered["files"],
             lines=delivered["lines"],
-            taken=outcomes.pop(None),
-            set_aside={str(rule): n for rule, n in outcomes.most_common()},
-            left_out=left_out,
+            taken=outcomes[None],
+            set_aside={str(rule): n for rule, n in outcomes.most_common() if rule},
+            left_out=delivered["lines"] - outcomes.total(),
         ),
     )
 

@@ -25,6 +25,9 @@ def understood(engine, feeds, tmp_path):
         where = files.find(str(tmp_path / "sales_*.csv"))
         lines, source = files.read(where, engine=engine, reader=feeds)[:2]
         made = transactions.propose(lines, source, timezone="UTC", today=dt.date(2024, 7, 1), given=given)
+        of_all = made.delivered
+        assert of_all.lines == sum(content.count("\n") - 1 for content in contents)
+        assert of_all.lines == of_all.taken + sum(of_all.set_aside.values()) + of_all.left_out
         return {each.setting: each.value for each in made.proposed}, "\n".join(f"{n.kind}: {n}" for n in made.notes)
 
     return understand
