@@ -27,7 +27,7 @@ def zipped(**files: bytes) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in files.items():
-            archive.writestr(name, text)
+            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)  # of 1980, whenever it is made
     return content.getvalue()
 
 
@@ -50,6 +50,7 @@ def read(tmp_path: Path, feeds: Any, engine: Any) -> Callable[..., tuple[list[di
         ("a.csv.bz2", bz2.compress(TEXT)),
         ("a.csv.zip.bz2", bz2.compress(zipped(x=TEXT))),
     ],
+    ids=["zip", "capitals", "bz2", "zip in bz2"],
 )
 def test_archives_are_what_is_in_them(read, name, content):
     rows, file = read(name, content)
@@ -92,6 +93,7 @@ def test_line_that_is_no_json_is_named(read):
         ("a.csv.zst", b"nonsense", "truncated or unreadable"),
         ("a.xlsx", b"nonsense", "no workbook that can be read"),
     ],
+    ids=["two files", "zip cut off", "bz2 cut off", "no zstd", "no workbook"],
 )
 def test_what_cannot_be_taken_apart_is_refused(read, name, content, why):
     with pytest.raises(FeedRefused, match=why):
