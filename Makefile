@@ -18,11 +18,12 @@ demo: install  ## One night on real data: ingest eleven months, train, judge, pr
 test: install  ## The whole test suite.
 	@$(RUN) pytest
 
-ui: install  ## Web server and daemon on http://localhost:3000, with the schedule running.
-	@$(HERE) dg dev --host 127.0.0.1 --port 3000
+ui: install  ## Web server and daemon on port 3000, with the schedule running; opened by the link that it prints.
+	@$(RUN) nightcart ui
 
 mlflow: install  ## MLflow's own UI on http://localhost:5000, on the same database.
-	@$(HERE) mlflow server --host 127.0.0.1 --port 5000 --workers 1
+	@$(HERE) mlflow server --host 127.0.0.1 --port 5000 --workers 1 --x-frame-options DENY \
+		--allowed-hosts localhost:5000,127.0.0.1:5000 --cors-allowed-origins http://localhost:5000,http://127.0.0.1:5000
 
 check: install  ## Lint, format, types, import contracts, dependencies, definitions.
 	@$(RUN) ruff check

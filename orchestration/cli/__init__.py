@@ -15,7 +15,7 @@ import warnings
 import typer
 from rich.console import Console
 
-from orchestration.cli import audit, benchmark, decide, erasure, look, policy, retailer, runs
+from orchestration.cli import audit, benchmark, decide, erasure, look, policy, retailer, runs, ui
 from orchestration.cli.drawing import runnable, styled
 from orchestration.cli.drop import drop
 from resources import home
@@ -43,6 +43,7 @@ for group, commands in {
         look.decisions,
         look.status,
         look.watch,
+        ui.ui,
     ),
     "Decide": (
         decide.override,

@@ -47,6 +47,9 @@ class DeploymentConfig(BaseSettings):
     default_status: Literal["running", "stopped"] = setting(
         "running", "Of schedules and sensors that nobody has started or stopped in the UI."
     )
+    ui_token: SecretStr | None = setting(
+        None, "What the link to `nightcart ui` has to name. Default: another one at each start.", min_length=32
+    )
 
     def of(self, *, name: str, state: Path) -> DeploymentConfig:
         """The deployment of the domain `name`, with its places filled in."""
@@ -68,13 +71,20 @@ def load_deployment() -> DeploymentConfig:
         return DeploymentConfig()
     except ValidationError as error:
         wrong = "; ".join(
-            f"{_variable(str(each['loc'][0]))} is {each['input']!r}: {each['msg']}" for each in error.errors()
+            f"{_variable(field := str(each['loc'][0]))}{_value(field, each['input'])}: {each['msg']}"
+            for each in error.errors()
         )
         raise Refused(f"{wrong}.", remedy="correct the environment variable, or unset it.") from error
 
 
 def _variable(field: str) -> str:
     return field if field.isupper() else f"NIGHTCART_{field.upper()}"
+
+
+def _value(field: str, value: object) -> str:
+    """What a variable is, unless that is a secret."""
+    known = DeploymentConfig.model_fields.get(field)
+    return "" if known is None or "Secret" in str(known.annotation) or not known.repr else f" is {value!r}"
 
 
 def _filled(place: str, name: str, state: Path) -> str:

@@ -14,7 +14,7 @@ from orchestration.alerting.probes.context import ProbeContext
 from orchestration.runs.dagster_internals import ended_ticks, error_of, scheduled_before
 from resources.records.alerts import Alert, Heartbeat
 
-START_DAEMON = "start it again: `make ui`, or the service that runs `dagster-daemon run`."
+START_DAEMON = "start it again: `make ui`, or the service that runs it."
 
 
 def look(context: ProbeContext) -> Iterator[Incident]:
