@@ -17,7 +17,7 @@ from typing import Any
 
 from resources import home
 from resources.config.feeds import DATE_IN_PATH, LandingConfig
-from resources.errors import FeedRefused, Unavailable
+from resources.errors import FeedRefused, NightcartError, Unavailable
 from resources.text import without_secrets
 
 EVENT = ".event.json"  # ending of the CloudEvent that a deliverer may put beside a file
@@ -50,17 +50,35 @@ class Look:
 
 @contextlib.contextmanager
 def reached(path: str) -> Iterator[None]:
-    """Turn what fsspec raises into errors of ours that name `path`."""
+    """Turn what fsspec and the stores behind it raise, whatever its type, into errors of ours that name `path`."""
     try:
         yield
+    except NightcartError:
+        raise
     except ImportError as error:
         raise FeedRefused(f"{path} needs a package that is missing: {error}.", remedy="install it.") from error
     except ValueError as error:
         raise FeedRefused(f"{path} is no address: {error}.", remedy="correct `path` in the configuration.") from error
-    except OSError as error:
-        raise Unavailable(
-            f"{path} cannot be listed: {error}.", remedy="check the address and the credentials."
-        ) from error
+    except Exception as error:  # of HTTP, S3, FTP, … each its own types: none means that nothing was delivered
+        why = str(error).strip().rstrip(".") or type(error).__name__
+        raise Unavailable(f"{path} cannot be reached: {why}.", remedy="check the address and the credentials.") from error
+
+
+def exists(path: str) -> bool:
+    """Whether the file at a URL is there; raises :class:`Unavailable` when its server does not say."""
+    import fsspec
+
+    with reached(path):
+        filesystem, inside = fsspec.core.url_to_fs(path)
+        filesystem.invalidate_cache()
+        try:
+            filesystem.info(inside)
+        except FileNotFoundError as error:
+            # Over HTTP any failure is told as this, with what it was behind it.
+            if path.startswith("http") and getattr(error.__cause__, "status", None) not in (404, 410):
+                raise error.__cause__ or error from None
+            return False
+        return True
 
 
 def pattern_of(landing: LandingConfig) -> str:

@@ -10,6 +10,7 @@ file could not be split into columns). Meaning — names, types, rules — begin
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import os
@@ -17,12 +18,12 @@ import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from resources.config.feeds import FeedConfig, LandingConfig
 from resources.errors import FeedMissing, FeedRefused
 from resources.feeds import databases, landing, parquet, text
-from resources.feeds.files import OUR_COLUMNS, REDELIVER, FeedFile, is_parquet, told_apart
+from resources.feeds.files import OUR_COLUMNS, REDELIVER, ColumnsMissing, FeedFile, is_parquet, told_apart
 from resources.feeds.lines import Header, digest_unpacked, header_elsewhere, header_of, rows_of
 from resources.feeds.sources import copy_name, expand, open_file, where
 from resources.feeds.table_folders import refuse_files_of_tables
@@ -32,14 +33,6 @@ from resources.text import listed
 if TYPE_CHECKING:
     import ibis
     from ibis.backends.duckdb import Backend
-
-
-class ColumnsMissing(FeedRefused):
-    """A file lacks columns: `file` with those that it has, and how many `rows` it has."""
-
-    def __init__(self, message: str, *, remedy: str, file: FeedFile, rows: int) -> None:
-        super().__init__(message, remedy=remedy)
-        self.file, self.rows = file, rows
 
 
 @dataclass(frozen=True)
@@ -161,7 +154,7 @@ class FeedReader:
         with tempfile.NamedTemporaryFile(dir=self.raw, prefix=".part-", delete=False) as part:
             try:
                 with open_file(path, settings, day) as content:
-                    while block := content.read(1 << 20):
+                    while block := _block(content, path):
                         digest.update(block)
                         part.write(block)
                 part.close()
@@ -171,6 +164,11 @@ class FeedReader:
             finally:
                 Path(part.name).unlink(missing_ok=True)
         return FeedFile(path=path, copy=copy, digest=digest.hexdigest(), day=day)
+
+
+def _block(content: IO[bytes], path: str) -> bytes:
+    with landing.reached(path) if "://" in path else contextlib.nullcontext():
+        return content.read(1 << 20)
 
 
 def _once(kept: Sequence[FeedFile]) -> list[FeedFile]:

@@ -11,7 +11,7 @@ from typing import IO
 
 from resources import home
 from resources.config.feeds import FeedConfig
-from resources.errors import FeedMissing, FeedRefused, Unavailable
+from resources.errors import FeedMissing, FeedRefused
 from resources.feeds import converted, databases, landing, table_folders
 from resources.text import without_secrets
 
@@ -32,12 +32,13 @@ def expand(path: str) -> list[str]:
         ]
     if "://" not in path:
         return sorted(glob.glob(str(home.PROJECT / path), recursive=True))
+    if not glob.has_magic(_without_query(path)):
+        return [path] if landing.exists(path) else []
     import fsspec
 
     with landing.reached(path):
         filesystem, inside = fsspec.core.url_to_fs(path)
-        matches = filesystem.glob(inside) if glob.has_magic(inside) else [inside] if filesystem.exists(inside) else []
-    return sorted(filesystem.unstrip_protocol(match) for match in matches)
+        return sorted(filesystem.unstrip_protocol(match) for match in filesystem.glob(inside))
 
 
 def _package_folder(path: str) -> Path:
@@ -58,8 +59,8 @@ def copy_name(path: str) -> str:
 
 
 def _without_query(path: str) -> str:
-    """A URL without its `?…`, which is no part of the file's name."""
-    return path.partition("?")[0] if "://" in path else path
+    """An HTTP address without its `?…`, which is no part of the file's name."""
+    return path.partition("?")[0] if path.startswith("http") else path
 
 
 def open_file(path: str, settings: FeedConfig | None = None, day: dt.date | None = None) -> IO[bytes]:
@@ -88,12 +89,8 @@ def open_raw(path: str) -> IO[bytes]:
         return open(path, "rb")
     import fsspec
 
-    try:
+    with landing.reached(path):
         return fsspec.open(path, "rb").open()  # pyright: ignore
-    except OSError as error:
-        raise Unavailable(
-            f"{path} cannot be fetched: {error}.", remedy="check the address and the credentials."
-        ) from error
 
 
 def _refuse_what_is_no_file(path: Path) -> None:

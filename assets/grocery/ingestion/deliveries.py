@@ -13,7 +13,7 @@ from assets.grocery.tables import TRANSACTIONS
 from assets.quality.gates import good_days
 from resources.config.retailer import TransactionsConfig
 from resources.errors import FeedRefused
-from resources.feeds.reader import ColumnsMissing, FeedFile
+from resources.feeds.files import ColumnsMissing, FeedFile
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.text import listed

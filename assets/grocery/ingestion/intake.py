@@ -16,7 +16,8 @@ from assets.grocery.ingestion import cleaning, deliveries
 from resources.config.retailer import Settings
 from resources.errors import FeedMissing, FeedRefused, Refused, of_the_machine
 from resources.feeds import events, landing
-from resources.feeds.reader import ColumnsMissing, FeedFile, FeedReader
+from resources.feeds.files import ColumnsMissing, FeedFile
+from resources.feeds.reader import FeedReader
 from resources.records.feeds import Arrival, Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore

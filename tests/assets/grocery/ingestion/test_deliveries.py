@@ -18,7 +18,7 @@ from assets.grocery.ingestion.deliveries import (
 from assets.grocery.ingestion.rules import DAY_RULES, expectations, fault
 from resources.config.retailer import TransactionsConfig
 from resources.errors import FeedRefused
-from resources.feeds.reader import ColumnsMissing, FeedFile
+from resources.feeds.files import ColumnsMissing, FeedFile
 from resources.records.feeds import Delivery
 
 DAY = dt.date(2024, 1, 9)

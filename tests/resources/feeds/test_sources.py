@@ -1,0 +1,66 @@
+"""Where feeds are: a server that does not answer is told apart from a file that is not there."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from resources.config.feeds import FeedConfig
+from resources.errors import FeedMissing, Unavailable
+from resources.feeds.reader import FeedReader
+
+LINES = b"basket,product\n1,2\n"
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """An HTTP server whose answer a path names: `/404/day.csv`; `/short/…` breaks off, `/200/?…` has the file."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            first = self.path.split("/")[1]
+            self.send_response(int(first) if first.isdigit() else 200)
+            self.send_header("Content-Length", str(len(LINES) + (100 if first == "short" else 0)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(LINES)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def test_signed_address_is_a_file_and_no_pattern(server: str, tmp_path: Path) -> None:
+    kept = FeedReader(tmp_path).keep(FeedConfig(path=[f"{server}/200/day.csv?sig=abc"]))
+    assert [file.copy.read_bytes() for file in kept] == [LINES]
+    assert "abc" not in kept[0].name
+
+
+@pytest.mark.parametrize("answer", ["404", "410"])
+def test_file_that_the_server_does_not_have_is_missing(server: str, tmp_path: Path, answer: str) -> None:
+    with pytest.raises(FeedMissing):
+        FeedReader(tmp_path).keep(FeedConfig(path=[f"{server}/{answer}/day.csv"]))
+
+
+@pytest.mark.parametrize("path", ["500/day.csv", "503/*.csv", "403/day.csv", "short/day.csv"])
+def test_server_in_trouble_is_no_missing_delivery(server: str, tmp_path: Path, path: str) -> None:
+    with pytest.raises(Unavailable, match="check the address"):
+        FeedReader(tmp_path).keep(FeedConfig(path=[f"{server}/{path}"]))
+    assert not list(tmp_path.rglob("*.csv"))
+
+
+@pytest.mark.parametrize("path", ["day.csv", "*.csv"])
+def test_server_that_is_down_is_no_missing_delivery(server: str, tmp_path: Path, path: str) -> None:
+    port = int(server.rpartition(":")[2])
+    nobody = server.replace(str(port), "9")  # a port that nobody listens at
+    with pytest.raises(Unavailable) as raised:
+        FeedReader(tmp_path).keep(FeedConfig(path=[f"{nobody}/{path}"]))
+    assert "closed_days" not in str(raised.value)
