@@ -163,8 +163,25 @@ class ProductsConfig(FeedConfig):
 
     columns: ProductColumnsConfig
     not_recommendable: dict[Literal["product_id", "category", "subcategory", "department", "brand"], list[str]] = (
-        setting({}, "Values that rule a product out, by column. A product without a catalogue row is ruled out too.")
+        setting(
+            {},
+            "Values that rule a product out, by column, whatever their capitals. A product without a catalogue row is ruled "
+            "out too. A value that no product has closes the catalogue's gate.",
+        )
     )
+    least_known_share: float = setting(
+        0.75,
+        "Share of the lines of the last four weeks whose product the catalogue has, at the least: with fewer it was cut, or "
+        "calls products otherwise.",
+        ge=0,
+        le=1,
+    )
+
+    @model_validator(mode="after")
+    def _what_rules_out_is_a_column(self) -> ProductsConfig:
+        if without := [name for name in self.not_recommendable if not getattr(self.columns, name)]:
+            raise ValueError(f"not_recommendable names {', '.join(without)}, which columns does not map")
+        return self
 
 
 class HouseholdColumnsConfig(BaseConfig):

@@ -61,7 +61,9 @@ def reached(path: str) -> Iterator[None]:
         raise FeedRefused(f"{path} is no address: {error}.", remedy="correct `path` in the configuration.") from error
     except Exception as error:  # of HTTP, S3, FTP, … each its own types: none means that nothing was delivered
         why = str(error).strip().rstrip(".") or type(error).__name__
-        raise Unavailable(f"{path} cannot be reached: {why}.", remedy="check the address and the credentials.") from error
+        raise Unavailable(
+            f"{path} cannot be reached: {why}.", remedy="check the address and the credentials."
+        ) from error
 
 
 def exists(path: str) -> bool:

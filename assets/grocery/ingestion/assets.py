@@ -312,6 +312,11 @@ def _take_in_offers(feed: OffersConfig | None, feeds: FeedReader, tables: TableS
                 f"No line of {where(feed)} is a usable offer: {dict(tally.broken)}.",
                 remedy="correct the feed, or [offers] in the configuration.",
             )
+        if tally.excluded_by_config and tally.lines == tally.excluded_by_config + sum(tally.broken.values()):
+            raise FeedRefused(
+                f"No line of {where(feed)} counts by `where` and `unless` of [offers] any more.",
+                remedy="correct their values: the feed may call them otherwise now.",
+            )
         rows = planned.offers(delivered, feed).order_by("product_id", "starts_on", "ends_on")
         counts = {
             "lines": tally.lines,

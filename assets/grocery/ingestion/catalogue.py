@@ -29,7 +29,7 @@ def products(lines: ibis.Table, feed: ProductsConfig) -> ibis.Table:
     """One row a product: the first of each `product_id`; a product without a name is called by its identifier.
 
     `is_recommendable` is the catalogue's one rule of what may be recommended: no value of the product stands in
-    `not_recommendable` of the configuration.
+    `not_recommendable` of the configuration, whatever its capitals.
     """
     import ibis
 
@@ -42,15 +42,45 @@ def products(lines: ibis.Table, feed: ProductsConfig) -> ibis.Table:
         **{name: _text(lines, nothing, column) if column else ibis.null("string") for name, column in optional.items()},
         given_name=_text(lines, nothing, *columns.name) if columns.name else ibis.null("string"),
     ).filter(ibis._.product_id.notnull())
-    values = dict(feed.not_recommendable)
-    if "product_id" in values:
-        values["product_id"] = list(map(identifier, values["product_id"]))
-    ruled_out = [named[column].isin(of_column).fill_null(False) for column, of_column in values.items()]
+    ruled_out = [
+        _looks(named[column]).isin([_look(column, value) for value in values]).fill_null(False)
+        for column, values in feed.not_recommendable.items()
+    ]
     named = named.mutate(
-        name=named.given_name.fill_null(named.product_id),
-        is_recommendable=~ibis.or_(*ruled_out) if ruled_out else ibis.literal(True),
+        name=named.given_name.fill_null(named.product_id), is_recommendable=~ibis.or_(ibis.literal(False), *ruled_out)
     )
     return _first_of(named, "product_id").select(*TABLES[PRODUCTS].columns)
+
+
+def unmatched(products: ibis.Table, feed: ProductsConfig) -> list[str]:
+    """The values of `not_recommendable` that no product has, each as `column = value`: what they ruled out may be called otherwise.
+
+    Products come and go: of identifiers only those of which there is none at all.
+    """
+    missing: list[str] = []
+    for column, values in feed.not_recommendable.items():
+        there = set(products.select(value=_looks(products[column])).distinct().to_pyarrow()["value"].to_pylist())
+        without = [value for value in values if _look(column, value) not in there]
+        if column != "product_id" or len(without) == len(values):
+            missing += [f"{column} = {value}" for value in without]
+    return missing
+
+
+def known_share(lines: ibis.Table, products: ibis.Table) -> float | None:
+    """The share of `lines` whose product the catalogue has; None without lines."""
+    sold = lines.group_by("product_id").agg(lines=lines.count())
+    known = sold.semi_join(products, "product_id")
+    total, of_known = (int(table.lines.sum().fill_null(0).execute()) for table in (sold, known))
+    return of_known / total if total else None
+
+
+def _looks(value: ir.StringValue) -> ir.StringValue:
+    """A column as its values are compared with those of `not_recommendable`."""
+    return value.strip().lower()
+
+
+def _look(column: str, value: str) -> str:
+    return (identifier(value) if column == "product_id" else value).strip().lower()
 
 
 def households(lines: ibis.Table, feed: HouseholdsConfig) -> ibis.Table:

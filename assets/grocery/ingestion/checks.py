@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import dagster as dg
 
-from assets.grocery.ingestion import deliveries
+from assets.grocery.ingestion import catalogue, deliveries
 from assets.grocery.ingestion.profile import profile
 from assets.grocery.ingestion.rules import DAY_RULES, expectations, fault
 from assets.grocery.partitions import settings as configured
@@ -22,8 +22,10 @@ from resources.config.retailer import Settings
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
+from resources.text import listed
 from resources.validation import validate
 
+LATELY = dt.timedelta(days=27)  # and the last day itself: four weeks
 DAY_GATES = {
     rule.check: Gate(subject=TRANSACTIONS, check=rule.check, description=rule.sentence)
     for rule in DAY_RULES
@@ -100,6 +102,15 @@ def _of(table: str, check: str, description: str) -> Gate:
 
 PRODUCT_GATE = _of(PRODUCTS, "product_is_known_once", "A product stands once in the catalogue, with a name.")
 RECOMMENDABLE_GATE = _of(PRODUCTS, "something_is_recommendable", "There is something to recommend.")
+EXCLUSION_GATE = _of(
+    PRODUCTS,
+    "every_exclusion_matches",
+    "Every value of `not_recommendable` is a product's: what was ruled out by another spelling would be recommended.",
+)
+KNOWN_GATE = replace(
+    _of(PRODUCTS, "products_sold_are_known", "The catalogue has nearly all that was sold in the last four weeks."),
+    reads=(TRANSACTIONS,),
+)
 HOUSEHOLD_GATE = replace(
     _of(HOUSEHOLDS, "household_is_known_once", "A household stands once in the household file."), quotes=False
 )
@@ -111,9 +122,10 @@ REACH_GATE = _of(
 )
 
 
-@gate_checks([PRODUCT_GATE, RECOMMENDABLE_GATE])
+@gate_checks([PRODUCT_GATE, RECOMMENDABLE_GATE, EXCLUSION_GATE, KNOWN_GATE])
 def products_are_fit_to_use(
     context: dg.AssetCheckExecutionContext,
+    settings: dg.ResourceParam[Settings],
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
 ) -> Iterator[GateResult]:
@@ -123,8 +135,28 @@ def products_are_fit_to_use(
     outcomes = validate(frame, unique_and_given("product_id", "name"))
     yield gate_result(PRODUCT_GATE, outcomes, products=len(frame))
     counted = rows.agg(recommendable=rows.is_recommendable.sum().fill_null(0)).to_pandas()
-    outcomes = validate(counted, [between("recommendable", 10, None)])
+    outcomes = validate(counted, [between("recommendable", catalogue.FEWEST_PRODUCTS, None)])
     yield gate_result(RECOMMENDABLE_GATE, outcomes, recommendable=int(counted["recommendable"].item()))
+    if settings.products is None:  # then it is what was sold
+        yield from (GateResult(gate=EXCLUSION_GATE), GateResult(gate=KNOWN_GATE))
+        return
+    missing = catalogue.unmatched(rows, settings.products)
+    says = f"no product has {listed(missing)}: correct it under [products.not_recommendable], or take it out"
+    yield GateResult(
+        gate=EXCLUSION_GATE, broken={None: says} if missing else {}, metadata={"values_without_products": len(missing)}
+    )
+    last, least = max(tables.rows_by_day(TRANSACTIONS), default=None), settings.products.least_known_share
+    share = catalogue.known_share(tables.read(TRANSACTIONS, since=last - LATELY), rows) if last else None
+    is_broken = share is not None and share < least
+    says = (
+        f"of the lines sold in the four weeks up to {last} it knows the products of {share or 0:.1%}; "
+        f"least_known_share under [products] is {least:.1%}"
+    )
+    yield GateResult(
+        gate=KNOWN_GATE,
+        broken={None: says} if is_broken else {},
+        metadata={} if share is None else {"known_share": share},
+    )
 
 
 @gate_checks([HOUSEHOLD_GATE])

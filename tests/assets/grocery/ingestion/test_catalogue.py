@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
+import dagster as dg
 import ibis
+import pytest
+from pydantic import ValidationError
 
 from assets.grocery.ingestion import catalogue
-from assets.grocery.tables import PRODUCTS, TABLES
+from assets.grocery.tables import PRODUCTS, TABLES, TRANSACTIONS
 from resources.config.retailer import HouseholdsConfig, ProductsConfig
+from resources.records.quality import Verdict
 
 LINES = [
     {"id": "P1", "label": "Milk", "size": "1 l", "need": "MILK", "part": "FRESH", "make": "Own"},
@@ -86,6 +92,7 @@ def test_values_of_any_column_rule_a_product_out():
 
     assert recommendable(category=["BEER"]) == {"P1", "P3"}  # a product of no category is not of this one
     assert recommendable(category=["BEER"], brand=["Own"]) == {"P3"}
+    assert recommendable(category=["beer "]) == {"P1", "P3"}
     assert recommendable(product_id=["P3"]) == {"P1", "P2"}
     assert recommendable(department=["OTHER"]) == {"P1", "P2", "P3"}  # the second line of P1 is not looked at
 
@@ -123,3 +130,83 @@ def test_retailer_without_a_catalogue_has_what_it_sold(engine):
 
 def test_retailer_without_a_household_file_has_none(engine):
     assert catalogue.no_households(engine).to_pyarrow().to_pylist() == []
+
+
+@pytest.mark.parametrize(
+    ("values", "missing"),
+    [
+        ({"category": ["Beer", "TOBACCO"], "department": ["FRESH"]}, ["category = TOBACCO"]),
+        ({"product_id": ["P3", "P8"]}, []),  # products come and go
+        ({"product_id": ["P8", "P9"]}, ["product_id = P8", "product_id = P9"]),
+        ({}, []),
+    ],
+)
+def test_value_that_rules_nothing_out_is_named(values: dict[str, list[str]], missing: list[str]):
+    of = feed(**FULL, not_recommendable=values)
+    assert catalogue.unmatched(catalogue.products(lines(LINES), of), of) == missing
+
+
+def test_value_of_a_column_that_there_is_not_is_refused():
+    with pytest.raises(ValidationError, match="not_recommendable names department, which columns does not map"):
+        feed(not_recommendable={"department": ["TOBACCO"]})
+
+
+# The gates
+
+
+@pytest.fixture
+def failed(settings, tables, operations) -> Callable[..., set[str]]:
+    """The gates of the catalogue that are shut, with as many of twenty products sold `known` as a test says."""
+    from assets.grocery.ingestion import checks
+
+    day = dt.date(2024, 1, 31)
+
+    def look(*, known: int = 20, sold_on: dt.date = day, department: str = "SERVICES", **changes: Any) -> set[str]:
+        rows = [
+            dict.fromkeys(TABLES[PRODUCTS].columns)
+            | {"product_id": f"P{n}", "name": "Milk", "department": department if n == 0 else "FRESH"}
+            | {"is_recommendable": n > 0}
+            for n in range(known)
+        ]
+        tables.replace(PRODUCTS, ibis.memtable(rows, schema=dict(TABLES[PRODUCTS].types)))
+        sold = [{"business_date": sold_on, "product_id": f"P{n}"} for n in range(20)]
+        sold += [{"business_date": day, "product_id": "P1"}]
+        types = {"business_date": "date", "product_id": "string"}
+        lines = ibis.memtable(sold, schema=types).to_pyarrow()
+        tables.replace_days(TRANSACTIONS, lines, days=sorted({sold_on, day}))
+        of = settings.products.model_copy(update=changes)
+        looked = dg.Definitions(
+            assets=[dg.AssetSpec(PRODUCTS), dg.AssetSpec(TRANSACTIONS)],
+            asset_checks=[checks.products_are_fit_to_use],
+            jobs=[dg.define_asset_job("look", selection=dg.AssetSelection.all_asset_checks())],
+            resources={
+                "tables": tables,
+                "operations": operations,
+                "settings": settings.model_copy(update={"products": of}),
+            },
+        )
+        result = looked.resolve_job_def("look").execute_in_process(raise_on_error=False)
+        return {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+
+    return look
+
+
+def test_catalogue_that_is_whole_opens_its_gates(failed):
+    assert failed() == set()
+
+
+def test_catalogue_that_was_cut_is_shut(failed):
+    assert failed(known=12) == {"products_sold_are_known"}
+    assert failed(known=12, least_known_share=0.5) == set()
+
+
+def test_what_was_sold_long_ago_need_not_be_in_the_catalogue(failed):
+    assert failed(known=12, sold_on=dt.date(2024, 1, 3)) == set()
+    assert failed(known=12, sold_on=dt.date(2024, 1, 4)) == {"products_sold_are_known"}
+
+
+def test_department_that_is_spelt_otherwise_shuts_the_catalogue(failed, operations):
+    assert failed(department="Services ") == set()
+    assert failed(department="SERVICE") == {"every_exclusion_matches"}
+    (verdict,) = [each for each in operations.verdicts(PRODUCTS).values() if each.outcome == Verdict.FAILED]
+    assert "department = SERVICES" in verdict.reason

@@ -309,7 +309,9 @@ def test_retailer_without_a_file_gets_an_empty_table_once(take_in, tables):
     assert tables.read("offers").columns == tuple(TYPES)
 
 
-@pytest.mark.parametrize("text", [HEADER + "P1,N,W1,A\nP2,N,W2,A\n", "what,shop,week\nP1,N,1\n"])
+@pytest.mark.parametrize(
+    "text", [HEADER + "P1,N,W1,A\nP2,N,W2,A\n", "what,shop,week\nP1,N,1\n", HEADER + "P1,N,1,0\nP2,N,2,0\n"]
+)
 def test_file_that_cannot_be_used_is_refused_and_leaves_the_table_alone(take_in, tables, text):
     take_in(HEADER + "P1,N,1,A\n")
     assert not take_in(text).success
