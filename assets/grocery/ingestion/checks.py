@@ -145,7 +145,7 @@ def products_are_fit_to_use(
     yield GateResult(
         gate=EXCLUSION_GATE, broken={None: says} if missing else {}, metadata={"values_without_products": len(missing)}
     )
-    last, least = max(tables.rows_by_day(TRANSACTIONS), default=None), settings.products.least_known_share
+    last, least = max(filter(None, tables.rows_by_day(TRANSACTIONS)), default=None), settings.products.least_known_share
     share = catalogue.known_share(tables.read(TRANSACTIONS, since=last - LATELY), rows) if last else None
     is_broken = share is not None and share < least
     says = (

@@ -14,10 +14,11 @@ from assets.grocery.tables import HOUSEHOLD, HOUSEHOLD_PRODUCT, PRODUCT, PRODUCT
 from assets.lifecycle.champion import serving
 from assets.partitions import ONE_DAY, days_of
 from assets.quality.evaluation import GateResult, gate_checks
-from assets.quality.gates import Gate
+from assets.quality.gates import Gate, good_days
 from resources.config.retailer import Settings
+from resources.errors import Damaged
 from resources.policy.client import Answer, Policy
-from resources.records.lifecycle import PolicyDecision, PromotionRecord
+from resources.records.lifecycle import PolicyDecision, PromotionRecord, Scoring
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 from resources.text import listed
@@ -43,6 +44,12 @@ ALLOWED = Gate(
     description="The policy allows what is listed: no tobacco, and nothing age-restricted that a household never bought.",
     reads=(HOUSEHOLD_PRODUCT, PRODUCTS),
 )
+KEPT_BACK = Gate(
+    subject=RECOMMENDATIONS,
+    check="policy_keeps_back_as_before",
+    description="What the policy kept back on the last good day it keeps back still, while its rules are the same.",
+    reads=(PRODUCT, PRODUCTS),
+)
 THE_CHAMPIONS = Gate(
     subject=RECOMMENDATIONS,
     check="list_is_the_champions",
@@ -57,7 +64,11 @@ EVERYBODY = Gate(
 )
 
 
-@gate_checks([FULL, RECOMMENDABLE, ALLOWED, THE_CHAMPIONS])
+A_FEW = 0.1  # of what was kept back may have moved in the catalogue
+LISTS_GATES = (FULL, RECOMMENDABLE, ALLOWED, KEPT_BACK, THE_CHAMPIONS)
+
+
+@gate_checks(LISTS_GATES)
 def recommendations_are_fit_to_use(
     context: dg.AssetCheckExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -66,7 +77,7 @@ def recommendations_are_fit_to_use(
     policy: dg.ResourceParam[Policy],
 ) -> Iterator[GateResult]:
     """Look at the lists of each day of the run."""
-    broken: dict[Gate, dict[dt.date | None, str]] = {FULL: {}, RECOMMENDABLE: {}, ALLOWED: {}, THE_CHAMPIONS: {}}
+    broken: dict[Gate, dict[dt.date | None, str]] = {gate: {} for gate in LISTS_GATES}
     catalogue = tables.read(PRODUCTS)
     recommendable = catalogue.filter(catalogue.is_recommendable)
     lists = 0
@@ -81,6 +92,8 @@ def recommendations_are_fit_to_use(
             broken[RECOMMENDABLE][day] = f"products that may not be recommended stand in lists: {listed(ruled_out)}"
         if kept_back := _not_allowed(day, tables, operations, policy, run_id=context.run.run_id):
             broken[ALLOWED][day] = kept_back
+        if freed := _freed(day, tables, operations):
+            broken[KEPT_BACK][day] = freed
         versions = rows.model_version.as_table().distinct().to_pyarrow()["model_version"].to_pylist()
         champions = champions_of(day, operations)
         if len(versions) != 1 or versions[0] not in champions:
@@ -168,6 +181,41 @@ def _not_allowed(
     if against.empty:
         return ""
     return f"{against['lists'].sum():,} rows hold what the policy denies, among them: {against['says'].iloc[0]}"
+
+
+def _freed(day: dt.date, tables: TableStore, operations: OperationsDatabase) -> str:
+    """What the same policy kept back on the last good day and lets through on `day`, in words; empty when it is little.
+
+    The rules know places by name: when the catalogue calls them otherwise, they match nothing, and nobody notices.
+    """
+    from assets.grocery.scoring import allowed
+
+    before = next(iter(good_days(operations, RECOMMENDATIONS, [KEPT_BACK.check], before=day)), None)
+    asked = [
+        operations.records(PolicyDecision, subject=allowed.subject(each), last=1) for each in (before, day) if each
+    ]
+    made = operations.records(Scoring, business_date=before, last=1) if before else []
+    if not made or len(asked) < 2 or not all(asked) or asked[0][0].policy_digest != asked[1][0].policy_digest:
+        return ""
+    sold = tables.read(PRODUCT, since=day, until=day).semi_join(tables.read(PRODUCTS), "product_id")
+    try:
+        then = placed(sold, tables, version=made[0].tables[PRODUCTS]).to_pandas()
+    except Damaged:  # so old a version of the catalogue is no longer kept
+        return ""
+    kept, still = (
+        {
+            tuple(row)
+            for row in allowed.denied(Answer.recorded(answer), products)[["product_id", "is_repeat"]].to_numpy()
+        }
+        for (answer,), products in zip(asked, (then, placed(sold, tables).to_pandas()), strict=True)
+    )
+    freed = sorted({product for product, _ in kept - still})
+    if len(freed) <= A_FEW * len({product for product, _ in kept}):
+        return ""
+    return (
+        f"{len(freed):,} products that the policy kept back on {before} ({listed(freed)}) have other places in the catalogue "
+        "now, which its rules do not name: correct the catalogue, or the rules"
+    )
 
 
 @gate_checks([EVERYBODY])

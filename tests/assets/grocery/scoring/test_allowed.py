@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from pathlib import Path
 
 import dagster as dg
 import ibis
@@ -16,13 +17,13 @@ from assets.grocery.features.definitions import FeatureTables, build
 from assets.grocery.partitions import business_days
 from assets.grocery.scoring import allowed
 from assets.grocery.scoring.assets import placed
-from assets.grocery.scoring.checks import ALLOWED, FULL, recommendations_are_fit_to_use
+from assets.grocery.scoring.checks import ALLOWED, FULL, KEPT_BACK, recommendations_are_fit_to_use
 from assets.grocery.tables import RECOMMENDATIONS, TABLES
 from assets.quality.gates import Gate
 from resources import home
 from resources.errors import Refused
 from resources.policy.client import Answer, Denial, Policy
-from resources.records.lifecycle import PolicyDecision
+from resources.records.lifecycle import PolicyDecision, Scoring
 from resources.records.quality import Verdict
 from tests.support.histories import CLOSE, Line, offers, products, transactions
 
@@ -245,6 +246,52 @@ class TestGate:
         listed(tables, [("H1", "B1")], bought=self.BOUGHT)
         nobody = Policy(folder="", server="http://127.0.0.1:9")
         assert verdict(tables, operations, settings, nobody).outcome == Verdict.CRASHED
+
+
+class TestKeptBackAsBefore:
+    BOUGHT = (("H1", "B1"), ("H1", "B2"), ("H2", "M1"))
+
+    @pytest.fixture
+    def reason(self, tables, operations, settings):
+        """What the gate says on DAY when the catalogue is another, after a good day before it; empty when it is open."""
+        yesterday, now = DAY - dt.timedelta(days=1), dt.datetime(2024, 5, 6, tzinfo=dt.UTC)
+
+        def look(catalogue: list[dict], *, then: Policy = POLICY) -> str:
+            listed(tables, [("H1", "M1")], bought=self.BOUGHT)
+            asked = then.ask(allowed.PACKAGE, allowed.question(yesterday, places(*CATALOGUE)))
+            version = {"products": tables.version("products")}
+            operations.record(
+                asked.on_record(subject=allowed.subject(yesterday), run_id="y", now=now),
+                Scoring(business_date=yesterday, model_version=1, tables=version, run_id="y", scored_at=now),
+                Verdict(
+                    subject=RECOMMENDATIONS, partition=yesterday, data_version="v", check=KEPT_BACK.check,
+                    outcome=Verdict.PASSED, reason="", run_id="y", decided_at=now,
+                ),
+            )  # fmt: skip
+            tables.replace("products", products(catalogue))
+            answer = POLICY.ask(allowed.PACKAGE, allowed.question(DAY, places(*catalogue)))
+            operations.record(answer.on_record(subject=allowed.subject(DAY), run_id="t", now=now))
+            return verdict(tables, operations, settings, gate=KEPT_BACK).reason
+
+        return look
+
+    def test_catalogue_of_yesterday_keeps_back_the_same(self, reason):
+        assert reason(CATALOGUE) == ""
+
+    def test_place_that_is_called_otherwise_is_told(self, reason):
+        renamed = [row | ({"category": "ALES & BEERS"} if row["product_id"][0] == "B" else {}) for row in CATALOGUE]
+        assert reason(renamed).startswith(
+            "2 products that the policy kept back on 2024-05-05 (B1, B2) have other places"
+        )
+
+    def test_product_that_is_gone_is_not_freed(self, reason):
+        assert reason([row for row in CATALOGUE if row["product_id"] != "B2"]) == ""
+
+    def test_rules_that_were_changed_on_purpose_are_not_compared(self, reason, tmp_path):
+        for file in Path(POLICY.folder).glob("*.rego"):
+            (tmp_path / file.name).write_text(file.read_text() + "\n# changed\n")
+        renamed = [row | ({"category": "ALES"} if row["product_id"][0] == "B" else {}) for row in CATALOGUE]
+        assert reason(renamed, then=Policy(folder=str(tmp_path))) == ""
 
 
 def test_product_without_a_catalogue_has_an_empty_place(tables):
