@@ -56,7 +56,7 @@ def build_resources(settings: S) -> Resources[S]:
     return Resources(
         settings=settings,
         feeds=FeedReader(raw=Path(places.raw)),
-        tables=TableStore(root=places.tables),
+        tables=TableStore(root=places.tables, ledger=operations),
         registry=ModelRegistry(
             name=settings.registered_model,
             tracking_uri=places.mlflow_tracking_uri,

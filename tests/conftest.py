@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +150,7 @@ def defs(
     """The definitions as they are deployed, with all that they reach below the test's own folder."""
     from orchestration.definitions import build_defs
 
+    tables = replace(tables, ledger=operations)
     swapped: dict[str, Any] = {"tables": tables, "feeds": feeds, "registry": registry, "operations": operations}
     return build_defs(**swapped)
 

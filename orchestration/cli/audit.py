@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,9 @@ from orchestration.cli import context
 from orchestration.cli.drawing import Json, console, show, styled, table
 from orchestration.reports import governance
 from resources.config.deployment import sqlite_url
-from resources.errors import Refused
+from resources.errors import Damaged, Refused
 from resources.records.store import OperationsDatabase
+from resources.text import plural
 
 audit = typer.Typer(
     help="The audit trail: everything on record, each entry sealed with the one before.", no_args_is_help=True
@@ -28,11 +30,15 @@ def verify(
     head: Annotated[
         str | None, typer.Option(help="What `nightcart audit head` said once: tells whether the end was cut off.")
     ] = None,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="Every file of every table, too: is it what was written, to the byte?")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Look whether everything on record is as it was recorded; says which entry is not. Needs nothing but the database.
 
-    Examples: `nightcart audit verify`, `nightcart audit verify backup/operations.db --head 412:9f3c…`
+    Examples: `nightcart audit verify`, `nightcart audit verify --tables`,
+    `nightcart audit verify backup/operations.db --head 412:9f3c…`
     """
     if database and not database.is_file():
         raise Refused(f"There is no file {database}.", remedy="name a copy of operations.db.")
@@ -42,22 +48,42 @@ def verify(
         )
     operations = OperationsDatabase(url=sqlite_url(database)) if database else context.resources().operations
     report = governance.audit(operations, head=head)
-    if report.flaws and not json_:
+    if tables:
+        with console.status("") as status:
+            looked = governance.files(
+                context.resources().tables, operations, lambda name: status.update(f"Reading all files of {name}")
+            )
+        report = replace(report, tables=looked)
+    wrong = [*report.flaws, *(report.tables.flaws if report.tables else ())]
+    if wrong and json_:
+        print(report.as_json())
+        raise typer.Exit(1)
+    if report.flaws:
         raise Refused(
-            f"{len(report.flaws)} thing{'s are' if len(report.flaws) > 1 else ' is'} not as recorded: "
-            f"{'; '.join(report.flaws[:10])}.",
+            f"{plural(len(report.flaws), 'thing')} not as recorded: {'; '.join(report.flaws[:10])}.",
             remedy="compare with a backup from before; the entries up to the first one named can be trusted.",
         )
-    show(
-        report,
-        lambda sound: console.print(
-            styled("[green]✓[/] {} entries, all as they were recorded. Head: {}", sound.entries, sound.head),
-            soft_wrap=True,
-        ),
-        as_json=json_,
+    if report.tables and report.tables.flaws:
+        raise Damaged(
+            f"Of {plural(report.tables.files, 'file')} of tables, {len(report.tables.flaws)} not as written: "
+            f"{' '.join(report.tables.flaws[:10])}",
+            remedy=f"{'; '.join(report.tables.remedies[:10])} makes it again; or bring the files back from a backup.",
+        )
+    show(report, _draw, as_json=json_)
+
+
+def _draw(sound: governance.Audit) -> None:
+    console.print(
+        styled("[green]✓[/] {} entries, all as they were recorded. Head: {}", sound.entries, sound.head), soft_wrap=True
     )
-    if report.flaws:
-        raise typer.Exit(1)
+    if of := sound.tables:
+        console.print(
+            styled("[green]✓[/] {} of {} tables, all as they were written.", plural(of.files, "file"), of.tables)
+        )
+        if of.unknown:
+            console.print(
+                styled("[yellow]![/] {} not on record: from before digests were kept.", plural(of.unknown, "file"))
+            )
 
 
 @audit.command()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestration.reports.report import Report
-from resources.errors import Refused
+from resources.errors import Damaged, Refused
 from resources.policy.client import Policy
 from resources.policy.in_process import TESTS, PolicyTest
 from resources.records.lifecycle import PolicyDecision
 from resources.records.quality import Override
 from resources.records.store import OperationsDatabase
+from resources.tables.store import TableStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +69,55 @@ class Overrides(Report):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Files(Report):
+    """What of the tables' files is not what was written, each with its `remedies`, among how many `files`.
+
+    `unknown` are those that are not on record: an earlier version wrote them, and so did a process that was killed.
+    """
+
+    flaws: Sequence[str]
+    remedies: Sequence[str]
+    tables: int
+    files: int
+    unknown: int
+
+
+def files(tables: TableStore, operations: OperationsDatabase, say: Callable[[str], object]) -> Files:
+    """Hold every file of every table against what is on record of it; `say` is called with each table's name."""
+    from resources.tables import contents, history
+
+    flaws, remedies, looked = [], [], []
+    names = sorted({*history.names(tables), *operations.sealed_tables()})
+    for name in names:
+        say(name)
+        try:
+            looked.append(contents.verify(tables, operations, name))
+        except Damaged as error:
+            flaws.append(error.message)
+            remedies.append(error.remedy)
+    for flaw in (flaw for each in looked for flaw in each.flaws):
+        flaws.append(f"{flaw}.")
+        remedies.append(flaw.remedy)
+    return Files(
+        flaws=flaws,
+        remedies=list(dict.fromkeys(remedies)),
+        tables=len(names),
+        files=sum(each.files for each in looked),
+        unknown=sum(each.unknown for each in looked),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Audit(Report):
-    """What is not as it was recorded, in sentences, among how many `entries`; the last one's number and digest (`head`)."""
+    """What is not as it was recorded, in sentences, among how many `entries`; the last one's number and digest (`head`).
+
+    `tables` is there when the tables' files were looked at, too.
+    """
 
     flaws: Sequence[str]
     entries: int
     head: str
+    tables: Files | None = None
 
 
 def audit(operations: OperationsDatabase, *, head: str | None = None) -> Audit:

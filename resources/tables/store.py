@@ -13,13 +13,14 @@ import fcntl
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from resources.errors import Damaged, Refused, Unavailable
-from resources.tables import engine
+from resources.tables import contents, engine
+from resources.tables.contents import Part
 
 if TYPE_CHECKING:
     import ibis
@@ -43,9 +44,14 @@ class Commit:
 
 @dataclass(frozen=True)
 class TableStore:
-    """All tables of one retailer, below `root`, a folder or the URL of an object store."""
+    """All tables of one retailer, below `root`, a folder or the URL of an object store.
+
+    What a file holds is put on record in the `ledger` when it is written, and held against it before it is read.
+    """
 
     root: str
+    ledger: contents.Ledger | None = field(default=None, repr=False, compare=False)
+    _verified: set[object] = field(default_factory=set, init=False, repr=False, compare=False)
 
     @cached_property
     def engine(self) -> Backend:
@@ -76,7 +82,7 @@ class TableStore:
     ) -> ibis.Table:
         """The rows of a table, of the days `since` … `until` (both included), as of `version` (default: the newest).
 
-        Raises :class:`Refused` when the table does not exist, :class:`Damaged` when one of its files is not whole.
+        Raises :class:`Refused` when the table does not exist, :class:`Damaged` when one of its files is not what was written.
         """
         opened = self._open(table, version)
         schema, parts = _schema(opened), _parts(opened, since=since, until=until)
@@ -130,9 +136,7 @@ class TableStore:
 
     def newest(self, table: str) -> Commit:
         """The table's newest commit."""
-        opened = self._open(table)
-        by_day = _rows_by_day(opened)
-        return Commit(table=table, version=opened.version(), rows=sum(by_day.values()), rows_by_day=by_day)
+        return _commit_of(table, self._open(table))
 
     def note(self, table: str) -> dict[str, Any]:
         """The note that the newest commit was written with; empty without one, or without a table."""
@@ -154,7 +158,11 @@ class TableStore:
 
     def live(self, table: str) -> dict[str, dt.date | None]:
         """The files of the newest version, as its log names them, each with its day."""
-        return {part.path: part.day for part in _parts(self._open(table))}
+        return {part.path: part.day for part in self.parts(table)}
+
+    def parts(self, table: str) -> list[Part]:
+        """The same, with the rows and bytes that its log says each has."""
+        return _parts(self._open(table))
 
     def fingerprint(self, table: str, *, since: dt.date | None = None, until: dt.date | None = None) -> str:
         """A digest of the files that hold the days `since` … `until`: the same files, the same rows."""
@@ -162,7 +170,7 @@ class TableStore:
 
     def fingerprints(self, table: str, *, version: int | None = None) -> dict[dt.date | None, str]:
         """The fingerprint of each day that has rows, from one look at the table's log; no table, no days."""
-        by_day: dict[dt.date | None, list[_Part]] = {}
+        by_day: dict[dt.date | None, list[Part]] = {}
         for part in _parts(self._open(table, version)) if self.exists(table) else []:
             by_day.setdefault(part.day, []).append(part)
         return {day: _digest(parts) for day, parts in by_day.items()}
@@ -180,7 +188,9 @@ class TableStore:
         Optimistic lock: `expected_version` is the version that the rows were computed from. Raises :class:`Unavailable`
         if the table was replaced since.
         """
-        return self._write(table, rows, day=None, predicate=None, note=note, expected_version=expected_version)
+        return self._write(
+            table, rows, day=None, predicate=None, days=[None], note=note, expected_version=expected_version
+        )
 
     def replace_days(
         self,
@@ -195,7 +205,13 @@ class TableStore:
 
         `by` is the column of days that the table is partitioned by.
         """
-        return self._write(table, rows, day=by, predicate=_condition(by, days, undated=undated))
+        return self._write(
+            table,
+            rows,
+            day=by,
+            predicate=_condition(by, days, undated=undated),
+            days=[*days, *([None] if undated else [])],
+        )
 
     def rewrite(
         self, table: str, rows: ibis.Table | pa.Table, *, days: Collection[dt.date | None], note: Mapping[str, Any]
@@ -212,6 +228,7 @@ class TableStore:
             rows,
             day=day,
             predicate=_condition(day, dated, undated=None in days) if day else None,
+            days=days if day else [None],
             note={**self.note(table), **note},
             expected_version=opened.version(),
         )
@@ -256,6 +273,7 @@ class TableStore:
         *,
         day: str | None,
         predicate: str | None,
+        days: Collection[dt.date | None],
         note: Mapping[str, Any] | None = None,
         expected_version: int | None = None,
     ) -> Commit:
@@ -284,7 +302,10 @@ class TableStore:
                 f"Another run was writing {table} at the same moment: {error}.",
                 remedy="run it again when that is over.",
             ) from error
-        return self.newest(table)
+        opened = self._open(table)
+        if self.ledger:
+            contents.seal(self, self.ledger, table, opened.version(), _parts(opened), days)
+        return _commit_of(table, opened)
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable:
         from deltalake import DeltaTable
@@ -325,25 +346,8 @@ class TableStore:
         except ValueError:
             return newest
 
-    def _require_whole(self, table: str, parts: Sequence[_Part]) -> None:
-        """Raise :class:`Damaged` for a file that is gone or cut off, which an engine finds out midway and in its own words.
-
-        An object store keeps an object whole or not at all, and would be asked a thousand times.
-        """
-        for part in parts if "://" not in self.root else ():
-            file = Path(self.uri(table), part.path)
-            size = file.stat().st_size if file.exists() else None
-            if size != part.size:
-                asset, day = table.removesuffix("_quarantine"), part.day
-                again = (
-                    f"`nightcart backfill --from {day} --to {day} --assets {asset} --force`"
-                    if day
-                    else "the next night"
-                )
-                raise Damaged(
-                    f"{file}, a file of {table}{f' of {day}' if day else ''}, is {'gone' if size is None else 'cut off'}.",
-                    remedy=f"{again} makes it again, or bring the file back from a backup.",
-                )
+    def _require_whole(self, table: str, parts: Sequence[Part]) -> None:
+        contents.require_whole(self, self.ledger, table, parts, verified=self._verified)
 
 
 def _was_cut(table: str, commit: Path) -> Damaged:
@@ -360,16 +364,7 @@ def _as_announced(batches: pa.RecordBatchReader) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(batches.schema, (batch.cast(batches.schema) for batch in batches))
 
 
-class _Part(NamedTuple):
-    """A live file of a table."""
-
-    path: str
-    day: dt.date | None
-    rows: int
-    size: int  # bytes
-
-
-def _digest(parts: Iterable[_Part]) -> str:
+def _digest(parts: Iterable[Part]) -> str:
     return hashlib.sha256("\n".join(sorted(part.path for part in parts)).encode()).hexdigest()[:16]
 
 
@@ -378,15 +373,20 @@ def _day_column(opened: DeltaTable) -> str | None:
     return columns[0] if columns else None
 
 
-def _parts(opened: DeltaTable, *, since: dt.date | None = None, until: dt.date | None = None) -> list[_Part]:
+def _parts(opened: DeltaTable, *, since: dt.date | None = None, until: dt.date | None = None) -> list[Part]:
     """The live files of the days `since` … `until`; rows without a day are there only when no day is asked for."""
     adds = opened.get_add_actions(flatten=True)
     day = f"partition.{_day_column(opened)}"
     days = adds[day].to_pylist() if day in adds.column_names else [None] * adds.num_rows
-    parts = map(_Part, adds["path"].to_pylist(), days, adds["num_records"].to_pylist(), adds["size_bytes"].to_pylist())
+    parts = map(Part, adds["path"].to_pylist(), days, adds["num_records"].to_pylist(), adds["size_bytes"].to_pylist())
     if since is None and until is None:
         return list(parts)
     return [part for part in parts if part.day and (since or part.day) <= part.day <= (until or part.day)]
+
+
+def _commit_of(table: str, opened: DeltaTable) -> Commit:
+    by_day = _rows_by_day(opened)
+    return Commit(table=table, version=opened.version(), rows=sum(by_day.values()), rows_by_day=by_day)
 
 
 def _rows_by_day(opened: DeltaTable) -> dict[dt.date | None, int]:

@@ -118,8 +118,8 @@ def open_shop(folder: Path, **overrides: Any) -> Iterator[CornerShop]:
     """The shop whose state is below `folder`, which has been laid out by :func:`lay_out` or :func:`copy_shop`."""
     settings, feed = load_settings(), folder / "sales"
     moved = settings.transactions.model_copy(update={"path": [f"{feed}/{{date}}.csv"]})
-    tables = TableStore(root=str(folder / "tables"))
     operations = OperationsDatabase(url=f"sqlite:///{folder / 'operations.db'}")
+    tables = TableStore(root=str(folder / "tables"), ledger=operations)
     registry = ModelRegistry(
         tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
         artifacts=(folder / "models").as_uri(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def reached(
     reached = Resources(
         settings=settings,
         feeds=feeds,
-        tables=tables,
+        tables=replace(tables, ledger=operations),
         registry=registry,
         policy=Policy(folder=str(policy_folder)),
         notifier=Notifier(urls_in="NOWHERE"),

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from resources.errors import Refused
@@ -74,3 +75,17 @@ def test_before_any_night_there_is_nothing_to_decide(run) -> None:
         run("promote", "1", "--reason", " ")
     with pytest.raises(Refused, match="There is no champion yet"):
         run("card")
+
+
+def test_every_file_of_the_tables_is_verified_and_the_command_that_mends_is_named(run, reached) -> None:
+    tables = reached.tables
+    day = dt.date(2024, 3, 1)
+    tables.replace_days("transactions", pa.table({"business_date": [day], "value": [1]}), days=[day])
+    assert "1 file of 1 tables, all as they were written" in run("audit", "verify", "--tables").stdout
+    file = Path(tables.uri("transactions"), tables.parts("transactions")[0].path)
+    file.write_bytes(file.read_bytes()[:-1] + b"\0")
+    again = f"`nightcart backfill --from {day} --to {day} --assets transactions --force`"
+    with pytest.raises(Refused, match=f"transactions of {day}, is not what was written.*{again}"):
+        run("audit", "verify", "--tables")
+    result = run("audit", "verify", "--tables", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["tables"]["remedies"]) == (1, [again])

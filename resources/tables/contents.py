@@ -1,0 +1,210 @@
+"""Whether the files of a table are those that were written: their digests, held against the ones on record.
+
+Delta's writer puts no checksums into its Parquet files, and DuckDB looks at none: of a hundred flipped bits it reads sixty
+as other values. So every file's digest goes on record with its commit, and every file is held against it before it is read.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from resources.errors import Damaged
+
+if TYPE_CHECKING:
+    from resources.tables.store import TableStore
+
+Partition = dt.date | None
+
+
+class Part(NamedTuple):
+    """A live file of a table, as the table's log has it."""
+
+    path: str
+    day: Partition
+    rows: int
+    size: int  # bytes
+
+
+class OnRecord(Protocol):
+    """The files of a table's partition, as they were put on record: digest and rows by path."""
+
+    @property
+    def partition(self) -> Partition:
+        """The day, or None."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """The table's, as it was written."""
+        ...
+
+    @property
+    def files(self) -> Mapping[str, Sequence[Any]]:
+        """Digest and rows by path."""
+        ...
+
+
+class Ledger(Protocol):
+    """Where it is on record: see `resources.records.contents`."""
+
+    def seal(
+        self, table: str, version: int, files: Mapping[Partition, Mapping[str, Sequence[Any]]], *, now: dt.datetime
+    ) -> None:
+        """Put files on record."""
+        ...
+
+    def sealed(
+        self, table: str, partitions: Collection[Partition] | None = None, *, last: int | None = None
+    ) -> Sequence[OnRecord]:
+        """What is on record of partitions."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flaw:
+    """A file of a table that is not what was written: what it is instead, in words, and the command that mends it."""
+
+    table: str
+    file: str
+    day: Partition
+    says: str
+
+    @property
+    def remedy(self) -> str:
+        """The command that makes it again, from the kept copies of what was delivered."""
+        asset, day = self.table.removesuffix("_quarantine"), self.day
+        return f"`nightcart backfill --from {day} --to {day} --assets {asset} --force`" if day else "the next night"
+
+    def __str__(self) -> str:
+        return f"{self.file}, a file of {self.table}{f' of {self.day}' if self.day else ''}, {self.says}"
+
+
+def digest(file: Path) -> str:
+    """The SHA-256 of a file."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def seal(
+    store: TableStore, ledger: Ledger, table: str, version: int, parts: Sequence[Part], days: Collection[Partition]
+) -> None:
+    """Put on record what the partitions `days`, which were written just now, hold.
+
+    And all others, of a table of which nothing is on record: an earlier version made it.
+    """
+    if "://" in store.root:
+        return
+    written = set(days) if ledger.sealed(table, last=1) else {*days, *(part.day for part in parts)}
+    files: dict[Partition, dict[str, Sequence[Any]]] = {day: {} for day in written}
+    for part in parts:
+        if part.day in files:
+            files[part.day][part.path] = (digest(Path(store.uri(table), part.path)), part.rows)
+    ledger.seal(table, version, files, now=dt.datetime.now(dt.UTC))
+
+
+def flaws(
+    store: TableStore, ledger: Ledger | None, table: str, parts: Sequence[Part], *, verified: set[object] | None = None
+) -> Iterator[Flaw]:
+    """Those of a table's live files that are not what was written: gone, cut off, of other bytes, days or rows.
+
+    `verified` remembers files that were looked at, as long as the system says that nobody has touched them. An object store
+    keeps an object whole or not at all, and would be asked a thousand times.
+    """
+    known: dict[str, tuple[Partition, Sequence[Any]]] | None = None
+    for part in parts if "://" not in store.root else ():
+        file = Path(store.uri(table), part.path)
+        stat = file.stat() if file.exists() else None
+        if stat is None or stat.st_size != part.size:
+            yield Flaw(table=table, file=str(file), day=part.day, says="is gone" if stat is None else "is cut off")
+            continue
+        key = (table, *part, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        if ledger is None or (verified is not None and key in verified):
+            continue
+        if known is None:
+            known = _on_record(ledger, table, parts)
+        if part.path in known:
+            day, (written, rows) = known[part.path]
+            if (day, rows) != (part.day, part.rows):
+                yield Flaw(
+                    table=table,
+                    file=str(file),
+                    day=day,
+                    says=f"has {rows} rows{f' of {day}' if day else ''} on record, and the table's log says {part.rows}"
+                    f"{f' of {part.day}' if day else ''}: the log was changed",
+                )
+                continue
+            if digest(file) != written:
+                yield Flaw(
+                    table=table, file=str(file), day=part.day, says="is not what was written: bytes have changed"
+                )
+                continue
+        if verified is not None:
+            verified.add(key)
+
+
+def require_whole(
+    store: TableStore, ledger: Ledger | None, table: str, parts: Sequence[Part], *, verified: set[object]
+) -> None:
+    """Raise :class:`Damaged` for the first of :func:`flaws`: to be asked before the files are read."""
+    for flaw in flaws(store, ledger, table, parts, verified=verified):
+        raise Damaged(f"{flaw}.", remedy=f"{flaw.remedy} makes it again, or bring the file back from a backup.")
+
+
+def _on_record(ledger: Ledger, table: str, parts: Sequence[Part]) -> dict[str, tuple[Partition, Sequence[Any]]]:
+    """What is on record of the files of `parts`, by path."""
+    days, paths = {part.day for part in parts}, {part.path for part in parts}
+    known: dict[str, tuple[Partition, Sequence[Any]]] = {}
+    # Of a table without days every commit is on record, and the newest is what is nearly always read; what is nowhere
+    # among its day's is perhaps another day's, whose partition was changed in the log.
+    for partitions, last in (*([(days, 1)] if days == {None} else []), (days, None), (None, None)):
+        known = {
+            path: (each.partition, of_path)
+            for each in ledger.sealed(table, partitions, last=last)
+            for path, of_path in each.files.items()
+        }
+        if paths <= known.keys():
+            break
+    return known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """A look at every file of a table: how many there are of any version, how many of them are not on record, what is wrong."""
+
+    files: int
+    unknown: int
+    flaws: Sequence[Flaw]
+
+
+def verify(store: TableStore, ledger: Ledger, table: str) -> Verified:
+    """Hold all files of a table, those of older versions that are still there included, against what is on record.
+
+    Raises :class:`Damaged` where its log cannot be read.
+    """
+    records = ledger.sealed(table)
+    known = {path: (each.partition, of_path) for each in records for path, of_path in each.files.items()}
+    parts = store.parts(table) if store.exists(table) else []
+    found = list(flaws(store, ledger, table, parts))
+    live: dict[Partition, set[str]] = {}
+    for part in parts:
+        live.setdefault(part.day, set()).add(part.path)
+    for partition, record in {each.partition: each for each in records}.items():
+        if lacking := record.files.keys() - live.get(partition, set()):
+            says = f"is not in version {record.version} any more, with which it went on record"
+            now = f"the table is at version {store.version(table)}" if store.exists(table) else "the table is gone"
+            found.append(Flaw(table=table, file=min(lacking), day=partition, says=f"{says}: {now}"))
+    older = {path: of_path for path, of_path in known.items() if path not in set().union(*live.values())}
+    there = {path: Path(store.uri(table), path) for path in older if Path(store.uri(table), path).exists()}
+    found += [
+        Flaw(
+            table=table, file=str(file), day=known[path][0], says="is of an older version, and bytes of it have changed"
+        )
+        for path, file in there.items()
+        if digest(file) != older[path][1][0]
+    ]
+    return Verified(files=len(parts) + len(there), unknown=sum(part.path not in known for part in parts), flaws=found)
