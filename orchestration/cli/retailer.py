@@ -45,8 +45,8 @@ def init(
     transactions: Annotated[
         str,
         typer.Argument(
-            help="The basket lines: a file, folder, glob or URL; with --query, an SQLite URL or the environment variable "
-            "that has a database's URL.",
+            help="The basket lines: a file, folder, glob or URL; with --query, an SQLite URL, duckdb:// for files, or the "
+            "environment variable that has a database's URL.",
             show_default=False,
         ),
     ],

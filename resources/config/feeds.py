@@ -31,7 +31,7 @@ class FeedConfig(BaseConfig):
         [],
         "File, glob, or URL that fsspec knows (`s3://…`, `https://…`, `package://module/file`). "
         "`{date}` or `{date:%Y%m%d}` stands for the business day when each day has files of its own. "
-        "With `query`, the URL of an SQLite database: `sqlite:////folder/shop.db`.",
+        "With `query`, the URL of an SQLite database, `sqlite:////folder/shop.db`, or `duckdb://` for a query over files.",
     )
     url_in: str | None = setting(
         None,
@@ -92,8 +92,10 @@ class FeedConfig(BaseConfig):
                 )
             return self
         if bool(self.url_in) == bool(self.path) or len(self.path) > 1:
-            raise ValueError("query is of one database: write url_in, or path with the URL of one SQLite file")
-        if self.path and not self.path[0].startswith("sqlite:"):
+            raise ValueError(
+                "query is of one database: write url_in, or path with the URL of one SQLite file, or duckdb://"
+            )
+        if self.path and not self.path[0].startswith(("sqlite:", "duckdb:")):
             raise ValueError(
                 "path is no URL of an SQLite file (sqlite:////folder/shop.db), and a URL may have a password: put it into an "
                 "environment variable, and write url_in with its name"

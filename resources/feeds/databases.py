@@ -34,6 +34,7 @@ ROWS = 20_000  # fetched at once
 PLAIN = (bool, int, float, str)
 # What databases say of those who may not come in, or of a database that is not there.
 NOT_LET_IN = re.compile(r"password|authenticat|access denied|login failed|does not exist|unknown database|pg_hba", re.I)
+NO_FILE = "No files found"  # DuckDB, of a query over files
 IS_HELD = re.compile(r"database (table )?is locked", re.I)
 
 
@@ -185,6 +186,10 @@ def _answer(files: FeedConfig, day: dt.date | None, *, at_once: int) -> Iterator
             yield opened.enter_context(result)
         except exc.DBAPIError as error:
             says = _first_line(error, url)
+            if NO_FILE in says:
+                raise FeedMissing(
+                    f"The {named} finds no file: {says}.", remedy="have it delivered, or correct the path in `query`."
+                ) from None
             if error.connection_invalidated or IS_HELD.search(says):
                 raise Unavailable(
                     f"The database of {place_of(files)} ended the {named}: {says}.", remedy="wait for it."
@@ -200,7 +205,7 @@ def _answer(files: FeedConfig, day: dt.date | None, *, at_once: int) -> Iterator
 
 
 def _url(files: FeedConfig) -> sa.URL:
-    """The database's URL; a relative path of SQLite is below the project."""
+    """The database's URL; a relative path of SQLite, and those in a query over files, are below the project."""
     import sqlalchemy as sa
     from sqlalchemy import exc
 
@@ -222,6 +227,8 @@ def _url(files: FeedConfig) -> sa.URL:
                 remedy="put it there, or correct the URL.",
             )
         url = url.set(database=str(file))
+    if url.get_backend_name() == "duckdb":
+        url = url.update_query_dict({"file_search_path": str(home.PROJECT)})
     return url
 
 

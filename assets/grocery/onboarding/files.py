@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.grocery.onboarding import dialect
-from assets.grocery.onboarding.proposed import Note
+from assets.grocery.onboarding.proposed import JOIN, Note
 from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
@@ -315,5 +315,5 @@ def _refuse_a_mixture(paths: Sequence[str], files: FeedConfig) -> None:
                 f"{Path(first).name} (with {listed(sorted(own), 3)}) and {Path(other).name} (with "
                 f"{listed(sorted(theirs), 3)}) are of different kinds.",
                 remedy="name the files of the transactions by a path or a glob, and the others with --products and "
-                "--households.",
+                f"--households. {JOIN}",
             )

@@ -25,6 +25,12 @@ SECTIONS = {
 }
 
 
+# Of files that do not have it all: the remedy besides naming a column.
+JOIN = (
+    'Orders in one file and their lines in another are one feed by a query: `nightcart init duckdb:// --query "SELECT * FROM '
+    "read_csv('/folder/lines.csv', all_varchar = true) AS l LEFT JOIN read_csv('/folder/orders.csv', all_varchar = true) AS o "
+    'USING (order_id)"`.'
+)
 # What a note is about, the gravest first: in this order they are told, before what was understood.
 NoteKind = Literal["left out", "set aside", "merged", "guessed", "switched off", "to know"]
 NOTE_KINDS: tuple[NoteKind, ...] = get_args(NoteKind)

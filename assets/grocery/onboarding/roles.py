@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.onboarding.columns import MOSTLY, ColumnProfile, described, finite_number, one_row
-from assets.grocery.onboarding.proposed import ProposedSetting
+from assets.grocery.onboarding.proposed import JOIN, ProposedSetting
 from assets.grocery.onboarding.words import matching_columns
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
@@ -39,7 +39,7 @@ def household(columns: Columns) -> ProposedSetting:
     raise Refused(
         f"No column says who bought; the others are {described(columns)}.",
         remedy="name the column of customers, cards or households: --column household_id=NAME. Without one there is "
-        "nobody to recommend to.",
+        f"nobody to recommend to. {JOIN}",
     )
 
 
@@ -52,7 +52,7 @@ def product(columns: Columns) -> ProposedSetting:
     _refuse_one_value(columns, "product", "product_id")
     raise Refused(
         f"No column says what was bought; the others are {described(columns)}.",
-        remedy="name the column of products: --column product_id=NAME.",
+        remedy=f"name the column of products: --column product_id=NAME. {JOIN}",
     )
 
 

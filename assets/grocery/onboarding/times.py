@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import instants
 from assets.grocery.ingestion.cleaning import text_of
-from assets.grocery.onboarding.proposed import Note
+from assets.grocery.onboarding.proposed import JOIN, Note
 from assets.grocery.onboarding.words import matching_columns
 from resources.config.feeds import FILE_DATE
 from resources.config.validators import EPOCHS, EXCEL_DAYS
@@ -124,7 +124,7 @@ def find(
         return _with_time_of_day(lines, names, date, given_format=given_format, today=today)
     raise Refused(
         "No column says when a line was bought" + (f": {tried} cannot be read as a date." if tried else "."),
-        remedy=f"have it delivered with a date, or name the column: --column occurred_at=NAME, if need be with {SAY_HOW}",
+        remedy=f"have it delivered with a date, or name the column: --column occurred_at=NAME, if need be with {SAY_HOW} {JOIN}",
     )
 
 

@@ -62,6 +62,34 @@ def test_day_of_a_query_is_a_file_of_its_own(shop, feeds, engine):
     assert [file.name.rpartition(" ")[2] for file in files] == ["2024-03-01", "2024-03-02"]
 
 
+@pytest.fixture
+def orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FeedConfig:
+    """Orders in one file and their lines in another, below the project; the third line has no order."""
+    monkeypatch.setattr("resources.home.PROJECT", tmp_path)
+    (tmp_path / "orders.csv").write_text("no,who,day\n01,ann,2024-03-01\n02,bob,2024-03-02\n")
+    (tmp_path / "lines.csv").write_text("no,what\n01,007\n02,tea\n03,jam\n")
+    query = (
+        "SELECT * FROM read_csv('lines.csv', all_varchar = true) AS lines "
+        "LEFT JOIN read_csv('orders.csv', all_varchar = true) AS orders USING (no)"
+    )
+    return FeedConfig(path=["duckdb://"], query=query)
+
+
+def test_files_that_belong_together_are_joined_by_a_query(orders, feeds, engine):
+    lines, _ = feeds.read(orders, engine=engine, columns=["who", "what"])
+    rows = lines.select("no", "what", "who").order_by("no").to_pyarrow().to_pylist()
+    assert [tuple(row.values()) for row in rows] == [("01", "007", "ann"), ("02", "tea", "bob"), ("03", "jam", None)]
+    of_a_day = orders.model_copy(update={"query": f"{orders.query} WHERE day = CAST(:date AS text)"})
+    lines, _ = feeds.read(of_a_day, engine=engine, columns=["who"], days=DAYS)
+    assert sorted(lines.who.to_pyarrow().to_pylist()) == ["ann", "bob"]
+
+
+def test_file_that_a_query_does_not_find_is_missing(orders, feeds, tmp_path):
+    (tmp_path / "orders.csv").unlink()
+    with pytest.raises(FeedMissing, match=r"orders\.csv"):
+        feeds.keep(orders)
+
+
 def test_equal_rows_are_equal_bytes_in_whatever_order_they_come(shop, feeds):
     (before,) = feeds.keep(feed(shop, UNDATED))
     (again,) = feeds.keep(feed(shop, f"{UNDATED} ORDER BY paid DESC"))
