@@ -55,6 +55,10 @@ class Overtaken(NightcartError):
     is_worth_retrying = True
 
 
+class Superseded(Refused):
+    """A later run is at work on the same, or what this was made of is no longer the newest: nothing more is written."""
+
+
 class Unwritable(NightcartError):
     """The disk is full, or may not be written: nothing is wrong with the input, and trying again does not help."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.failures import RETRY_OUTSIDE, explained, raise_if_interrupted
+from assets.failures import RETRY_OUTSIDE, raise_if_interrupted
 from assets.lifecycle import card, pictures, retraining_ledger
 from assets.lifecycle.champion import sync_aliases
 from assets.lifecycle.checks import CHALLENGER
@@ -23,6 +23,7 @@ from assets.lifecycle.signals import BAD, newest
 from assets.lifecycle.training import already_decided, decide, require_the_same, train
 from assets.lifecycle.watching import failure, look
 from assets.partitions import days_of
+from assets.quality.fence import begin, fenced
 from assets.quality.gates import Gates
 from assets.reporting import picture
 from resources import markdown
@@ -70,7 +71,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
         pool="training",
         **graph.options("training"),
     )
-    @explained
+    @fenced
     def challenger(
         context: dg.AssetExecutionContext,
         settings: dg.ResourceParam[Any],
@@ -114,7 +115,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
         pool="promotion",
         **graph.options("training"),
     )
-    @explained
+    @fenced
     def champion(
         context: dg.AssetExecutionContext,
         settings: dg.ResourceParam[Any],
@@ -141,6 +142,8 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
             if record is None:
                 decision = decide(day, candidate, work)
                 record = decision.record
+                # To decide takes minutes: of other data by now it would be another decision.
+                gates.require(operations, stands_on({day: candidate}, work), now=dt.datetime.now(dt.UTC))
                 operations.decide(record, decision.answered, expected_version=expected)
                 card.attach(registry, candidate, decision.card)
             records.append(record)
@@ -205,6 +208,7 @@ def monitoring_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition
         kinds={"python"},
         **graph.options("monitoring"),
     )
+    @fenced
     def drift_signals(
         context: dg.AssetExecutionContext,
         settings: dg.ResourceParam[Any],
@@ -244,6 +248,7 @@ def monitoring_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition
         then, the day stays undecided, and the next night decides.
         """
         try:
+            operations = begin(context, {"tables": tables, "operations": operations})["operations"]
             for day in days_of(context):
                 retraining_ledger.decide(
                     day,

@@ -102,6 +102,7 @@ def register(model: Model, day: dt.date, work: Lifecycle, *, made_from: Sequence
 
     `record` are further fields of :class:`resources.models.registry.ModelRecord`.
     """
+    work.operations.require_newest()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         model.save(folder)

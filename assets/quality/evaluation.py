@@ -12,6 +12,7 @@ import dagster as dg
 
 from assets.failures import raise_if_interrupted
 from assets.partitions import days_of
+from assets.quality.fence import begin
 from assets.quality.gates import Gate, Partition, key_of
 from assets.quality.rules import expected, unmet
 from resources.records.quality import Verdict
@@ -68,8 +69,9 @@ def gate_checks(gates: Sequence[Gate]) -> Callable[[Judge], dg.AssetChecksDefini
         @dg.multi_asset_check(name=judge.__name__, description=judge.__doc__, specs=[gate.spec for gate in gates])
         @functools.wraps(judge)
         def run(context: dg.AssetCheckExecutionContext, **resources: Any) -> Iterator[dg.AssetCheckResult]:
-            evaluation = GateEvaluation(gates, context, resources)
-            yield from evaluation.run(lambda: judge(context, **resources))
+            step = begin(context, resources)
+            evaluation = GateEvaluation(gates, context, step)
+            yield from evaluation.run(lambda: judge(context, **step))
 
         return run
 

@@ -17,11 +17,17 @@ __all__ = [
     "InstigatorTick",
     "ended_ticks",
     "error_of",
+    "is_of_a_launcher",
     "latest_evaluations",
     "scheduled_before",
 ]
 
 LOCAL_WORKER_TAG = ".dagster/grpc_info"  # on a run whose worker is a child of the code server
+
+
+def is_of_a_launcher(run: dg.DagsterRun) -> bool:
+    """Whether the web server or the daemon had a run launched, be it once more, and no process that ran it itself."""
+    return run.remote_job_origin is not None
 
 
 def ended_ticks(instance: dg.DagsterInstance, state: InstigatorState, *, limit: int) -> Sequence[InstigatorTick]:

@@ -1,6 +1,6 @@
 """Orphaned runs: marked as under way, with nobody at work on them. Until they are failed, nothing else touches their day.
 
-A command's run is orphaned when it is under way while the lock of the state (`orchestration.runs.locks`) is free. The
+A command's run is orphaned when it is under way, its process gone, and the lock of the state (`orchestration.runs.locks`) free. The
 worker of a run that the daemon launched on this machine is missed by the code server that is its parent, but by nobody
 when both died, with the machine or by a restart of all of Dagster: its launcher cannot be asked, and run monitoring waits
 for the longest run time.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.runs.dagster_internals import LOCAL_WORKER_TAG
+from orchestration.runs.dagster_internals import LOCAL_WORKER_TAG, is_of_a_launcher
 from orchestration.runs.locks import hold
 from orchestration.runs.nights import UNDER_WAY
 from resources.errors import Refused
@@ -77,11 +77,11 @@ def _is_alive(pid: int) -> bool:
 
 
 def _of_commands(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """The runs under way that commands started: who executes one again in the UI takes its tags along."""
-    runs = [run for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)) if LAUNCH_TAG in run.tags]
-    return [run for run in runs if _first(instance, run.tags[LAUNCH_TAG]) == run.run_id]
+    """The runs under way that commands started and whose process is gone.
 
-
-def _first(instance: dg.DagsterInstance, launch: str) -> str:
-    (run,) = instance.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: launch}), limit=1, ascending=True)
-    return run.run_id
+    What the web server or the daemon launched has an origin, whatever tags it has taken along; and whoever else carries
+    the tag is asked whether he lives.
+    """
+    runs = instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))
+    ours = [run for run in runs if LAUNCH_TAG in run.tags and not is_of_a_launcher(run)]
+    return [run for run in ours if not ((worker := _worker(instance, run)) and _is_alive(worker))]

@@ -73,7 +73,11 @@ class RecordStore:
             return False
         return True
 
+    def _admit(self, connection: sa.Connection) -> None:
+        """Raise where a run may write no more (`resources.records.fencing`), in the transaction that it writes in."""
+
     def _add(self, connection: sa.Connection, records: Sequence[Record]) -> None:
+        self._admit(connection)
         by_kind: dict[type[Record], list[dict[str, Any]]] = {}
         for record in records:
             by_kind.setdefault(type(record), []).append(vars(record))

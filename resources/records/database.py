@@ -29,6 +29,7 @@ from resources.records import contents, feeds, lifecycle, migrations, privacy, p
 from resources.records.alerts import Heartbeat
 from resources.records.audit import Entry
 from resources.records.base import Record
+from resources.records.fencing import FencingToken
 
 
 class Instant(sa.TypeDecorator[dt.datetime]):
@@ -68,8 +69,10 @@ def _column(name: str, annotation: Any) -> sa.Column[Any]:
 
 
 METADATA = sa.MetaData()
-KINDS = tuple(Record.__subclasses__())  # those of the modules above, sealed in the audit trail; heartbeats are not
-TABLES = {kind: _table(kind, METADATA) for kind in (*KINDS, Heartbeat, Entry)}
+KINDS = tuple(
+    Record.__subclasses__()
+)  # those of the modules above, sealed in the audit trail; heartbeats and tokens are not
+TABLES = {kind: _table(kind, METADATA) for kind in (*KINDS, Heartbeat, FencingToken, Entry)}
 
 
 # Of the process, not of the store: Dagster makes a new one for every run and every tick of a sensor. Few, because only

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from resources.records.alerts import Heartbeats
 from resources.records.contents import ContentsStore
+from resources.records.fencing import FencingTokens
 from resources.records.lifecycle import PromotionLedger
 from resources.records.quality import VerdictStore
 
 
-class OperationsDatabase(PromotionLedger, VerdictStore, ContentsStore, Heartbeats):
+class OperationsDatabase(PromotionLedger, VerdictStore, ContentsStore, Heartbeats, FencingTokens):
     """The records of one retailer, in SQLite or Postgres."""

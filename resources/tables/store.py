@@ -13,7 +13,7 @@ import fcntl
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from resources.errors import Damaged, Refused, Unavailable
 from resources.tables import contents, engine
 from resources.tables.contents import Part
+from resources.tables.fence import FENCE, Days, Fence, Written, require_untouched
 
 if TYPE_CHECKING:
     import ibis
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 BUSINESS_DATE = "business_date"
 NOTE = "nightcart.note"  # under which a commit's note stands among what Delta keeps with it
+ALL_DAYS: Days = (dt.date.min, dt.date.max)
+TRIES = 20  # at a commit: each that fails, another run has made one, of other days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,17 +49,30 @@ class Commit:
 class TableStore:
     """All tables of one retailer, below `root`, a folder or the URL of an object store.
 
-    What a file holds is put on record in the `ledger` when it is written, and held against it before it is read.
+    What a file holds is put on record in the `ledger` when it is written, and held against it before it is read. With a
+    `fence` they are as one step of a run sees them (:meth:`fenced`).
     """
 
     root: str
     ledger: contents.Ledger | None = field(default=None, repr=False, compare=False)
+    fence: Fence | None = None
     _verified: set[object] = field(default_factory=set, init=False, repr=False, compare=False)
 
     @cached_property
     def engine(self) -> Backend:
         """The process's query engine; every table that is read belongs to it, so that they can be joined."""
-        return engine.connect(spill=self.spill)
+        return self.fence.tables.engine if self.fence else engine.connect(spill=self.spill)
+
+    def fenced(self, fence: Fence, *, writes: Iterable[str]) -> TableStore:
+        """The tables as one step sees them: each is of one version, and is written onto it.
+
+        That is the version that was there when it was first looked at; of those that the step `writes`, the present one.
+        """
+        store = replace(self, fence=fence)
+        store._verified.update(self._verified)
+        for table in writes:
+            fence.seen[table] = store._load(table) if store.exists(table) else None
+        return store
 
     @property
     def spill(self) -> Path | None:
@@ -185,8 +201,8 @@ class TableStore:
     ) -> Commit:
         """Replace the whole table in one commit, which keeps `note` (of what JSON has): see :meth:`note`.
 
-        Optimistic lock: `expected_version` is the version that the rows were computed from. Raises :class:`Unavailable`
-        if the table was replaced since.
+        Optimistic lock: `expected_version` is the version that the rows were computed from, by default the one that the
+        fence has seen. Raises :class:`Unavailable` if the table was replaced since, :class:`Superseded` if by a later run.
         """
         return self._write(
             table, rows, day=None, predicate=None, days=[None], note=note, expected_version=expected_version
@@ -203,7 +219,8 @@ class TableStore:
     ) -> Commit:
         """Replace the days `days` (and, if `undated`, the rows without a day) in one commit; `rows` has no others.
 
-        `by` is the column of days that the table is partitioned by.
+        `by` is the column of days that the table is partitioned by. Raises :class:`Unavailable` if another run has written
+        one of the days since the fence, or this call, has seen them, :class:`Superseded` if a later run has.
         """
         return self._write(
             table,
@@ -281,33 +298,64 @@ class TableStore:
         from deltalake import CommitProperties, DeltaTable, write_deltalake
         from deltalake.exceptions import CommitFailedError
 
-        data = rows if isinstance(rows, pa.Table) else _as_announced(rows.to_pyarrow_batches(chunk_size=200_000))
-        try:
-            if day and not self.exists(table):
-                # Only a predicate makes two writers of a day conflict, and there is none without a table: the first two
-                # would both have their rows in it.
-                DeltaTable.create(self.uri(table), schema=data.schema, mode="ignore", partition_by=[day])  # pyright: ignore[reportArgumentType]
-            write_deltalake(
-                # From an older version, Delta itself finds out that what is to be replaced is no longer there.
-                self.uri(table) if expected_version is None else self._open(table, expected_version),
-                data,
-                mode="overwrite",
-                partition_by=[day] if day else None,
-                predicate=predicate,
-                schema_mode="merge" if day else "overwrite",
-                commit_properties=CommitProperties(custom_metadata={NOTE: json.dumps(note)}) if note else None,
-            )
-        except CommitFailedError as error:
-            raise Unavailable(
-                f"Another run was writing {table} at the same moment: {error}.",
-                remedy="run it again when that is over.",
-            ) from error
-        opened = self._open(table)
-        if self.ledger:
-            contents.seal(self, self.ledger, table, opened.version(), _parts(opened), days)
-        return _commit_of(table, opened)
+        fence, base, dated = self.fence, expected_version, [each for each in days if each]
+        span = (min(dated), max(dated)) if dated else fence.days if fence else ALL_DAYS
+        if fence and base is None:
+            seen = fence.seen.get(table)
+            base = seen.version() if seen else -1
+        for _ in range(TRIES):
+            data = rows if isinstance(rows, pa.Table) else _as_announced(rows.to_pyarrow_batches(chunk_size=200_000))
+            if not self.exists(table):
+                # Only onto a version can a commit be made that fails where another comes first.
+                DeltaTable.create(self.uri(table), schema=data.schema, mode="ignore", partition_by=day)  # pyright: ignore[reportArgumentType]
+            opened = self._load(table)
+            if base is not None:
+                writes = _writes_since(opened, base)
+                require_untouched(table, writes, days=span, has_days=bool(dated), fence=fence)
+            base = opened.version()
+            if fence:
+                fence.ask()
+            notes = ({NOTE: json.dumps(note)} if note else {}) | ({FENCE: fence.says(span)} if fence else {})
+            with contextlib.suppress(CommitFailedError):
+                write_deltalake(
+                    opened,
+                    data,
+                    mode="overwrite",
+                    partition_by=[day] if day else None,
+                    predicate=predicate,
+                    schema_mode="merge" if day else "overwrite",
+                    commit_properties=CommitProperties(custom_metadata=notes, max_commit_retries=0),
+                )
+                if fence:
+                    fence.seen[table] = opened
+                if self.ledger:
+                    contents.seal(self, self.ledger, table, opened.version(), _parts(opened), days)
+                return _commit_of(table, opened)
+        raise Unavailable(f"Other runs wrote {table} at the same moment, {TRIES} times.", remedy="run it again.")
+
+    def writes_since(self, table: str, version: int | None = None) -> list[Written]:
+        """The commits of a table after `version`, by default after what the fence has seen, the oldest first."""
+        opened = self._load(table)
+        return _writes_since(opened, self.version(table) if version is None else version)
+
+    def is_newest(self, table: str) -> bool:
+        """Whether a table is still of the version that the fence has seen; one that it has not seen is."""
+        if self.fence is None or (seen := self.fence.seen.get(table)) is None:
+            return True
+        if "://" in self.root:
+            return self._load(table).version() == seen.version()
+        newest = max(Path(self.uri(table), "_delta_log").glob("*.json"), default=None)
+        return newest is not None and int(newest.stem) == seen.version()
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable:
+        """A table as of `version`, by default the one that the fence has seen, or else the newest."""
+        if version is not None or self.fence is None:
+            return self._load(table, version)
+        opened = self.fence.seen.get(table) or self._load(table)
+        self.fence.seen.setdefault(table, opened)
+        return opened
+
+    def _load(self, table: str, version: int | None = None) -> DeltaTable:
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -348,6 +396,18 @@ class TableStore:
 
     def _require_whole(self, table: str, parts: Sequence[Part]) -> None:
         contents.require_whole(self, self.ledger, table, parts, verified=self._verified)
+
+
+def _writes_since(opened: DeltaTable, version: int) -> list[Written]:
+    """The commits after `version` up to the one that is open; that a table was made is none, of itself.
+
+    Where the log no longer has them all, as after an erasure, anybody may have made the first of them.
+    """
+    if (count := opened.version() - version) == 0:
+        return []
+    history = [commit for commit in opened.history(max(count, 1)) if count < 0 or commit["version"] > version]
+    writes = [Written.of(commit) for commit in reversed(history) if commit["operation"] != "CREATE TABLE"]
+    return writes if len(history) == count else [replace(writes[0], writer=None), *writes[1:]]
 
 
 def _was_cut(table: str, commit: Path) -> Damaged:

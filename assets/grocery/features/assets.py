@@ -7,7 +7,6 @@ import datetime as dt
 
 import dagster as dg
 
-from assets.failures import explained
 from assets.grocery.features import definitions
 from assets.grocery.features.tables import FEATURES_OF, TABLES
 from assets.grocery.partitions import HISTORY, business_days
@@ -24,6 +23,7 @@ from assets.grocery.tables import (
     TRANSACTIONS,
 )
 from assets.partitions import days_of
+from assets.quality.fence import fenced
 from assets.quality.gates import Gates, history, whole
 from assets.quality.staleness import latest_delivery_id, record_made
 from assets.reporting import OWNERS, columns, lineage, report_days, written
@@ -78,7 +78,7 @@ def _spec(name: str) -> dg.AssetSpec:
     partitions_def=business_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-@explained
+@fenced
 def features(  # noqa: ANN201 (Dagster takes no tuple[MaterializeResult, ...])
     context: dg.AssetExecutionContext,
     tables: dg.ResourceParam[TableStore],

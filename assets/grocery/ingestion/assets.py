@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.failures import RETRY_OUTSIDE, explained
+from assets.failures import RETRY_OUTSIDE
 from assets.grocery.ingestion import catalogue, cleaning, contract, deliveries, pictures
 from assets.grocery.ingestion import offers as planned
 from assets.grocery.ingestion.intake import Intake
@@ -18,6 +18,7 @@ from assets.grocery.partitions import business_days, fresh_by, last_day, setting
 from assets.grocery.tables import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TABLES, TRANSACTIONS
 from assets.partitions import days_of
 from assets.privacy.suppression import suppression_list
+from assets.quality.fence import fenced
 from assets.reporting import OWNERS, WARNING, columns, picture, report_days, written
 from resources import home
 from resources.config.retailer import OffersConfig, Settings
@@ -50,7 +51,7 @@ DELIVERED: dict[str, Any] = {
     freshness_policy=fresh_by(6),
     **DELIVERED,
 )
-@explained
+@fenced
 def transactions(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -186,12 +187,13 @@ def _refuse_days_without_lines(
     metadata={"dagster/column_schema": columns(TABLES[PRODUCTS])},
     **DELIVERED,
 )
-@explained
+@fenced
 def products(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
     tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> dg.MaterializeResult:
     """The catalogue as it is tonight, one row a product, and what of it is recommendable.
 
@@ -225,7 +227,7 @@ def products(
 
 
 @dg.asset(code_version=catalogue.VERSION, **DELIVERED)
-@explained
+@fenced
 def households(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -273,12 +275,13 @@ def households(
     metadata={"dagster/column_schema": columns(TABLES[OFFERS])},
     **DELIVERED,
 )
-@explained
+@fenced
 def offers(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
     feeds: dg.ResourceParam[FeedReader],
     tables: dg.ResourceParam[TableStore],
+    operations: dg.ResourceParam[OperationsDatabase],
 ) -> dg.MaterializeResult:
     """Planned offers, past ones included: which product is on offer from when to when, and in what part of the stores.
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from assets.failures import explained
 from assets.grocery.features.purchases import baskets_after, purchases
 from assets.grocery.monitoring import pictures
 from assets.grocery.monitoring.realised import HORIZONS, VERSION, realised_lists, summary, table
@@ -13,6 +12,7 @@ from assets.grocery.partitions import business_days
 from assets.grocery.tables import PERFORMANCE, PRODUCTS, RECOMMENDATIONS, TABLES, TRANSACTIONS
 from assets.lifecycle.estimates import Bootstrap
 from assets.partitions import ONE_DAY, days_back, days_of
+from assets.quality.fence import fenced
 from assets.quality.gates import Gates, Versions, of_days, whole
 from assets.quality.staleness import latest_delivery_id, record_made
 from assets.reporting import OWNERS, columns, picture, report_days, written
@@ -39,7 +39,7 @@ from resources.tables.store import TableStore
     owners=OWNERS,
     metadata={"dagster/column_schema": columns(TABLES[PERFORMANCE])},
 )
-@explained
+@fenced
 def realised_performance(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],

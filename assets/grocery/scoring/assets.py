@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.failures import RETRY_OUTSIDE, explained
+from assets.failures import RETRY_OUTSIDE
 from assets.grocery.partitions import business_days, fresh_by
 from assets.grocery.publication import publication
 from assets.grocery.publication.publication import Published
 from assets.grocery.scoring import lists
+from assets.grocery.scoring.inputs import require_newest_inputs
 from assets.grocery.staleness import FEATURES as FEATURES_MADE
 from assets.grocery.tables import (
     FEATURES,
@@ -30,6 +31,7 @@ from assets.grocery.tables import (
 from assets.lifecycle.champion import serving
 from assets.lifecycle.model import Model
 from assets.partitions import days_back, days_of
+from assets.quality.fence import fenced
 from assets.quality.gates import Gates, Versions, of_days, whole
 from assets.quality.staleness import delivery_watermark, record_made
 from assets.reporting import OWNERS, columns, lineage, picture, report_days, written
@@ -69,7 +71,7 @@ if TYPE_CHECKING:
     },
     freshness_policy=fresh_by(7),
 )
-@explained
+@fenced
 def recommendations(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -217,13 +219,14 @@ def placed(rows: "ir.Table", tables: TableStore, *, version: int | None = None) 
     partitions_def=business_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=[RECOMMENDATIONS, HOUSEHOLD],
+    retry_policy=RETRY_OUTSIDE,  # an alert that marks what is served at the same moment
     code_version=publication.VERSION,
     kinds={"deltalake"},
     owners=OWNERS,
     metadata={"dagster/column_schema": columns(TABLES[PUBLISHED])},
     freshness_policy=fresh_by(7),
 )
-@explained
+@fenced
 def published_recommendations(
     context: dg.AssetExecutionContext,
     tables: dg.ResourceParam[TableStore],
@@ -234,14 +237,17 @@ def published_recommendations(
 
     Replaced in one commit once the night's lists have passed their gates; a reader sees the lists of one night. A night
     that cannot be made good leaves the last good ones here, marked as such, with the reason (`carry_over`); an older
-    night that is made again does not replace a newer one's. A commit of this table is a publication: its version tells
+    night that is made again does not replace a newer one's, nor do lists whose baskets, features, catalogue or households
+    are others by now (:func:`assets.grocery.scoring.inputs.require_newest_inputs`). A commit of this table is a publication: its version tells
     one from the next.
     """
     days = days_of(context)
-    gates.require(operations, {RECOMMENDATIONS: of_days(tables, RECOMMENDATIONS, days)}, now=dt.datetime.now(dt.UTC))
+    needs = {name: of_days(tables, name, days) for name in (RECOMMENDATIONS, HOUSEHOLD)}
+    gates.require(operations, needs, now=dt.datetime.now(dt.UTC))
     version, served = _replaced(context, tables)
     published = publication.after_a_good_night(served, night=days[-1])
     if published:
+        require_newest_inputs(days[-1], tables, operations)
         lists = tables.read(RECOMMENDATIONS, since=days[-1], until=days[-1]).drop("business_date")
         # Its own gate comes too late for those who have read it by then.
         if without := households_without_list(lists, tables, made_on=days[-1]):

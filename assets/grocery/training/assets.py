@@ -4,12 +4,12 @@ import datetime as dt
 
 import dagster as dg
 
-from assets.failures import explained
 from assets.grocery.partitions import HISTORY, business_days
 from assets.grocery.tables import EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.examples import VERSION
 from assets.grocery.training.label_weeks import delivered, make_missing, windows
 from assets.partitions import days_of
+from assets.quality.fence import fenced
 from assets.quality.gates import Gates
 from assets.reporting import OWNERS, written
 from resources.config.retailer import Settings
@@ -26,7 +26,7 @@ from resources.tables.store import TableStore
     owners=OWNERS,
     pool="training",
 )
-@explained
+@fenced
 def training_examples(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 from dagster._core.events import EngineEventData
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from orchestration.runs.dagster_internals import LOCAL_WORKER_TAG
 from orchestration.runs.locks import hold
@@ -47,21 +48,47 @@ def test_the_run_of_a_command_that_is_at_work_stays(instance: dg.DagsterInstance
     assert status(instance, at_work) == dg.DagsterRunStatus.STARTED
 
 
-def test_a_commands_run_that_the_daemon_executes_again_is_not_the_commands(
+ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("grocery"), "repository"), "nightly")
+
+
+def test_a_run_that_the_daemon_executes_is_not_a_commands_whatever_tags_it_has_taken_along(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    first = instance.create_run_for_job(nightly, tags={LAUNCH_TAG: "a"}, status=dg.DagsterRunStatus.FAILURE)
-    again = under_way(instance, **{LAUNCH_TAG: "a"})
+    instance.create_run_for_job(nightly, tags={LAUNCH_TAG: "a"}, status=dg.DagsterRunStatus.FAILURE)
+    launched = [
+        instance.create_run_for_job(
+            nightly,
+            tags={LAUNCH_TAG: launch},
+            status=dg.DagsterRunStatus.STARTED,
+            remote_job_origin=ORIGIN,
+            job_code_origin=dg.reconstructable(nightly).get_python_origin(),
+        ).run_id
+        for launch in ("a", "made up")
+    ]
     fail_runs_of_killed_commands(instance, tmp_path)
-    assert status(instance, first.run_id) == dg.DagsterRunStatus.FAILURE
-    assert status(instance, again) == dg.DagsterRunStatus.STARTED
+    assert [status(instance, run_id) for run_id in launched] == [dg.DagsterRunStatus.STARTED] * 2
 
 
-def launched(instance: dg.DagsterInstance, pid: int, *, is_local: bool = True) -> str:
-    run_id = under_way(instance, **({LOCAL_WORKER_TAG: "{}"} if is_local else {}))
+def test_a_living_process_is_not_taken_for_killed_because_of_a_tag(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    """As `dg launch` with the tag, which holds no lock."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    alive, killed = (at_work_in(instance, pid, **{LAUNCH_TAG: str(pid)}) for pid in (os.getpid(), gone.pid))
+    fail_runs_of_killed_commands(instance, tmp_path)
+    assert (status(instance, alive), status(instance, killed)) == (dg.DagsterRunStatus.STARTED, FAILURE)
+
+
+def at_work_in(instance: dg.DagsterInstance, pid: int, **tags: str) -> str:
+    run_id = under_way(instance, **tags)
     run = instance.get_run_by_id(run_id)
     instance.report_engine_event(f"Started process for run (pid: {pid}).", run, EngineEventData.in_process(pid))
     return run_id
+
+
+def launched(instance: dg.DagsterInstance, pid: int, *, is_local: bool = True) -> str:
+    return at_work_in(instance, pid, **({LOCAL_WORKER_TAG: "{}"} if is_local else {}))
 
 
 def test_the_run_of_a_worker_that_is_gone_is_closed_and_no_other(instance: dg.DagsterInstance) -> None:
