@@ -71,7 +71,7 @@ class TableStore:
         store = replace(self, fence=fence)
         store._verified.update(self._verified)
         for table in writes:
-            fence.seen[table] = store._load(table) if store.exists(table) else None
+            fence.seen[table] = store._load(table) if store._is_there(table) else None
         return store
 
     @property
@@ -85,6 +85,9 @@ class TableStore:
 
     def exists(self, table: str) -> bool:
         """Whether the table has been written at least once."""
+        return self._is_there(table)
+
+    def _is_there(self, table: str) -> bool:
         from deltalake import DeltaTable
 
         return DeltaTable.is_deltatable(self.uri(table))

@@ -218,7 +218,7 @@ def placed(rows: "ir.Table", tables: TableStore, *, version: int | None = None) 
 @dg.asset(
     partitions_def=business_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=[RECOMMENDATIONS, HOUSEHOLD],
+    deps=[RECOMMENDATIONS, *FEATURES, PRODUCTS, HOUSEHOLDS],
     retry_policy=RETRY_OUTSIDE,  # an alert that marks what is served at the same moment
     code_version=publication.VERSION,
     kinds={"deltalake"},
@@ -242,8 +242,7 @@ def published_recommendations(
     one from the next.
     """
     days = days_of(context)
-    needs = {name: of_days(tables, name, days) for name in (RECOMMENDATIONS, HOUSEHOLD)}
-    gates.require(operations, needs, now=dt.datetime.now(dt.UTC))
+    gates.require(operations, {RECOMMENDATIONS: of_days(tables, RECOMMENDATIONS, days)}, now=dt.datetime.now(dt.UTC))
     version, served = _replaced(context, tables)
     published = publication.after_a_good_night(served, night=days[-1])
     if published:
