@@ -69,7 +69,7 @@ class TableStore:
         That is the version that was there when it was first looked at; of those that the step `writes`, the present one.
         """
         store = replace(self, fence=fence)
-        store._verified.update(self._verified)
+        vars(store)["_verified"] = self._verified  # of the run, as the engine is
         for table in writes:
             fence.seen[table] = store._load(table) if store._is_there(table) else None
         return store
