@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import mmap
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +16,13 @@ from typing import TYPE_CHECKING
 from assets.privacy.personal_data import LINE, RULE, ErasureScope, PersonalData, PersonalFeed
 from assets.quality.gates import Partition
 from resources.config.feeds import DATE_IN_PATH, FeedConfig
+from resources.errors import FeedRefused
 from resources.feeds import databases, landing, redaction, sources
+from resources.feeds.files import told
 from resources.identifiers import identifier, is_one_of, same_as, ways_to_write
 from resources.records.feeds import Delivery
 from resources.tables import history
 from resources.tables.store import TableStore
-from resources.text import without_secrets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,16 +47,14 @@ class TableHits:
 
 @dataclass(frozen=True, kw_only=True)
 class ErasureReport:
-    """What is there of a subject: by table, in copies of delivered files, in texts, and where it is not ours.
+    """What is there of a subject: by table, in copies of delivered files, and where it is not ours.
 
-    `records` counts the entries of the audit trail that quote it, `texts` are files of runs and models that do, and
-    `not_ours` has the lines by file of the retailer.
+    `records` counts the entries of the audit trail that quote it, and `not_ours` has the lines by file of the retailer.
     """
 
     tables: Sequence[TableHits]
     copies: int
     records: int
-    texts: Sequence[str]
     not_ours: Mapping[str, int]
 
     @property
@@ -78,7 +76,6 @@ def find(subject: str, scope: ErasureScope) -> ErasureReport:
         tables=[each for each in hits if each],
         copies=sum(redaction.count_in(copy, feed.files, feed.column, matches) for copy, feed in kept_copies(scope)),
         records=sum(bool(quoted.search(entry.payload)) for entry in scope.operations.trail()),
-        texts=list(_texts_with(quoted, scope.state)),
         not_ours=_not_ours(matches, scope),
     )
 
@@ -150,23 +147,25 @@ def _is_mention(field: str, text: str, subject: str, data: PersonalData) -> bool
     return field in ("reason", "predicate") and f"'{subject}'" in text
 
 
-def _texts_with(quoted: re.Pattern[str], state: Path) -> Iterator[str]:
-    """Files of the runs' history and of the models that quote the subject."""
-    wanted = re.compile(quoted.pattern.encode())
-    for folder in ("dagster", "mlflow"):
-        for path in sorted((state / folder).rglob("*")):
-            if path.is_file() and path.stat().st_size:
-                with open(path, "rb") as content, mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ) as text:
-                    if wanted.search(text):
-                        yield str(path)
-
-
 def _not_ours(matches: Callable[[str], bool], scope: ErasureScope) -> dict[str, int]:
     """The lines of the subject in the retailer's own files, by file: those of the feeds, and of the landing place.
 
     A query of a day is asked for every day that was taken in.
     """
     lines: dict[str, int] = {}
+    for path, day, feed in delivered(scope):
+        try:
+            with sources.open_file(path, feed.files, day) as content:
+                n = redaction.count(content, sources.copy_name(path), feed.files, feed.column, matches)
+        except FeedRefused:  # what cannot be read is no line of anybody
+            continue
+        if n:
+            lines[told(path)] = n
+    return lines
+
+
+def delivered(scope: ErasureScope) -> Iterator[tuple[str, dt.date | None, PersonalFeed]]:
+    """The retailer's own files that name subjects, and queries, with the day that they are for and the feed."""
     for feed in scope.data.feeds:
         paths: dict[str, dt.date | None] = {}
         if feed.files.query is None:
@@ -178,9 +177,5 @@ def _not_ours(matches: Callable[[str], bool], scope: ErasureScope) -> dict[str, 
             )
             paths |= {databases.path_of(feed.files, day): day for day in days}
         if feed.landing:
-            paths |= dict.fromkeys(file.path for file in landing.look(feed.landing))
-        for path, day in paths.items():
-            with sources.open_file(path, feed.files, day) as content:
-                if n := redaction.count(content, sources.copy_name(path), feed.files, feed.column, matches):
-                    lines[without_secrets(path)] = n
-    return lines
+            paths |= dict.fromkeys(file.path for file in landing.look(feed.landing) if not file.wrong)
+        yield from ((path, day, feed) for path, day in paths.items())

@@ -43,14 +43,16 @@ class QuarantinedLines:
     def names(self, row: Mapping[str, Any], matches: Callable[[str], bool]) -> bool:
         """Whether a row (`rule`, and `line` as it was delivered, as JSON) is a subject's.
 
-        A line that does not say whose it is, is, if any value in it is the subject.
+        A line that does not say whose it is, is, if any value in it is the subject, or is glued to it.
         """
         values: Mapping[str, Any] = json.loads(row[LINE])
-        if row[RULE] == self.unreadable:
-            whole = next((value for value in values.values() if value is not None), "")
-            return any(map(matches, map(identifier, tokens(str(whole), self.delimiter))))
         named = identifier(values.get(self.column), nothing=self.nothing)
-        return matches(named) if named else any(map(matches, map(identifier, values.values())))
+        if row[RULE] == self.unreadable:
+            given = [next((value for value in values.values() if value is not None), "")]
+        else:
+            given = [named] if named else values.values()
+        parts = (part for value in given if value is not None for part in tokens(str(value), self.delimiter))
+        return any(map(matches, map(identifier, parts)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,10 @@ class PersonalData:
 
 @dataclass(frozen=True, kw_only=True)
 class ErasureScope:
-    """What an erasure reaches: `others` are table stores beside the domain's own, by name; `state` its folder."""
+    """What an erasure reaches: `others` are table stores beside the domain's own, by name; `state` its folder.
+
+    `elsewhere` are places that are ours and are not searched, each with why.
+    """
 
     data: PersonalData
     tables: TableStore
@@ -93,6 +98,7 @@ class ErasureScope:
     state: Path
     key: Path
     others: Mapping[str, TableStore] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def stores(self) -> Iterator[tuple[str, TableStore]]:
         """Every store with what its tables' names begin with."""

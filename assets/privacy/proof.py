@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from assets.privacy import remove
+from assets.privacy.everywhere import Everywhere, look, needles_of, remove_leftovers, sweep
 from assets.privacy.find import ErasureReport, find
 from assets.privacy.personal_data import ErasureScope
 from assets.privacy.suppression import key_id, load_key, subject_hash
@@ -31,6 +32,7 @@ class Erased:
 
     removed: Mapping[str, int]
     report: ErasureReport
+    everywhere: Everywhere
     before: Erasure | None = None
 
 
@@ -65,7 +67,7 @@ def erase(
         say("Looking for it")
         report = find(subject, scope)
         if not own:
-            refuse_nobody(subject, report, data.subject)
+            refuse_nobody(subject, report, data.subject, lambda: look(needles_of(subject, scope), scope, say=say))
             _refuse_reason(subject, reason, data.subject)
             asked = Erasure(household=hashed, key=key_id(key), step=Erasure.ASKED, by=by, reason=reason.strip(), at=now)
             operations.record(asked)
@@ -81,8 +83,11 @@ def erase(
             history.purge_history(store, name)
         remove.rekey_records(hashed, scope, now=now)
         say("Emptying its lines in the raw store")
-        remove.redact_copies(subject, scope, now=now)
-        say("Looking through everything again")
+        remove.redact_copies(subject, scope)
+        remove_leftovers(scope, now=now)
+        say("Looking through every file")
+        everywhere = sweep(needles_of(subject, scope), scope, say=say)
+        say("Looking through the tables again")
         left = find(subject, scope)
         removed = {
             table: sum(note["rows"] for _, note in notes)
@@ -101,12 +106,18 @@ def erase(
         )
     is_done = own[-1].step == Erasure.DONE
     if not is_done or report.total:
-        operations.record(proof(own[0], removed, left, scope, now=now))
-    return Erased(removed=removed, report=left, before=own[-1] if is_done else None)
+        operations.record(proof(own[0], removed, left, everywhere, scope, now=now))
+    return Erased(removed=removed, report=left, everywhere=everywhere, before=own[-1] if is_done else None)
 
 
 def proof(
-    asked: Erasure, removed: Mapping[str, int], left: ErasureReport, scope: ErasureScope, *, now: dt.datetime
+    asked: Erasure,
+    removed: Mapping[str, int],
+    left: ErasureReport,
+    everywhere: Everywhere,
+    scope: ErasureScope,
+    *,
+    now: dt.datetime,
 ) -> Erasure:
     """The record that an erasure is done: what was removed, what can still be read, what was looked through."""
     personal = {hits.table for hits in left.tables}
@@ -125,7 +136,10 @@ def proof(
             "mentions_in_logs": sum(hits.mentions for hits in left.tables),
             "lines_in_copies": left.copies,
             "records_that_quote_it": left.records,
-            "texts_that_quote_it": len(left.texts),
+            "files_searched": everywhere.searched.files,
+            "bytes_searched": everywhere.searched.size,
+            "files_that_have_it": len(everywhere.left),
+            "files_not_searched": len(everywhere.closed),
             "files_of_others": len(left.not_ours),
         },
         at=now,
@@ -138,9 +152,12 @@ def pending(operations: OperationsDatabase) -> list[Erasure]:
     return [record for record in newest.values() if record.step == Erasure.ASKED]
 
 
-def refuse_nobody(subject: str, report: ErasureReport, noun: str) -> None:
-    """Raise :class:`Refused` for a subject that nothing is known of, here or in the retailer's files."""
-    if not identifier(subject) or (not report.total and not report.not_ours):
+def refuse_nobody(subject: str, report: ErasureReport, noun: str, look: Callable[[], Everywhere]) -> None:
+    """Raise :class:`Refused` for a subject that nothing is known of, here or in the retailer's files.
+
+    What tables and kept copies do not have is looked for everywhere, before that is said.
+    """
+    if not identifier(subject) or (not report.total and not report.not_ours and not look().left):
         raise Refused(
             f"There is no {noun} {subject!r}: no table and no delivered file has it.",
             remedy="give the identifier as it stands in the feed.",

@@ -10,7 +10,6 @@ log. The kept copies of delivered files lose its lines.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NOTE = "erasure"  # under which the commit that removed the rows says of whom, how many, and instead of what
-LEFT_SECONDS = 24 * 3600  # nothing that is at work leaves a file alone for so long
 
 
 def remove_rows(store: TableStore, name: str, hits: TableHits, subject: str, hashed: str, data: PersonalData) -> None:
@@ -110,15 +108,10 @@ def rekey_deliveries(hashed: str, scope: ErasureScope, *, now: dt.datetime) -> N
             operations.record(dataclasses.replace(newest[0], **left, instead_of=instead_of, run_id="", taken_in_at=now))
 
 
-def redact_copies(subject: str, scope: ErasureScope, *, now: dt.datetime) -> None:
-    """Empty the subject's lines in the raw store, and remove what killed processes left: half copies, spilled rows."""
+def redact_copies(subject: str, scope: ErasureScope) -> None:
+    """Empty the subject's lines in the raw store."""
     for copy, feed in kept_copies(scope):
         redaction.redact([copy], feed.files, feed.column, same_as(subject))
-    spilled = [path for _, store in scope.stores() if store.spill for path in store.spill.rglob("*")]
-    for path in [*scope.raw.glob(".part-*"), *scope.raw.glob("*/.part-*"), *spilled]:
-        with contextlib.suppress(FileNotFoundError):
-            if path.is_file() and now.timestamp() - path.stat().st_mtime > LEFT_SECONDS:
-                path.unlink()
 
 
 def _without(store: TableStore, name: str, hits: TableHits, subject: str, data: PersonalData) -> ibis.Table | pa.Table:

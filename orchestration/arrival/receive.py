@@ -19,7 +19,7 @@ from resources.config.feeds import LandingConfig
 from resources.config.retailer import Settings
 from resources.errors import NightcartError
 from resources.feeds import landing
-from resources.feeds.landing import Look
+from resources.feeds.landing import LandedFile, Look
 from resources.records.feeds import Arrival
 from resources.records.store import OperationsDatabase
 
@@ -110,7 +110,7 @@ def take_stock(
         if record is None and stamp == file.stamp:
             digests[file.name] = (stamp, digest)
             record = by_digest.get((file.name, digest))
-        if why := _why_impossible(file.day, settings):
+        if why := _why_impossible(file, settings):
             try:
                 if record is None or record.reason != why:
                     about = {"business_date": file.day, "outcome": Arrival.SET_ASIDE, "reason": why, "seen_at": now}
@@ -134,8 +134,11 @@ def take_stock(
     )
 
 
-def _why_impossible(day: dt.date, settings: Settings) -> str | None:
-    """Why no file of `day` can be used, whatever is in it; None where it can."""
+def _why_impossible(file: LandedFile, settings: Settings) -> str | None:
+    """Why a file cannot be used, whatever is in it; None where it can."""
+    day = file.day
+    if file.wrong:
+        return f"It is {file.wrong}. Remedy: put the file itself there."
     if not settings.first_business_day <= day <= (settings.last_business_day or day):
         return f"{day} is outside of {settings.title}'s history. Remedy: correct the file's name."
     return None

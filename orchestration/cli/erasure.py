@@ -11,8 +11,11 @@ import typer
 
 from orchestration.cli import context
 from orchestration.cli.drawing import console, say, styled, table
+from resources.text import without_secrets
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import dagster as dg
 
     from assets.privacy.find import ErasureReport
@@ -34,6 +37,7 @@ def forget(
 
     Examples: `nightcart forget 1510 --dry-run`, `nightcart forget 1510 --reason "asked by letter, case 88"`
     """
+    from assets.privacy.everywhere import look, needles_of
     from assets.privacy.find import find
     from assets.privacy.proof import erase, refuse_nobody
     from orchestration.cli.launch import running
@@ -41,8 +45,10 @@ def forget(
     household, scope = household.strip(), _scope()
     if dry_run:
         report = find(household, scope)
-        refuse_nobody(household, report, scope.data.subject)
+        everywhere = look(needles_of(household, scope), scope, say=lambda line: say("  [dim]{}[/]", line))
+        refuse_nobody(household, report, scope.data.subject, lambda: everywhere)
         _show(report, {hits.table: hits.rows for hits in report.tables}, "to remove")
+        say("{:,} of {:,} files of the state have it.", len(everywhere.searched.found), everywhere.searched.files)
         say("Nothing was changed.")
         _not_ours(report, scope)
         return
@@ -62,20 +68,35 @@ def forget(
 
 
 def _conclude(done: Erased) -> None:
-    files = sum(hits.files for hits in done.report.tables)
+    files, everywhere = sum(hits.files for hits in done.report.tables), done.everywhere
     before = f" It was forgotten on {done.before.at:%Y-%m-%d} already." if done.before else ""
     say(
-        "[green]✓[/] No row of it is left in {:,} files, nor in any log or kept copy.{} No feed brings it back.",
+        "[green]✓[/] No row of it is left in {:,} files of tables, nor in a kept copy.{} No feed brings it back.",
         *(files, before),
     )
+    size = f"{everywhere.searched.size / 1e6:,.1f} MB"
+    if not everywhere.is_telling:
+        say(
+            "[yellow]![/] The identifier is too short for a search to prove that it is nowhere: other values have the same "
+            "signs. In {:,} files ({}) it was looked for beside the names of its columns.",
+            *(everywhere.searched.files, size),
+        )
+    elif not everywhere.left:
+        say(
+            "[green]✓[/] It stands in no byte of {:,} files ({}) below the state folder.",
+            everywhere.searched.files,
+            size,
+        )
+    for path, why in everywhere.left.items():
+        console.print(styled("[yellow]![/] {}: {}", path, why), soft_wrap=True)
+    for path, why in everywhere.closed.items():
+        console.print(styled("[yellow]![/] Not looked through: {} ({})", path, why), soft_wrap=True)
     if done.report.records:
         say(
             "[yellow]![/] {:,} records of the audit trail quote it in a reason; sealed as they are, they cannot be changed. "
             "`nightcart audit show --json` has them.",
             done.report.records,
         )
-    for path in done.report.texts:
-        console.print(styled("[yellow]![/] The history of runs and models quotes it: {}", path), soft_wrap=True)
 
 
 def _not_ours(report: ErasureReport, scope: ErasureScope) -> None:
@@ -125,4 +146,23 @@ def _scope() -> ErasureScope:
         state=state,
         key=home.erasure_key(),
         others={"benchmark": TableStore(root=str(kept))} if kept.exists() else {},
+        elsewhere=_elsewhere(state),
     )
+
+
+def _elsewhere(state: Path) -> dict[str, str]:
+    """What is ours and lies where no search of files reaches."""
+    from resources.config.deployment import load_deployment
+
+    places = load_deployment().of(name=state.name, state=state)
+    operations = places.operations_url.get_secret_value()
+    urls = {
+        "the records": operations,
+        "MLflow's database": places.mlflow_tracking_uri,
+        "the files of models": places.mlflow_artifacts or "",
+    }
+    return {
+        what: f"{without_secrets(url).partition('://')[0]}, outside of the state folder"
+        for what, url in urls.items()
+        if url and str(state) not in url
+    }

@@ -44,6 +44,9 @@ class DeploymentConfig(BaseSettings):
     # ten trivial steps).
     executor: Literal["in_process", "multiprocess"] = setting("in_process", "How the steps of a run are executed.")
     memory: str = setting("1500MB", "Of one query engine; above it, it spills to disk.", pattern=r"^[\d.]+ ?[KMGT]i?B$")
+    spill: str = setting(
+        "20GB", "Of one query engine on disk; a query that needs more is refused.", pattern=r"^[\d.]+ ?[KMGT]i?B$"
+    )
     default_status: Literal["running", "stopped"] = setting(
         "running", "Of schedules and sensors that nobody has started or stopped in the UI."
     )

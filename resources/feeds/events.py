@@ -59,13 +59,15 @@ def read(text: str, *, where: str) -> CloudEvent:
     remedy = f"deliver the file again with an event that fits {SCHEMA.name}, or without one."
     try:
         told = json.loads(text)
+        wrong = sorted(_validator().iter_errors(told), key=lambda error: list(map(str, error.path)))
     except ValueError as error:
         raise EventRefused(f"{where} is no JSON: {error}.", remedy=remedy) from error
-    wrong = sorted(_validator().iter_errors(told), key=lambda error: list(map(str, error.path)))
+    except RecursionError as error:
+        raise EventRefused(f"{where} is nested too deep for an event.", remedy=remedy) from error
     if wrong:
         first = wrong[0]
         at = ".".join(map(str, first.path)) or "the event"
-        raise EventRefused(f"{where} breaks its schema: {at}: {first.message}.", remedy=remedy)
+        raise EventRefused(f"{where} breaks its schema: {at}: {first.message[:300]}.", remedy=remedy)
     try:
         event: Any = JSONFormat().read(CloudEvent, text)
     except (BaseCloudEventException, ValueError, TypeError) as error:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from resources import home
 from resources.config.feeds import FeedConfig
-from resources.errors import FeedRefused
-from resources.text import without_secrets
+from resources.errors import FeedRefused, NightcartError, of_the_machine
+from resources.text import on_one_line, without_secrets
 
 # What reading adds to a file's own columns, and so must not be among them.
 OUR_COLUMNS = frozenset({"source_file", "source_row", "file_date", "defect", "copy", "file_row_number"})
@@ -42,7 +43,7 @@ class FeedFile:
 
         Not its last part alone: two folders may each have a `sales.csv`.
         """
-        return without_secrets(self.path.removeprefix(f"{home.PROJECT}{os.sep}"))
+        return told(self.path.removeprefix(f"{home.PROJECT}{os.sep}"))
 
     @property
     def partitions(self) -> dict[str, str | None]:
@@ -62,6 +63,40 @@ class ColumnsMissing(FeedRefused):
     def __init__(self, message: str, *, remedy: str, file: FeedFile, rows: int) -> None:
         super().__init__(message, remedy=remedy)
         self.file, self.rows = file, rows
+
+
+@contextlib.contextmanager
+def in_our_words(what: str) -> Iterator[None]:
+    """Turn what a library says of `what`, which was delivered, into a refusal; what is wrong with the machine goes on."""
+    try:
+        yield
+    except NightcartError:
+        raise
+    except Exception as error:  # libraries' errors have no type in common
+        if of_the_machine(error):
+            raise
+        if isinstance(error, MemoryError) or "Out of Memory" in str(error):
+            raise FeedRefused(
+                f"{what} takes more memory and disk to be read than one file is granted.",
+                remedy="look at the file; if it is right, set NIGHTCART_MEMORY or NIGHTCART_SPILL to more.",
+            ) from error
+        raise FeedRefused(
+            f"{what} cannot be read: its bytes are damaged, or of no kind that is known.", remedy=REDELIVER
+        ) from error
+
+
+def told(path: str) -> str:
+    """A path as it is told and put on record: a URL without secrets, and without what no text or no line has."""
+    return without_secrets(on_one_line(os.fsencode(path).decode("utf-8", "backslashreplace")))
+
+
+def no_file(path: Path) -> str | None:
+    """What a path is that is no file of its folder: a folder, a pipe, a device, or a link that leads out; None if it is one."""
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        return f"a link that leads out of its folder, to {path.resolve()}"
+    if not path.exists() or path.is_file():
+        return "a link to nothing" if path.is_symlink() and not path.exists() else None
+    return "a folder, not a file" if path.is_dir() else "a pipe or a device, not a file"
 
 
 def copies_of(files: Sequence[FeedFile]) -> list[str]:

@@ -9,35 +9,44 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import fnmatch
+import os
 import posixpath
 import re
+import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from resources import home
 from resources.config.feeds import DATE_IN_PATH, LandingConfig
 from resources.errors import FeedRefused, NightcartError, Unavailable
-from resources.text import without_secrets
+from resources.feeds.files import no_file, told
 
 EVENT = ".event.json"  # ending of the CloudEvent that a deliverer may put beside a file
+LONGEST_EVENT = 100_000  # bytes
+LONGEST_NAME = 180
 DIGITS = {"Y": 4, "m": 2, "d": 2, "j": 3}  # of the directives that tell a day
 SET_ASIDE = "set_aside"  # folder, beside the files, of those that cannot be used
 
 
 @dataclass(frozen=True, kw_only=True)
 class LandedFile:
-    """A file that is there now. `stamp` changes when the file does; `is_marked` is whether its marker is there."""
+    """A file that is there now. `stamp` changes when the file does; `is_marked` is whether its marker is there.
+
+    `wrong` is what stands there in a file's place: a folder, a pipe, a device, a link that leads out.
+    """
 
     path: str
     day: dt.date
     stamp: str
     is_marked: bool
+    wrong: str | None = None
 
     @property
     def name(self) -> str:
         """The file as it is told, and put on record: its path, of a URL without secrets."""
-        return without_secrets(self.path)
+        return told(self.path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +159,12 @@ def look(landing: LandingConfig) -> list[LandedFile]:
         path = filesystem.unstrip_protocol(name) if "://" in pattern else name
         day = day_in(path, pattern)
         is_ours = name.endswith(EVENT) or bool(landing.marker and name.endswith(landing.marker))
-        if day is None or is_ours or about["type"] != "file" or f"/{SET_ASIDE}/" in path:
+        if day is None or is_ours or f"/{SET_ASIDE}/" in path:
             continue
+        is_local = "://" not in pattern
+        if about["type"] != "file" and not is_local:
+            continue
+        wrong = no_file(Path(path)) if is_local else None
         # What tells a file from an earlier one of its name: the bytes' own tag, or time and place of the writing.
         tag = about.get("ETag") or about.get("etag") or about.get("ino", "")
         when = about.get("mtime") or about.get("LastModified") or about.get("updated") or ""
@@ -161,6 +174,7 @@ def look(landing: LandingConfig) -> list[LandedFile]:
                 day=day,
                 stamp=f"{about['size']} {when} {tag}",
                 is_marked=landing.marker is not None and name + landing.marker in markers,
+                wrong=wrong,
             )
         )
     return sorted(files, key=lambda file: file.path)
@@ -196,12 +210,22 @@ def of_days(landing: LandingConfig, days: Collection[dt.date]) -> list[LandedFil
 
 
 def event_beside(path: str) -> str | None:
-    """The text of the event that was put beside a file, if there is one."""
+    """The text of the event that was put beside a file, if there is one. Raises :class:`FeedRefused` for what can be none."""
     import fsspec
 
     with reached(path):
         filesystem, inside = fsspec.core.url_to_fs(path + EVENT)
-        return filesystem.cat_file(inside).decode("utf-8", errors="replace") if filesystem.exists(inside) else None
+        if "://" not in path and os.path.lexists(inside):
+            if why := no_file(Path(inside)):
+                raise FeedRefused(f"{path}{EVENT} is {why}.", remedy="put the event itself there, or none.")
+        elif not filesystem.exists(inside):
+            return None
+        if (size := filesystem.size(inside) or 0) > LONGEST_EVENT:
+            raise FeedRefused(
+                f"{path}{EVENT} has {size:,} bytes, and an event has at most {LONGEST_EVENT:,}.",
+                remedy="deliver the file again with an event that fits its schema, or without one.",
+            )
+        return filesystem.cat_file(inside, end=LONGEST_EVENT).decode("utf-8", errors="replace")
 
 
 def set_aside(path: str, landing: LandingConfig, *, digest: str) -> str:
@@ -211,11 +235,15 @@ def set_aside(path: str, landing: LandingConfig, *, digest: str) -> str:
     with reached(path):
         filesystem, inside = fsspec.core.url_to_fs(path)
         folder, name = posixpath.split(inside)
-        target = f"{folder}/{SET_ASIDE}/{digest[:12]}-{name}"
+        target = f"{folder}/{SET_ASIDE}/{digest[:12]}-{name[-LONGEST_NAME:]}"
         filesystem.makedirs(posixpath.dirname(target), exist_ok=True)
         if landing.marker and filesystem.exists(inside + landing.marker):
             filesystem.rm_file(inside + landing.marker)  # first: a file that is left half-way is not complete
         for ending in (EVENT, ""):
-            if filesystem.exists(inside + ending):
+            if "://" not in path and os.path.lexists(inside + ending):
+                if Path(target + ending).is_dir():  # of a folder that was set aside before
+                    shutil.rmtree(target + ending)
+                Path(inside + ending).rename(target + ending)  # whatever it is: it is not opened
+            elif filesystem.exists(inside + ending):
                 filesystem.mv(inside + ending, target + ending)
         return target

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedRefused
 from resources.feeds.files import REDELIVER, SMALL, FeedFile, copies_of, told_apart
+from resources.feeds.lines import HEADER_REMEDY, MOST_COLUMNS
 from resources.tables.engine import temporary_name
+from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis
@@ -23,9 +25,14 @@ def columns_of(file: FeedFile) -> dict[str, str]:
 
     try:
         schema = pq.read_schema(file.copy)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise FeedRefused(f"{file.path} is truncated or no Parquet file: {error}.", remedy=REDELIVER) from error
-    return {name: _type(column.type) for name, column in zip(told_apart(schema.names), schema, strict=True)}
+    except (pa.ArrowException, OSError) as error:
+        raise FeedRefused(f"{file.path} is truncated or no Parquet file.", remedy=REDELIVER) from error
+    names = schema.names
+    if len(names) > MOST_COLUMNS:
+        raise FeedRefused(f"{file.path} has {len(names):,} columns, more than {MOST_COLUMNS:,}.", remedy=HEADER_REMEDY)
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise FeedRefused(f"{file.path} names the column {listed(twice)} twice.", remedy=HEADER_REMEDY)
+    return {name: _type(column.type) for name, column in zip(told_apart(names), schema, strict=True)}
 
 
 def _type(of: pa.DataType) -> str:

@@ -10,22 +10,31 @@ file could not be split into columns). Meaning — names, types, rules — begin
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from resources.config.feeds import FeedConfig, LandingConfig
-from resources.errors import FeedMissing, FeedRefused
+from resources.errors import FeedMissing, FeedRefused, Refused
 from resources.feeds import databases, landing, parquet, text
-from resources.feeds.files import OUR_COLUMNS, REDELIVER, ColumnsMissing, FeedFile, is_parquet, told_apart
+from resources.feeds.files import (
+    OUR_COLUMNS,
+    REDELIVER,
+    ColumnsMissing,
+    FeedFile,
+    in_our_words,
+    is_parquet,
+    told,
+    told_apart,
+)
 from resources.feeds.lines import Header, digest_unpacked, header_elsewhere, header_of, rows_of
-from resources.feeds.sources import copy_name, expand, open_file, where
+from resources.feeds.sources import blocks_of, copy_name, expand, open_file, where
 from resources.feeds.table_folders import refuse_files_of_tables
 from resources.tables.engine import temporary_name
 from resources.text import listed
@@ -66,11 +75,17 @@ class FeedReader:
         return list(dict.fromkeys(found))  # a file that two patterns match is one file
 
     def keep(
-        self, files: FeedConfig, *, days: Sequence[dt.date] = (), landing_place: LandingConfig | None = None
+        self,
+        files: FeedConfig,
+        *,
+        days: Sequence[dt.date] = (),
+        landing_place: LandingConfig | None = None,
+        refused: Callable[[str, Refused], object] | None = None,
     ) -> list[FeedFile]:
         """Copy the files that the feed has now into the raw store, unread: what their digests are.
 
-        Raises :class:`FeedMissing` and :class:`Unavailable` as :meth:`read` does.
+        `refused` is told the path of one that cannot be copied, and why; without it that is raised. Raises
+        :class:`FeedMissing` and :class:`Unavailable` as :meth:`read` does.
         """
         located = self.locate(files, days=days, landing_place=landing_place)
         place = " or ".join([*([landing_place.path] if landing_place and days else []), where(files)])
@@ -83,7 +98,15 @@ class FeedReader:
             )
         if not files.is_dated and (without or not days) and all(day for _, day in located):
             raise FeedMissing(f"No file matches {place}.", remedy="deliver it, or correct `path` in the configuration.")
-        return _once([self.kept(path, day, files) for path, day in located])
+        kept = []
+        for path, day in located:
+            try:
+                kept.append(self.kept(path, day, files))
+            except Refused as error:
+                if refused is None:
+                    raise
+                refused(path, error)
+        return _once(kept)
 
     def read(
         self,
@@ -107,6 +130,12 @@ class FeedReader:
         self, files: FeedConfig, kept: Sequence[FeedFile], *, engine: Backend, columns: Collection[str]
     ) -> tuple[ibis.Table, list[FeedFile]]:
         """The lines of files that were kept, as :meth:`read` gives them."""
+        with in_our_words(listed([file.name for file in kept])):
+            return self._lines(files, kept, engine=engine, columns=columns)
+
+    def _lines(
+        self, files: FeedConfig, kept: Sequence[FeedFile], *, engine: Backend, columns: Collection[str]
+    ) -> tuple[ibis.Table, list[FeedFile]]:
         headers: dict[FeedFile, Header] = {}
         parquet_files: list[FeedFile] = []
         spelling = {name.lower(): name for name in columns}  # capitals are no difference between two files' columns
@@ -115,11 +144,14 @@ class FeedReader:
                 raise FeedRefused(f"{file.path} is empty (0 bytes).", remedy=REDELIVER)
             in_path = dict.fromkeys(file.partitions, "text")
             if is_parquet(file.name, files) or is_parquet(file.copy.name, files):
-                own = in_path | _spelt(parquet.columns_of(file), spelling)
+                given = parquet.columns_of(file)
+                _refuse_ambiguous(file, list(given), columns)
+                own = in_path | _spelt(given, spelling)
                 _require(file, own, columns, rows=lambda file=file: parquet.rows_of(file))
                 parquet_files.append(replace(file, columns=own))
             else:
                 header = _header(file, files, columns)
+                _refuse_ambiguous(file, header.names, columns)
                 spelt = _spelt(dict.fromkeys(header.names, "text"), spelling)
                 own = in_path | spelt
                 _require(
@@ -153,8 +185,8 @@ class FeedReader:
         digest = hashlib.sha256()
         with tempfile.NamedTemporaryFile(dir=self.raw, prefix=".part-", delete=False) as part:
             try:
-                with open_file(path, settings, day) as content:
-                    while block := _block(content, path):
+                with in_our_words(told(path)), open_file(path, settings, day) as content:
+                    for block in blocks_of(content, path, room=shutil.disk_usage(self.raw).free):
                         digest.update(block)
                         part.write(block)
                 part.close()
@@ -164,11 +196,6 @@ class FeedReader:
             finally:
                 Path(part.name).unlink(missing_ok=True)
         return FeedFile(path=path, copy=copy, digest=digest.hexdigest(), day=day)
-
-
-def _block(content: IO[bytes], path: str) -> bytes:
-    with landing.reached(path) if "://" in path else contextlib.nullcontext():
-        return content.read(1 << 20)
 
 
 def _once(kept: Sequence[FeedFile]) -> list[FeedFile]:
@@ -196,6 +223,17 @@ def _unpacked_name(file: FeedFile) -> str:
 def _spelt(columns: Mapping[str, str], spelling: dict[str, str]) -> dict[str, str]:
     """Columns under the names that the configuration or an earlier file has for them; those that are new are added."""
     return {spelling.setdefault(name.lower(), name): type_ for name, type_ in columns.items()}
+
+
+def _refuse_ambiguous(file: FeedFile, names: Sequence[str], columns: Collection[str]) -> None:
+    """Refuse a file of which two columns differ from one that is needed in their capitals alone."""
+    for name in columns:
+        alike = [each for each in names if each.lower() in (name.lower(), f"{name.lower()}_1")]
+        if len(alike) > 1 and name not in names and any(each.lower() == name.lower() for each in alike):
+            raise FeedRefused(
+                f"{file.path} has {listed(alike)}: which of them is {name} cannot be told.",
+                remedy="have one of them renamed, or write into the configuration how the file spells it.",
+            )
 
 
 def _header(file: FeedFile, files: FeedConfig, columns: Collection[str]) -> Header:

@@ -12,6 +12,7 @@ import gzip
 import io
 import itertools
 import os
+import re
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -33,15 +34,31 @@ Matches = Callable[[str], bool]  # told identifiers
 AS_IT_IS: dict[str, Any] = {"errors": "surrogateescape", "newline": ""}
 
 
-def tokens(line: str, delimiter: str) -> set[str]:
-    """What stands between the delimiters of a broken line, with and without regard to its quotation marks.
+# Pieces of a broken line that may be glued to one another: of one sort of signs each.
+PIECES = re.compile(r"[A-Z]+|[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+|[\W_]")
+MOST_PIECES, LONGEST = 16, 64  # of an identifier
+SHORT_NUMBER = re.compile(r"[0-9]{1,3}")  # is in every price and time
 
-    The feed's own delimiter or any other: that it is another may be what is wrong with the line.
+
+def tokens(line: str, delimiter: str) -> set[str]:
+    """What may be a value of a broken line: what stands between its delimiters and quotation marks, and what is glued to it.
+
+    The feed's own delimiter or any other: that it is another may be what is wrong with the line. A number of up to three
+    digits is a value only where it stands between delimiters or marks.
     """
-    parts = {token.strip(" \t\r\n\"'") for each in {delimiter, *",;|\t"} for token in line.split(each)}
+    signs = {delimiter, *",;|\t\"'"}
+    parts = {token.strip(" \t\r\n\"'") for each in signs for token in line.split(each)}
+    parts |= set(re.split("|".join(map(re.escape, signs)) + r"|\s", line))
     with contextlib.suppress(csv.Error):
         parts |= {token.strip() for fields in csv.reader([line], delimiter=delimiter) for token in fields}
-    return parts
+    bounds = [0, *(found.end() for found in PIECES.finditer(line))]
+    glued = (
+        line[first:last]
+        for place, first in enumerate(bounds)
+        for last in bounds[place + 1 : place + 1 + MOST_PIECES]
+        if last - first <= LONGEST
+    )
+    return parts | {each for each in glued if not SHORT_NUMBER.fullmatch(each)}
 
 
 def count(content: IO[bytes], name: str, files: FeedConfig, column: str, matches: Matches) -> int:

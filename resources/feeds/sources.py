@@ -5,15 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import glob
 import importlib.util
+import os
+import shlex
+import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from resources import home
 from resources.config.feeds import FeedConfig
-from resources.errors import FeedMissing, FeedRefused
+from resources.errors import FeedMissing, FeedRefused, Unavailable
 from resources.feeds import converted, databases, landing, table_folders
+from resources.feeds.files import REDELIVER, no_file, told
 from resources.text import without_secrets
+
+BLOCK = 1 << 20
+LONGEST_NAME = 180  # bytes of a copy's name are at most 255, and what it is kept as may add some
 
 
 def where(files: FeedConfig) -> str:
@@ -54,7 +62,7 @@ def copy_name(path: str) -> str:
     """What the kept copy of a file or table is called."""
     if databases.is_query(path):
         return databases.KEPT_AS
-    name = Path(_without_query(path)).name
+    name = told(Path(_without_query(path)).name)[-LONGEST_NAME:]
     return f"{name}.parquet" if table_folders.format_of(path) else converted.copy_name(name)
 
 
@@ -85,21 +93,52 @@ def open_raw(path: str) -> IO[bytes]:
         snapshot.seek(0)
         return snapshot
     if "://" not in path:
-        _refuse_what_is_no_file(Path(path))
-        return open(path, "rb")
+        return _opened(Path(path))
     import fsspec
 
     with landing.reached(path):
         return fsspec.open(path, "rb").open()  # pyright: ignore
 
 
-def _refuse_what_is_no_file(path: Path) -> None:
-    """Refuse folders, pipes and devices, which may have no end, and links that lead out of their folder."""
-    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+def _opened(path: Path) -> IO[bytes]:
+    """A regular file of this machine, opened without waiting for anybody to write into it."""
+    if why := no_file(path):
+        raise FeedRefused(f"{path} is {why}.", remedy="put the file itself there, or correct `path`.")
+    try:
+        content = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")  # noqa: SIM115 - the caller closes it
+    except PermissionError as error:
         raise FeedRefused(
-            f"{path} is a link that leads out of its folder, to {path.resolve()}.",
-            remedy="put the file itself there, or write its own path into the configuration.",
+            f"{path} may not be read by the user that Nightcart runs as.",
+            remedy=f"`chmod u+r {shlex.quote(str(path))}`.",
+        ) from error
+    except FileNotFoundError as error:
+        raise FeedMissing(f"{path} is gone: it was there a moment ago.", remedy=REDELIVER) from error
+    if not stat.S_ISREG(os.fstat(content.fileno()).st_mode):  # exchanged since
+        content.close()
+        raise FeedRefused(f"{path} is no file.", remedy="put the file itself there, or correct `path`.")
+    return content
+
+
+def blocks_of(content: IO[bytes], path: str, *, room: int) -> Iterator[bytes]:
+    """A file's bytes, as many as it had when it was opened.
+
+    Raises :class:`FeedRefused` for one that is larger than the `room` for its copy, :class:`Unavailable` for one that is
+    written meanwhile.
+    """
+    try:
+        size = os.fstat(content.fileno()).st_size
+    except (OSError, AttributeError):  # of a URL
+        with landing.reached(path):
+            yield from iter(lambda: content.read(BLOCK), b"")
+        return
+    if size > room:
+        raise FeedRefused(
+            f"{path} has {size:,} bytes, and there is room for {room:,}.",
+            remedy="look at the file; if it is right, make room on the disk of the raw store.",
         )
-    if path.exists() and not path.is_file():
-        what = "a folder" if path.is_dir() else "a pipe or a device"
-        raise FeedRefused(f"{path} is {what}, not a file.", remedy="put a file there, or correct `path`.")
+    read = 0
+    while read <= size and (block := content.read(BLOCK)):
+        read += len(block)
+        yield block
+    if read != size or os.fstat(content.fileno()).st_size != size:
+        raise Unavailable(f"{path} is being written while it is read.", remedy="wait until it is complete.")

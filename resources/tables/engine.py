@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 def connect(*, spill: Path | None = None) -> Backend:
     """A new in-memory engine; instants are UTC in it whatever the machine's zone is.
 
-    Above the memory that the deployment grants it (`NIGHTCART_MEMORY`) it spills to disk: to the folder `spill`, by
-    default the machine's own for temporary files.
+    Above the memory that the deployment grants it (`NIGHTCART_MEMORY`) it spills to disk, as much as `NIGHTCART_SPILL`
+    says: to the folder `spill`, by default the machine's own for temporary files.
     """
     import ibis
 
     engine = ibis.duckdb.connect()
-    engine.raw_sql(f"SET memory_limit = '{load_deployment().memory}'")
+    deployment = load_deployment()
+    engine.raw_sql(f"SET memory_limit = '{deployment.memory}'")
     # Its own default is a folder `.tmp` wherever the process was started.
     spill = spill or Path(tempfile.gettempdir(), "nightcart-spill")
     spill.mkdir(parents=True, exist_ok=True)
     engine.raw_sql(f"SET temp_directory = {quoted_text(str(spill))}")
+    engine.raw_sql(f"SET max_temp_directory_size = '{deployment.spill}'")
     engine.raw_sql("SET TimeZone = 'UTC'")
     engine.raw_sql("SET enable_progress_bar = false")
     return engine

@@ -8,15 +8,17 @@ never opens a file (`orchestration.arrival.receive`); what the lines mean is dec
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning, deliveries
 from resources.config.retailer import Settings
-from resources.errors import FeedMissing, FeedRefused, Refused, of_the_machine
+from resources.errors import FeedMissing, FeedRefused, Refused
 from resources.feeds import events, landing
-from resources.feeds.files import ColumnsMissing, FeedFile
+from resources.feeds.files import ColumnsMissing, FeedFile, in_our_words
 from resources.feeds.reader import FeedReader
 from resources.records.feeds import Arrival, Delivery
 from resources.records.store import OperationsDatabase
@@ -62,7 +64,14 @@ class Intake:
         place = self.settings.landing
         # Before they are copied: a file that is replaced meanwhile has another stamp than is put on record.
         landed = {file.path: file for file in landing.of_days(place, days)} if place else {}
-        kept = self.feeds.keep(self.settings.transactions, days=days, landing_place=place)
+        unkept: dict[str, Refused] = {}
+
+        def refused(path: str, error: Refused) -> None:
+            if path not in landed:
+                raise error
+            unkept[path] = error
+
+        kept = self.feeds.keep(self.settings.transactions, days=days, landing_place=place, refused=refused)
         if not place or not landed:
             return *self._read(kept), kept
         known = {(record.path, record.digest): record for record in self.operations.records(Arrival)}
@@ -70,11 +79,12 @@ class Intake:
         copies = [
             there.get(path) or self.feeds.kept(path, file.day, self.settings.transactions)
             for path, file in landed.items()
+            if path not in unkept
         ]
         others = [file for file in kept if file.path not in landed]
 
         def record(copy: FeedFile, outcome: str, reason: str = "", event_id: str = "") -> None:
-            path, stamp = without_secrets(copy.path), landed[copy.path].stamp
+            path, stamp = landed[copy.path].name, landed[copy.path].stamp
             before = known.get((path, copy.digest))
             if before and (before.stamp, before.outcome, before.reason) == (stamp, outcome, reason):
                 return
@@ -92,15 +102,24 @@ class Intake:
             )
             self.say(f"{path}, of {copy.day}, was {outcome}" + (f": {reason}" if reason else ""))
 
+        refusal: Refused | None = None
+        for path, error in unkept.items():
+            refusal = FeedRefused(f"{landed[path].name} was set aside: {error.message}", remedy=error.remedy)
+            if isinstance(error, FeedMissing):  # it is gone
+                refusal = error
+                continue
+            unread = FeedFile(path=path, copy=Path(), digest=_digest_of(landed[path].stamp), day=landed[path].day)
+            record(unread, Arrival.SET_ASIDE, str(error))
+            landing.set_aside(path, place, digest=unread.digest)
         originals: dict[tuple[dt.date | None, str], FeedFile] = {}
         # Those that were seen before first: a copy that arrives later is the one that is repeated.
         for copy in sorted(copies, key=lambda copy: (without_secrets(copy.path), copy.digest) not in known):
             original = originals.setdefault((copy.day, copy.digest), copy)
             if original is not copy:
                 record(copy, Arrival.REPEATED, f"its bytes came as {without_secrets(original.path)}")
-        usable, refusal = list(originals.values()), None
+        usable = list(originals.values())
         while True:
-            for day in {file.day for file in copies}:
+            for day in {file.day for file in landed.values()}:
                 if sum(file.day == day for file in usable) < place.files_a_day:
                     raise refusal or FeedMissing(f"Files of {day} are the same: some are missing.", remedy=AGAIN)
             lines, files, events_of, wrong = self._judged(others, usable)
@@ -110,7 +129,7 @@ class Intake:
                 record(copy, Arrival.SET_ASIDE, str(error))
                 landing.set_aside(copy.path, place, digest=copy.digest)
                 usable.remove(copy)
-                refusal = FeedRefused(f"{copy.path} was set aside: {error.message}", remedy=error.remedy)
+                refusal = FeedRefused(f"{copy.name} was set aside: {error.message}", remedy=error.remedy)
         for copy in usable:
             record(copy, Arrival.TAKEN, event_id=events_of[copy.path])
         return lines, files, [*others, *copies]
@@ -134,6 +153,10 @@ class Intake:
         except Refused:
             for file in landed:
                 judge(file, lambda file=file: _rows(*self._read([file])))
+            together = list(others)
+            for file in landed if not wrong else ():  # each by itself is good: which does not go with those before it?
+                judge(file, lambda file=file: self._read([*together, file]))  # noqa: B023 - called at once
+                together += [] if wrong else [file]
             if not wrong:
                 raise
             return None, [], ids, wrong
@@ -164,15 +187,15 @@ class Intake:
         return str(event.get_id())
 
 
+def _digest_of(stamp: str) -> str:
+    """What stands for the digest of a file that could not be read."""
+    return hashlib.sha256(stamp.encode()).hexdigest()
+
+
 def _rows(lines: ibis.Table, files: Sequence[FeedFile]) -> dict[str, int]:
     """How many lines each file has, read to its end: every value is asked for, for only so shows what is damaged."""
     names = dict.fromkeys(name for file in files for name in file.columns)
     given = {f"given_{place}": lines[name].count() for place, name in enumerate(names)}
-    try:
+    with in_our_words(" or ".join(file.name for file in files)):
         counts = lines.group_by("source_file").agg(rows=lines.count(), **given).to_pyarrow()
-    except Exception as error:  # what a library says of bytes that it cannot read has no common type
-        if of_the_machine(error):
-            raise
-        which, why = " or ".join(file.path for file in files), " ".join(str(error).split())
-        raise FeedRefused(f"{which} cannot be read: {why}.", remedy=AGAIN) from error
     return dict(zip(counts["source_file"].to_pylist(), counts["rows"].to_pylist(), strict=True))

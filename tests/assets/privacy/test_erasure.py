@@ -7,7 +7,6 @@ import datetime as dt
 import fcntl
 import gzip
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -363,17 +362,6 @@ def test_a_write_that_was_cut_off_goes_too(shop) -> None:
     stray.write_bytes(b"PAR1 H1")
     do(scope)
     assert not stray.exists()
-
-
-def test_what_killed_processes_left_goes_too(shop) -> None:
-    scope = shop()
-    (scope.raw / "ab").mkdir(parents=True)
-    left, at_work = scope.raw / "ab" / ".part-1", scope.raw / ".part-2"
-    for file, hours in ((left, 25), (at_work, 1)):
-        file.write_text("H1")
-        os.utime(file, (NOW.timestamp() - hours * 3600,) * 2)
-    do(scope)
-    assert (left.exists(), at_work.exists()) == (False, True)
 
 
 def test_another_store_is_emptied_too(shop, tmp_path: Path) -> None:
