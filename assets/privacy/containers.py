@@ -144,8 +144,14 @@ def mask(values: pa.Array, name: str, needles: Needles) -> pa.Array | None:
     if types.is_null(values.type) or types.is_temporal(values.type) or types.is_boolean(values.type):
         return None
     is_number = types.is_integer(values.type) or types.is_floating(values.type) or types.is_decimal(values.type)
-    if is_number and not (needles.subject.isdigit() and (is_named or needles.is_telling)):
-        return None
+    if is_number:
+        if not (needles.subject.isdigit() and (is_named or needles.is_telling)):
+            return None
+        try:
+            theirs = of.equal(values, pa.scalar(int(needles.subject)).cast(values.type))
+        except (pa.ArrowException, OverflowError):  # no number of that type is so large
+            return None
+        return theirs if of.any(theirs).as_py() else None
     distinct = values.unique() if not types.is_nested(values.type) else values
     texts = {}
     for value in distinct.to_pylist():
@@ -154,16 +160,16 @@ def mask(values: pa.Array, name: str, needles: Needles) -> pa.Array | None:
             texts[whole] = whole if isinstance(whole, bytes) else str(whole).encode("utf-8", "surrogatepass")
     if not is_named and not needles.are_in(b"\n".join(texts.values())) and not types.is_nested(values.type):
         return None
-    theirs = {
+    those = {
         value
         for value, text in texts.items()
         if needles.are_in(text) or (is_named and identifier(text.decode("utf-8", "replace")) == needles.subject)
     }
-    if not theirs:
+    if not those:
         return None
     if types.is_nested(values.type):
-        return pa.array([json.dumps(value, default=str) in theirs for value in values.to_pylist()])
-    return of.is_in(values, value_set=pa.array(list(theirs), values.type))
+        return pa.array([json.dumps(value, default=str) in those for value in values.to_pylist()])
+    return of.is_in(values, value_set=pa.array(list(those), values.type))
 
 
 def tables_with(database: Path, needles: Needles, *, is_copy: bool = False) -> list[str]:

@@ -6,6 +6,7 @@ What may not be changed, or cannot be, is named with why: files that are sealed,
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ from pathlib import Path
 
 from assets.privacy.clean import clean, renamed
 from assets.privacy.containers import Unsearchable
-from assets.privacy.find import delivered
+from assets.privacy.find import columns_of, delivered
 from assets.privacy.needles import Needles
 from assets.privacy.personal_data import ErasureScope
 from assets.privacy.search import Searched, search
 from resources.feeds.landing import EVENT, SET_ASIDE
-from resources.identifiers import same_as
+from resources.identifiers import identifier, same_as
 from resources.tables import history
 
 LEFT_SECONDS = 24 * 3600  # nothing that is at work leaves a file alone for so long
@@ -38,9 +39,8 @@ class Everywhere:
 
 def needles_of(subject: str, scope: ErasureScope) -> Needles:
     """What is looked for; others that have the subject within their identifier are asked of the tables."""
-    data = scope.data
-    columns = dict.fromkeys([data.column, *(feed.column for feed in data.feeds)])
-    needles = Needles(subject=subject, columns=tuple(columns))
+    data, subject = scope.data, identifier(subject)
+    needles = Needles(subject=subject, columns=columns_of(data))
     if not needles.is_telling:
         return needles
     is_it, others = same_as(subject), set()
@@ -51,7 +51,7 @@ def needles_of(subject: str, scope: ErasureScope) -> Needles:
                 found = rows[data.column].cast("string")
                 names = rows.filter(found.contains(subject)).select(found.name("who")).distinct().to_pyarrow()  # pyright: ignore
                 others |= {who for who in names["who"].to_pylist() if not is_it(who)}
-    return Needles(subject=subject, columns=tuple(columns), others=tuple(sorted(others)))
+    return dataclasses.replace(needles, others=tuple(sorted(others)))
 
 
 def look(needles: Needles, scope: ErasureScope, *, say: Callable[[str], object] = lambda _: None) -> Everywhere:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assets.privacy.needles import Needles
 from assets.privacy.personal_data import LINE, RULE, ErasureScope, PersonalData, PersonalFeed
 from assets.quality.gates import Partition
 from resources.config.feeds import DATE_IN_PATH, FeedConfig
@@ -66,7 +67,7 @@ class ErasureReport:
 def find(subject: str, scope: ErasureScope) -> ErasureReport:
     """Look for a subject everywhere."""
     subject = identifier(subject)
-    matches, quoted = same_as(subject), quotes(subject, scope.data.column)
+    matches, needles = same_as(subject), Needles(subject=subject, columns=columns_of(scope.data))
     hits = (
         _hits(store, name, subject, scope.data, prefix)
         for prefix, store in scope.stores()
@@ -75,17 +76,14 @@ def find(subject: str, scope: ErasureScope) -> ErasureReport:
     return ErasureReport(
         tables=[each for each in hits if each],
         copies=sum(redaction.count_in(copy, feed.files, feed.column, matches) for copy, feed in kept_copies(scope)),
-        records=sum(bool(quoted.search(entry.payload)) for entry in scope.operations.trail()),
+        records=sum(bool(needles.are_in(entry.payload.encode())) for entry in scope.operations.trail()),
         not_ours=_not_ours(matches, scope),
     )
 
 
-def quotes(subject: str, column: str) -> re.Pattern[str]:
-    """What a text says that names a subject. A number alone says nothing: it may be any other."""
-    ways = {re.escape(subject), re.escape(json.dumps(subject)[1:-1])}
-    name = f"(?:{'|'.join(sorted(ways))})"
-    quoted = rf"""{re.escape(column)}(?:\\*"\s*:\s*\\*"| is '| of ){name}(?![\w-])"""
-    return re.compile(quoted if subject.isdigit() else rf"""{quoted}|["']{name}\\*["']""")
+def columns_of(data: PersonalData) -> tuple[str, ...]:
+    """What the column that names a subject is called, by us and in the feeds."""
+    return tuple(dict.fromkeys([data.column, *(feed.column for feed in data.feeds)]))
 
 
 def kept_copies(scope: ErasureScope) -> Iterator[tuple[Path, PersonalFeed]]:

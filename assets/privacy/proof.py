@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from assets.privacy import remove
 from assets.privacy.everywhere import Everywhere, look, needles_of, remove_leftovers, sweep
 from assets.privacy.find import ErasureReport, find
+from assets.privacy.needles import SHORTEST, Needles
 from assets.privacy.personal_data import ErasureScope
 from assets.privacy.suppression import key_id, load_key, subject_hash
 from resources.errors import Refused, Unavailable
@@ -167,7 +168,8 @@ def refuse_nobody(subject: str, report: ErasureReport, noun: str, look: Callable
 def _refuse_reason(subject: str, reason: str, noun: str) -> None:
     if not reason.strip():
         raise Refused("An erasure has a reason.", remedy='add --reason "…".')
-    if re.search(rf"(?<!\w){re.escape(subject)}(?!\w)", reason):
+    is_within = Needles(subject=subject, columns=()).are_in(reason.encode()) if len(subject) >= SHORTEST else False
+    if is_within or re.search(rf"(?<!\w){re.escape(subject)}(?!\w)", reason):
         raise Refused(
             f"The reason names the {noun}, and stays on record for ever.", remedy="say why without saying who."
         )

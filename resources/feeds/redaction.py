@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 from resources.config.feeds import FeedConfig
 from resources.feeds import quoting
 from resources.feeds.files import is_parquet
-from resources.feeds.lines import HEADER_LINES, Header, NoHeader, header_in
+from resources.feeds.lines import GZIP, HEADER_LINES, Header, NoHeader, header_in
 from resources.identifiers import identifier
 
 if TYPE_CHECKING:
@@ -111,6 +111,19 @@ def redact(copies: Sequence[Path], files: FeedConfig, column: str, matches: Matc
     return redacted
 
 
+def redact_all(copies: Sequence[Path], files: FeedConfig, column: str, matches: Matches) -> None:
+    """:func:`redact` whatever is there of `copies`; one that cannot be read is deleted: nobody can say whose lines it has."""
+    for copy in dict.fromkeys(copies):
+        if not copy.is_symlink() and copy.is_file():
+            try:
+                if not redact([copy], files, column, matches):
+                    with open(copy, "rb") as content, _opened(content, copy.name) as text:
+                        while text.read(1 << 20):  # one that was cut off has no lines to redact
+                            pass
+            except Exception:  # what libraries say of a damaged file has no type in common
+                copy.unlink()
+
+
 def _write_redacted(copy: Path, part: IO[bytes], files: FeedConfig, column: str, matches: Matches) -> None:
     with open(copy, "rb") as content:
         if is_parquet(copy.name, files):
@@ -118,7 +131,8 @@ def _write_redacted(copy: Path, part: IO[bytes], files: FeedConfig, column: str,
 
             _redact_parquet(pq.ParquetFile(content), part, column, matches)
             return
-        packed = gzip.GzipFile(fileobj=part, mode="wb") if copy.name.endswith(".gz") else contextlib.nullcontext(part)
+        is_packed = _is_packed(content, copy.name)
+        packed = gzip.GzipFile(fileobj=part, mode="wb") if is_packed else contextlib.nullcontext(part)
         with _opened(content, copy.name) as raw, packed as target:
             text = io.TextIOWrapper(raw, encoding=files.encoding, **AS_IT_IS)
             for line, _ in _judged(text, files, column, matches):
@@ -208,5 +222,13 @@ def _ending(line: str) -> str:
 
 @contextlib.contextmanager
 def _opened(content: IO[bytes], name: str) -> Iterator[IO[bytes]]:
-    with gzip.GzipFile(fileobj=content) if name.endswith(".gz") else contextlib.nullcontext(content) as opened:
+    is_packed = _is_packed(content, name)
+    with gzip.GzipFile(fileobj=content) if is_packed else contextlib.nullcontext(content) as opened:
         yield opened  # pyright: ignore[reportReturnType]
+
+
+def _is_packed(content: IO[bytes], name: str) -> bool:
+    """Whether a content is packed, by its name or its first bytes, as it is when it is read."""
+    first = content.read(len(GZIP))
+    content.seek(0)
+    return first == GZIP or name.lower().endswith(".gz")

@@ -17,14 +17,14 @@ from assets.grocery.ingestion.suppressed import without_suppressed
 from assets.grocery.partitions import business_days, fresh_by, last_day, settings
 from assets.grocery.tables import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TABLES, TRANSACTIONS
 from assets.partitions import days_of
-from assets.privacy.suppression import suppression_list
+from assets.privacy.suppression import SuppressionList, suppression_list
 from assets.quality.fence import fenced
 from assets.reporting import OWNERS, WARNING, columns, picture, report_days, written
 from resources import home
 from resources.config.retailer import OffersConfig, Settings
 from resources.errors import FeedMissing, FeedRefused
 from resources.feeds.reader import FeedReader
-from resources.feeds.redaction import redact
+from resources.feeds.redaction import redact, redact_all
 from resources.feeds.sources import where
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
@@ -73,12 +73,28 @@ def transactions(
     intake = Intake(
         settings=settings, feeds=feeds, tables=tables, operations=operations, good=good, say=context.log.info
     )
+    suppressed = suppression_list(operations, file=home.erasure_key())
+    try:
+        return _take_in(context, days, open_days, intake, suppressed)
+    finally:  # a day that is refused leaves copies too
+        if suppressed:
+            redact_all(intake.copied, feed, feed.columns.household_id, suppressed.has)
+
+
+def _take_in(
+    context: dg.AssetExecutionContext,
+    days: Sequence[dt.date],
+    open_days: Sequence[dt.date],
+    intake: Intake,
+    suppressed: SuppressionList,
+) -> dg.MaterializeResult:
+    settings, tables, operations, good = intake.settings, intake.tables, intake.operations, intake.good
+    feed = settings.transactions
     expected = intake.expected(days)
     if not expected:
         return _closed(context, days, tables, operations)
-    delivered, files, kept = intake.of_days(expected)
+    delivered, files = intake.of_days(expected)
     context.log.info(f"Judging the lines of {listed([file.name for file in files])}")
-    suppressed = suppression_list(operations, file=home.erasure_key())
     cleaned = cleaning.clean(
         delivered,
         feed,
@@ -125,8 +141,6 @@ def transactions(
             "lines_a_day": picture(pictures.lines_a_day(commit.rows_by_day, until=days[-1])),
         },
     )
-    if suppressed:
-        redact([file.copy for file in kept], feed, feed.columns.household_id, suppressed.has)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(content_digest(lines)),
         metadata={

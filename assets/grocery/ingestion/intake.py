@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ AGAIN = "have it delivered again."
 class Intake:
     """Takes delivered files in, for one run; `good` is the delivery that their columns are compared with.
 
-    `say` is told one line for each landed file.
+    `say` is told one line for each landed file. `copied` are the files of ours that were made of what was delivered.
     """
 
     settings: Settings
@@ -44,6 +44,7 @@ class Intake:
     operations: OperationsDatabase
     good: Delivery | None
     say: Callable[[str], object]
+    copied: list[Path] = field(default_factory=list)
 
     def expected(self, days: Sequence[dt.date]) -> list[dt.date]:
         """Those of `days` whose lines are to be read: the open ones, and the closed ones that have files all the same."""
@@ -55,8 +56,8 @@ class Intake:
         # A file of many days may have lines of any.
         return [day for day in days if day not in closed or day in there or None in there]
 
-    def of_days(self, days: Sequence[dt.date]) -> tuple[ibis.Table, list[FeedFile], list[FeedFile]]:
-        """The lines of `days`, the files that were read, and all that were copied.
+    def of_days(self, days: Sequence[dt.date]) -> tuple[ibis.Table, list[FeedFile]]:
+        """The lines of `days`, and the files that were read.
 
         A landed file that cannot be used is set aside. Raises :class:`Refused` with its reason, unless its day has as
         many others as a day has.
@@ -72,8 +73,9 @@ class Intake:
             unkept[path] = error
 
         kept = self.feeds.keep(self.settings.transactions, days=days, landing_place=place, refused=refused)
+        self.copied.extend(file.copy for file in kept)
         if not place or not landed:
-            return *self._read(kept), kept
+            return self._read(kept)
         known = {(record.path, record.digest): record for record in self.operations.records(Arrival)}
         there = {file.path: file for file in kept}
         copies = [
@@ -81,6 +83,7 @@ class Intake:
             for path, file in landed.items()
             if path not in unkept
         ]
+        self.copied.extend(file.copy for file in copies)
         others = [file for file in kept if file.path not in landed]
 
         def record(copy: FeedFile, outcome: str, reason: str = "", event_id: str = "") -> None:
@@ -110,7 +113,7 @@ class Intake:
                 continue
             unread = FeedFile(path=path, copy=Path(), digest=_digest_of(landed[path].stamp), day=landed[path].day)
             record(unread, Arrival.SET_ASIDE, str(error))
-            landing.set_aside(path, place, digest=unread.digest)
+            self.copied.append(Path(landing.set_aside(path, place, digest=unread.digest)))
         originals: dict[tuple[dt.date | None, str], FeedFile] = {}
         # Those that were seen before first: a copy that arrives later is the one that is repeated.
         for copy in sorted(copies, key=lambda copy: (without_secrets(copy.path), copy.digest) not in known):
@@ -127,12 +130,12 @@ class Intake:
                 break
             for copy, error in wrong:
                 record(copy, Arrival.SET_ASIDE, str(error))
-                landing.set_aside(copy.path, place, digest=copy.digest)
+                self.copied.append(Path(landing.set_aside(copy.path, place, digest=copy.digest)))
                 usable.remove(copy)
                 refusal = FeedRefused(f"{copy.name} was set aside: {error.message}", remedy=error.remedy)
         for copy in usable:
             record(copy, Arrival.TAKEN, event_id=events_of[copy.path])
-        return lines, files, [*others, *copies]
+        return lines, files
 
     def _judged(
         self, others: Sequence[FeedFile], landed: Sequence[FeedFile]

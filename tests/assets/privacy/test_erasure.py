@@ -25,7 +25,8 @@ from assets.grocery.ingestion.suppressed import without_suppressed
 from assets.grocery.personal_data import personal_data
 from assets.grocery.staleness import FEATURES, stale_now
 from assets.privacy import proof, remove
-from assets.privacy.find import find, quotes
+from assets.privacy.find import find
+from assets.privacy.needles import Needles
 from assets.privacy.personal_data import ErasureScope
 from assets.privacy.proof import Erased, erase, pending
 from assets.privacy.suppression import SuppressionList, load_key, subject_hash, suppression_list
@@ -160,7 +161,8 @@ def test_whoever_it_is_the_others_keep_their_rows(shop, who: str) -> None:
         "transactions": 2, "recommendations": 2, "households": 1,
         "transactions_quarantine": 3 if who == "1510" else 2,
     }  # fmt: skip
-    assert not [entry for entry in scope.operations.trail() if quotes(who, "household_id").search(entry.payload)]
+    named = Needles(subject=who, columns=("household_id",))
+    assert not [entry for entry in scope.operations.trail() if named.are_in(entry.payload.encode())]
 
 
 @pytest.mark.parametrize("typed", ["17001", "17001.0", " 17001 "])

@@ -195,7 +195,7 @@ def take_in(
 
     def take() -> tuple[list[Arrival], cleaning.Cleaned]:
         intake = Intake(settings=own, feeds=feeds, tables=tables, operations=operations, good=None, say=print)
-        lines, files, _ = intake.of_days([DAY])
+        lines, files = intake.of_days([DAY])
         cleaned = cleaning.clean(
             lines, feed, timezone="Europe/Berlin", first_day=DAY, last_day=DAY, since=DAY, until=DAY,
             landed=[file.day for file in files if file.day],
