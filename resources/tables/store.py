@@ -299,7 +299,7 @@ class TableStore:
     ) -> Commit:
         import pyarrow as pa
         from deltalake import CommitProperties, DeltaTable, write_deltalake
-        from deltalake.exceptions import CommitFailedError
+        from deltalake.exceptions import CommitFailedError, DeltaError
 
         fence, base, dated = self.fence, expected_version, [each for each in days if each]
         span = (min(dated), max(dated)) if dated else fence.days if fence else ALL_DAYS
@@ -308,32 +308,37 @@ class TableStore:
             base = seen.version() if seen else -1
         for _ in range(TRIES):
             data = rows if isinstance(rows, pa.Table) else _as_announced(rows.to_pyarrow_batches(chunk_size=200_000))
-            if not self.exists(table):
-                # Only onto a version can a commit be made that fails where another comes first.
-                DeltaTable.create(self.uri(table), schema=data.schema, mode="ignore", partition_by=day)  # pyright: ignore[reportArgumentType]
-            opened = self._load(table)
-            if base is not None:
+            if day and not self.exists(table):
+                # Only onto a version is a commit made that fails where another comes first; a table without days has none.
+                DeltaTable.create(self.uri(table), schema=data.schema, mode="ignore", partition_by=[day])  # pyright: ignore[reportArgumentType]
+            opened = self._load(table) if self.exists(table) else None
+            if opened and base is not None:
                 writes = _writes_since(opened, base)
                 require_untouched(table, writes, days=span, has_days=bool(dated), fence=fence)
-            base = opened.version()
+            base = opened.version() if opened else -1
             if fence:
                 fence.ask()
             notes = ({NOTE: json.dumps(note)} if note else {}) | ({FENCE: fence.says(span)} if fence else {})
-            with contextlib.suppress(CommitFailedError):
+            try:
                 write_deltalake(
-                    opened,
+                    opened or self.uri(table),
                     data,
-                    mode="overwrite",
+                    mode="overwrite" if opened else "error",  # pyright: ignore[reportArgumentType]
                     partition_by=[day] if day else None,
                     predicate=predicate,
-                    schema_mode="merge" if day else "overwrite",
+                    schema_mode=("merge" if day else "overwrite") if opened else None,
                     commit_properties=CommitProperties(custom_metadata=notes, max_commit_retries=0),
                 )
-                if fence:
-                    fence.seen[table] = opened
-                if self.ledger:
-                    contents.seal(self, self.ledger, table, opened.version(), _parts(opened), days)
-                return _commit_of(table, opened)
+            except DeltaError as error:
+                if not isinstance(error, CommitFailedError) and (opened or not self.exists(table)):
+                    raise
+                continue
+            opened = opened or self._load(table, 0)
+            if fence:
+                fence.seen[table] = opened
+            if self.ledger:
+                contents.seal(self, self.ledger, table, opened.version(), _parts(opened), days)
+            return _commit_of(table, opened)
         raise Unavailable(f"Other runs wrote {table} at the same moment, {TRIES} times.", remedy="run it again.")
 
     def writes_since(self, table: str, version: int | None = None) -> list[Written]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pytest
@@ -162,3 +163,17 @@ def test_a_commit_says_who_made_it_of_what(tables: TableStore) -> None:
         "inputs": {"products": tables.version("products")},
     }
     assert FENCE == "nightcart.fence"
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_of_those_who_make_a_table_at_once_nobody_mixes_in_rows(tables: TableStore, attempt: int) -> None:
+    def replace(value: int) -> bool:
+        try:
+            TableStore(root=tables.root).replace("products", whole(*[value] * 500))
+        except Unavailable:
+            return False
+        return True
+
+    with ThreadPoolExecutor(3) as pool:
+        assert any(pool.map(replace, range(3)))
+    assert len(set(tables.read("products").value.to_pyarrow().to_pylist())) == 1
