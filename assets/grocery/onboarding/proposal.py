@@ -130,7 +130,7 @@ def propose(
             descriptions, of = files.read(files.find(path).undated(), engine=engine, reader=reader)
             notes.extend(of.notes)
             written, _ = evidence.written_as(descriptions, of.files)
-            return by(descriptions, written, ids=feed.standard.select(key).distinct(), given=given)
+            return by(descriptions, written, ids=feed.standard.select(key).distinct().cache(), given=given)
 
         if products:
             proposed += described(products, masterdata.products, "product_id")
@@ -222,10 +222,16 @@ def _defaults() -> list[ProposedSetting]:
 def _read_a_day(
     settings: Settings, proposal: TransactionsProposal, engine: Backend, reader: FeedReader
 ) -> tuple[int, dict[str, int]]:
-    """Read a typical day through the new settings, exactly as a night does: its lines, and the quarantined by rule."""
+    """Read a typical day through the new settings, as a night does: its lines, and the quarantined by rule.
+
+    Of files of many days only its lines: which they are is known by now.
+    """
     feed, day = settings.transactions, proposal.typical_day
     days = [day] if feed.is_dated else ()
     delivered, _ = reader.read(feed, engine=engine, columns=cleaning.source_columns(feed), days=days)
+    if not feed.is_dated:
+        of_day = proposal.standard.filter(proposal.standard.business_date == day)
+        delivered = delivered.semi_join(of_day, ["source_file", "source_row"]).cache()
     cleaned = cleaning.clean(
         delivered,
         feed,
