@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,12 @@ from resources.text import listed
 if TYPE_CHECKING:
     import ibis
 
+LEAST_KNOWN = 0.9  # of the lines whose products the catalogue has now: with fewer, something is wrong with it
 CONSTANT = 0.5  # the least share of products that a column must describe alike on all of their lines
 
 
 def products(lines: ibis.Table, files: FeedConfig, *, ids: ibis.Table, given: Given) -> list[ProposedSetting]:
-    """The settings of a catalogue, from its `lines`; `ids` are the products sold, in one column.
+    """The settings of a catalogue, from its `lines`; `ids` are the products sold, and the `lines` of each.
 
     Raises :class:`Refused` when no column holds their ids.
     """
@@ -33,7 +35,17 @@ def products(lines: ibis.Table, files: FeedConfig, *, ids: ibis.Table, given: Gi
     asked = given.get("products.product_id", ())
     key = _key("product_id", lines, columns, ids, role="product", asked=asked, what="products sold")
     del columns[key.value]
-    return [*of_files(files, "products"), *under("products.columns", [key, *_descriptions(columns, given)])]
+    known = lines.select(product_id=identifiers(lines[key.value])).distinct()
+    share = one_row(ids.agg(known=ids.semi_join(known, "product_id").lines.sum().as_scalar() / ids.lines.sum()))[
+        "known"
+    ]
+    why = f"of the lines, {share:.1%} are of products that it has"
+    least = ProposedSetting("least_known_share", math.floor(LEAST_KNOWN * share * 100) / 100, why)
+    return [
+        *of_files(files, "products"),
+        *under("products", [least]),
+        *under("products.columns", [key, *_descriptions(columns, given)]),
+    ]
 
 
 def products_in(
@@ -66,7 +78,7 @@ def products_in(
 
 
 def households(lines: ibis.Table, files: FeedConfig, *, ids: ibis.Table, given: Given) -> list[ProposedSetting]:
-    """The settings of a household file, from its `lines`; `ids` are the households that bought, in one column.
+    """The settings of a household file, from its `lines`; `ids` are the households that bought, and the `lines` of each.
 
     Raises :class:`Refused` when no column holds their ids.
     """
@@ -130,8 +142,8 @@ def _key(
     asked: Sequence[str],
     what: str,
 ) -> ProposedSetting:
-    """The column with most of `ids` (one column of text) among its values."""
-    (id_,) = ids.columns
+    """The column with most of `ids` (text, in their first column) among its values."""
+    id_ = ids.columns[0]
     refuse_unknown(asked, columns)
     total = ids.count().to_pyarrow().as_py()
     shared = {}
@@ -151,7 +163,7 @@ def _key(
 
 def _refuse_looks_alike(lines: ibis.Table, columns: Mapping[str, ColumnProfile], ids: ibis.Table, *, what: str) -> None:
     """Raise :class:`Refused` when ids would be the same but for the way in which they are written."""
-    (id_,) = ids.columns
+    id_ = ids.columns[0]
     looks = {
         "leading zeros are left out": lambda text: text.re_replace("^0+([0-9])", r"\1"),
         "capitals and small letters are the same": lambda text: text.lower(),

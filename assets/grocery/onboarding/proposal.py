@@ -130,7 +130,8 @@ def propose(
             descriptions, of = files.read(files.find(path).undated(), engine=engine, reader=reader)
             notes.extend(of.notes)
             written, _ = evidence.written_as(descriptions, of.files)
-            return by(descriptions, written, ids=feed.standard.select(key).distinct().cache(), given=given)
+            ids = feed.standard.group_by(key).agg(lines=feed.standard.count()).cache()
+            return by(descriptions, written, ids=ids, given=given)
 
         if products:
             proposed += described(products, masterdata.products, "product_id")

@@ -142,3 +142,11 @@ def test_leading_zeros_are_told(engine, feeds, tmp_path):
     ids = ibis.memtable({"product_id": ["0000001", "0000002"]})
     with pytest.raises(Refused, match="article_id has 2 of the 2 products sold when leading zeros are left out"):
         masterdata.products(lines, source.files, ids=ids, given={})
+
+
+def test_catalogue_has_to_know_as_much_as_it_does_now(engine, feeds, tmp_path):
+    (tmp_path / "articles.csv").write_text("article_id,prod_name\n1,milk\n2,tea\n")
+    lines, source = files.read(files.find(str(tmp_path / "articles.csv")), engine=engine, reader=feeds)[:2]
+    ids = ibis.memtable({"product_id": ["1", "2", "3"], "lines": [60, 20, 20]})
+    proposed = {each.setting: each.value for each in masterdata.products(lines, source.files, ids=ids, given={})}
+    assert proposed["products.least_known_share"] == 0.72  # nine tenths of the eighty lines of a hundred
