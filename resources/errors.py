@@ -66,6 +66,7 @@ class Unwritable(NightcartError):
 # What libraries of several languages say when it is the machine that fails: they have no type in common.
 NO_ROOM = ("No space left on device", "File too large", "disk I/O error", "disk is full", "Disk quota exceeded")
 NO_WRITING = ("Read-only file system", "readonly database", "Permission denied")
+BROKEN = ("file is not a database", "database disk image is malformed", "malformed database schema")
 HELD = ("database is locked", "database table is locked")
 
 
@@ -79,6 +80,12 @@ def of_the_machine(error: BaseException) -> NightcartError | None:
         )
     if any(each in said for each in NO_WRITING):
         return Unwritable(f"Something may not be written: {first}.", remedy="make the state folder writable.")
+    if any(each in said for each in BROKEN):
+        return Damaged(
+            f"A database of the state is damaged: {first}.",
+            remedy="end what runs, and bring operations.db, mlflow.db or Dagster's back from the newest backup: `nightcart nightly` "
+            "says which file it is (docs/runbooks.md, Restore from a backup).",
+        )
     if any(each in said for each in HELD):
         return Unavailable(
             f"Another process holds the database for too long: {first}.",

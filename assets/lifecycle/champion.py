@@ -101,6 +101,8 @@ def _named(version: int | None) -> str:
 def sync_aliases(registry: ModelRegistry, operations: OperationsDatabase) -> None:
     """Let the registry's aliases say what the ledger says; `previous` first, so that it is never the champion itself."""
     wanted, there = champion_state(operations.promotions()).aliases, registry.aliases()
+    if PREVIOUS in wanted and wanted[PREVIOUS] not in {version.version for version in registry.versions()}:
+        del wanted[PREVIOUS]  # who goes back from a version that is lost is not kept from it
     for alias in (PREVIOUS, CHAMPION):
         if there.get(alias) != wanted.get(alias):
             registry.point(alias, wanted.get(alias))

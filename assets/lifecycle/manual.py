@@ -21,6 +21,7 @@ from resources.models.registry import ModelRegistry
 from resources.records.lifecycle import PromotionRecord, Registration
 from resources.records.quality import Verdict
 from resources.records.store import OperationsDatabase
+from resources.text import listed
 
 if TYPE_CHECKING:
     from assets.lifecycle.domain import Lifecycle
@@ -147,6 +148,7 @@ def reconcile(person: Person, work: Lifecycle) -> Sequence[str]:
     present = {version.version for version in registry.versions()}
     expected, now = operations.last_decision(), champion_state(operations.promotions())
     if now.champion is not None and now.champion not in present:
+        refuse_lost(now.champion, work)
         again = _registered_again(now.champion, person, work)
         record = _decided(
             person,
@@ -165,6 +167,31 @@ def reconcile(person: Person, work: Lifecycle) -> Sequence[str]:
         if before.get(alias) != version:
             done.append(f"alias `{alias}` points to version {version} again")
     return done
+
+
+def refuse_lost(champion: int, work: Lifecycle) -> None:
+    """Raise :class:`Refused` where MLflow has forgotten the run that made the champion: its database is older than the ledger."""
+    on_record = {each.version: each for each in work.operations.records(Registration)}
+    if champion not in on_record or work.registry.has_run(on_record[champion].mlflow_run_id):
+        return
+    present = {version.version for version in work.registry.versions()}
+    earlier = [each for each in champions(work.operations.promotions()) if each in present]
+    serve = (
+        f'`nightcart rollback --to {earlier[-1]} --reason "version {champion} is lost"` lets the champion before serve'
+        if earlier
+        else f'`nightcart retrain --reason "version {champion} is lost"` trains another'
+    )
+    raise Refused(
+        f"MLflow's database is older than the ledger: it lacks {listed([f'version {each}' for each in sorted(on_record.keys() - present)], 5)}, "
+        f"and version {champion} is champion.",
+        remedy=f"end what runs, and bring back mlflow.db of the same moment as operations.db, or a newer one. Where there is none, {serve}; "
+        "numbers that are lost are not given again.",
+    )
+
+
+def champions(ledger: Sequence[PromotionRecord]) -> list[int]:
+    """Who was ever champion, in the order of the decisions."""
+    return [record.champion_after for record in ledger if record.champion_after is not None]
 
 
 def _registered_again(version: int, person: Person, work: Lifecycle) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from assets.lifecycle.domain import Lifecycle
     from orchestration.alerting.incidents import Incident
     from orchestration.alerting.probes import ProbeContext
+    from resources.parts import Parts
 
 
 @cache
@@ -31,6 +32,20 @@ def lifecycle(**changes: Any) -> Lifecycle:
     from orchestration.definitions import GATES
 
     return Lifecycle.over(GROCERY, resources(), gates=GATES, **changes)
+
+
+def parts(instance: dg.DagsterInstance) -> Parts:
+    """The parts of the state, which age together."""
+    from resources.parts import Parts
+
+    bundle = resources()
+    return Parts.of(
+        operations=bundle.operations,
+        tables=bundle.tables.root,
+        raw=bundle.feeds.raw,
+        registry=bundle.registry,
+        cursors=instance.daemon_cursor_storage,
+    )
 
 
 def probe_context(instance: dg.DagsterInstance) -> ProbeContext:

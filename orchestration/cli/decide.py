@@ -15,6 +15,7 @@ from orchestration.reports import governance
 from orchestration.reports.lists import days_with_lists
 from resources.errors import Refused
 from resources.records.quality import Override, Verdict
+from resources.text import plural
 
 if TYPE_CHECKING:
     from assets.lifecycle.manual import Person
@@ -70,13 +71,25 @@ def rollback(
 
 
 def reconcile() -> None:
-    """Make MLflow's registry what the ledger of promotions says: aliases that were moved, a champion that was deleted.
+    """Make the parts of the state fit again: after a restore from a backup, or where MLflow is not what the ledger says.
+
+    Erasures on record are applied anew to what was brought back, days that tables lack are named with their command,
+    aliases follow the ledger, and a champion that was deleted is registered again from its files.
 
     Example: `nightcart reconcile`
     """
     from assets.lifecycle import manual
+    from orchestration.cli.erasure import forget_again
+    from orchestration.cli.launch import running
+    from resources.tables import contents
 
     work = context.lifecycle()
+    with running() as instance:
+        if n := forget_again(instance):
+            say("[green]✓[/] {} that had been erased and were there again: removed.", plural(n, "household"))
+        context.parts(instance).set_marks(now=dt.datetime.now(dt.UTC))
+    for each in contents.lacking(context.resources().tables, work.operations):
+        say("[yellow]![/] {}", each)
     done = manual.reconcile(_person("reconciled"), work)
     for each in done:
         say("[green]✓[/] {}", each)

@@ -62,9 +62,31 @@ def forget(
             under_way=lambda: run_under_way(instance),
             say=lambda line: say("  [dim]{}[/]", line),
         )
+        context.parts(instance).set_marks(now=dt.datetime.now(dt.UTC))  # what is of before it is older from now on
     _show(done.report, done.removed, "removed")
     _conclude(done)
     _not_ours(done.report, scope)
+
+
+def forget_again(instance: dg.DagsterInstance) -> int:
+    """Apply the erasures on record anew to what a restore brought back; how many subjects were there again."""
+    from assets.privacy.again import back_again
+    from assets.privacy.proof import erase
+
+    context.parts(instance).put_erasures_on_record(now=dt.datetime.now(dt.UTC))
+    scope = _scope()
+    subjects = back_again(scope)
+    for subject in subjects:
+        erase(
+            subject,
+            by=getpass.getuser(),
+            reason="",
+            now=dt.datetime.now(dt.UTC),
+            scope=scope,
+            under_way=lambda: run_under_way(instance),
+            say=lambda line: say("  [dim]{}[/]", line),
+        )
+    return len(subjects)
 
 
 def _conclude(done: Erased) -> None:

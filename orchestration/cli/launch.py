@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -27,6 +29,8 @@ from orchestration.runs.locks import hold
 from orchestration.runs.orphans import LAUNCH_TAG, fail_orphaned_runs
 from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS, broken_gates, failures
 from resources import home
+from resources.config.deployment import sqlite_url
+from resources.records.health import require_whole
 from resources.records.lifecycle import Attempt
 from resources.text import on_one_line
 
@@ -67,9 +71,37 @@ class Outcome:
 @contextlib.contextmanager
 def running() -> Iterator[dg.DagsterInstance]:
     """The real instance, held by this process alone among the `nightcart` commands that run something."""
-    with hold(home.state()), dg.DagsterInstance.get() as instance:
-        fail_orphaned_runs(instance)
-        yield instance
+    with hold(home.state()):
+        require_whole(_databases())
+        with dg.DagsterInstance.get() as instance:
+            fail_orphaned_runs(instance)
+            yield instance
+
+
+def _databases() -> dict[str, str]:
+    """The databases that a night writes into, by what is in them; those of Dagster that are on this machine."""
+    reached, dagster = context.resources(), Path(os.environ.get("DAGSTER_HOME", home.state() / "dagster"))
+    history = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+    return {
+        "records": reached.operations.url,
+        "models": reached.registry.tracking_uri,
+        **{f"Dagster's {Path(name).stem}": sqlite_url(dagster / name) for name in history},
+    }
+
+
+def mark_lists(day: dt.date, *, because: str) -> None:
+    """Mark the published lists as carried over, whatever state the records are in: these follow with the next good night."""
+    from assets.grocery.scoring.assets import carry_over
+
+    reached = context.resources()
+    with contextlib.suppress(Exception):
+        carry_over(
+            replace(reached.tables, ledger=None),
+            reached.operations,
+            night=day,
+            because=because,
+            now=dt.datetime.now(dt.UTC),
+        )
 
 
 def has_sensors(instance: dg.DagsterInstance) -> bool:

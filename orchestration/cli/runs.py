@@ -11,7 +11,7 @@ import typer
 from orchestration.cli import context
 from orchestration.cli.drawing import DAY, say
 from orchestration.cli.night import draw_next_commands, draw_night
-from resources.errors import Refused
+from resources.errors import Damaged, Refused
 from resources.records.lifecycle import RetrainingDecision, RetrainingRequest
 from resources.records.privacy import Erasure
 from resources.text import plural
@@ -65,12 +65,16 @@ def nightly(
 
     Example: `nightcart nightly --date 2017-11-28`
     """
-    from orchestration.cli.launch import running
+    from orchestration.cli.launch import mark_lists, running
 
     day = date.date()
-    with running() as instance:
-        _night(instance, day, is_forced=force)
-        _retrain_as_decided(instance)
+    try:
+        with running() as instance:
+            _night(instance, day, is_forced=force)
+            _retrain_as_decided(instance)
+    except Damaged as error:  # no run began that a look could find
+        mark_lists(day, because=error.message)
+        raise
     draw_night(day)
 
 
@@ -85,7 +89,6 @@ def retrain(
 
     Examples: `nightcart retrain --reason "new leaflet layout"`, `nightcart retrain --reason "after the move" --later`
     """
-
     import dagster as dg
 
     from orchestration.cli.launch import has_sensors, run_range, running
@@ -388,7 +391,6 @@ def require_days(*days: dt.date) -> None:
 
 def report_outcome(outcome: Outcome, what: str, *, again: str) -> None:
     """Say that a run went well; raises :class:`Refused` with what failed, and with `again`, the command that goes on."""
-
     if outcome.is_success:
         say("[green]✓[/] {} in {:.0f} s (run {})\n", what, outcome.seconds, outcome.run_id[:8])
         return

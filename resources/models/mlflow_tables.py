@@ -58,6 +58,16 @@ def aliases(url: str, name: str) -> dict[str, int]:
     return {row["alias"]: row["version"] for row in rows}
 
 
+def experiment_tag(url: str, name: str, key: str) -> str | None:
+    """A tag of an experiment."""
+    tags = _answers(
+        url,
+        name,
+        "SELECT key, value FROM experiment_tags WHERE experiment_id IN (SELECT experiment_id FROM experiments WHERE name = :name)",
+    )
+    return next((tag["value"] for tag in tags[0] if tag["key"] == key), None)
+
+
 def _pairs(rows: Rows, subject: int | str) -> dict[str, Any]:
     return {row["key"]: row["value"] for row in rows if row["subject"] == subject}
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 CHAMPION, PREVIOUS = "champion", "previous"
 DIGEST, BUSINESS_DATE, IDENTITY = "nightcart.digest", "nightcart.business_date", "nightcart.identity"
+MARK = "nightcart.mark"
 TABLE = "nightcart.table."  # and the table's name: the tag with its version
 
 
@@ -204,6 +205,9 @@ class ModelRegistry:
 
         with self._talking(), _quiet():
             try:
+                self._client.get_run(
+                    run_id
+                )  # MLflow itself would make a version of a run that is not there, or fail midway
                 return self._numbered(source, run_id=run_id, tags=dict(tags))
             except MlflowException as error:
                 if error.get_http_status_code() >= 500:
@@ -259,6 +263,32 @@ class ModelRegistry:
         with self._talking(), _quiet():
             for name, text in documents.items():
                 self._client.log_text(version.run_id, text, name)
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether the record of a run is there: it is, even of a version that was deleted."""
+        from mlflow.exceptions import MlflowException
+
+        with self._talking():
+            try:
+                return self._client.get_run(run_id) is not None
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                return False
+
+    def mark(self) -> int:
+        """The mark of the experiment, see `resources.parts`; 0 without one."""
+        if mlflow_tables.is_database(self.tracking_uri):
+            return int(mlflow_tables.experiment_tag(self.tracking_uri, self.name, MARK) or 0)
+        with self._talking():
+            experiment = self._client.get_experiment_by_name(self.name)
+            return int(experiment.tags.get(MARK, 0)) if experiment else 0
+
+    def set_mark(self, number: int) -> None:
+        """Set the mark of the experiment."""
+        with self._talking(), _quiet():
+            experiment = self._client.get_experiment_by_name(self.name)
+            self._client.set_experiment_tag(experiment.experiment_id if experiment else "", MARK, str(number))
 
     def _is_registered(self) -> bool:
         return bool(self._client.search_registered_models(f"name = '{self.name}'"))

@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from resources.errors import Refused
-from resources.records import contents, feeds, lifecycle, migrations, privacy, publication, quality  # noqa: F401
+from resources.records import contents, feeds, lifecycle, marks, migrations, privacy, publication, quality  # noqa: F401
 from resources.records.alerts import Heartbeat
 from resources.records.audit import Entry
 from resources.records.base import Record

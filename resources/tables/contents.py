@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from resources.errors import Damaged
+from resources.text import listed
 
 if TYPE_CHECKING:
     from resources.tables.store import TableStore
@@ -56,6 +57,10 @@ class Ledger(Protocol):
         self, table: str, version: int, files: Mapping[Partition, Mapping[str, Sequence[Any]]], *, now: dt.datetime
     ) -> None:
         """Put files on record."""
+        ...
+
+    def sealed_tables(self) -> set[str]:
+        """The tables of which something is on record."""
         ...
 
     def sealed(
@@ -189,16 +194,13 @@ def verify(store: TableStore, ledger: Ledger, table: str) -> Verified:
     records = ledger.sealed(table)
     known = {path: (each.partition, of_path) for each in records for path, of_path in each.files.items()}
     parts = store.parts(table) if store.exists(table) else []
+    live = {part.path for part in parts}
     found = list(flaws(store, ledger, table, parts))
-    live: dict[Partition, set[str]] = {}
-    for part in parts:
-        live.setdefault(part.day, set()).add(part.path)
-    for partition, record in {each.partition: each for each in records}.items():
-        if lacking := record.files.keys() - live.get(partition, set()):
-            says = f"is not in version {record.version} any more, with which it went on record"
-            now = f"the table is at version {store.version(table)}" if store.exists(table) else "the table is gone"
-            found.append(Flaw(table=table, file=min(lacking), day=partition, says=f"{says}: {now}"))
-    older = {path: of_path for path, of_path in known.items() if path not in set().union(*live.values())}
+    now = f"the table is at version {store.version(table)}" if store.exists(table) else "the table is gone"
+    for record in _lacking(records, parts):
+        says = f"was in version {record.version}, and is not among its files any more: {now}"
+        found.append(Flaw(table=table, file=min(record.files), day=record.partition, says=says))
+    older = {path: of_path for path, of_path in known.items() if path not in live}
     there = {path: Path(store.uri(table), path) for path in older if Path(store.uri(table), path).exists()}
     found += [
         Flaw(
@@ -208,3 +210,23 @@ def verify(store: TableStore, ledger: Ledger, table: str) -> Verified:
         if digest(file) != older[path][1][0]
     ]
     return Verified(files=len(parts) + len(there), unknown=sum(part.path not in known for part in parts), flaws=found)
+
+
+def lacking(store: TableStore, ledger: Ledger) -> list[str]:
+    """What tables do not hold any more of what is on record, table by table, in sentences with the command that makes it again."""
+    said = []
+    for table in sorted(ledger.sealed_tables()):
+        gone = _lacking(ledger.sealed(table), store.parts(table) if store.exists(table) else [])
+        days, asset = sorted(each.partition for each in gone if each.partition), table.removesuffix("_quarantine")
+        if days:
+            again = f"`nightcart backfill --from {days[0]} --to {days[-1]} --assets {asset} --force`"
+            said.append(f"{table} lacks what was written of {listed(days, 3)}: {again} makes it again.")
+        elif gone:
+            said.append(f"{table} is older than what is on record: the next night makes it again.")
+    return said
+
+
+def _lacking(records: Sequence[OnRecord], parts: Sequence[Part]) -> list[OnRecord]:
+    """The newest records of partitions whose files a table has not, or not any more."""
+    live = {part.path for part in parts}
+    return [each for each in {each.partition: each for each in records}.values() if each.files.keys() - live]

@@ -26,6 +26,8 @@ from resources.errors import FeedMissing, FeedRefused
 from resources.feeds.reader import FeedReader
 from resources.feeds.redaction import redact, redact_all
 from resources.feeds.sources import where
+from resources.models.registry import ModelRegistry
+from resources.parts import Parts
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.engine import content_digest, content_digests
@@ -58,6 +60,7 @@ def transactions(
     feeds: dg.ResourceParam[FeedReader],
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
+    registry: dg.ResourceParam[ModelRegistry],
 ) -> dg.MaterializeResult:
     """Basket lines of a business day in the retailer's time zone, cleaned: the start of everything else.
 
@@ -67,6 +70,14 @@ def transactions(
     commit: made again, it is the same. A day without lines is refused unless the configuration declares it closed; the
     lines of a day that is declared closed are taken in, and a warning says so.
     """
+    parts = Parts.of(
+        operations=operations,
+        tables=tables.root,
+        raw=feeds.raw,
+        registry=registry,
+        cursors=context.instance.daemon_cursor_storage,
+    )
+    parts.begin(is_night=context.run.job_name == "nightly", now=dt.datetime.now(dt.UTC))
     feed, days = settings.transactions, days_of(context)
     open_days = [day for day in days if not settings.is_closed(day)]
     good = deliveries.last_good_delivery(operations, feed, before=days[0])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -239,3 +241,21 @@ def test_deleted_champion_is_registered_again_from_its_files(bakery) -> None:
     assert bakery.operations.promotions()[-1].kind == "restore"
     assert differences(bakery.registry, bakery.operations) == []
     assert roll_back(ANN, bakery.work()).champion_after == 1
+
+
+@pytest.mark.parametrize("earlier", [True, False], ids=["a champion before", "none"])
+def test_older_registry_than_the_ledger_is_told_with_the_versions_that_are_missing(
+    bakery, tmp_path: Path, earlier: bool, empty_mlflow: Path
+) -> None:
+    older = tmp_path / "older.db"
+    shutil.copy(tmp_path / "mlflow.db" if earlier else empty_mlflow, older)
+    bakery.night(3)
+    bakery.night(4)
+    bakery.registry = replace(bakery.registry, tracking_uri=f"sqlite:///{older}")
+    missing = "version 3, version 4" if earlier else "version 1, version 2, version 3, version 4"
+    serve = "`nightcart rollback --to 2 " if earlier else "`nightcart retrain --reason "
+    with pytest.raises(Refused, match=f"older than the ledger: it lacks {missing}, and version 4 is champion.*{serve}"):
+        reconcile(ANN, bakery.work())
+    if earlier:
+        ann = replace(ANN, day=bakery.day(4))
+        assert roll_back(ann, bakery.work(), to=2).champion_after == bakery.serves(ann.day) == 2

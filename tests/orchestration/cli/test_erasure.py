@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ from assets.privacy.personal_data import ErasureScope
 from assets.privacy.proof import Erased, erase
 from assets.privacy.suppression import load_key, subject_hash
 from assets.quality import gates, staleness
-from orchestration.cli.erasure import forget, run_under_way
+from orchestration.cli.erasure import forget, forget_again, run_under_way
 from orchestration.definitions import GATES
 from orchestration.reports.lists import household_list
 from orchestration.reports.status import unfinished_erasures
 from resources.config.loader import load_settings
 from resources.errors import Refused
+from resources.parts import Parts
 from resources.records.privacy import Erasure
 from resources.records.publication import Publication
 from resources.records.quality import Override, Verdict
@@ -304,3 +306,27 @@ def test_without_its_key_nothing_is_taken_in(erased: tuple[CornerShop, Before], 
     (shop.folder / "lost.key").write_bytes(b"another")
     with pytest.raises(Refused, match=r"not the key .*restore"):
         load_key(shop.operations.records(Erasure), shop.folder / "lost.key")
+
+
+def test_what_a_restore_brought_back_is_removed_again(dry: CornerShop, tmp_path: Path, monkeypatch) -> None:
+    def parts(instance: dg.DagsterInstance) -> Parts:
+        reached = {"operations": dry.operations, "tables": dry.tables.root, "raw": dry.folder / "raw"}
+        return Parts.of(registry=dry.registry, cursors=instance.daemon_cursor_storage, **reached)
+
+    monkeypatch.setattr("orchestration.cli.erasure.context.parts", parts)
+    for name in ("tables", "raw"):
+        shutil.copytree(dry.folder / name, tmp_path / "backup" / name)
+    forgotten(dry)
+    parts(dry.instance).set_marks(now=NOW)
+    left = rows(dry)
+    assert forget_again(dry.instance) == 0
+    for name in ("tables", "raw"):
+        shutil.rmtree(dry.folder / name)
+        shutil.copytree(tmp_path / "backup" / name, dry.folder / name)
+    assert any(WHO in row for row in rows(dry)["transactions"])
+    with pytest.raises(Refused, match="raw copies, tables, restored from a backup, are older than the records"):
+        parts(dry.instance).begin(is_night=True, now=NOW)
+    assert forget_again(dry.instance) == 1
+    assert rows(dry) == left
+    assert forget_again(dry.instance) == 0
+    assert dry.operations.flaws() == []

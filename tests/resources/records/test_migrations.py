@@ -22,6 +22,7 @@ from resources.records.audit import Entry
 from resources.records.contents import Contents
 from resources.records.feeds import Arrival
 from resources.records.lifecycle import PromotionRecord
+from resources.records.marks import Mark
 from resources.records.store import OperationsDatabase
 from tests.resources.records.every_kind import BEAT, EVERY_KIND, WHOLE_SECOND
 
@@ -59,7 +60,7 @@ def old_trail() -> list[Entry]:
     return [Entry(**dict(zip(names, row, strict=True))) for row in rows]
 
 
-OLD_KINDS = [kind for kind in database.KINDS if kind is not Contents]
+OLD_KINDS = [kind for kind in database.KINDS if kind not in (Contents, Mark)]
 
 
 def test_awkward_records_are_of_every_kind():
@@ -75,7 +76,7 @@ def test_database_of_version_0_1_is_adopted_as_it_is(tmp_path):
     assert operations.audit_head() == OLD_HEAD
     assert operations.trail() == old_trail()
     added = ", stamp VARCHAR DEFAULT '' NOT NULL"
-    added_tables = (" contents ", "fencing_tokens")
+    added_tables = (" contents ", " marks ", "fencing_tokens")
     kept = [text for (text,) in schema(operations.url) if not any(name in text for name in added_tables)]
     assert [(text.replace(added, ""),) for text in kept] == before
     assert differences(operations.url) == []

@@ -1,0 +1,166 @@
+"""The parts of the state that can be restored from a backup one by one, and whether they are of one time.
+
+Every night, every erasure and every `nightcart reconcile` sets a mark, a number, in all parts. A part with an older mark
+than the records ask for was restored; where a part has a newer one than the records know, it was the records. What was
+erased stands beside the marks in the folders too, so that no restore of the records brings anybody back.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from resources.errors import NightcartError, Refused
+from resources.models.registry import ModelRegistry
+from resources.records.marks import Mark
+from resources.records.privacy import Erasure
+from resources.records.store import OperationsDatabase
+
+FILE, KEY = ".mark", "nightcart.mark"
+RECORDS = "the records (operations.db)"
+# What there is to do about a part that is older than the others, and is not to be had any newer.
+LEFT = {
+    "tables": "what erasures removed is removed again, and the days that are missing are named with their command",
+    "raw copies": "what erasures removed is removed again",
+    "MLflow": "versions that are missing are named, with the command that lets another serve",
+    "Dagster's storage": "the history of the runs since then is lost, and nothing else",
+    RECORDS: "erasures go on record again; gates that are shut then name `nightcart check`, and versions `nightcart models`",
+}
+
+
+class Cursors(Protocol):
+    """Where Dagster's storage keeps small values."""
+
+    def get_cursor_values(self, keys: set[str]) -> Mapping[str, str]:
+        """Those of the values that are there."""
+        ...
+
+    def set_cursor_values(self, pairs: Mapping[str, str]) -> None:
+        """Keep values."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part: its mark (0 without one), and how one is set."""
+
+    name: str
+    read: Callable[[], int]
+    write: Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """All parts of one state beside its records."""
+
+    operations: OperationsDatabase
+    parts: Sequence[Part]
+    folders: Sequence[Path]
+
+    @classmethod
+    def of(
+        cls, *, operations: OperationsDatabase, tables: str, raw: Path, registry: ModelRegistry, cursors: Cursors
+    ) -> Parts:
+        """The parts of a state; of `tables` on an object store, which keeps versions itself, nothing is asked."""
+        folders = {"raw copies": raw} | ({} if "://" in tables else {"tables": Path(tables)})
+        forgotten = lambda: {each.household: each.key for each in operations.records(Erasure)}  # noqa: E731
+        return cls(
+            operations=operations,
+            parts=[
+                *(
+                    Part(
+                        name=name,
+                        read=lambda folder=folder: _file(folder).get("number", 0),
+                        write=lambda number, folder=folder: _write(folder, number, forgotten()),
+                    )
+                    for name, folder in sorted(folders.items())
+                ),
+                Part(name="MLflow", read=registry.mark, write=registry.set_mark),
+                Part(
+                    name="Dagster's storage",
+                    read=lambda: int(cursors.get_cursor_values({KEY}).get(KEY) or 0),
+                    write=lambda number: cursors.set_cursor_values({KEY: str(number)}),
+                ),
+            ],
+            folders=list(folders.values()),
+        )
+
+    def begin(self, *, is_night: bool, now: dt.datetime) -> None:
+        """To be called before anything is read: nobody who was erased comes back, and a night has parts that fit.
+
+        Raises :class:`Refused` as :meth:`require_fit` does.
+        """
+        self.put_erasures_on_record(now=now)
+        if is_night:
+            self.require_fit()
+            self.set_marks(now=now)
+
+    def require_fit(self) -> None:
+        """Raise :class:`Refused` where a part is of an older time than the others, naming it and what there is to do."""
+        marks = self.operations.records(Mark)
+        asked = {part: mark.number for mark in marks for part in mark.parts}
+        begun = max((mark.number for mark in marks), default=0)
+        found = {part.name: number for part in self.parts if (number := _mark(part)) is not None}
+        older = [name for name, number in found.items() if number < asked.get(name, 0)]
+        newer = [name for name, number in found.items() if number > begun]
+        if newer:  # what is older than the records is older still than these
+            older = [*(name for name in older if name not in newer), RECORDS]
+        if older:
+            than = ", ".join(newer) if newer else "the records and what else there is"
+            raise Refused(
+                f"Parts of the state are of different times: {', '.join(older)}, restored from a backup, {'is' if len(older) == 1 else 'are'} "
+                f"older than {than}.",
+                remedy=f"end what runs, and bring back {' and '.join(older)} of the same moment as the others. Where there is nothing "
+                f"newer, `nightcart reconcile` makes them fit: {'; '.join(LEFT[name] for name in older)}.",
+            )
+
+    def set_marks(self, *, now: dt.datetime) -> None:
+        """Set the next mark in every part; of two that are killed midway, neither makes a part look older."""
+        marks = self.operations.records(Mark)
+        number = 1 + max([mark.number for mark in marks] + [_mark(part) or 0 for part in self.parts])
+        self.operations.record(Mark(number=number, parts=[], at=now))
+        done = []
+        for part in self.parts:
+            try:
+                part.write(number)
+                done.append(part.name)
+            except (NightcartError, OSError):  # one that is down has an older mark, and is not asked for this one
+                continue
+        self.operations.record(Mark(number=number, parts=done, at=now))
+
+    def put_erasures_on_record(self, *, now: dt.datetime) -> int:
+        """Put the erasures that stand beside marks, and not in the records, on record again; how many there were."""
+        known = {each.household for each in self.operations.records(Erasure)}
+        beside = {who: key for folder in self.folders for who, key in _file(folder).get("forgotten", {}).items()}
+        lost = [
+            Erasure(household=who, key=key, step=Erasure.ASKED, by="", reason="on record again after a restore", at=now)
+            for who, key in beside.items()
+            if who not in known
+        ]
+        self.operations.record(*lost)
+        return len(lost)
+
+
+def _mark(part: Part) -> int | None:
+    """A part's mark; None for one that does not answer."""
+    try:
+        return part.read()
+    except NightcartError:
+        return None
+
+
+def _file(folder: Path) -> dict[str, Any]:
+    file = folder / FILE
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def _write(folder: Path, number: int, forgotten: Mapping[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{FILE}.{os.getpid()}"
+    part.write_text(json.dumps({"number": number, "forgotten": dict(forgotten)}), encoding="utf-8")
+    part.replace(folder / FILE)
