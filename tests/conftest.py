@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -116,10 +118,23 @@ def feeds(tmp_path: Path) -> FeedReader:
     return FeedReader(raw=tmp_path / "raw")
 
 
-@pytest.fixture
-def operations(tmp_path: Path) -> OperationsDatabase:
+@pytest.fixture(scope="session")
+def empty_operations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An operations database without a record: its migrations, of which each takes its time, have run."""
     from resources.records.store import OperationsDatabase
 
+    folder = tmp_path_factory.mktemp("empty_operations")
+    assert OperationsDatabase(url=f"sqlite:///{folder / 'made.db'}").trail() == []
+    with contextlib.closing(sqlite3.connect(folder / "made.db")) as connection:
+        connection.execute("VACUUM INTO ?", [str(folder / "operations.db")])
+    return folder / "operations.db"
+
+
+@pytest.fixture
+def operations(tmp_path: Path, empty_operations: Path) -> OperationsDatabase:
+    from resources.records.store import OperationsDatabase
+
+    shutil.copy(empty_operations, tmp_path / "operations.db")
     return OperationsDatabase(url=f"sqlite:///{tmp_path / 'operations.db'}")
 
 

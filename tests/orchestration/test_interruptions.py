@@ -54,8 +54,7 @@ def test_two_at_a_time_are_refused(nightcart: Nightcart) -> None:
     assert code == 1
     assert "Another nightcart is running" in err
     assert str(first.pid) in err
-    first.communicate(timeout=200)
-    assert first.returncode == 0
+    assert first.wait() == 0
 
 
 # What a night that failed goes on with

@@ -444,11 +444,11 @@ LINES = st.lists(
         st.sampled_from([1.0, 2.5, 4.0]),
     ),
     min_size=1,
-    max_size=25,
+    max_size=60,
 )
 
 
-@hypothesis_settings(max_examples=10)
+@hypothesis_settings(max_examples=4)
 @given(LINES)
 def test_what_happens_after_the_close_changes_nothing(engine, lines):
     future: list[Line] = [("H1", "P1", -1, 1.0, 1.0), ("H4", "P2", -3, 1.0, 1.0)]
@@ -456,7 +456,7 @@ def test_what_happens_after_the_close_changes_nothing(engine, lines):
     assert_same(made(engine, [*lines, *future], secret), made(engine, [line for line in lines if line[2] >= 0]))
 
 
-@hypothesis_settings(max_examples=10)
+@hypothesis_settings(max_examples=4)
 @given(LINES, st.randoms(use_true_random=False))
 def test_order_of_lines_changes_nothing(engine, lines, random):
     shuffled = random.sample(lines, len(lines))

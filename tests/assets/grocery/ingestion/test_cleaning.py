@@ -6,7 +6,7 @@ import datetime as dt
 import decimal
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import hypothesis
@@ -80,6 +80,11 @@ def cleaned(engine, lines: Sequence[Line], settings: TransactionsConfig | None =
     zone = days.pop("timezone", "Europe/Berlin")
     types = days.pop("types", None)
     return clean(delivered(engine, lines, types=types), settings or feed(), timezone=zone, **days)
+
+
+def each_alone(column: str, texts: Iterable[str], *, names: str = "") -> list[Line]:
+    """A line for each text, in a basket of its own: many cases in one cleaning."""
+    return [{"receipt": f"{names}{number}", column: text} for number, text in enumerate(texts)]
 
 
 def rules(result: Cleaned) -> dict[int, str | None]:
@@ -182,20 +187,20 @@ def test_a_number_that_a_program_wrote_with_a_point_is_the_same_identifier(engin
 
 
 class TestIdentifiers:
-    @pytest.mark.parametrize(
-        ("text", "identifier"),
-        [
-            *(("17001.0", "17001"), ("17001.00", "17001"), (" 17001 ", "17001"), ("17001", "17001"), ("-5.0", "-5")),
-            *(("17001.5", "17001.5"), ("1.10", "1.10"), ("A1.0", "A1.0"), ("1.2.0", "1.2.0"), ("007.0", "007")),
-            *(("0000000001", "0000000001"), ("20250303100000000001", "20250303100000000001"), ("\u00a0K1\ufeff", "K1")),
-            *((word, None) for word in ("NULL", "null", r"\N", "NaN", "None", "N/A", "#N/A", "NA", "-", '""', "", " ")),
-            *(("NANCY", "NANCY"), ("A-1", "A-1"), ("Ø", "Ø"), ("0", "0")),
-        ],
-    )
-    def test_texts(self, engine, text, identifier):
+    TEXTS: Mapping[str, str | None] = {
+        **{"17001.0": "17001", "17001.00": "17001", " 17001 ": "17001", "17001": "17001", "-5.0": "-5"},
+        **{"17001.5": "17001.5", "1.10": "1.10", "A1.0": "A1.0", "1.2.0": "1.2.0", "007.0": "007"},
+        **{"0000000001": "0000000001", "20250303100000000001": "20250303100000000001", "\u00a0K1\ufeff": "K1"},
+        **dict.fromkeys(("NULL", "null", r"\N", "NaN", "None", "N/A", "#N/A", "NA", "-", '""', "", " ")),
+        **{"NANCY": "NANCY", "A-1": "A-1", "Ø": "Ø", "0": "0"},
+    }
+
+    def test_texts(self, engine):
         settings = feed(contract={"is_household_required": False})
-        assert good(cleaned(engine, [{"who": text}], settings), "household_id") == [identifier]
-        assert of_python(text, nothing=EMPTY_VALUES) == (identifier or "")
+        found = good(cleaned(engine, each_alone("who", self.TEXTS), settings), "household_id")
+        assert dict(zip(self.TEXTS, found, strict=True)) == self.TEXTS
+        for text, identifier in self.TEXTS.items():
+            assert of_python(text, nothing=EMPTY_VALUES) == (identifier or ""), text
 
     @given(st.one_of(st.integers().map(str), st.floats(allow_infinity=False), st.text(), st.decimals(allow_nan=False)))
     def test_the_engine_and_python_agree(self, engine, value):
@@ -213,18 +218,16 @@ class TestIdentifiers:
         assert good(cleaned(engine, [{"what": "NA"}], feed(empty_values=["NULL"])), "product_id") == ["NA"]
         assert rules(cleaned(engine, [{"what": "NA"}])) == {1: "product_id_is_given"}
 
-    @pytest.mark.parametrize("column", ["who", "receipt", "what"])
-    @pytest.mark.parametrize(
-        "text", ["4.01E+12", "1.515915625441994e+18", "4,01E+12", "4.01E12", "['milk', 'tea']", "{1,2}", "('a',)"]
-    )
-    def test_rounded_ones_and_lists_are_quarantined_unless_the_contract_lets_them_through(self, engine, column, text):
-        assert rules(cleaned(engine, [{column: text}])) == {1: "identifier_is_exact"}
-        lenient = feed(contract={"are_identifiers_exact": False})
-        assert rules(cleaned(engine, [{column: text}], lenient)) == {1: None}
+    def test_rounded_ones_and_lists_are_quarantined_unless_the_contract_lets_them_through(self, engine):
+        texts = ("4.01E+12", "1.515915625441994e+18", "4,01E+12", "4.01E12", "['milk', 'tea']", "{1,2}", "('a',)")
+        lines = [line for column in ("who", "receipt", "what") for line in each_alone(column, texts, names=column)]
+        numbers = range(1, len(lines) + 1)
+        assert rules(cleaned(engine, lines)) == dict.fromkeys(numbers, "identifier_is_exact")
+        assert rules(cleaned(engine, lines, feed(contract={"are_identifiers_exact": False}))) == dict.fromkeys(numbers)
 
-    @pytest.mark.parametrize("text", ["12E4", "5e10", "[A12]", "(Bio, 500g)", "E+12", "1E"])
-    def test_what_only_looks_like_it_is_an_identifier(self, engine, text):
-        assert rules(cleaned(engine, [{"what": text}])) == {1: None}
+    def test_what_only_looks_like_it_is_an_identifier(self, engine):
+        texts = ("12E4", "5e10", "[A12]", "(Bio, 500g)", "E+12", "1E")
+        assert set(rules(cleaned(engine, each_alone("what", texts))).values()) == {None}
 
     def test_a_reason_does_not_quote_a_household(self, engine):
         (row,) = cleaned(engine, [{"who": "4.01E+12"}]).quarantine.to_pyarrow().to_pylist()
