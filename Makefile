@@ -15,8 +15,9 @@ help:  ## This list.
 demo: install  ## One night on real data: ingest eleven months, train, judge, promote, score.
 	@$(RUN) nightcart demo
 
+# What is compiled is kept, whatever the machine does otherwise: a hundred processes of the tests would compile it anew.
 test: install  ## The whole test suite.
-	@$(RUN) pytest
+	@PYTHONDONTWRITEBYTECODE= $(RUN) pytest
 
 ui: install  ## Web server and daemon on port 3000, with the schedule running; opened by the link that it prints.
 	@$(RUN) nightcart ui

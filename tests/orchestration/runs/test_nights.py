@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from resources.config.loader import load_settings
 from resources.errors import Damaged, Refused
 from resources.feeds.reader import FeedReader
 from resources.models.registry import CHAMPION, ModelRecord, ModelRegistry
+from resources.models.version import ModelVersion
 from resources.records.lifecycle import Attempt, PolicyDecision, RetrainingRequest, Signal
 from resources.records.publication import Publication
 from resources.resources import build_resources
@@ -174,10 +176,10 @@ def test_yesterdays_lists_are_compared_with_todays_baskets(after_two_nights: Cor
     assert 0 < rows[0]["households"] <= len(bought)
 
 
-def test_a_twin_of_the_champion_is_a_tie_with_it_and_does_not_move_the_alias(after_two_nights: CornerShop) -> None:
-    shop, now = after_two_nights, dt.datetime.now(dt.UTC)
+def twin_of_the_champion(shop: CornerShop) -> ModelVersion:
+    """The champion's files once more, as a version of its own of the next night: what a training would leave."""
     (champion,) = [version for version in shop.registry.versions() if CHAMPION in version.aliases]
-    documents = {name: shop.registry.document(champion, name) or "" for name in (SAMPLE, REFERENCE)}
+    documents = {name: shop.registry.document(champion, name) or "" for name in (SAMPLE, REFERENCE, card.FACTS)}
     with shop.registry.files(champion) as folder:
         record = ModelRecord(
             business_date=TOMORROW.isoformat(),
@@ -188,13 +190,19 @@ def test_a_twin_of_the_champion_is_a_tie_with_it_and_does_not_move_the_alias(aft
             tags={"nightcart.title": champion.tags["nightcart.title"]},
         )
         twin = shop.registry.register(folder, record)
-    shop.operations.record(registration(twin, run_id="twin", now=now))
+    shop.operations.record(registration(twin, run_id="twin", now=dt.datetime.now(dt.UTC)))
+    return twin
+
+
+def test_a_twin_of_the_champion_is_a_tie_with_it_and_does_not_move_the_alias(after_two_nights: CornerShop) -> None:
+    shop, champion = after_two_nights, after_two_nights.registry.aliased(CHAMPION)
+    twin = twin_of_the_champion(shop)
     with pytest.raises(Refused, match=r"better_than_the_champion.*\+0.0000 \[\+0.0000, \+0.0000\]"):
         promoting(shop, twin.version)
     (asked,) = shop.operations.records(PolicyDecision, subject=f"version {twin.version}")
     assert not asked.is_allowed
-    assert shop.registry.aliased(CHAMPION) == champion.version
-    assert shop.operations.champion_as_of(TOMORROW) == champion.version
+    assert shop.registry.aliased(CHAMPION) == champion
+    assert shop.operations.champion_as_of(TOMORROW) == champion
 
 
 # Training anew
@@ -258,9 +266,7 @@ def promoting(shop: CornerShop, version: int, *, is_overriding: bool = False):
 
 def test_a_person_promotes_under_the_same_rules_and_can_let_a_version_through(after_two_nights: CornerShop) -> None:
     shop = after_two_nights
-    assert shop.run("retraining", TOMORROW).success  # a second version
-    champion = shop.operations.promotions()[-1].champion_after
-    other = next(one.version for one in shop.registry.versions() if one.version != champion)
+    other, champion = twin_of_the_champion(shop).version, shop.operations.promotions()[-1].champion_after
     with pytest.raises(Refused, match=rf"The policy does not allow version {other} to be champion: .*better_than"):
         promoting(shop, other)
     assert shop.operations.promotions()[-1].champion_after == champion
@@ -403,27 +409,27 @@ def test_a_missing_day_is_refused_by_name_and_leaves_the_table_alone(shop: Corne
     assert shop.rows("transactions") == before
 
 
-@pytest.mark.parametrize(
-    ("harm", "says"),
-    [
-        (lambda text: "", "is empty (0 bytes)"),
-        (lambda text: text.splitlines()[0] + "\n", "no lines for 2024-01-09"),
-        (lambda text: text[: len(text) * 2 // 3].rsplit(",", 2)[0], "is truncated"),
-        (lambda text: text.replace("article", "sku", 1), "lacks the column article"),
-        (lambda text: text.replace("2024-01-09", "2024-01-19"), "line_is_of_the_files_day"),
-        (lambda text: text.replace("2024-01-09", "yesterday"), "occurred_at_is_a_time"),
-    ],
-)
-def test_a_file_that_cannot_be_trusted_is_refused_and_leaves_the_table_alone(shop: CornerShop, harm, says: str) -> None:
+HARM: dict[str, Callable[[str], str]] = {
+    "is empty (0 bytes)": lambda text: "",
+    "no lines for 2024-01-09": lambda text: text.splitlines()[0] + "\n",
+    "is truncated": lambda text: text[: len(text) * 2 // 3].rsplit(",", 2)[0],
+    "lacks the column article": lambda text: text.replace("article", "sku", 1),
+    "line_is_of_the_files_day": lambda text: text.replace("2024-01-09", "2024-01-19"),
+    "occurred_at_is_a_time": lambda text: text.replace("2024-01-09", "yesterday"),
+}
+
+
+def test_a_file_that_cannot_be_trusted_is_refused_and_leaves_the_table_alone(shop: CornerShop) -> None:
     day = dt.date(2024, 1, 9)
     assert shop.take_in(day, day).success
-    before = shop.rows("transactions")
-    shop.write(day, harm)
-    result = shop.take_in(day, day)
-    assert not result.success
-    assert says in failures(result)
-    assert "Remedy" in failures(result)
-    assert shop.rows("transactions") == before
+    before, whole = shop.rows("transactions"), (shop.feed / f"{day}.csv").read_text(encoding="utf-8")
+    for says, harm in HARM.items():
+        shop.write(day, lambda _, harm=harm: harm(whole))
+        result = shop.take_in(day, day)
+        assert not result.success, says
+        assert says in failures(result)
+        assert "Remedy" in failures(result)
+        assert shop.rows("transactions") == before
 
 
 def test_a_breaking_change_is_told_against_the_last_good_day_and_in_how_many_rows(shop: CornerShop) -> None:
