@@ -1,67 +1,71 @@
-"""Bad nights: what faults cost, injected into feeds, tables, MLflow, processes and the clock, beside a cron script.
+"""Bad nights: what faults cost, injected into feeds, tables, MLflow, processes, disks and the clock, beside a cron script.
 
-    uv run --with time-machine python benchmarks/bad_nights.py [--keep FOLDER] [--only WORD …]
+    uv run --with time-machine python benchmarks/bad_nights.py [--part NAME …] [--nights MOST] [--keep FOLDER] [--report]
 
 The tests' retailer, smaller, delivers a file a day. Every night runs `nightcart nightly` and `cron_night.py` as processes
 on the same feed at the same time of the same clock, with the same fault; `nightcart watch` looks at half past six. In the
 morning the delivery is corrected, where it was at fault, and a person who was told something types the commands that
 they were told, and no others. Counted against the files as they should have been: nights after which households have
 neither new lists nor marked ones, lists made from wrong baskets, and nobody told; lines lost or doubled in the end.
+
+The nights are in parts, each a story of its own, which begins with a history and takes minutes. All is kept in one folder,
+with a line for each night that is over: the same command goes on with the night that was interrupted, from its evening.
+What needs root is left out elsewhere, with its reason.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import datetime as dt
-import glob
-import gzip
+import json
 import os
-import random
 import re
 import resource
 import shlex
 import shutil
 import signal
-import sqlite3
 import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from measure import BENCHMARKS, environment
+import bad_nights_state as state
+from bad_nights_feeds import (
+    CATALOGUES,
+    HARMLESS,
+    HOSTILE,
+    IN_ITS_PLACE,
+    Files,
+    columns,
+    cut,
+    cut_gzip,
+    each,
+    half_a_parquet,
+    issued_anew,
+    joined,
+    mixed,
+    rows,
+    text,
+    with_comma,
+)
+from bad_nights_sides import FIRST_NIGHT, ONE_DAY, Cron, Line, Night, Nightcart, Side, at, line_of, waited
+from bad_nights_state import Around, Disk, During
 
-from resources import home
 from tests.support import retailer
 
-ONE_DAY = dt.timedelta(days=1)
-FIRST_NIGHT = dt.date(2024, 3, 18)
 CLOSED_DAY = dt.date(2024, 4, 1)  # Easter Monday: so the shop is open on the Sunday on which the clocks change
 HOUSEHOLDS = 60
 SEED = 20240318
-LOCKED = 60  # seconds
 # `nightcart …` as it is told, or `rm …`.
 COMMAND = re.compile(r"`((?:nightcart|rm) [^`]+)`")
-# Steps of Nightcart's runs and of the script, by what they do.
-STEPS = {
-    "ingest": ("transactions", "ingest"),
-    "the checks of the ingest": ("transactions_are_fit_to_use", None),
-    "features": ("features", "features"),
-    "scoring": ("recommendations", "scoring"),
-    "publication": ("published_recommendations", "publication"),
-    "training": ("challenger", "training"),
-    "promotion": ("champion", None),
-    "the check of the promotion": ("champion_is_fit_to_use", None),
-}
-NIGHTCART, CRON = "Nightcart", "cron script"
-
-Files = Mapping[str, bytes]
-Line = tuple[str, ...]
+NIGHTCART, CRON, TWIN = "Nightcart", "cron script", "twin"
+NOT_TRIED = "–"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,390 +74,185 @@ class Fault:
 
     name: str
     files: Callable[[dt.date, str, str], Files] | None = None
-    around: Callable[[Side, dt.date], contextlib.AbstractContextManager[object]] | None = None
+    place: Callable[[Path, dt.date], None] | None = None  # puts something where the file should be
+    catalogue: Callable[[str], str] | None = None
+    around: Around | None = None
+    during: During | None = None
     kill: str | None = None
-    most_bytes: int | None = None  # of a file, as on a disk that is full
+    limits: Mapping[int, int] = field(default_factory=dict)  # of the system, to the process
+    variables: Mapping[str, str] = field(default_factory=dict)
+    server: str = "well"
     times: int = 1
     is_at_once: bool = False
+    hour: float = 2
     clock: dt.timedelta = dt.timedelta()
     needs_training: bool = False
     is_harmless: bool = False  # a night that should go well
-
-
-@dataclass(kw_only=True)
-class Night:
-    """What became of a night on one side."""
-
-    day: dt.date
-    fault: str
-    lists: str = ""  # in the morning: fresh, marked, old
-    is_wrong: bool = False
-    said: list[str] = field(default_factory=list)
-    typed: list[str] = field(default_factory=list)
-    after: str = ""
-    is_wrong_after: bool = False
-
-    @property
-    def is_told(self) -> bool:
-        return bool(self.said)
-
-    @property
-    def is_lost(self) -> bool:
-        return self.lists == "old"
-
-
-# ------------------------------------------------------------------------------------------------------- both sides
-
-
-@dataclass(kw_only=True)
-class Side:
-    """One of the two, with a folder of its own and a feed in it."""
-
-    name: str
-    folder: Path
-    nights: list[Night] = field(default_factory=list)
-
-    def start(self, when: dt.datetime, *arguments: str, most_bytes: int | None = None) -> tuple[subprocess.Popen, Path]:
-        log = self.folder / "logs" / f"{time.time_ns()}.txt"
-        log.parent.mkdir(exist_ok=True)
-        limit = (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))) if most_bytes else None
-        with log.open("w") as output:
-            output.write(f"$ {' '.join(arguments)} at {when}\n")
-            output.flush()
-            process = subprocess.Popen(
-                ["nice", "-n", "10", sys.executable, str(BENCHMARKS / "at.py"), when.isoformat(), *arguments],
-                cwd=home.PROJECT,
-                env=environment(self.folder / "state") | {"COLUMNS": "2000", "TZ": "UTC", **self.variables},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=limit,
-            )
-        return process, log
-
-    def run(self, when: dt.datetime, *arguments: str) -> tuple[int, str]:
-        process, log = self.start(when, *arguments)
-        code = process.wait(timeout=900)
-        return code, log.read_text()
-
-    def wrong(self, until: dt.date, truth: Mapping[dt.date, Counter[Line]]) -> tuple[int, int]:
-        """Lines of the days up to `until` that are lost, and that are there and should not be."""
-        is_there, should = self.lines(until), Counter()
-        for day, lines in truth.items():
-            if FIRST_NIGHT <= day <= until:
-                should += lines
-        return (should - is_there).total(), (is_there - should).total()
-
-    variables: Mapping[str, str] = field(default_factory=dict)
-
-    def night_command(self, day: dt.date) -> list[str]:
-        raise NotImplementedError
-
-    def state_of_lists(self, day: dt.date) -> str:
-        raise NotImplementedError
-
-    def lines(self, until: dt.date) -> Counter[Line]:
-        raise NotImplementedError
-
-    def is_at(self, step: str, log: Path, since: float) -> bool:
-        raise NotImplementedError
-
-
-class Nightcart(Side):
-    @property
-    def state(self) -> Path:
-        return self.folder / "state" / "corner_shop"
-
-    def night_command(self, day: dt.date) -> list[str]:
-        return ["nightcart", "nightly", "--date", str(day)]
-
-    def state_of_lists(self, day: dt.date) -> str:
-        from assets.grocery.scoring.assets import served_now
-
-        try:
-            served = served_now(self.tables)
-        except Exception:  # a table that cannot be read is what such a night left: it counts against it
-            return "unreadable"
-        if served is None or served.published_for <= day:
-            return "old"
-        return "marked" if served.is_carried_over else "fresh"
-
-    @property
-    def tables(self):
-        from resources.tables.store import TableStore
-
-        return TableStore(root=str(self.state / "tables"))
-
-    def lines(self, until: dt.date) -> Counter[Line]:
-        try:
-            rows = self.tables.read("transactions", since=FIRST_NIGHT, until=until)
-            rows = rows.select("business_date", "household_id", "basket_id", "product_id", "quantity", "sales_value")
-            found = rows.to_pyarrow().to_pylist()
-        except Exception:  # no line can be read: all of them count as lost
-            return Counter()
-        return Counter(line_of(*row.values()) for row in found)
-
-    def is_at(self, step: str, log: Path, since: float) -> bool:
-        name = STEPS[step][0]
-        for file in (self.state / "dagster" / "history" / "runs").glob("*.db"):
-            if file.stat().st_mtime >= since:
-                with (
-                    contextlib.suppress(sqlite3.Error),
-                    contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as events,
-                ):
-                    query = "SELECT 1 FROM event_logs WHERE dagster_event_type = 'STEP_START' AND step_key = ?"
-                    if events.execute(query, [name]).fetchone():
-                        return True
-        return False
-
-    def alerts(self) -> list[tuple[int, str]]:
-        with contextlib.closing(sqlite3.connect(self.state / "operations.db")) as records:
-            with contextlib.suppress(sqlite3.OperationalError):
-                return records.execute(
-                    "SELECT id, kind || ': ' || happened || ' ' || meaning || ' Next: ' || command FROM alerts WHERE is_delivered AND NOT is_over"
-                ).fetchall()
-        return []
-
-
-class Cron(Side):
-    def night_command(self, day: dt.date) -> list[str]:
-        return [str(BENCHMARKS / "cron_night.py"), str(self.folder)]
-
-    def state_of_lists(self, day: dt.date) -> str:
-        lists = self.folder / "lists.csv"
-        rows = lists.read_text().splitlines() if lists.exists() else []
-        return "fresh" if len(rows) > 1 and rows[-1].endswith(str(day)) else "old"
-
-    def lines(self, until: dt.date) -> Counter[Line]:
-        with contextlib.closing(sqlite3.connect(self.folder / "shop.db")) as shop:
-            query = "SELECT substr(bought_at, 1, 10), customer, receipt, article, items, paid FROM sales WHERE substr(bought_at, 1, 10) BETWEEN ? AND ?"
-            try:
-                return Counter(line_of(*row) for row in shop.execute(query, [str(FIRST_NIGHT), str(until)]))
-            except sqlite3.OperationalError:  # before the first night
-                return Counter()
-
-    def is_at(self, step: str, log: Path, since: float) -> bool:
-        return bool(STEPS[step][1]) and f"\n{STEPS[step][1]}\n" in log.read_text()
-
-
-def line_of(day: object, household: object, basket: object, product: object, items: object, paid: object) -> Line:
-    def number(value: object) -> str:
-        try:
-            return f"{float(str(value)):.2f}"
-        except ValueError:
-            return str(value)
-
-    return (str(day)[:10], str(household), str(basket), str(product), number(items), number(paid))
-
-
-# ---------------------------------------------------------------------------------------------------------- the faults
-
-
-def text(day: dt.date, content: str, *, name: str = "") -> Files:
-    return {name or f"{day}.csv": content.encode()}
-
-
-def rows(content: str) -> tuple[str, list[str]]:
-    header, *lines = content.splitlines()
-    return header, lines
-
-
-def joined(header: str, lines: Sequence[str]) -> str:
-    return "\n".join([header, *lines]) + "\n"
-
-
-def columns(content: str, change: Callable[[list[str]], list[str]]) -> str:
-    return "\n".join(",".join(change(line.split(","))) for line in content.splitlines()) + "\n"
-
-
-def each(content: str, place: int, change: Callable[[str], str]) -> str:
-    """Change a column of every line but the header."""
-    header, lines = rows(content)
-    cells = [line.split(",") for line in lines]
-    return joined(header, [",".join([*c[:place], change(c[place]), *c[place + 1 :]]) for c in cells])
-
-
-def with_comma(day: dt.date, now: str, before: str) -> Files:
-    return text(day, each(now, 5, lambda paid: '"' + paid.replace(".", ",") + '"'))
-
-
-def half_a_parquet(day: dt.date, now: str, before: str) -> Files:
-    import io
-
-    import pandas as pd
-
-    buffer = io.BytesIO()
-    pd.read_csv(io.StringIO(now)).to_parquet(buffer, index=False)
-    return {f"{day}.parquet": buffer.getvalue()[: buffer.tell() // 2]}
-
-
-def cut(day: dt.date, now: str, before: str) -> Files:
-    return {f"{day}.csv": now.encode()[: len(now) * 2 // 3]}
-
-
-def cut_gzip(day: dt.date, now: str, before: str) -> Files:
-    whole = gzip.compress(now.encode())
-    return {f"{day}.csv.gz": whole[: len(whole) * 2 // 3]}
-
-
-def mixed(day: dt.date, now: str, before: str) -> Files:
-    header, lines = rows(now)
-    return text(day, joined(header, [*lines, *rows(before)[1][:20]]))
-
-
-def issued_anew(content: str) -> str:
-    return each(content, 0, lambda household: f"C-{(int(household[2:]) * 7919) % 99991:05}")
-
-
-@contextlib.contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Another process holds the database for a minute, or for as long as the night lasts."""
-    if not file.exists():
-        yield
-        return
-    ready, over = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with contextlib.closing(sqlite3.connect(file, timeout=30)) as database:
-            database.execute("BEGIN EXCLUSIVE")
-            ready.set()
-            over.wait(LOCKED)
-            database.rollback()
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    ready.wait()
-    try:
-        yield
-    finally:
-        over.set()
-        holder.join()
-
-
-def database_of(side: Side) -> Path:
-    return side.state / "operations.db" if isinstance(side, Nightcart) else side.folder / "shop.db"
-
-
-def operations_locked(side: Side, day: dt.date):
-    return locked(database_of(side))
-
-
-def mlflow_locked(side: Side, day: dt.date):
-    return locked(side.state / "mlflow" / "mlflow.db") if isinstance(side, Nightcart) else contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def mlflow_away(side: Side, day: dt.date) -> Iterator[None]:
-    """Its folder is not there, as when a share is not mounted."""
-    if not isinstance(side, Nightcart):
-        yield
-        return
-    folder, elsewhere = side.state / "mlflow", side.state / "mlflow.away"
-    folder.rename(elsewhere)
-    try:
-        yield
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        elsewhere.rename(folder)
-
-
-@contextlib.contextmanager
-def mlflow_read_only(side: Side, day: dt.date) -> Iterator[None]:
-    database = side.folder / "state" / "corner_shop" / "mlflow" / "mlflow.db"
-    if not database.exists():
-        yield
-        return
-    subprocess.run(["chattr", "+i", database], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["chattr", "-i", database], check=True)
-
-
-@contextlib.contextmanager
-def artifacts_gone(side: Side, day: dt.date) -> Iterator[None]:
-    """The champion's files are lost, and nobody brings them back."""
-    if isinstance(side, Nightcart):
-        shutil.rmtree(side.state / "mlflow" / "artifacts")
-    yield
-
-
-@contextlib.contextmanager
-def log_cut(side: Side, day: dt.date) -> Iterator[None]:
-    """The last commit of the transactions is half written, as after a power cut; the script's database likewise."""
-    if isinstance(side, Nightcart):
-        last = max(glob.glob(str(side.state / "tables" / "transactions" / "_delta_log" / "*.json")))
-        os.truncate(last, os.path.getsize(last) // 2)
-    yield
-
-
-@contextlib.contextmanager
-def file_deleted(side: Side, day: dt.date) -> Iterator[None]:
-    """The file of a day of the transactions, a week ago, is gone."""
-    if isinstance(side, Nightcart):
-        for file in glob.glob(
-            str(side.state / "tables" / "transactions" / f"business_date={day - 7 * ONE_DAY}" / "*.parquet")
-        ):
-            os.remove(file)
-    yield
-
-
-@contextlib.contextmanager
-def features_deleted(side: Side, day: dt.date) -> Iterator[None]:
-    """The files of the lists that are served are gone."""
-    if isinstance(side, Nightcart):
-        for file in glob.glob(str(side.state / "tables" / "published_recommendations" / "*.parquet")):
-            os.remove(file)
-    yield
+    is_for_good: bool = False  # what of the file is harmed is lost by the sender, and never corrected
+    fresh_is_wrong: bool = False  # lists of that night should not be served, whatever the lines are
+    backfill: float | None = None  # instead of a night: the history taken in anew, killed at this share of its time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Nights that follow each other from the same history."""
+
+    faults: Sequence[Fault]
+    has_twin: bool = False  # a second Nightcart that nothing befalls, compared with in the end, table by table
+    is_by_http: bool = False
+    left_out: Callable[[], str | None] = lambda: None
 
 
 def killed(step: str, *, needs_training: bool = False) -> Fault:
     return Fault(name=f"kill -9 during {step}", kill=step, needs_training=needs_training)
 
 
+def stepped(hours: float) -> Fault:
+    variables = {"CLOCK_STEP": str(hours * 3600)}
+    return Fault(name=f"clock steps by {hours:+g} hours in the night", during=state.stepped, variables=variables)
+
+
+def is_harmed(name: str, files: Callable[[dt.date, str, str], Files]) -> Fault:
+    is_for_good = name in ("20 lines of 3 MB", "a time before Christ", "a NUL in a line")
+    return Fault(name=name, files=files, is_harmless=name in HARMLESS, is_for_good=is_for_good)
+
+
 GOOD = Fault(name="", is_harmless=True)
-FAULTS = [
-    GOOD,
-    GOOD,
-    Fault(name="file missing", files=lambda day, now, before: {}),
-    Fault(name="file empty", files=lambda day, now, before: text(day, "")),
-    Fault(name="header alone", files=lambda day, now, before: text(day, joined(rows(now)[0], []))),
-    Fault(name="gzip cut", files=cut_gzip),
-    Fault(name="half a Parquet", files=half_a_parquet),
-    Fault(name="text cut in a line", files=cut),
-    Fault(name="half of the lines", files=lambda d, now, b: text(d, joined(rows(now)[0], rows(now)[1][: len(rows(now)[1]) // 2]))),
-    Fault(name="column renamed", files=lambda d, now, b: text(d, now.replace("customer", "client", 1))),
-    Fault(name="column order changed", files=lambda d, now, b: text(d, columns(now, lambda c: c[::-1])), is_harmless=True),
-    Fault(name="dates another way round", files=lambda d, now, b: text(d, each(now, 3, lambda at: f"{at[8:10]}.{at[5:7]}.{at[:4]}{at[10:]}"))),
-    Fault(name="decimals with comma", files=with_comma),
-    Fault(name="byte order mark", files=lambda d, now, b: {f"{d}.csv": b"\xef\xbb\xbf" + now.encode()}, is_harmless=True),
-    GOOD,
-    Fault(name="doubled lines", files=lambda d, now, b: text(d, joined(rows(now)[0], rows(now)[1] * 2))),
-    Fault(name="file twice, two names", files=lambda d, now, b: {**text(d, now), **text(d, now, name=f"{d}_2.csv")}),
-    Fault(name="20 lines of yesterday's in it", files=mixed),
-    Fault(name="yesterday's file, today's name", files=lambda d, now, before: text(d, before)),
-    Fault(name="households issued anew", files=lambda d, now, b: text(d, issued_anew(now))),
-    GOOD,
-    *(killed(step) for step in ("ingest", "the checks of the ingest", "features", "scoring", "publication")),
-    *(killed(step, needs_training=True) for step in ("training", "promotion", "the check of the promotion")),
-    GOOD,
-    Fault(name="disk full (no file above 64 kB)", most_bytes=64 * 1024),
-    Fault(name="operations database locked a minute", around=operations_locked),
-    Fault(name="MLflow's database locked a minute", around=mlflow_locked, needs_training=True),
-    Fault(name="MLflow's folder away", around=mlflow_away),
-    Fault(name="MLflow read-only", around=mlflow_read_only, needs_training=True),
-    Fault(name="last commit of a table cut", around=log_cut),
-    Fault(name="a file of a table deleted", around=file_deleted),
-    Fault(name="the served lists' files deleted", around=features_deleted),
-    Fault(name="the champion's files deleted", around=artifacts_gone),
-    GOOD,
-    Fault(name="night run twice", times=2, is_harmless=True),
-    Fault(name="night run twice at once", times=2, is_at_once=True, is_harmless=True),
-    Fault(name="clock a day behind", clock=-ONE_DAY),
-    Fault(name="clock a day ahead", clock=ONE_DAY),
-    GOOD,
-    GOOD,
-]  # fmt: skip
+STATE = ("operations.db", "tables", "mlflow", "dagster", "erasure.key")
+PARTS = {
+    "feeds": Part(faults=[
+        GOOD,
+        GOOD,
+        Fault(name="file missing", files=lambda day, now, before: {}),
+        Fault(name="file empty", files=lambda day, now, before: text(day, "")),
+        Fault(name="header alone", files=lambda day, now, before: text(day, joined(rows(now)[0], []))),
+        Fault(name="gzip cut", files=cut_gzip),
+        Fault(name="half a Parquet", files=half_a_parquet),
+        Fault(name="text cut in a line", files=cut),
+        Fault(name="half of the lines", files=lambda d, now, b: text(d, joined(rows(now)[0], rows(now)[1][: len(rows(now)[1]) // 2]))),
+        Fault(name="column renamed", files=lambda d, now, b: text(d, now.replace("customer", "client", 1))),
+        Fault(name="column order changed", files=lambda d, now, b: text(d, columns(now, lambda c: c[::-1])), is_harmless=True),
+        Fault(name="dates another way round", files=lambda d, now, b: text(d, each(now, 3, lambda at: f"{at[8:10]}.{at[5:7]}.{at[:4]}{at[10:]}"))),
+        Fault(name="decimals with comma", files=with_comma),
+        Fault(name="byte order mark", files=lambda d, now, b: {f"{d}.csv": b"\xef\xbb\xbf" + now.encode()}, is_harmless=True),
+        GOOD,
+        Fault(name="doubled lines", files=lambda d, now, b: text(d, joined(rows(now)[0], rows(now)[1] * 2))),
+        Fault(name="file twice, two names", files=lambda d, now, b: {**text(d, now), **text(d, now, name=f"{d}_2.csv")}),
+        Fault(name="20 lines of yesterday's in it", files=mixed),
+        Fault(name="yesterday's file, today's name", files=lambda d, now, before: text(d, before)),
+        Fault(name="households issued anew", files=lambda d, now, b: text(d, issued_anew(now))),
+        GOOD,
+    ]),
+    "hostile": Part(faults=[GOOD, *(is_harmed(*fault) for fault in HOSTILE.items()), *(Fault(name=name, place=put) for name, put in IN_ITS_PLACE.items()), GOOD]),
+    "kills": Part(faults=[
+        GOOD,
+        *(killed(step) for step in ("ingest", "the checks of the ingest", "features", "scoring", "publication")),
+        *(killed(step, needs_training=True) for step in ("training", "promotion", "the check of the promotion")),
+        GOOD,
+    ]),
+    "random kills": Part(has_twin=True, faults=[
+        GOOD,
+        GOOD,
+        *(Fault(name=f"kill -9 after {share:.0%} of a night", during=state.killed_at(share)) for share in state.moments(15, seed=SEED)),
+        GOOD,
+    ]),
+    "backfill": Part(faults=[Fault(name=f"backfill killed after {share:.0%}", backfill=share) for share in state.moments(15, seed=SEED + 1)]),
+    "processes": Part(faults=[
+        GOOD,
+        Fault(name="SIGTERM at the features", during=state.sent(signal.SIGTERM, at_step="features")),
+        Fault(name="SIGTERM at the scoring", during=state.sent(signal.SIGTERM, at_step="scoring")),
+        Fault(name="SIGINT at the ingest", during=state.sent(signal.SIGINT, at_step="ingest")),
+        Fault(name="SIGINT at the publication", during=state.sent(signal.SIGINT, at_step="publication")),
+        Fault(name="SIGTERM at the training", during=state.sent(signal.SIGTERM, at_step="training"), needs_training=True),
+        Fault(name="asleep for ten seconds", during=state.asleep, is_harmless=True),
+        Fault(
+            name="lists made a second time sleep over a correction",
+            during=state.zombie,
+            files=lambda d, now, b: text(d, joined(rows(now)[0], rows(now)[1][: len(rows(now)[1]) * 7 // 8])),
+        ),
+        Fault(name="64 file handles", limits={resource.RLIMIT_NOFILE: 64}),
+        Fault(name="24 file handles", limits={resource.RLIMIT_NOFILE: 24}),
+        Fault(name="3 GB of memory", limits={resource.RLIMIT_AS: 3_000_000_000}),
+        Fault(name="1.5 GB of memory", limits={resource.RLIMIT_AS: 1_500_000_000}),
+        Fault(name="disk full (no file above 64 kB)", limits={resource.RLIMIT_FSIZE: 64 * 1024}),
+        Fault(name="night run twice", times=2, is_harmless=True),
+        Fault(name="night run twice at once", times=2, is_at_once=True, is_harmless=True),
+        GOOD,
+    ]),
+    "databases": Part(faults=[
+        GOOD,
+        Fault(name="operations database locked a minute", around=state.operations_locked),
+        Fault(name="MLflow's database locked a minute", around=state.mlflow_locked, needs_training=True),
+        Fault(name="MLflow's folder away", around=state.mlflow_away),
+        Fault(name="MLflow read-only", around=state.mlflow_read_only, needs_training=True),
+        Fault(name="last commit of a table cut", around=state.log_cut),
+        Fault(name="a file of a table deleted", around=state.file_deleted),
+        Fault(name="the served lists' files deleted", around=state.features_deleted),
+        Fault(name="the champion's files deleted", around=state.artifacts_gone),
+        GOOD,
+    ]),
+    "clocks": Part(faults=[
+        GOOD,
+        *(stepped(hours) for hours in (-6, 6, -24, 24)),
+        Fault(name="midnight while it runs", hour=-2.001, is_harmless=True),  # in the retailer's zone
+        *[GOOD] * 7,
+        Fault(name="night run twice as the clocks change", times=2, hour=0.5, is_harmless=True),  # of 03-31
+        Fault(name="clock a day ahead", clock=ONE_DAY),
+        GOOD,
+        Fault(name="clock a day behind", clock=-ONE_DAY),
+        GOOD,
+    ]),
+    "restores": Part(faults=[
+        GOOD,
+        GOOD,
+        *(Fault(name=f"{part} of the day before restored", around=state.restored(part)) for part in STATE if part != "erasure.key"),
+        Fault(name="all of the day before restored", around=state.restored(*STATE)),
+        GOOD,
+        Fault(name="MLflow's of before a training restored", around=state.restored("mlflow"), needs_training=True),
+        GOOD,
+        Fault(name="forgotten, then tables of before it restored", around=state.forgotten_and_restored("tables")),
+        Fault(name="forgotten, then operations.db of before it", around=state.forgotten_and_restored("operations.db")),
+        Fault(name="forgotten, then all of before it restored", around=state.forgotten_and_restored(*STATE)),
+        GOOD,
+    ]),
+    "contents": Part(faults=[
+        GOOD,
+        GOOD,
+        *(Fault(name=f"a bit of the transactions' newest file, at {place:.0%}", around=state.flipped("tables/transactions/business_date=*/*.parquet", place)) for place in (0.1, 0.3, 0.5, 0.7)),
+        Fault(name="a bit of the served lists", around=state.flipped("tables/published_recommendations/**/*.parquet", 0.3)),
+        Fault(name="a bit of the features", around=state.flipped("tables/household_product_features/**/*.parquet", 0.4)),
+        Fault(name="a bit of a table's log", around=state.flipped("tables/transactions/_delta_log/*.json", 0.6)),
+        Fault(name="a bit of the champion's file", around=state.flipped("mlflow/artifacts/**/*.txt", 0.5)),
+        Fault(name="the champion's trees exchanged", around=state.model_exchanged, fresh_is_wrong=True),
+        Fault(name="a table's log counts otherwise", around=state.counted_otherwise),
+        Fault(name="a bit of mlflow.db", around=state.flipped("mlflow/mlflow.db")),
+        Fault(name="a bit of operations.db", around=state.flipped("operations.db")),
+        Fault(name="the header of operations.db", around=state.flipped("operations.db", 0.0)),
+        GOOD,
+    ]),
+    "catalogue": Part(faults=[GOOD, *(Fault(name=name, catalogue=change, fresh_is_wrong=True) for name, change in CATALOGUES.items()), GOOD]),
+    "server": Part(is_by_http=True, faults=[
+        GOOD,
+        Fault(name="HTTP server down", server="down"),
+        Fault(name="HTTP server answers 500", server="error"),
+        Fault(name="HTTP server sends half of a file", server="half"),
+        Fault(name="not on the HTTP server", files=lambda day, now, before: {}),
+        GOOD,
+    ]),
+    "disks": Part(left_out=state.no_root, faults=[
+        GOOD,
+        *(
+            Fault(name=name, around=disk.around, during=disk.during)
+            for name, disk in {
+                "700 kB left on the disk": Disk("size={size}"),
+                "60 inodes left on the disk": Disk("nr_inodes={inodes}"),
+                "disk read-only from the features on": Disk("size=50%", fails="remount,ro"),
+                "disk read-only from the publication on": Disk("size=50%", fails="remount,ro", step="publication"),
+            }.items()
+        ),
+        GOOD,
+    ]),
+}  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------ night by night
@@ -461,105 +260,197 @@ FAULTS = [
 
 @dataclass(kw_only=True)
 class Story:
-    """The nights of both sides, one after the other."""
+    """The nights of a part, of all sides, one after the other, below `folder`."""
 
     folder: Path
-    random: random.Random
+    part: Part
     truth: dict[dt.date, Counter[Line]] = field(default_factory=dict)
-    say: Callable[[str], None] = print
+
+    @cached_property
+    def true(self) -> Path:
+        return self.folder / "true"
+
+    @property
+    def faults(self) -> list[Fault]:
+        return list(self.part.faults)
 
     def prepare(self) -> list[Side]:
+        """The sides, with a history up to the eve; whatever is there from an earlier start is taken up."""
         retailer.HOUSEHOLDS, retailer.CLOSED_DAY = HOUSEHOLDS, CLOSED_DAY  # pyright: ignore[reportAttributeAccessIssue]
-        config = retailer.write(self.folder / "true")
+        config = retailer.write(self.true)
         for day in retailer.days():
             if day != CLOSED_DAY:
                 cells = [line.split(",") for line in rows(self.content(day))[1]]
                 self.truth[day] = Counter(line_of(day, c[0], c[1], c[2], c[4], c[5]) for c in cells)
-        sides: list[Side] = []
-        for kind, name in ((Nightcart, NIGHTCART), (Cron, CRON)):
-            side = kind(name=name, folder=self.folder / name.split()[0].lower())
-            (side.folder / "sales").mkdir(parents=True)
-            for day in retailer.days():
-                if day < FIRST_NIGHT:
-                    self.deliver(side, day, text(day, self.content(day)))
-            sides.append(side)
-        nightcart, cron = sides
-        told = config.read_text(encoding="utf-8").replace(
-            f"{self.folder / 'true'}/sales/{{date}}.csv", f"{nightcart.folder}/sales/{{date}}*"
-        )
-        (nightcart.folder / "corner_shop.toml").write_text(re.sub("last_business_day.*\n", "", told), encoding="utf-8")
-        nightcart.variables = {"NIGHTCART_CONFIG": str(nightcart.folder / "corner_shop.toml")}
-        (cron.folder / "closed_days").write_text(str(CLOSED_DAY))
-        (cron.folder / "first_day").write_text(str(retailer.FIRST_DAY - ONE_DAY))
-        eve = FIRST_NIGHT - ONE_DAY
-        code, said = nightcart.run(
-            at(eve, 2), "nightcart", "backfill", "--from", str(retailer.FIRST_DAY), "--to", str(eve)
-        )
-        if code:
-            raise SystemExit(said)
+        kinds = [(Nightcart, NIGHTCART), (Cron, CRON), *[(Nightcart, TWIN)] * self.part.has_twin]
+        sides = [
+            kind(name=name, folder=self.folder / "now" / name.split()[0].lower(), true=self.true / "sales")
+            for kind, name in kinds
+        ]
+        for side in sides:
+            if isinstance(side, Nightcart):
+                side.variables |= {"NIGHTCART_CONFIG": str(side.folder / "corner_shop.toml")}
+            if self.part.is_by_http:
+                side.variables |= {"FEED_PORT": str(40_000 + os.getpid() % 20_000)}
+        if (self.folder / "prepared").exists():
+            return sides
+        shutil.rmtree(self.folder / "now", ignore_errors=True)
+        for side in sides:
+            self._laid_out(side, config)
+            with state.server(side):
+                if isinstance(side, Nightcart) and (made := self._backfilled(side))[0]:
+                    raise SystemExit(made[1])
+        (self.folder / "prepared").touch()
         return sides
 
-    def content(self, day: dt.date) -> str:
-        return (self.folder / "true" / "sales" / f"{day}.csv").read_text(encoding="utf-8")
+    def _laid_out(self, side: Side, config: Path) -> None:
+        side.sales.mkdir(parents=True)
+        for day in retailer.days():
+            if day < FIRST_NIGHT:
+                side.deliver(day, text(day, self.content(day)))
+        shutil.copy(self.true / "articles.csv", side.folder)
+        if isinstance(side, Cron):
+            (side.folder / "closed_days").write_text(str(CLOSED_DAY))
+            (side.folder / "first_day").write_text(str(retailer.FIRST_DAY - ONE_DAY))
+            return
+        told = config.read_text(encoding="utf-8").replace(str(self.true), str(side.folder))
+        place = f"{side.sales}/{{date}}"
+        told = told.replace(
+            f"{place}.csv",
+            f"http://127.0.0.1:{side.variables['FEED_PORT']}/{{date}}.csv" if self.part.is_by_http else f"{place}*",
+        )
+        (side.folder / "corner_shop.toml").write_text(re.sub("last_business_day.*\n", "", told), encoding="utf-8")
 
-    def deliver(self, side: Side, day: dt.date, files: Files) -> None:
-        for old in (side.folder / "sales").glob(f"{day}*"):
-            old.unlink()
-        for name, content in files.items():
-            (side.folder / "sales" / name).write_bytes(content)
+    def _backfilled(self, side: Side) -> tuple[int, str]:
+        began, eve = time.monotonic(), FIRST_NIGHT - ONE_DAY
+        found = side.run(at(eve, 2), *BACKFILL)
+        side.usual = time.monotonic() - began
+        return found
+
+    def content(self, day: dt.date) -> str:
+        return (self.true / "sales" / f"{day}.csv").read_text(encoding="utf-8")
+
+    def evening(self, *, is_again: bool) -> None:
+        """Keep what there is before a night; or go back to it, where a night was interrupted."""
+        now, before, yesterday = (self.folder / name for name in ("now", "before", "yesterday"))
+        if is_again and before.exists():
+            shutil.rmtree(now)
+        else:
+            shutil.rmtree(yesterday, ignore_errors=True)
+            if before.exists():
+                before.rename(yesterday)
+            shutil.copytree(now, self.folder / "copying", symlinks=True)
+            (self.folder / "copying").rename(before)
+            return
+        shutil.copytree(before, now, symlinks=True)
 
     def night(self, side: Side, day: dt.date, fault: Fault) -> Night:
+        if fault.backfill is not None:
+            return self._backfill_killed(side, day, fault)
         night = Night(day=day, fault=fault.name)
         known = dict(side.alerts()) if isinstance(side, Nightcart) else {}
         old = sum(side.wrong(day - ONE_DAY, self.truth))  # what an earlier night left is that one's
-        is_open = day != CLOSED_DAY
-        if is_open:
-            before = day - ONE_DAY if day - ONE_DAY != CLOSED_DAY else day - 2 * ONE_DAY
-            now = self.content(day)
-            self.deliver(side, day, fault.files(day, now, self.content(before)) if fault.files else text(day, now))
+        self._delivered(side, day, fault)
         if fault.needs_training and isinstance(side, Nightcart):
             side.run(at(day, -6), "nightcart", "retrain", "--reason", "to see it fail", "--later")
         with fault.around(side, day) if fault.around else contextlib.nullcontext():
-            self._tried(side, day, fault, night)
-        if isinstance(side, Nightcart):
-            code, said = side.run(at(day, 6.5) + fault.clock, "nightcart", "watch")
-            if code and "✗" in said:
-                night.said.append(said)
-            night.said += [told for number, told in side.alerts() if number not in known]
-        night.lists = side.state_of_lists(day)
-        night.is_wrong = night.lists == "fresh" and sum(side.wrong(day, self.truth)) > old
-        if fault.files and is_open:
-            self.deliver(side, day, text(day, self.content(day)))
-        if night.is_told:
-            self._mended(side, night)
+            with state.server(side, how=fault.server):
+                self._tried(side, day, fault, night)
+        with state.server(side):
+            if isinstance(side, Nightcart):
+                code, said = side.run(at(day, 6.5) + fault.clock, "nightcart", "watch")
+                if code and "✗" in said:
+                    night.said.append(said)
+                night.said += [told for number, told in side.alerts() if number not in known]
+            night.lists = side.state_of_lists(day)
+            is_served = night.lists == "fresh"
+            night.is_wrong = self._is_wrong(side, day, fault, old=old, is_served=is_served)
+            self._corrected(side, day, fault)
+            if night.is_told:
+                self._mended(side, night)
         night.after = side.state_of_lists(day)
-        night.is_wrong_after = sum(side.wrong(day, self.truth)) > old
-        side.nights.append(night)
+        night.is_wrong_after = self._is_wrong(side, day, GOOD, old=old, is_served=True)
+        side.is_overwritten = False
         return night
 
+    def _delivered(self, side: Side, day: dt.date, fault: Fault) -> None:
+        if fault.catalogue:
+            catalogue = fault.catalogue((self.true / "articles.csv").read_text(encoding="utf-8"))
+            (side.folder / "articles.csv").write_text(catalogue, encoding="utf-8")
+        if day == CLOSED_DAY:
+            return
+        before = day - ONE_DAY if day - ONE_DAY != CLOSED_DAY else day - 2 * ONE_DAY
+        now = self.content(day)
+        side.deliver(day, fault.files(day, now, self.content(before)) if fault.files else text(day, now))
+        if fault.place:
+            fault.place(side.sales, day)
+        if fault.is_for_good:
+            there = (side.sales / f"{day}.csv").read_text(encoding="utf-8").splitlines()
+            cells = [line.split(",") for line in set(rows(now)[1]) & set(there)]
+            self.truth[day] = Counter(line_of(day, c[0], c[1], c[2], c[4], c[5]) for c in cells)
+
+    def _corrected(self, side: Side, day: dt.date, fault: Fault) -> None:
+        shutil.copy(self.true / "articles.csv", side.folder)
+        if day != CLOSED_DAY and not fault.is_for_good and (fault.files or fault.place):
+            side.deliver(day, text(day, self.content(day)))
+
+    def _is_wrong(self, side: Side, day: dt.date, fault: Fault, *, old: int, is_served: bool) -> bool:
+        """Whether lists are served that should not be, or rows of a household that was forgotten are there."""
+        if isinstance(side, Nightcart):
+            if side.is_overwritten or (side.forgotten and side.forgotten in side.listed("household_id")):
+                return True
+            if is_served and self._ruled_out & set(side.listed()):
+                return True
+        return is_served and (
+            (fault.fresh_is_wrong and isinstance(side, Nightcart)) or sum(side.wrong(day, self.truth)) > old
+        )
+
+    @cached_property
+    def _ruled_out(self) -> set[str]:
+        lines = rows((self.true / "articles.csv").read_text(encoding="utf-8"))[1]
+        return {line.split(",")[0] for line in lines if line.endswith(",SERVICES")}
+
     def _tried(self, side: Side, day: dt.date, fault: Fault, night: Night) -> None:
-        when = at(day, 2) + fault.clock
-        command = side.night_command((when - ONE_DAY).date())
+        when = at(day, fault.hour) + fault.clock
+        command = side.night_command((when + dt.timedelta(hours=2) - ONE_DAY).date())
         running = []
-        for _ in range(fault.times):
+        for turn in range(fault.times):
             since = time.time()
-            process, log = side.start(when, *command, most_bytes=fault.most_bytes)
+            started = when + turn * dt.timedelta(hours=1) * (not fault.is_at_once)
+            process, log = side.start(started, *command, limits=fault.limits, **fault.variables)
             running.append((process, log))
             if fault.kill:
-                self._kill(side, process, log, fault.kill, since)
-            elif not fault.is_at_once:
-                process.wait(timeout=900)
+                state.until(fault.kill, side, process, log, since)
+                time.sleep(0.1)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            elif fault.during:
+                fault.during(side, day, process, log)
+            if not fault.is_at_once:
+                waited(process)
+            if fault == GOOD:
+                side.usual = time.time() - since
         for process, log in running:
             # Whoever is killed with all that is around it mails nothing.
-            if process.wait(timeout=900) and not fault.kill:
-                night.said.append(log.read_text())
+            if waited(process) not in (0, -signal.SIGKILL):
+                night.said.append(log.read_text(errors="replace"))
 
-    def _kill(self, side: Side, process: subprocess.Popen, log: Path, step: str, since: float) -> None:
-        while process.poll() is None and not side.is_at(step, log, since):
-            time.sleep(0.02)
-        time.sleep(self.random.uniform(0, 0.3))
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    def _backfill_killed(self, side: Side, day: dt.date, fault: Fault) -> Night:
+        """The whole history anew, killed, and the same command again: told, for whoever typed it saw it die."""
+        night = Night(day=day, fault=fault.name, said=["killed"], lists=NOT_TRIED, after=NOT_TRIED)
+        if not isinstance(side, Nightcart) or fault.backfill is None:
+            return night
+        undisturbed = side.digests()
+        shutil.rmtree(side.folder / "state")
+        process, log = side.start(at(FIRST_NIGHT - ONE_DAY, 2), *BACKFILL)
+        state.killed_at(fault.backfill)(side, day, process, log)
+        waited(process)
+        night.typed.append("the same command again")
+        code, said = self._backfilled(side)
+        night.lists = night.after = "fresh" if code == 0 else "unreadable"
+        night.is_wrong = night.is_wrong_after = side.digests() != undisturbed
+        night.said += [said] * bool(code)
+        return night
 
     def _mended(self, side: Side, night: Night) -> None:
         """A person types what they were told; lists of wrong baskets, which they were warned of, are made again."""
@@ -571,13 +462,7 @@ class Story:
         said = night.said
         for _ in range(3):
             told = list(dict.fromkeys(command for text in said for command in COMMAND.findall(" ".join(text.split()))))
-            told = [
-                each
-                for each in told
-                if not re.match(
-                    r"nightcart (override|drift|decisions|status|models|--debug)|nightcart retrain(?! --reason)", each
-                )
-            ]
+            told = [each for each in told if not re.match(LOOKS, each) and not re.search(r"[…{]|\b[A-Z]{4,}\b", each)]
             if night.is_wrong and not told:
                 told = [f"nightcart nightly --date {night.day} --force"]
             said = []
@@ -594,77 +479,158 @@ class Story:
                 return
 
 
-def at(day: dt.date, hour: float) -> dt.datetime:
-    """An hour (UTC) of the morning after `day`."""
-    return dt.datetime.combine(day + ONE_DAY, dt.time()) + dt.timedelta(hours=hour)
+BACKFILL = ("nightcart", "backfill", "--from", str(retailer.FIRST_DAY), "--to", str(FIRST_NIGHT - ONE_DAY))
+LOOKS = r"nightcart (override|drift|decisions|status|models|--debug|use|init)|nightcart retrain(?! --reason)"
 
 
 # ---------------------------------------------------------------------------------------------------------- the result
 
 
-def told_in_short(night: Night) -> str:
-    return "told" if night.is_told else "not told"
-
-
 def in_words(night: Night, fault: Fault) -> str:
+    if night.lists == NOT_TRIED:
+        return NOT_TRIED
     if fault.is_harmless and night.lists == "fresh" and not night.is_wrong:
         return "fresh" + (", **false alarm**" if night.is_told and not (fault.times > 1) else "")
     lists = {"fresh": "fresh", "marked": "marked", "old": "**lost**", "unreadable": "**unreadable**"}[night.lists]
     lists = "**wrong**" if night.is_wrong else lists
     after = "" if night.after == night.lists and night.is_wrong == night.is_wrong_after else f" → {night.after}"
-    after += ", lines still **wrong**" if night.is_wrong_after else ""
-    return f"{lists}, {told_in_short(night)}{after}"
+    after += ", still **wrong**" if night.is_wrong_after else ""
+    return f"{lists}, {'told' if night.is_told else 'not told'}{after}"
 
 
-def totals(side: Side, faults: Sequence[Fault], truth: Mapping[dt.date, Counter[Line]]) -> dict[str, object]:
-    lost, more = side.wrong(side.nights[-1].day, truth)
-    pairs = list(zip(side.nights, faults, strict=True))
+def totals(pairs: Sequence[tuple[Night, Fault]], ends: Sequence[Sequence[int]]) -> dict[str, object]:
+    tried = [(night, fault) for night, fault in pairs if night.lists != NOT_TRIED]
     return {
-        "nights": len(pairs),
-        "lost nights (neither new lists nor marked ones by the morning)": sum(n.is_lost for n, _ in pairs),
-        "nights with lists of wrong baskets": sum(n.is_wrong for n, _ in pairs),
-        "silent: lost or wrong, and nobody told": sum((n.is_lost or n.is_wrong) and not n.is_told for n, _ in pairs),
+        "nights": len(tried),
+        "lost nights (neither new lists nor marked ones by the morning)": sum(n.is_lost for n, _ in tried),
+        "nights with lists of wrong baskets, or that should not be": sum(n.is_wrong for n, _ in tried),
+        "silent: lost or wrong, and nobody told": sum((n.is_lost or n.is_wrong) and not n.is_told for n, _ in tried),
         "false alarms (told, and nothing was wrong)": sum(
-            n.is_told and f.is_harmless and f.times == 1 and not n.is_wrong and n.lists == "fresh" for n, f in pairs
+            n.is_told and f.is_harmless and f.times == 1 and not n.is_wrong and n.lists == "fresh" for n, f in tried
         ),
         "not good again after a person did what they were told": sum(
-            n.is_told and not f.is_harmless and (n.after != "fresh" or n.is_wrong_after) for n, f in pairs
+            n.is_told and not f.is_harmless and (n.after != "fresh" or n.is_wrong_after) for n, f in tried
         ),
-        "lines lost at the end": lost,
-        "lines doubled or foreign at the end": more,
+        "lines lost at the end": sum(lost for lost, _ in ends),
+        "lines doubled or foreign at the end": sum(more for _, more in ends),
     }
+
+
+@dataclass(frozen=True)
+class Results:
+    """What became of the nights so far: a line of JSON each, in one file."""
+
+    file: Path
+
+    def add(self, part: str, number: int, side: Side, night: Night, wrong: tuple[int, int], **more: object) -> None:
+        said = [text[-2_000:] for text in night.said]
+        told = dataclasses.asdict(night) | {"day": str(night.day), "said": said}
+        with self.file.open("a") as lines:
+            about = {
+                "part": part,
+                "number": number,
+                "side": side.name,
+                "usual": side.usual,
+                "forgotten": side.forgotten,
+            }
+            line = about | {"night": told, "wrong": wrong, **more}
+            lines.write(json.dumps(line) + "\n")
+
+    def rows(self, part: str) -> list[dict]:
+        lines = self.file.read_text().splitlines() if self.file.exists() else []
+        return [row for row in map(json.loads, lines) if row["part"] == part]
+
+    def tables(self) -> str:
+        """All parts in Markdown: the sums, then night by night."""
+        pairs: dict[str, list[tuple[Night, Fault]]] = {NIGHTCART: [], CRON: []}
+        ends: dict[str, list[Sequence[int]]] = {NIGHTCART: [], CRON: []}
+        told, notes = [], []
+        for name, part in PARTS.items():
+            found, last = self.rows(name), {}
+            if why := part.left_out():
+                notes.append(f"- **{name}** was left out: {why}.")
+            for number, fault in enumerate(part.faults):
+                cells = {}
+                for row in [row for row in found if row["number"] == number]:
+                    night = Night(**row["night"] | {"day": dt.date.fromisoformat(row["night"]["day"])})
+                    pairs[row["side"]].append((night, fault))
+                    cells[row["side"]], last[row["side"]] = in_words(night, fault), row
+                if cells:
+                    told.append(
+                        f"| {name} | {fault.name} | {cells.get(NIGHTCART, NOT_TRIED)} | {cells.get(CRON, NOT_TRIED)} |"
+                    )
+            for side, row in last.items():
+                ends[side].append(row["wrong"])
+            differ = [row["differ"] for row in found if "differ" in row]
+            if part.has_twin and differ:
+                notes.append(
+                    f"- **{name}**: unlike the undisturbed twin's at the end are {', '.join(differ[-1]) or 'none of the tables'}."
+                )
+        sums = {side: totals(pairs[side], ends[side]) for side in pairs}
+        counted = [f"| {name} | {sums[NIGHTCART][name]} | {sums[CRON][name]} |" for name in sums[NIGHTCART]]
+        head = ["| | Nightcart | cron script |", "|---|---|---|"]
+        return "\n".join(
+            [*head, *counted, "", "| part | fault | Nightcart | cron script |", "|---|---|---|---|", *told, "", *notes]
+        )
+
+
+def tell(name: str, folder: Path, results: Results, *, most: int, only: str | None) -> int:
+    """Go on with a part, for at most so many nights; how many were done."""
+    story, done = Story(folder=folder, part=PARTS[name]), results.rows(name)
+    begins = max((row["number"] for row in done), default=-1) + 1
+    if begins >= len(story.faults) or most <= 0:
+        return 0
+    if why := story.part.left_out():
+        print(f"{name}: left out, {why}")
+        return 0
+    sides = story.prepare()
+    usual = {row["side"]: row["usual"] for row in done}
+    forgotten = {row["side"]: row["forgotten"] for row in done}
+    for side in sides:
+        side.usual, side.forgotten = usual.get(side.name, side.usual), forgotten.get(side.name, "")
+    is_again = (folder / "begun").exists() and (folder / "begun").read_text() == str(begins)
+    for number in range(begins, min(begins + most, len(story.faults))):
+        fault, day = story.faults[number], FIRST_NIGHT + number * ONE_DAY
+        story.evening(is_again=is_again and number == begins)
+        (folder / "begun").write_text(str(number))
+        nights = {
+            side.name: story.night(side, day, GOOD if side.name == TWIN else fault)
+            for side in sides
+            if only in (None, side.name) or side.name == TWIN
+        }
+        differ: dict[str, object] = {}
+        if story.part.has_twin and number == len(story.faults) - 1:
+            mine, other = (side.digests() for side in sides if isinstance(side, Nightcart))
+            differ = {"differ": sorted(table for table in {*mine, *other} if mine.get(table) != other.get(table))}
+        for side in [side for side in sides if side.name in nights and side.name != TWIN]:
+            night, wrong = nights[side.name], side.wrong(day, story.truth)
+            results.add(name, number, side, night, wrong, **differ)
+            words = in_words(night, fault)
+            print(f"{name}: {fault.name or 'good':<44} {side.name:<12} {words}  {night.typed}", flush=True)
+    return min(most, len(story.faults) - begins)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--keep", type=Path, help="a new folder for all that is made, to be looked at afterwards")
-    parser.add_argument("--only", nargs="+", help="only faults whose names have one of these words; good nights stay")
+    parser.add_argument("--part", nargs="+", choices=list(PARTS), default=list(PARTS), help="only these parts")
+    parser.add_argument("--nights", type=int, default=1_000, help="at most so many more, then stop")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        default=Path(tempfile.gettempdir(), "nightcart-bad-nights"),
+        help="the folder of all that is made; to begin anew, remove it",
+    )
     parser.add_argument("--side", choices=[NIGHTCART, CRON], help="only this one")
+    parser.add_argument("--report", action="store_true", help="only print the tables of what was done so far")
     given = parser.parse_args()
-    faults = [each for each in FAULTS if not given.only or any(word in each.name for word in given.only)]
-    if given.only:
-        faults = [GOOD, *faults, GOOD]
-    with contextlib.ExitStack() as stack:
-        folder = given.keep.resolve() if given.keep else Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        os.environ["NIGHTCART_HOME"] = str(folder / "nightcart" / "state")
-        story = Story(folder=folder, random=random.Random(SEED))
-        sides = [side for side in story.prepare() if given.side in (None, side.name)]
-        for number, fault in enumerate(faults):
-            day = FIRST_NIGHT + number * ONE_DAY
-            for side in sides:
-                night = story.night(side, day, fault)
-                print(
-                    f"{day} {fault.name or 'good':<38} {side.name:<12} {in_words(night, fault)}  {night.typed}",
-                    flush=True,
-                )
-        print("\n| night | fault | " + " | ".join(side.name for side in sides) + " |\n|---|---|" + "---|" * len(sides))
-        for number, fault in enumerate(faults):
-            cells = " | ".join(in_words(side.nights[number], fault) for side in sides)
-            print(f"| {FIRST_NIGHT + number * ONE_DAY:%m-%d} | {fault.name} | {cells} |")
-        print("\n| | " + " | ".join(side.name for side in sides) + " |\n|---|" + "---|" * len(sides))
-        found = [totals(side, faults, story.truth) for side in sides]
-        for name in found[0]:
-            print(f"| {name} | " + " | ".join(str(each[name]) for each in found) + " |")
+    folder = given.keep.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    results, most = Results(folder / "results.jsonl"), given.nights
+    for name in [] if given.report else given.part:
+        os.environ["NIGHTCART_HOME"] = str(folder / name / "now" / "nightcart" / "state")
+        (folder / name).mkdir(exist_ok=True)
+        most -= tell(name, folder / name, results, most=most, only=given.side)
+    print(results.tables())
 
 
 if __name__ == "__main__":
