@@ -277,11 +277,14 @@ class Story:
     def prepare(self) -> list[Side]:
         """The sides, with a history up to the eve; whatever is there from an earlier start is taken up."""
         retailer.HOUSEHOLDS, retailer.CLOSED_DAY = HOUSEHOLDS, CLOSED_DAY  # pyright: ignore[reportAttributeAccessIssue]
-        config = retailer.write(self.true)
+        config = self.true / "corner_shop.toml"
+        if not config.exists():
+            shutil.rmtree(self.true, ignore_errors=True)
+            retailer.write(self.true)
         for day in retailer.days():
             if day != CLOSED_DAY:
-                cells = [line.split(",") for line in rows(self.content(day))[1]]
-                self.truth[day] = Counter(line_of(day, c[0], c[1], c[2], c[4], c[5]) for c in cells)
+                left = self.true / "left" / f"{day}.csv"
+                self._is_true(day, rows(left.read_text(encoding="utf-8") if left.exists() else self.content(day))[1])
         kinds = [(Nightcart, NIGHTCART), (Cron, CRON), *[(Nightcart, TWIN)] * self.part.has_twin]
         sides = [
             kind(name=name, folder=self.folder / "now" / name.split()[0].lower(), true=self.true / "sales")
@@ -385,9 +388,16 @@ class Story:
         if fault.place:
             fault.place(side.sales, day)
         if fault.is_for_good:
-            there = (side.sales / f"{day}.csv").read_text(encoding="utf-8").splitlines()
-            cells = [line.split(",") for line in set(rows(now)[1]) & set(there)]
-            self.truth[day] = Counter(line_of(day, c[0], c[1], c[2], c[4], c[5]) for c in cells)
+            there = set((side.sales / f"{day}.csv").read_text(encoding="utf-8").splitlines())
+            header, lines = rows(now)
+            left = [line for line in lines if line in there]
+            (self.true / "left").mkdir(exist_ok=True)
+            (self.true / "left" / f"{day}.csv").write_text(joined(header, left), encoding="utf-8")
+            self._is_true(day, left)
+
+    def _is_true(self, day: dt.date, lines: Sequence[str]) -> None:
+        cells = [line.split(",") for line in lines]
+        self.truth[day] = Counter(line_of(day, c[0], c[1], c[2], c[4], c[5]) for c in cells)
 
     def _corrected(self, side: Side, day: dt.date, fault: Fault) -> None:
         shutil.copy(self.true / "articles.csv", side.folder)
