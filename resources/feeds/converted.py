@@ -10,6 +10,7 @@ import contextlib
 import io
 import itertools
 import json
+import re
 import tempfile
 import zipfile
 import zlib
@@ -26,6 +27,9 @@ WORKBOOKS = (".xlsx", ".xlsm")
 JSON_LINES = (".jsonl", ".ndjson")
 PACKED = {".zst": "zstd", ".bz2": "bz2", ".gz": "gzip"}
 BLOCK = 1 << 20
+LONGEST_LINE = 1 << 20  # bytes of a line of JSON
+MOST_CELLS = 50_000_000  # of a sheet, with those that are empty
+CELL = re.compile(rb'<c [^>]{0,60}?r="([A-Z]{1,3})([0-9]{1,7})"')
 
 
 def copy_name(name: str) -> str:
@@ -58,6 +62,7 @@ def convert(content: IO[bytes], path: str, *, sheet: str | None, most_unpacked: 
                 inside = _unpacked(content, path, PACKED[ending], most_unpacked)
                 return _again(inside, path[: -len(ending)], sheet, most_unpacked)
         if lower.endswith(WORKBOOKS):
+            _refuse_a_bomb(content, path, most_unpacked)
             return _as_parquet(_rows_of_sheet(content, path, sheet))
         if lower.endswith(".gz"):
             content = _unpacked(content, path, "gzip", most_unpacked)
@@ -125,6 +130,36 @@ def _as_parquet(rows: pa.Table) -> IO[bytes]:
     return into
 
 
+def _refuse_a_bomb(content: IO[bytes], path: str, most_unpacked: int) -> None:
+    """Refuse a workbook that grows beyond measure as it is unpacked, or whose cells are as far apart."""
+    size, read, widest, lowest = content.seek(0, io.SEEK_END), 0, 0, 0
+    content.seek(0)
+    if not zipfile.is_zipfile(content):
+        content.seek(0)
+        return
+    with zipfile.ZipFile(content) as archive:
+        for member in archive.infolist():
+            rest = b""
+            with archive.open(member) as inside:
+                while block := inside.read(BLOCK):
+                    read += len(block)
+                    if read > max(SMALL, most_unpacked * size):
+                        raise FeedRefused(
+                            f"{path} has more than {max(SMALL, most_unpacked * size):,} bytes when it is unpacked.",
+                            remedy="look at the file; if it is right, raise `most_unpacked` in the configuration.",
+                        )
+                    for column, row in CELL.findall(rest + block) if "worksheets/" in member.filename else ():
+                        widest = max(widest, sum((sign - 64) * 26**n for n, sign in enumerate(reversed(column))))
+                        lowest = max(lowest, int(row))
+                    rest = block[-100:]
+    content.seek(0)
+    if widest * lowest > MOST_CELLS:
+        raise FeedRefused(
+            f"{path} has cells as far as row {lowest:,} and column {widest:,}: more than {MOST_CELLS:,} in all.",
+            remedy="have what is far from the table deleted, or the table delivered as CSV.",
+        )
+
+
 def _workbook(content: IO[bytes], path: str) -> Any:
     try:
         from python_calamine import CalamineError, CalamineWorkbook
@@ -175,9 +210,14 @@ def _rows_of_json(content: IO[bytes], path: str) -> pa.Table:
     import pyarrow as pa
 
     rows, names = [], {}
-    for number, line in enumerate(content, start=1):
+    for number, line in enumerate(iter(lambda: content.readline(LONGEST_LINE + 1), b""), start=1):
         if not line.strip():
             continue
+        if len(line) > LONGEST_LINE:
+            raise FeedRefused(
+                f"{path}, line {number:,}, has more than {LONGEST_LINE:,} bytes.",
+                remedy="have it delivered as one JSON object a line, then materialise the day again.",
+            )
         row = None
         with contextlib.suppress(ValueError, RecursionError):
             row = json.loads(line)

@@ -78,12 +78,13 @@ def read(engine: Backend, files: Sequence[FeedFile], settings: FeedConfig) -> ib
 
 
 def _refuse_a_bomb(file: FeedFile, settings: FeedConfig) -> None:
-    """Refuse a small file of very many rows: every value counts as a byte."""
+    """Refuse a small file of very many rows or bytes: every value counts as one byte at least."""
     import pyarrow.parquet as pq
 
     about, size = pq.read_metadata(file.copy), file.copy.stat().st_size
-    if about.num_rows * about.num_columns > max(SMALL, settings.most_unpacked * size):
+    unpacked = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
+    if max(unpacked, about.num_rows * about.num_columns) > max(SMALL, settings.most_unpacked * size):
         raise FeedRefused(
-            f"{file.path} has {about.num_rows:,} rows in {size:,} bytes.",
+            f"{file.path} has {about.num_rows:,} rows and {unpacked:,} bytes when it is unpacked, in {size:,} bytes.",
             remedy="look at the file; if it is right, raise `most_unpacked` in the configuration.",
         )

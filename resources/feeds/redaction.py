@@ -117,11 +117,20 @@ def redact_all(copies: Sequence[Path], files: FeedConfig, column: str, matches: 
         if not copy.is_symlink() and copy.is_file():
             try:
                 if not redact([copy], files, column, matches):
-                    with open(copy, "rb") as content, _opened(content, copy.name) as text:
-                        while text.read(1 << 20):  # one that was cut off has no lines to redact
-                            pass
+                    _read_to_its_end(copy, files)  # one that was cut off has no lines to redact
             except Exception:  # what libraries say of a damaged file has no type in common
                 copy.unlink()
+
+
+def _read_to_its_end(copy: Path, files: FeedConfig) -> None:
+    if is_parquet(copy.name, files):
+        import pyarrow.parquet as pq
+
+        pq.read_metadata(copy)
+        return
+    with open(copy, "rb") as content, _opened(content, copy.name) as text:
+        while text.read(1 << 20):
+            pass
 
 
 def _write_redacted(copy: Path, part: IO[bytes], files: FeedConfig, column: str, matches: Matches) -> None:

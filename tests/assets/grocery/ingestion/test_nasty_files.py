@@ -22,7 +22,7 @@ import pytest
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.intake import Intake
-from resources.config.feeds import LandingConfig
+from resources.config.feeds import FeedConfig, LandingConfig
 from resources.config.retailer import Settings
 from resources.errors import Unavailable
 from resources.feeds import converted
@@ -31,6 +31,7 @@ from resources.feeds import parquet as parquet_files
 from resources.feeds.converted import copy_name
 from resources.feeds.landing import EVENT, SET_ASIDE
 from resources.feeds.reader import FeedReader
+from resources.feeds.redaction import redact_all
 from resources.feeds.sources import blocks_of
 from resources.records.feeds import Arrival
 
@@ -47,7 +48,7 @@ def parquet(names: list[str] | None = None, rows: int = 2, values: dict[str, Any
     content, names = io.BytesIO(), names or HEADER.split(",")
     line = dict(zip(HEADER.split(","), good(1)[0].split(","), strict=True)) | (values or {})
     columns = [pa.array([line.get(name, line.get(name.lower(), "x"))] * rows) for name in names]
-    pq.write_table(pa.table(columns, names=names), content)
+    pq.write_table(pa.table(columns, names=names), content, compression="zstd")
     return content.getvalue()
 
 
@@ -150,6 +151,17 @@ FILES: dict[str, tuple[str, Callable[[], bytes], tuple[int, int] | None]] = {
     "zstd that is none": (".csv.zst", lambda: b"\x28\xb5\x2f\xfdxxxxxxxxx", None),
     "workbook that is none": (".xlsx", lambda: zipped(a=b"x"), None),
     "workbook bomb": (".xlsx", lambda: zipped(**{"xl/workbook.xml": bytes(3_000_000)}), None),
+    "workbook with a cell far away": (
+        ".xlsx",
+        lambda: zipped(**{"xl/worksheets/sheet1.xml": b'<row><c s="1" r="XFD1048576"/></row>'}),
+        None,
+    ),
+    "Parquet of few rows and many bytes": (
+        ".parquet",
+        lambda: parquet(values={"article": "x" * 3_000_000}, rows=1),
+        None,
+    ),
+    "a long line of JSON": (".jsonl", lambda: b'{"customer": "' + b"x" * 2_000_000 + b'"}', None),
     "Parquet that is none": (".parquet", lambda: b"PAR1xxxxxxxxPAR1", None),
     "Parquet cut off": (".parquet", lambda: parquet()[:-7], None),
     "Parquet with a header flipped": (".parquet", lambda: flipped(parquet(), 5), None),
@@ -350,6 +362,22 @@ def test_an_event_that_is_none_sets_its_file_aside_alone(place: Path, take_in) -
     assert [each.outcome for each in became.values()] == [Arrival.SET_ASIDE] * len(EVENTS)
     assert [each.reason for each in became.values() if not says_what_to_do(each.reason)] == []
     assert len(cleaned.transactions.to_pyarrow()) == 1
+
+
+def test_copies_of_what_is_refused_have_no_line_of_who_is_left_out(tmp_path: Path) -> None:
+    other = good(1)[0].replace("H-0001", "H-0002")
+    copies = {
+        "a.csv": text(GOOD, other, GOOD.replace(",1.00", "")),
+        "b.csv": gzip.compress(text(GOOD)),  # packed, whatever its name
+        "c.csv.gz": gzip.compress(text(GOOD))[:-9],
+        "d.parquet": as_parquet([GOOD])[:-9],
+    }
+    for name, content in copies.items():
+        (tmp_path / name).write_bytes(content)
+    redact_all([tmp_path / name for name in copies], FeedConfig(path=["x"]), "customer", "H-0001".__eq__)
+    assert (tmp_path / "a.csv").read_text().splitlines() == [HEADER, "", other, ""]
+    assert b"H-0001" not in gzip.decompress((tmp_path / "b.csv").read_bytes())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
 
 
 def test_one_that_grows_while_it_is_read_is_waited_for(tmp_path: Path) -> None:
