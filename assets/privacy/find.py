@@ -75,7 +75,8 @@ def find(subject: str, scope: ErasureScope) -> ErasureReport:
     )
     return ErasureReport(
         tables=[each for each in hits if each],
-        copies=sum(redaction.count_in(copy, feed.files, feed.column, matches) for copy, feed in kept_copies(scope)),
+        copies=sum(redaction.count_in(copy, feed.files, feed.column, matches) for copy, feed in kept_copies(scope))
+        + sum(lines_aside(file, feed, matches) for file, feed in set_aside(scope)),
         records=sum(bool(needles.are_in(entry.payload.encode())) for entry in scope.operations.trail()),
         not_ours=_not_ours(matches, scope),
     )
@@ -93,6 +94,25 @@ def kept_copies(scope: ErasureScope) -> Iterator[tuple[Path, PersonalFeed]]:
     for copy in sorted(scope.raw.glob("*/*")):
         for feed in ways.values() if copy.is_file() else ():
             yield copy, feed
+
+
+def set_aside(scope: ErasureScope) -> Iterator[tuple[Path, PersonalFeed]]:
+    """The files below the state folder that were set aside on arrival, with each feed that they may be of."""
+    for folder in scope.state.rglob(landing.SET_ASIDE):
+        for file in sorted(folder.rglob("*")):
+            if file.is_file() and not file.is_symlink():
+                yield from ((file, feed) for feed in scope.data.feeds)
+
+
+def lines_aside(file: Path, feed: PersonalFeed, matches: Callable[[str], bool]) -> int:
+    """How many lines of a file that was set aside name the subject, or have it anywhere where no column is of its name."""
+    try:
+        with sources.open_file(str(file), feed.files) as content:
+            return redaction.count(
+                content, sources.copy_name(file.name), feed.files, feed.column, matches, in_doubt=True
+            )
+    except FeedRefused:  # what cannot be read may still have it in its bytes
+        return 0
 
 
 def rows_of(rows: pa.Table, subject: str, data: PersonalData) -> list[int]:

@@ -15,10 +15,10 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from assets.privacy.find import TableHits, kept_copies, rows_of
+from assets.privacy.find import TableHits, kept_copies, lines_aside, rows_of, set_aside
 from assets.privacy.personal_data import RULE, ErasureScope, PersonalData
 from assets.quality.gates import Partition, key_of, of_days, whole
-from resources.feeds import redaction
+from resources.feeds import converted, redaction
 from resources.identifiers import identifier, identifiers, same_as
 from resources.records.feeds import Delivery
 from resources.tables import history
@@ -109,9 +109,19 @@ def rekey_deliveries(hashed: str, scope: ErasureScope, *, now: dt.datetime) -> N
 
 
 def redact_copies(subject: str, scope: ErasureScope) -> None:
-    """Empty the subject's lines in the raw store."""
+    """Empty the subject's lines in the raw store, and in files that were set aside: in doubt, what has it anywhere.
+
+    What is packed, and was set aside with a line of it, goes as a whole.
+    """
     for copy, feed in kept_copies(scope):
         redaction.redact([copy], feed.files, feed.column, same_as(subject))
+    for file, feed in set_aside(scope):
+        if not file.exists():
+            continue
+        if converted.is_converted(file.name) and lines_aside(file, feed, same_as(subject)):
+            file.unlink()
+        elif not converted.is_converted(file.name):
+            redaction.redact([file], feed.files, feed.column, same_as(subject), in_doubt=True)
 
 
 def _without(store: TableStore, name: str, hits: TableHits, subject: str, data: PersonalData) -> ibis.Table | pa.Table:

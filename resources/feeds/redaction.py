@@ -61,8 +61,10 @@ def tokens(line: str, delimiter: str) -> set[str]:
     return parts | {each for each in glued if not SHORT_NUMBER.fullmatch(each)}
 
 
-def count(content: IO[bytes], name: str, files: FeedConfig, column: str, matches: Matches) -> int:
-    """How many lines of a file name a person in `column`; none in a file without it."""
+def count(
+    content: IO[bytes], name: str, files: FeedConfig, column: str, matches: Matches, *, in_doubt: bool = False
+) -> int:
+    """How many lines of a file name a person in `column`; none in a file without it, or `in_doubt` those that have it anywhere."""
     if is_parquet(name, files):
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -77,31 +79,31 @@ def count(content: IO[bytes], name: str, files: FeedConfig, column: str, matches
             return 0
     try:
         with _opened(content, name) as raw:
-            text = io.TextIOWrapper(raw, encoding=files.encoding, **AS_IT_IS)
-            return sum(n for _, n in _judged(text, files, column, matches))
+            text = io.TextIOWrapper(raw, encoding=_encoding(content, name, files), **AS_IT_IS)
+            return sum(n for _, n in _judged(text, files, column, matches, in_doubt=in_doubt))
     except (EOFError, gzip.BadGzipFile):
         return 0
 
 
-def count_in(copy: Path, files: FeedConfig, column: str, matches: Matches) -> int:
+def count_in(copy: Path, files: FeedConfig, column: str, matches: Matches, *, in_doubt: bool = False) -> int:
     """:func:`count` of a kept copy."""
     with open(copy, "rb") as content:
-        return count(content, copy.name, files, column, matches)
+        return count(content, copy.name, files, column, matches, in_doubt=in_doubt)
 
 
-def redact(copies: Sequence[Path], files: FeedConfig, column: str, matches: Matches) -> int:
-    """Empty the lines that name a person, in copies of delivered files; returns how many.
+def redact(copies: Sequence[Path], files: FeedConfig, column: str, matches: Matches, *, in_doubt: bool = False) -> int:
+    """Empty the lines that name a person, in copies of delivered files; returns how many. `in_doubt` as :func:`count` has it.
 
     All other lines keep their bytes and their number. A copy is replaced whole or not at all; what was made of it in
     another encoding goes, for it is made again when it is needed.
     """
     redacted = 0
     for copy in copies:
-        if n := count_in(copy, files, column, matches):
+        if n := count_in(copy, files, column, matches, in_doubt=in_doubt):
             redacted += n
             with tempfile.NamedTemporaryFile(dir=copy.parent, prefix=".part-", delete=False) as part:
                 try:
-                    _write_redacted(copy, part, files, column, matches)
+                    _write_redacted(copy, part, files, column, matches, in_doubt=in_doubt)
                     part.close()
                     os.replace(part.name, copy)
                 finally:
@@ -133,7 +135,9 @@ def _read_to_its_end(copy: Path, files: FeedConfig) -> None:
             pass
 
 
-def _write_redacted(copy: Path, part: IO[bytes], files: FeedConfig, column: str, matches: Matches) -> None:
+def _write_redacted(
+    copy: Path, part: IO[bytes], files: FeedConfig, column: str, matches: Matches, *, in_doubt: bool
+) -> None:
     with open(copy, "rb") as content:
         if is_parquet(copy.name, files):
             import pyarrow.parquet as pq
@@ -143,9 +147,10 @@ def _write_redacted(copy: Path, part: IO[bytes], files: FeedConfig, column: str,
         is_packed = _is_packed(content, copy.name)
         packed = gzip.GzipFile(fileobj=part, mode="wb") if is_packed else contextlib.nullcontext(part)
         with _opened(content, copy.name) as raw, packed as target:
-            text = io.TextIOWrapper(raw, encoding=files.encoding, **AS_IT_IS)
-            for line, _ in _judged(text, files, column, matches):
-                target.write(line.encode(files.encoding, errors="surrogateescape"))
+            encoding = _encoding(content, copy.name, files)
+            text = io.TextIOWrapper(raw, encoding=encoding, **AS_IT_IS)
+            for line, _ in _judged(text, files, column, matches, in_doubt=in_doubt):
+                target.write(line.encode(encoding, errors="surrogateescape"))
 
 
 def _redact_parquet(opened: pq.ParquetFile, part: IO[bytes], column: str, matches: Matches) -> None:
@@ -179,7 +184,9 @@ def _compute() -> Any:
     return pyarrow.compute
 
 
-def _judged(text: IO[str], files: FeedConfig, column: str, matches: Matches) -> Iterator[tuple[str, int]]:
+def _judged(
+    text: IO[str], files: FeedConfig, column: str, matches: Matches, *, in_doubt: bool
+) -> Iterator[tuple[str, int]]:
     """The file's lines, without what names a household, each with the number of its lines that did.
 
     What is a record is told as it is when the file is read (:mod:`resources.feeds.quoting`).
@@ -208,9 +215,9 @@ def _judged(text: IO[str], files: FeedConfig, column: str, matches: Matches) -> 
             )
         lines = [ahead.popleft() for _ in range(max(height, 1))]
         record = b"".join(_plain(each, files) for each in lines)
-        if place is None:
+        if place is None and not in_doubt:
             is_theirs = False
-        elif quoting.is_whole(record, len(names), sign):
+        elif place is not None and quoting.is_whole(record, len(names), sign):
             fields = next(csv.reader(io.StringIO(record.decode("utf-8", "surrogateescape")), delimiter=sign.decode()))
             is_theirs = matches(identifier(fields[place]))
         else:
@@ -234,6 +241,15 @@ def _opened(content: IO[bytes], name: str) -> Iterator[IO[bytes]]:
     is_packed = _is_packed(content, name)
     with gzip.GzipFile(fileobj=content) if is_packed else contextlib.nullcontext(content) as opened:
         yield opened  # pyright: ignore[reportReturnType]
+
+
+def _encoding(content: IO[bytes], name: str, files: FeedConfig) -> str:
+    """The encoding of a text: the feed's, unless the text begins with the mark of another."""
+    if _is_packed(content, name):
+        return files.encoding
+    mark = content.read(2)
+    content.seek(0)
+    return {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(mark, files.encoding)
 
 
 def _is_packed(content: IO[bytes], name: str) -> bool:

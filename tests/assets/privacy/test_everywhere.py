@@ -259,6 +259,26 @@ def test_wherever_it_was_planted_it_is_nowhere_and_others_stay(planted: ErasureS
     assert do(planted, WHO).before
 
 
+def test_a_number_of_few_digits_goes_out_of_files_that_were_set_aside(shop: Callable[..., ErasureScope]) -> None:  # noqa: F811
+    scope = shop("1510", "1511")
+    aside = scope.state / "landing" / "set_aside"
+    aside.mkdir(parents=True)
+    sales = "customer,article\n1511,P-1\n1510,P-2\n1511,P-1510\n"
+    (aside / "a.csv").write_text(sales)
+    (aside / "b.csv.gz").write_bytes(gzip.compress(sales.encode()))
+    (aside / "c.csv").write_bytes(sales.encode("utf-16"))
+    (aside / "d.csv.zip").write_bytes(zipped("d.csv", sales.encode()))
+    (aside / "e.csv").write_text(sales.replace(",", ";"))  # no column of its name: in doubt, its line goes
+    (aside / "f.csv").write_text("customer,article\n1511,P-1\n")
+    do(scope, "1510")
+    left = sales.replace("1510,P-2", "")
+    assert (aside / "a.csv").read_text() == gzip.decompress((aside / "b.csv.gz").read_bytes()).decode() == left
+    assert (aside / "c.csv").read_bytes().decode("utf-16") == left
+    assert not (aside / "d.csv.zip").exists()
+    assert "1510;P-2" not in (aside / "e.csv").read_text()
+    assert (aside / "f.csv").read_text() == "customer,article\n1511,P-1\n"
+
+
 def test_one_that_is_in_a_file_alone_is_somebody(planted: ErasureScope) -> None:
     (planted.state / "notes.txt").write_text("of household H-0099 alone\n")
     assert do(planted, "H-0099").everywhere.left == {}
