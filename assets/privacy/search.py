@@ -48,7 +48,7 @@ def search(
             continue
         if why:
             closed[str(path)] = why
-        else:
+        elif path.is_file():
             below[path] = size
         if needles.is_telling and needles.are_in(os.fsencode(path.name)):
             found.setdefault(path, []).append("its name")
@@ -96,8 +96,6 @@ def everything(roots: Sequence[Path]) -> Iterator[tuple[Path, str | None, int]]:
 
 def places_in(path: Path, needles: Needles, closed: dict[str, str]) -> Iterator[str]:
     """Where in a file the identifier stands: in its bytes, in a member of an archive, a column, a table."""
-    if path.is_dir():
-        return
     with open(path, "rb") as content:
         if kind := (yield from _bytes(content, "", needles)):
             yield from _inside(content, kind, str(path), "", needles, closed, database=path)
