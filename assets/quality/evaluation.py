@@ -69,7 +69,9 @@ def gate_checks(gates: Sequence[Gate]) -> Callable[[Judge], dg.AssetChecksDefini
         @dg.multi_asset_check(name=judge.__name__, description=judge.__doc__, specs=[gate.spec for gate in gates])
         @functools.wraps(judge)
         def run(context: dg.AssetCheckExecutionContext, **resources: Any) -> Iterator[dg.AssetCheckResult]:
-            step = begin(context, resources)
+            # A look alone, as `nightcart check` takes, overtakes nobody.
+            is_look = context.run.asset_check_selection is not None and not context.run.asset_selection
+            step = resources if is_look else begin(context, resources)
             evaluation = GateEvaluation(gates, context, step)
             yield from evaluation.run(lambda: judge(context, **step))
 

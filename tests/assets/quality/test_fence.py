@@ -78,7 +78,7 @@ class Shop:
 
     def run(self, what: list[Any], day: dt.date) -> dg.ExecuteInProcessResult:
         resources = {"tables": self.tables, "operations": self.operations, "gates": Gates([BASKETS, LISTS])}
-        return dg.materialize(what, partition_key=day.isoformat(), resources=resources, raise_on_error=False)
+        return dg.materialize(what, partition_key=day.isoformat(), resources=resources, raise_on_error=False, **of)
 
     def lists(self) -> list[int]:
         return self.tables.read("lists", since=DAY, until=DAY).value.to_pyarrow().to_pylist()
@@ -137,8 +137,9 @@ def test_of_two_runs_of_a_day_the_one_that_began_later_is_there_in_the_end(shop:
     assert [record.run_id for record in shop.operations.records(DerivedFrom)] == [later[0].run_id]
 
 
-def test_the_verdicts_of_a_look_that_was_overtaken_are_not_on_record(shop: Shop) -> None:
-    def checked(meanwhile: Callable[[], object] = lambda: None) -> dg.ExecuteInProcessResult:
+@pytest.mark.parametrize("is_look", [False, True], ids=["a run that makes them again", "a look alone"])
+def test_verdicts_of_a_run_that_was_overtaken_are_not_on_record(shop: Shop, is_look: bool) -> None:
+    def checked(meanwhile: Callable[[], object] = lambda: None, *, is_look: bool = False) -> dg.ExecuteInProcessResult:
         @gate_checks([BASKETS])
         def baskets_are_good(
             context: dg.AssetCheckExecutionContext,
@@ -148,9 +149,17 @@ def test_the_verdicts_of_a_look_that_was_overtaken_are_not_on_record(shop: Shop)
             meanwhile()
             return [GateResult(gate=BASKETS)]
 
-        return shop.run([baskets_asset, baskets_are_good], DAY)
+        resources = {"tables": shop.tables, "operations": shop.operations}
+        defs = dg.Definitions([baskets_asset], asset_checks=[baskets_are_good], resources=resources)
+        check, asset = dg.AssetCheckKey(dg.AssetKey("baskets"), "is_good"), dg.AssetKey("baskets")
+        job = defs.resolve_implicit_global_asset_job_def().get_subset(
+            asset_selection=set() if is_look else {asset}, asset_check_selection={check}
+        )
+        return job.execute_in_process(partition_key=str(DAY), raise_on_error=False)
 
     later: list[dg.ExecuteInProcessResult] = []
-    assert not checked(lambda: later or later.append(checked())).success
+    first = checked(lambda: later or later.append(checked(is_look=is_look)))
+    assert later[0].success
+    assert first.success == is_look
     judged = [verdict.run_id for verdict in shop.operations.records(Verdict, partition=DAY)]
-    assert judged == ["r", later[0].run_id]
+    assert judged == ["r", later[0].run_id, *([first.run_id] if is_look else [])]
