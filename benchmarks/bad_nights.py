@@ -613,7 +613,8 @@ def tell(name: str, folder: Path, results: Results, *, most: int, only: str | No
             mine, other = (side.digests() for side in sides if isinstance(side, Nightcart))
             differ = {"differ": sorted(table for table in {*mine, *other} if mine.get(table) != other.get(table))}
         for side in [side for side in sides if side.name in nights and side.name != TWIN]:
-            night, wrong = nights[side.name], side.wrong(day, story.truth)
+            night = nights[side.name]
+            wrong = side.wrong(day, story.truth) if fault.backfill is None else (0, 0)  # no day of them was delivered
             results.add(name, number, side, night, wrong, **differ)
             words = in_words(night, fault)
             print(f"{name}: {fault.name or 'good':<44} {side.name:<12} {words}  {night.typed}", flush=True)

@@ -65,8 +65,15 @@ LONG = (
     "test_nights.py",
     "test_cli.py",
     "test_erasure.py",
+    "test_retailer.py",
     "test_interruptions.py",
+    "test_cleaning.py",
+    "test_transactions.py",
+    "test_arrival.py",
+    "test_watch.py",
+    "test_label_weeks.py",
     "test_own_model.py",
+    "test_reads.py",
     "test_retraining.py",
     "test_old_state.py",
 )
@@ -170,15 +177,14 @@ def defs(
     return build_defs(**swapped)
 
 
-NO_TELEMETRY = {"telemetry": {"enabled": False}}
-
-
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """A Dagster instance on disk."""
     import dagster as dg
 
-    (tmp_path / "dagster").mkdir()
+    from tests.support.databases import NO_TELEMETRY, lay_out_dagster
+
+    lay_out_dagster(tmp_path / "dagster")
     with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides=NO_TELEMETRY) as instance:
         yield instance
 

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
+
+NO_TELEMETRY = {"telemetry": {"enabled": False}}
+
+
+@functools.cache
+def _empty_dagster() -> Path:
+    """The databases of a Dagster instance that has run nothing: to make them takes longer than many a test."""
+    import dagster as dg
+
+    folder = Path(tempfile.mkdtemp(prefix="nightcart-empty-dagster-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with dg.DagsterInstance.local_temp(str(folder), overrides=NO_TELEMETRY) as instance:
+        assert instance.get_runs() == []
+    return folder
+
+
+def lay_out_dagster(folder: Path) -> None:
+    """A new Dagster instance's files, in a folder that is not there yet."""
+    shutil.copytree(_empty_dagster(), folder)
 
 
 def replace_text(database: Path, before: str, after: str) -> None:

@@ -28,7 +28,7 @@ from resources.policy.client import Policy
 from resources.records.lifecycle import RetrainingDecision
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
-from tests.support.databases import move_mlflow
+from tests.support.databases import NO_TELEMETRY, lay_out_dagster, move_mlflow
 from tests.support.retailer import FIRST_DAY
 
 NIGHT, TOMORROW = dt.date(2024, 5, 6), dt.date(2024, 5, 7)
@@ -134,9 +134,7 @@ def open_shop(folder: Path, **overrides: Any) -> Iterator[CornerShop]:
         "feeds": FeedReader(raw=folder / "raw"),
         **overrides,
     }
-    with dg.DagsterInstance.local_temp(
-        str(folder / "dagster"), overrides={"telemetry": {"enabled": False}}
-    ) as instance:
+    with dg.DagsterInstance.local_temp(str(folder / "dagster"), overrides=NO_TELEMETRY) as instance:
         yield CornerShop(folder, feed, instance, tables, registry, operations, build_defs(**resources))
 
 
@@ -144,7 +142,7 @@ def lay_out(folder: Path, empty_mlflow: Path) -> None:
     """A shop that has not run yet: its delivered files, and databases without anything in them."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(Path(load_settings().transactions.path[0]).parent, folder / "sales")
-    (folder / "dagster").mkdir()
+    lay_out_dagster(folder / "dagster")
     shutil.copy(empty_mlflow, folder / "mlflow.db")
 
 
