@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 
 from assets.quality.gates import Gates
+from orchestration import tags
 from resources import home
 from resources.config.deployment import load_deployment
 from resources.errors import Refused
@@ -42,6 +43,7 @@ def enter(config: Path | None = None) -> None:
             remedy="`python -m resources.home COMMAND …` sets the right one for a command; or "
             f"`export DAGSTER_HOME={home.environment()['DAGSTER_HOME']}`.",
         )
+    home.keep_to_oneself(home.root() / config.stem if config else home.state())
     # The processes that it starts stay with this domain, also when another retailer is chosen meanwhile.
     os.environ["NIGHTCART_CONFIG"] = str(config or home.config_file())
 
@@ -56,19 +58,39 @@ def definitions(
     sensors: Sequence[dg.SensorDefinition] = (),
 ) -> dg.Definitions:
     """The code location of one domain over its adapters."""
+    retailer = resources.settings.name
     return dg.Definitions(
         assets=list(assets),
         asset_checks=checks,
         jobs=jobs,
         schedules=schedules,
         sensors=sensors,
-        resources={name: _fixed(each) for name, each in (resources.by_name() | {"gates": Gates.of(checks)}).items()},
+        resources={
+            name: _fixed(each, retailer) for name, each in (resources.by_name() | {"gates": Gates.of(checks)}).items()
+        },
         executor=EXECUTOR,
+        metadata={tags.RETAILER: retailer},
     )
 
 
-def _fixed(adapter: Any) -> dg.ResourceDefinition:
-    """An adapter that no run configuration moves elsewhere: its schema is empty."""
+def _fixed(adapter: Any, retailer: str) -> dg.ResourceDefinition:
+    """An adapter that no run configuration moves elsewhere, its schema being empty, and no run of another retailer gets."""
     # A run, or a tick, has a query engine of its own: one of a whole process would keep every table that was ever read.
     is_fresh = isinstance(adapter, TableStore)
-    return dg.ResourceDefinition(lambda _: replace(adapter) if is_fresh else adapter, config_schema={})
+
+    def made(context: dg.InitResourceContext) -> Any:
+        if context.run:
+            require_own(context.run, retailer)
+        return replace(adapter) if is_fresh else adapter
+
+    return dg.ResourceDefinition(made, config_schema={})
+
+
+def require_own(run: dg.DagsterRun, retailer: str) -> None:
+    """Raise :class:`Refused` for a run that was asked for another retailer than this process works for."""
+    asked_for = run.tags.get(tags.RETAILER, retailer)
+    if asked_for != retailer:
+        raise Refused(
+            f"Run {run.run_id[:8]} was asked for the retailer {asked_for}, and this process works for {retailer}: it writes nothing.",
+            remedy="launch it again where that retailer is in use; end web servers and daemons that were started for another.",
+        )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dagster as dg
 
+from orchestration.tags import SLOT
+
 MAX_RUNTIME_SECONDS = 3 * 60 * 60  # a demo night takes about a minute; a run that hangs is ended before the next night
 ALERTING = "alerting"
 # The checks that show standing incidents are reported by :data:`ALERTING`: no other job has them.
@@ -24,7 +26,6 @@ NO_OPEN_INCIDENT = [
 INCIDENTS = dg.AssetSelection.checks(*NO_OPEN_INCIDENT)
 EVERYTHING = dg.AssetSelection.all() - INCIDENTS
 TRAINING = dg.AssetSelection.groups("training") - INCIDENTS
-SLOT = "nightcart/slot"  # dagster.yaml leaves a slot to alerting: it must not wait for a training of hours
 WORK = {SLOT: "work", "dagster/max_runtime": str(MAX_RUNTIME_SECONDS)}
 
 nightly = dg.define_asset_job(

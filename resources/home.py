@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from resources.errors import Refused
@@ -98,11 +99,49 @@ def is_of_another(value: str) -> bool:
 
 def enter() -> None:
     """Set the variables in this process. One that is set already wins, unless it is of another retailer than the one in use."""
+    keep_to_oneself(state())
     for name, value in environment().items():
         if name not in os.environ or is_of_another(os.environ[name]):
             os.environ[name] = value
     if os.environ["DAGSTER_HOME"] == environment()["DAGSTER_HOME"]:
         _make_instance(Path(os.environ["DAGSTER_HOME"]))
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Stay with the retailer in use, and so do the processes that are started, whoever is chosen meanwhile."""
+    before = os.environ.get("NIGHTCART_CONFIG")
+    os.environ["NIGHTCART_CONFIG"] = str(config_file())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["NIGHTCART_CONFIG"]
+        else:
+            os.environ["NIGHTCART_CONFIG"] = before
+
+
+def keep_to_oneself(folder: Path) -> None:
+    """Let nobody but its user read a state: who bought what, and who is forgotten. Nor what this process writes from now on."""
+    os.umask(0o077)
+    with contextlib.suppress(OSError):  # of another user, or read-only: whoever writes there will say so
+        folder.mkdir(parents=True, exist_ok=True)
+        if not _others_may(folder):
+            return
+        _take_from_others(folder)
+        for place, folders, files in os.walk(folder):
+            for each in (Path(place, name) for name in (*folders, *files)):
+                if not each.is_symlink() and _others_may(each):
+                    with contextlib.suppress(OSError):
+                        _take_from_others(each)
+
+
+def _others_may(path: Path) -> bool:
+    return bool(path.stat().st_mode & 0o077)
+
+
+def _take_from_others(path: Path) -> None:
+    path.chmod(path.stat().st_mode & 0o7700)
 
 
 def write_env() -> Path | None:

@@ -14,6 +14,7 @@ from resources.feeds.reader import FeedReader
 from resources.models.registry import ModelRegistry
 from resources.notifier import Notifier
 from resources.policy.client import Policy
+from resources.records.identity import Owner
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 
@@ -51,8 +52,10 @@ class Overrides(TypedDict, total=False):
 
 def build_resources(settings: S) -> Resources[S]:
     """The adapters for `settings`, as the environment of this process says."""
-    places = load_deployment().of(name=settings.name, state=home.state())
-    operations = OperationsDatabase(url=places.operations_url.get_secret_value())
+    owner = Owner(retailer=settings.name, folder=home.state())
+    owner.marked()
+    places = load_deployment().of(name=settings.name, state=owner.folder)
+    operations = OperationsDatabase(url=places.operations_url.get_secret_value(), owner=owner)
     return Resources(
         settings=settings,
         feeds=FeedReader(raw=Path(places.raw)),

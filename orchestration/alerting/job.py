@@ -16,8 +16,9 @@ from orchestration.alerting.heartbeat import LOOKED
 from orchestration.alerting.incidents import newest
 from orchestration.alerting.probes import ADAPTERS, ProbeContext
 from orchestration.alerting.watch import watch
-from orchestration.jobs import ALERTING, SLOT
+from orchestration.jobs import ALERTING
 from orchestration.runs.nights import UNDER_WAY, runs_under_way
+from orchestration.tags import SLOT
 from resources.config.retailer import Settings
 from resources.records.alerts import Alert, Heartbeat
 from resources.records.feeds import Arrival

@@ -23,6 +23,7 @@ from resources import home
 from resources.config.loader import load_settings
 from resources.config.retailer import ProductColumnsConfig, TransactionColumnsConfig
 from resources.errors import Refused
+from resources.records.identity import Owner
 from resources.text import without_secrets
 
 if TYPE_CHECKING:
@@ -143,16 +144,20 @@ def use(
     Example: `nightcart use config/complete_journey.toml`
     """
     file = config.resolve()
-    settings = load_settings(file)
+    settings, state = load_settings(file), home.root() / file.stem
+    Owner(retailer=settings.name, folder=state).marked()
     _write(home.pointer(), f"{_shown(file)}\n")
     home.write_env()
-    state, wins = home.root() / file.stem, os.environ.get("NIGHTCART_CONFIG")
+    wins = os.environ.get("NIGHTCART_CONFIG")
     if json_:
         print(json.dumps({"name": settings.name, "file": str(file), "state": str(state), "nightcart_config": wins}))
         return
     lines = [
         styled("[green]✓[/] [bold]{}[/] is in use: {}", settings.title, _shown(file)),
-        styled("  Its state is in {}; what runs already (web server, daemon) is to be started anew.", state),
+        styled(
+            "  Its state is in {}. What runs already, a web server and its daemon too, goes on for the retailer it began with.",
+            state,
+        ),
     ]
     if file != home.DEFAULT_CONFIG:
         back = f"{prefix()}nightcart use {_shown(home.DEFAULT_CONFIG)}"

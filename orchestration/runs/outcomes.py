@@ -74,4 +74,12 @@ def _said(message: str) -> str:
 def end_of(instance: dg.DagsterInstance, run_id: str) -> str:
     """What Dagster says of the end of a run in which no step failed: it was killed, or lost its worker."""
     entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
-    return (entries[-1].user_message or entries[-1].message) if entries else "it was ended from outside."
+    if not entries:
+        return "it was ended from outside."
+    event = entries[-1].dagster_event
+    error = event.job_failure_data.error if event else None
+    while error and error.cause:
+        error = error.cause
+    if error and error.message.startswith("resources.errors."):  # no step had begun: the run was not for this process
+        return error.message.partition(": ")[2].strip()
+    return entries[-1].user_message or entries[-1].message

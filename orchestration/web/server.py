@@ -73,7 +73,7 @@ def serve(
     link += "?token=…" if token else f"?token={(token := secrets.token_urlsafe(32))}"
     kind = ReadOnlyWebserver if is_read_only else DagsterWebserver
     # `.env` is read by the code servers where they are started.
-    with contextlib.chdir(home.PROJECT), _listening(host, port) as listening, _instance() as instance:
+    with home.kept(), contextlib.chdir(home.PROJECT), _listening(host, port) as listening, _instance() as instance:
         with (
             _code_servers(instance) as workspace,
             WorkspaceProcessContext(

@@ -18,6 +18,8 @@ from resources.records.audit import Entry
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from resources.records.identity import Owner
+
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Record:
@@ -43,10 +45,11 @@ class RecordStore:
     """The records in one database. Its `url` is SQLAlchemy's, and may hold a password, so that it is not shown."""
 
     url: str = field(repr=False)
+    owner: Owner | None = None  # of the state; without one, whoever's it is, it is opened
 
     @property
     def _engine(self) -> sa.Engine:
-        return _database().connected(self.url)
+        return _database().owned(self.url, self.owner) if self.owner else _database().connected(self.url)
 
     @staticmethod
     def _table(kind: type) -> sa.Table:

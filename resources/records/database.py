@@ -30,6 +30,7 @@ from resources.records.alerts import Heartbeat
 from resources.records.audit import Entry
 from resources.records.base import Record
 from resources.records.fencing import FencingToken
+from resources.records.identity import Owner, StateIdentity
 
 
 class Instant(sa.TypeDecorator[dt.datetime]):
@@ -72,7 +73,7 @@ METADATA = sa.MetaData()
 KINDS = tuple(
     Record.__subclasses__()
 )  # those of the modules above, sealed in the audit trail; heartbeats and tokens are not
-TABLES = {kind: _table(kind, METADATA) for kind in (*KINDS, Heartbeat, FencingToken, Entry)}
+TABLES = {kind: _table(kind, METADATA) for kind in (*KINDS, Heartbeat, FencingToken, StateIdentity, Entry)}
 
 
 # Of the process, not of the store: Dagster makes a new one for every run and every tick of a sensor. Few, because only
@@ -93,6 +94,20 @@ def connected(url: str) -> sa.Engine:
     if not is_current:
         with writing(engine) as connection:
             _upgrade(connection)
+    return engine
+
+
+@functools.lru_cache(maxsize=4)
+def owned(url: str, owner: Owner) -> sa.Engine:
+    """The engine of the database of `owner`'s state, who is put on record in one that is new; raises :class:`Refused` if it is another's."""
+    engine, table = connected(url), TABLES[StateIdentity]
+    with engine.connect() as connection:
+        found = owner.settle(connection, table)
+    if found is None:
+        with writing(engine) as connection:  # of two that come at the same time, one finds the other's
+            if owner.settle(connection, table) is None:
+                connection.execute(table.insert(), vars(owner.first()))
+                owner.settle(connection, table)
     return engine
 
 

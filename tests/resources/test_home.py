@@ -124,3 +124,37 @@ def test_a_command_is_run_with_the_variables_of_the_retailer_in_use(tmp_path):
     }
     found = subprocess.run(command, env=environment, cwd=home.PROJECT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == str(tmp_path / "third" / "dagster")
+
+
+def test_a_state_is_its_users_alone_and_one_of_before_is_tightened(tmp_path):
+    old = home.state() / "tables" / "transactions"
+    old.mkdir(parents=True, mode=0o755)
+    (old / "part.parquet").touch(mode=0o644)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.touch(mode=0o644)
+    (old / "link").symlink_to(elsewhere)
+    for each in (home.state(), home.state() / "tables", old):
+        each.chmod(0o755)
+    (old / "part.parquet").chmod(0o644)
+    elsewhere.chmod(0o644)
+    code = "from pathlib import Path; from resources import home; home.enter(); Path(home.state(), 'new').touch()"
+    subprocess.run([sys.executable, "-c", code], check=True, preexec_fn=lambda: os.umask(0o022))
+    rights = {
+        each: each.stat().st_mode & 0o777 for each in (home.state(), *home.state().rglob("*")) if not each.is_symlink()
+    }
+    assert {oct(each) for path, each in rights.items() if path.is_dir()} == {"0o700"}
+    assert rights[old / "part.parquet"] == rights[home.state() / "new"] == 0o600
+    assert elsewhere.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_process_stays_with_its_retailer_whoever_is_chosen_meanwhile():
+    home.pointer().parent.mkdir(exist_ok=True)
+    home.pointer().write_text("/etc/shops/first.toml\n")
+    with home.kept():
+        home.pointer().write_text("/etc/shops/second.toml\n")
+        assert home.state().name == "first"
+        code = "from resources import home; print(home.state().name)"
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert found == "first\n"
+    assert home.state().name == "second"
+    assert "NIGHTCART_CONFIG" not in os.environ
