@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from orchestration.reports.report import Report
 from resources.errors import Damaged, Refused
+from resources.policy.bounded import TESTS, PolicyTest
 from resources.policy.client import Policy
-from resources.policy.in_process import TESTS, PolicyTest
 from resources.records.lifecycle import PolicyDecision
 from resources.records.quality import Override
 from resources.records.store import OperationsDatabase

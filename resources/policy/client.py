@@ -1,4 +1,4 @@
-"""The policy: rules in Rego that say what is allowed, evaluated in process or by an OPA server, with the same answer.
+"""The policy: rules in Rego that say what is allowed, evaluated in a process of its own or by an OPA server, with the same answer.
 
 A package of rules is given a question (any JSON) and has `allow`, a boolean, and `deny`, a set of `{rule, says}`: which
 rule speaks against it, in a sentence; what else such an object has is handed on. A policy that does not parse, lacks
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from resources.errors import Refused
-from resources.policy import in_process, opa
-from resources.policy.in_process import TESTS, PolicyTest, Sources
+from resources.policy import bounded, opa
+from resources.policy.bounded import TESTS, PolicyTest
+from resources.policy.in_process import Sources
 from resources.records.lifecycle import PolicyDecision
 
 
@@ -88,13 +89,13 @@ class Policy:
             sources = self.sources()
             # The engine takes a misspelt name for something that is not so: the rule never denies, and nobody notices. The
             # tests do, so a policy that fails them decides nothing.
-            if failed := [test for test in in_process.test_results(sources) if not test.has_passed]:
+            if failed := [test for test in bounded.test_results(sources) if not test.has_passed]:
                 raise Refused(
                     f"The policy fails {len(failed)} of its own tests, first {failed[0].name}; it decides nothing.",
                     remedy=f"`nightcart policy test` shows them; mend the rules or {failed[0].file}.",
                 )
             rules = tuple((file, text) for file, text in sources if not file.endswith(TESTS))
-            digest, document = _digest(sources), in_process.evaluate(rules, f"data.{package}", question)
+            digest, document = _digest(sources), bounded.evaluate(rules, f"data.{package}", question)
         is_allowed, fired = _understood(document, package=package, where=self.server or self.folder)
         return Answer(package=package, question=question, is_allowed=is_allowed, fired=fired, digest=digest)
 
@@ -114,7 +115,7 @@ class Policy:
 
     def tested(self) -> list[PolicyTest]:
         """The tests of the policy's own (rules `test_…` in `…_test.rego`), evaluated in process."""
-        return list(in_process.test_results(self.sources()))
+        return list(bounded.test_results(self.sources()))
 
     def digest(self) -> str:
         """The digest of the rules that decide."""

@@ -1,51 +1,18 @@
-"""Rego evaluated in this process by regopy, and the tests that a policy brings.
+"""Rego evaluated by regopy, without bounds: see `resources.policy.bounded`.
 
 regopy is pinned to one version: two calls below its interface are needed, where its own would kill the process.
 """
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from resources.errors import Refused
 
-TESTS = "_test.rego"
-TEST_RULE = re.compile(r"^(test_\w+)", re.MULTILINE)
-PACKAGE = re.compile(r"^package\s+([\w.]+)", re.MULTILINE)
-
 Sources = tuple[tuple[str, str], ...]  # files and their texts, by name
-
-
-@dataclass(frozen=True, kw_only=True)
-class PolicyTest:
-    """A test of the policy's own, and how it went."""
-
-    file: str
-    name: str
-    has_passed: bool
-
-
-@functools.lru_cache(maxsize=4)
-def test_results(sources: Sources) -> tuple[PolicyTest, ...]:
-    """How the tests among `sources` went, in the order of their files."""
-    results = []
-    for file, text in sources:
-        names = TEST_RULE.findall(text) if file.endswith(TESTS) else []
-        if not names:
-            continue
-        package = PACKAGE.search(text)
-        document = evaluate(sources, f"data.{package[1]}", {}) if package else None
-        passed = document if isinstance(document, Mapping) else {}
-        # A rule that does not hold is not there: the names are the text's.
-        results += [
-            PolicyTest(file=file, name=name, has_passed=passed.get(name) is True) for name in dict.fromkeys(names)
-        ]
-    return tuple(results)
 
 
 def evaluate(sources: Sources, query: str, question: Mapping[str, Any]) -> Any:

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -313,3 +314,31 @@ class TestServer:
     def test_address_that_is_none_is_refused_with_the_configuration(self):
         with pytest.raises(ValueError, match="server"):
             PolicyConfig(server="opa:8181")
+
+
+class TestBounds:
+    """A rule that runs for ever, or takes all memory, is a refusal, and not the end of the night."""
+
+    ENDLESS = "endless := count({1 | some a in numbers.range(1, 5000); some b in numbers.range(1, 5000); some c in numbers.range(1, 5000)})"
+    GREEDY = "greedy := [[n | some n in numbers.range(1, 100000)] | some each in numbers.range(1, 100000)]"
+
+    @pytest.mark.parametrize("rule", [ENDLESS, GREEDY])
+    def test_it_is_ended_in_words(self, tmp_path: Path, rule: str, monkeypatch: pytest.MonkeyPatch):
+        from resources.policy import bounded
+
+        policy = written(tmp_path, SHOP + f"\n{rule}\n")
+        monkeypatch.setattr(bounded, "PATIENCE", 2)
+        monkeypatch.setattr(bounded, "MEMORY", 150 * 1024**2)
+        began = time.monotonic()
+        with pytest.raises(
+            Refused, match=r"shop of the policy takes more than .* seconds or .* MB: it decides nothing"
+        ):
+            policy.ask("shop", {"ages": {}})
+        assert time.monotonic() - began < 30
+
+    def test_an_engine_that_ends_its_process_ends_no_night(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        from resources.policy import bounded
+
+        monkeypatch.setattr(bounded, "__name__", "no_such_module")  # as one that cannot begin
+        with pytest.raises(Refused, match="it decides nothing"):
+            written(tmp_path).ask("shop", {"ages": {}})
