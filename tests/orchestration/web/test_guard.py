@@ -129,8 +129,10 @@ class TestWhatAPageOfAnotherCouldDo:
     def test_another_method(self, opened: TestClient, method: str):
         assert opened.request(method, "/graphql", json=MUTATION).status_code == 405
 
-    def test_a_frame(self, opened: TestClient):
-        assert opened.get("/").headers["x-frame-options"] == "SAMEORIGIN"
+    def test_a_frame_and_a_picture_from_elsewhere(self, opened: TestClient):
+        headers = opened.get("/").headers
+        assert headers["x-frame-options"] == "SAMEORIGIN"
+        assert "img-src 'self' data: blob:;" in headers["content-security-policy"]
 
 
 class TestSubscriptions:
