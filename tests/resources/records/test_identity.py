@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from resources.errors import Refused
+from resources.records import database
 from resources.records.audit import START
 from resources.records.identity import MARK, Owner
 from resources.records.store import OperationsDatabase
 
 
-def opened(folder: Path, retailer: str = "corner_shop", database: Path | None = None) -> str:
+def opened(folder: Path, retailer: str = "corner_shop", below: Path | None = None) -> str:
     """The database's audit head, after a process of `retailer` has opened it."""
-    url = f"sqlite:///{(database or folder) / 'operations.db'}"
+    url = f"sqlite:///{(below or folder) / 'operations.db'}"
     return OperationsDatabase(url=url, owner=Owner(retailer=retailer, folder=folder)).audit_head()
 
 
@@ -39,20 +40,21 @@ def test_folder_of_another_retailer_is_refused_before_anything_is_opened(tmp_pat
 
 
 def test_database_of_another_retailer_is_refused(tmp_path: Path):
-    opened(tmp_path / "shop", database=tmp_path)
+    opened(tmp_path / "shop", below=tmp_path)
     with pytest.raises(
         Refused, match=r"operations.db is the state of corner_shop, and not of kiosk.*NIGHTCART_OPERATIONS_URL"
     ):
-        opened(tmp_path / "kiosk", "kiosk", database=tmp_path)
+        opened(tmp_path / "kiosk", "kiosk", below=tmp_path)
     assert not (tmp_path / "kiosk" / MARK).exists()
 
 
 def test_database_of_another_state_of_the_same_retailer_is_refused(tmp_path: Path):
     opened(tmp_path / "a")
     opened(tmp_path / "b")
+    database.connected(f"sqlite:///{tmp_path / 'a'}/operations.db").dispose()  # as its process ends
     (tmp_path / "a" / "operations.db").rename(tmp_path / "operations.db")
     with pytest.raises(Refused, match=r"not parts of one state.*bring back the part"):
-        opened(tmp_path / "b", database=tmp_path)
+        opened(tmp_path / "b", below=tmp_path)
 
 
 def test_folder_that_lost_its_mark_is_told_by_the_database_and_a_new_database_by_the_folder(tmp_path: Path):
@@ -60,12 +62,10 @@ def test_folder_that_lost_its_mark_is_told_by_the_database_and_a_new_database_by
     before = identity(tmp_path)
     (tmp_path / MARK).unlink()
     OperationsDatabase(url=f"sqlite:///{tmp_path}/operations.db")
-    from resources.records import database
-
     database.owned.cache_clear()  # as another process
     opened(tmp_path)
     assert identity(tmp_path) == before
-    opened(tmp_path, database=tmp_path / "new")
+    opened(tmp_path, below=tmp_path / "new")
     assert identity(tmp_path) == before
 
 
