@@ -105,3 +105,14 @@ def test_run_configuration_moves_no_adapter() -> None:
     elsewhere = {"resources": {"operations": {"config": {"url": "sqlite:///elsewhere.db"}}}}
     with pytest.raises(dg.DagsterInvalidConfigError):
         dg.validate_run_config(job, elsewhere)
+
+
+def test_a_foreign_package_of_one_of_our_names_is_told_and_not_run(tmp_path: Path, environ: dict[str, str]) -> None:
+    (tmp_path / "foreign" / "resources").mkdir(parents=True)
+    (tmp_path / "foreign" / "resources" / "__init__.py").write_text("print('foreign code was run')")
+    command = [sys.executable, "-c", "import orchestration.cli"]
+    found = environ | {"PYTHONPATH": str(tmp_path / "foreign")}
+    told = subprocess.run(command, env=found, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert told.returncode
+    assert "foreign/resources/__init__.py, not Nightcart's. Remedy: take its folder out of PYTHONPATH" in told.stderr
+    assert "foreign code was run" not in told.stdout
