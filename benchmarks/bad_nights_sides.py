@@ -92,7 +92,7 @@ class Side:
     @property
     def yesterday(self) -> Path:
         """The copy of this folder from before the night before."""
-        return self.folder.parent / "yesterday" / self.folder.name
+        return self.folder.parents[1] / "yesterday" / self.folder.name
 
     def start(
         self, when: dt.datetime, *arguments: str, limits: Mapping[int, int] | None = None, **variables: str

@@ -214,6 +214,7 @@ def restored(*parts: str) -> Around:
     @contextlib.contextmanager
     def restore(side: Side, day: dt.date) -> Iterator[None]:
         if isinstance(side, Nightcart):
+            assert side.yesterday.exists(), f"{side.yesterday} is not there"
             for part in parts:
                 before, now = side.yesterday / "state" / "corner_shop" / part, side.state / part
                 for file in glob.glob(f"{now}-wal") + glob.glob(f"{now}-shm"):

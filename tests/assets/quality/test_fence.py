@@ -78,7 +78,7 @@ class Shop:
 
     def run(self, what: list[Any], day: dt.date) -> dg.ExecuteInProcessResult:
         resources = {"tables": self.tables, "operations": self.operations, "gates": Gates([BASKETS, LISTS])}
-        return dg.materialize(what, partition_key=day.isoformat(), resources=resources, raise_on_error=False, **of)
+        return dg.materialize(what, partition_key=day.isoformat(), resources=resources, raise_on_error=False)
 
     def lists(self) -> list[int]:
         return self.tables.read("lists", since=DAY, until=DAY).value.to_pyarrow().to_pylist()
