@@ -109,7 +109,7 @@ def test_a_table_of_before_is_told_from_what_is_on_record(sealed: TableStore) ->
     commit = max(Path(sealed.uri("sales"), "_delta_log").glob("*.json"))
     commit.unlink()  # as if the table were of before the second day
     (flaw,) = verified(again(sealed)).flaws
-    assert (flaw.day, "is not in version" in str(flaw)) == (DAYS[1], True)
+    assert (flaw.day, "is not among its files any more" in str(flaw)) == (DAYS[1], True)
 
 
 def test_every_version_that_is_read_is_held_against_its_record(sealed: TableStore) -> None:
