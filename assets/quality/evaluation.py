@@ -70,7 +70,7 @@ def gate_checks(gates: Sequence[Gate]) -> Callable[[Judge], dg.AssetChecksDefini
         @functools.wraps(judge)
         def run(context: dg.AssetCheckExecutionContext, **resources: Any) -> Iterator[dg.AssetCheckResult]:
             # A look alone, as `nightcart check` takes, overtakes nobody.
-            is_look = context.run.asset_check_selection is not None and not context.run.asset_selection
+            is_look = not context.job_def.asset_layer.selected_asset_keys
             step = resources if is_look else begin(context, resources)
             evaluation = GateEvaluation(gates, context, step)
             yield from evaluation.run(lambda: judge(context, **step))
