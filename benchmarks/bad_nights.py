@@ -63,7 +63,7 @@ CLOSED_DAY = dt.date(2024, 4, 1)  # Easter Monday: so the shop is open on the Su
 HOUSEHOLDS = 60
 SEED = 20240318
 # `nightcart …` as it is told, or `rm …`.
-COMMAND = re.compile(r"`((?:nightcart|rm) [^`]+)`")
+COMMAND = re.compile(r"`(?:uv run |\S*/)?((?:nightcart|rm) [^`]+)`")
 NIGHTCART, CRON, TWIN = "Nightcart", "cron script", "twin"
 NOT_TRIED = "–"
 
