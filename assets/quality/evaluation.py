@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.failures import raise_if_interrupted
+from assets.failures import explained, raise_if_interrupted
 from assets.partitions import days_of
 from assets.quality.fence import begin
 from assets.quality.gates import Gate, Partition, key_of
@@ -66,14 +66,19 @@ def gate_checks(gates: Sequence[Gate]) -> Callable[[Judge], dg.AssetChecksDefini
     """
 
     def decorate(judge: Judge) -> dg.AssetChecksDefinition:
-        @dg.multi_asset_check(name=judge.__name__, description=judge.__doc__, specs=[gate.spec for gate in gates])
-        @functools.wraps(judge)
-        def run(context: dg.AssetCheckExecutionContext, **resources: Any) -> Iterator[dg.AssetCheckResult]:
+        @explained
+        def evaluated(
+            context: dg.AssetCheckExecutionContext, resources: Mapping[str, Any]
+        ) -> list[dg.AssetCheckResult]:
             # A look alone, as `nightcart check` takes, overtakes nobody.
             is_look = not context.job_def.asset_layer.selected_asset_keys
             step = resources if is_look else begin(context, resources)
-            evaluation = GateEvaluation(gates, context, step)
-            yield from evaluation.run(lambda: judge(context, **step))
+            return GateEvaluation(gates, context, step).run(lambda: judge(context, **step))
+
+        @dg.multi_asset_check(name=judge.__name__, description=judge.__doc__, specs=[gate.spec for gate in gates])
+        @functools.wraps(judge)
+        def run(context: dg.AssetCheckExecutionContext, **resources: Any) -> Iterator[dg.AssetCheckResult]:
+            yield from evaluated(context, resources)
 
         return run
 

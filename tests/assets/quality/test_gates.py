@@ -14,6 +14,7 @@ from assets.grocery.partitions import business_days
 from assets.partitions import days_of
 from assets.quality.evaluation import GateResult, gate_checks
 from assets.quality.gates import Gate, Gates, of_days
+from resources.errors import Damaged
 from resources.records.quality import Override, Verdict
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
@@ -160,6 +161,14 @@ def test_a_check_that_crashed_opens_nothing(world: World) -> None:
     said = world.refusal()
     assert "shelf_is_full crashed (ZeroDivisionError: division by zero)" in said
     assert "nightcart check shelf --from 2024-02-01 --to 2024-02-01" in said
+
+
+def test_a_check_that_cannot_read_says_why_and_what_mends_it(world: World) -> None:
+    world.says["crash"] = Damaged("A file of shelf is cut off.", remedy="make it again.")
+    (failure,) = world.run("shelf").get_step_failure_events()
+    said = failure.step_failure_data.user_failure_data
+    assert said
+    assert said.description == "A file of shelf is cut off. Remedy: make it again."
 
 
 def test_a_check_that_gave_no_result_opens_nothing(world: World) -> None:
