@@ -77,7 +77,8 @@ def end_of(instance: dg.DagsterInstance, run_id: str) -> str:
     if not entries:
         return "it was ended from outside."
     event = entries[-1].dagster_event
-    error = event.job_failure_data.error if event else None
+    data = event.job_failure_data if event else None  # none where a run was only reported as failed
+    error = data.error if data else None
     while error and error.cause:
         error = error.cause
     if error and error.message.startswith("resources.errors."):  # no step had begun: the run was not for this process
