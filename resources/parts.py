@@ -29,7 +29,7 @@ LEFT = {
     "raw copies": "what erasures removed is removed again",
     "MLflow": "versions that are missing are named, with the command that lets another serve",
     "Dagster's storage": "the history of the runs since then is lost, and nothing else",
-    RECORDS: "erasures go on record again; gates that are shut then name `nightcart check`, and versions `nightcart models`",
+    RECORDS: "erasures go on record again; gates that are shut then name the command that opens them, and `nightcart models` says which versions there are",
 }
 
 
