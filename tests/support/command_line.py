@@ -33,6 +33,8 @@ class Process:
 
     def __init__(self, environment: Mapping[str, str], *commands: Sequence[str], is_several: bool = False) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="nightcart-command-")
+        for stream in ("out", "err"):
+            Path(self._folder.name, stream).touch()
         target = _run_several if is_several else _run
         arguments = ([list(command) for command in commands], dict(environment), self._folder.name)
         self._process = PROCESSES.Process(target=target, args=arguments)
@@ -85,7 +87,7 @@ def _entered(environment: dict[str, str], folder: str) -> Callable[[], None]:
     if environment.get("PYTHONWARNINGS") == "ignore":
         warnings.simplefilter("ignore")
     for number, stream in ((1, "out"), (2, "err")):
-        os.dup2(os.open(f"{folder}/{stream}", os.O_CREAT | os.O_WRONLY | os.O_APPEND), number)
+        os.dup2(os.open(f"{folder}/{stream}", os.O_WRONLY | os.O_APPEND), number)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))
     (installed,) = entry_points(group="console_scripts", name=SCRIPT)
     return installed.load()

@@ -46,11 +46,9 @@ def test_link_opens_and_all_that_was_started_ends_with_it(tmp_path: Path) -> Non
     nightcart = Nightcart(tmp_path)
     started = nightcart.start("ui", "--port", str(free_port()))
     try:
-        said = ""
-        while not (link := re.search(r"(http://localhost:\d+/)\?token=\S+", said)):
-            line = started.stdout.readline()  # pyright: ignore
-            assert line, started.stderr.read()  # pyright: ignore
-            said += line
+        while not (link := re.search(r"(http://localhost:\d+/)\?token=\S+", started.said("out"))):
+            assert is_alive(started.pid), started.said("err")
+            time.sleep(0.1)
         began = children(started.pid)
         with httpx.Client(base_url=link[1], follow_redirects=True) as client:
             assert client.get("/").status_code == 403
@@ -62,7 +60,7 @@ def test_link_opens_and_all_that_was_started_ends_with_it(tmp_path: Path) -> Non
             assert asked(client, "mutation { setNuxSeen }") == {"data": {"setNuxSeen": True}}
         commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in began]
         assert any(b"dagster._daemon" in each for each in commands)
-        started.send_signal(signal.SIGTERM)
+        os.kill(started.pid, signal.SIGTERM)
         assert started.wait(60) == 0
         until = time.monotonic() + 30
         while left := [pid for pid in began if is_alive(pid)]:
@@ -72,7 +70,6 @@ def test_link_opens_and_all_that_was_started_ends_with_it(tmp_path: Path) -> Non
         for pid in [*children(started.pid), started.pid]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        started.communicate()
 
 
 def test_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:

@@ -313,7 +313,7 @@ class TestWhatIsNoFile:
     def test_parquet_of_very_many_rows_is_refused(self, read, monkeypatch):
         monkeypatch.setattr("resources.feeds.parquet.SMALL", 10_000)
         content = parquet(who=[1] * 1_000_000)
-        with pytest.raises(FeedRefused, match=r"has 1,000,000 rows in [\d,]+ bytes.*most_unpacked"):
+        with pytest.raises(FeedRefused, match=r"has 1,000,000 rows and [\d,]+ bytes when.*most_unpacked"):
             read({"a.parquet": content}, path="*.parquet", columns=["who"], most_unpacked=10)
 
 
