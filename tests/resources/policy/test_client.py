@@ -336,6 +336,12 @@ class TestBounds:
             policy.ask("shop", {"ages": {}})
         assert time.monotonic() - began < 30
 
+    def test_question_of_any_length_is_answered(self, tmp_path: Path):
+        long = {
+            "places": [f"{n:0100}" for n in range(20_000)]
+        }  # more than a pipe holds, and slower than the first look
+        assert written(tmp_path).ask("shop", {"ages": {"till": 30}} | long).is_allowed
+
     def test_an_engine_that_ends_its_process_ends_no_night(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         from resources.policy import bounded
 
