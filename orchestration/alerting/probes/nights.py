@@ -14,6 +14,7 @@ from orchestration.runs.dagster_internals import ended_ticks
 from orchestration.runs.nights import night_so_far
 from resources.config.retailer import Settings
 from resources.records.alerts import Alert
+from resources.records.quality import Verdict
 
 SCHEDULE = "nightly_schedule"
 FIRST_NIGHT = "night without any before"
@@ -24,9 +25,10 @@ def look(context: ProbeContext) -> Iterator[Incident]:
     for day, run in context.lost_nights.items():
         happened, kind, checks = what_failed(context.instance, run)
         command = f"mend what it names, then `nightcart nightly --date {day}` goes on where it stopped"
-        if checks:
-            subject, check = checks[0]
-            command += f'; or let it through: `nightcart override {subject} {check} {day} --reason "…"`, then the same'
+        for _, check in checks[:1]:
+            for verdict in context.operations.records(Verdict, run_id=run.run_id, check=check, last=1):
+                which = " ".join(map(str, filter(None, (verdict.subject, check, verdict.partition))))
+                command += f'; or let it through: `nightcart override {which} --reason "…"`, then the same'
         yield context.incident(night_key(day), kind, happened, command=f"{command}.", night=day)
     if missing := _missing(context):
         first, last = missing[0], missing[-1]

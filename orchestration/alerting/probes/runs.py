@@ -46,7 +46,7 @@ def what_failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, 
     days = " … ".join(_ends_of(run))
     what = f"The night of {days}" if run.job_name == nightly.name else f"{run.job_name}{f' of {days}' if days else ''}"
     why = " | ".join(each.message for each in failures) or outcomes.end_of(instance, run.run_id)
-    happened = f"{what} {'was refused' if is_refusal else 'failed'} (run {run.run_id[:8]}): {why}"
+    happened = f"{what} {'was refused' if is_refusal else 'failed'} (run {run.run_id[:8]}): {why.removesuffix('.')}."
     return happened, Alert.REFUSAL if is_refusal else Alert.FAILURE, [each.check for each in failures if each.check]
 
 

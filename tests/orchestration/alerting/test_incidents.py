@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from orchestration.alerting.incidents import RETRY_AFTER, open_now, tell, text, to_tell
+from orchestration.alerting.probes import nights
 from resources.records.alerts import Alert
+from resources.records.quality import Verdict
 from resources.records.store import OperationsDatabase
 from tests.support.notifier import RecordingNotifier
 
@@ -158,3 +161,27 @@ def test_what_the_one_could_not_deliver_is_tried_again(story: Story) -> None:
     story.notifier.is_down = False
     assert story.look(alert(), after=5 * MINUTE) == [NIGHT]
     assert len(story.notifier.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("subject", "partition", "command"),
+    [
+        ("transactions", dt.date(2024, 5, 6), "nightcart override transactions a_check 2024-05-06 --reason"),
+        ("products", None, "nightcart override products a_check --reason"),
+    ],
+)
+def test_override_is_told_as_the_command_takes_it(operations, monkeypatch, subject, partition, command):
+    verdict = {"data_version": "v", "check": "a_check", "outcome": Verdict.FAILED, "reason": "", "run_id": "r"}
+    operations.record(
+        Verdict(subject=subject, partition=partition, decided_at=dt.datetime(2024, 5, 7, tzinfo=dt.UTC), **verdict)
+    )
+    monkeypatch.setattr(nights, "what_failed", lambda *_: ("It failed.", Alert.FAILURE, [(subject, "a_check")]))
+    monkeypatch.setattr(nights, "_missing", lambda _: [])
+    context = SimpleNamespace(
+        instance=None,
+        operations=operations,
+        lost_nights={dt.date(2024, 5, 6): SimpleNamespace(run_id="r")},
+        incident=lambda *_, command, **__: command,
+    )
+    (told,) = nights.look(context)  # pyright: ignore
+    assert command in told
