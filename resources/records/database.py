@@ -16,6 +16,8 @@ import dataclasses
 import datetime as dt
 import functools
 import pathlib
+import sqlite3
+import time
 import types
 import typing
 from collections.abc import Iterator
@@ -50,6 +52,7 @@ class Instant(sa.TypeDecorator[dt.datetime]):
 
 # Anything composed is JSON.
 TYPES = {int: sa.Integer, float: sa.Float, bool: sa.Boolean, str: sa.String, dt.date: sa.Date, dt.datetime: Instant}
+PATIENCE = 90.0  # seconds for which a writer waits for another: longer than a backup or a check of the file takes
 INDEXED = ("business_date", "subject", "partition", "key", "digest", "decision_id")
 
 
@@ -153,9 +156,16 @@ def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 def _patient(connection: Any, _: object) -> None:
     connection.isolation_level = None  # `_begin` begins, not the driver
-    # A writer waits for another one, longer than a backup or a check of the file takes.
-    connection.execute("PRAGMA busy_timeout = 90000")
-    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
+    until = time.monotonic() + PATIENCE
+    while True:  # SQLite itself does not wait for whoever is just setting it too, or making the file's first tables
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _begin(connection: sa.Connection) -> None:

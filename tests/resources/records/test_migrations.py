@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -169,6 +171,17 @@ def _open(url: str) -> int:
     operations = OperationsDatabase(url=url)
     operations.record(replace(EVERY_KIND[1], decided_at=WHOLE_SECOND))
     return len(operations.records(PromotionRecord))
+
+
+def test_whoever_opens_a_new_file_while_another_makes_its_tables_waits(tmp_path):
+    file = tmp_path / "operations.db"
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE first (id INTEGER)")
+        soon = threading.Timer(0.5, other.execute, ["COMMIT"])
+        soon.start()
+        assert OperationsDatabase(url=f"sqlite:///{file}").records(PromotionRecord) == []
+        soon.join()
 
 
 def test_processes_that_open_a_new_database_at_once_make_it_once(url):
