@@ -33,6 +33,11 @@ LIBRARIES = {
 }
 
 
+def is_production() -> bool:
+    """Whether `NIGHTCART_ENVIRONMENT` says that nothing that lasts is on this machine (`resources.config.deployment`)."""
+    return os.environ.get("NIGHTCART_ENVIRONMENT") == "production"
+
+
 def root() -> Path:
     """The folder of all state, one sub-folder a retailer: `$NIGHTCART_HOME`, by default `.nightcart` in the project."""
     return Path(os.environ.get("NIGHTCART_HOME") or PROJECT / ".nightcart").resolve()
@@ -79,16 +84,20 @@ def erasure_key() -> Path:
 
 
 def environment(config: Path | None = None) -> dict[str, str]:
-    """The variables by which Dagster and MLflow find the state of a retailer, by default of the one in use."""
+    """The variables by which Dagster and MLflow find the state of a retailer, by default of the one in use.
+
+    In production where MLflow is has been said, or is refused as missing.
+    """
     folder = state(config)
+    instance = {"DAGSTER_HOME": str(folder / "dagster"), **LIBRARIES}
+    if is_production():
+        return instance
     tracking_uri = MLFLOW_DATABASE.format(state=folder)
-    return {
-        "DAGSTER_HOME": str(folder / "dagster"),
+    return instance | {
         "MLFLOW_TRACKING_URI": tracking_uri,
         # The same for `mlflow server`, which has its own names for them.
         "MLFLOW_BACKEND_STORE_URI": tracking_uri,
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(folder / "mlflow" / "artifacts"),
-        **LIBRARIES,
     }
 
 
@@ -147,11 +156,11 @@ def _take_from_others(path: Path) -> None:
 def write_env() -> Path | None:
     """Write the variables of the chosen retailer to `.env`, beside what else stands there; a variable that is set still wins.
 
-    Nothing is written, and None returned, where NIGHTCART_HOME names a state folder for this process alone.
+    Nothing is written, and None returned, where NIGHTCART_HOME names a state folder for this process alone, or in production.
     """
     from dotenv import set_key
 
-    if os.environ.get("NIGHTCART_HOME"):
+    if os.environ.get("NIGHTCART_HOME") or is_production():
         return None
     file = PROJECT / ".env"
     config = chosen_file()
@@ -166,12 +175,16 @@ def write_env() -> Path | None:
 
 def _make_instance(folder: Path) -> None:
     """Dagster reads dagster.yaml from its home, and refuses a home that is not there."""
-    link = folder / "dagster.yaml"
+    of_environment = {True: PROJECT / "deploy" / "dagster.yaml", False: PROJECT / "dagster.yaml"}
+    link, other = folder / "dagster.yaml", of_environment[not is_production()]
     # A read-only disk, or another process that was first: whoever needs the instance will say so.
     with contextlib.suppress(OSError):
-        if not link.is_symlink():
-            folder.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(PROJECT / "dagster.yaml")
+        if link.exists() and not (link.is_symlink() and link.readlink() == other):
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"dagster.yaml.{os.getpid()}"
+        part.symlink_to(of_environment[is_production()])
+        part.replace(link)
 
 
 if __name__ == "__main__":

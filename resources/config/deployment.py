@@ -1,10 +1,13 @@
 """Where the state of a domain is kept and how its runs are executed: environment variables, for they differ by machine.
 
 In every place `{state}` stands for the domain's state folder and `{name}` for its name, so that one environment serves several.
+In production the state folder is scratch, and every place has to be named (:func:`_wrong_in_production`).
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +29,10 @@ class DeploymentConfig(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NIGHTCART_", env_ignore_empty=True, frozen=True)
 
+    environment: Literal["local", "production"] = setting(
+        "local",
+        "`local`: everything is in the state folder. `production`: Postgres, object storage, nothing that lasts in a state folder.",
+    )
     tables: str = setting("{state}/tables", "Folder or object-store URL of the Delta tables.")
     raw: str = setting("{state}/raw", "Folder in which delivered files are kept as they came.")
     operations_url: SecretStr = setting(
@@ -36,6 +43,9 @@ class DeploymentConfig(BaseSettings):
         validation_alias="MLFLOW_TRACKING_URI",
         repr=False,  # it may hold a password
         description="MLflow's own variable: a database URL or a server.",
+    )
+    dagster_url: SecretStr | None = setting(
+        None, "URL of the Postgres database of Dagster's storage, read by `deploy/dagster.yaml`: in production."
     )
     mlflow_artifacts: str | None = setting(
         None, "Folder or URL of the models' files. Default: the state folder, or what a server says."
@@ -71,17 +81,59 @@ class DeploymentConfig(BaseSettings):
 def load_deployment() -> DeploymentConfig:
     """The deployment of this process; raises :class:`Refused`, naming the variable, when one of them cannot be used."""
     try:
-        return DeploymentConfig()
+        deployment = DeploymentConfig()
     except ValidationError as error:
         wrong = "; ".join(
             f"{_variable(field := str(each['loc'][0]))}{_value(field, each['input'])}: {each['msg']}"
             for each in error.errors()
         )
         raise Refused(f"{wrong}.", remedy="correct the environment variable, or unset it.") from error
+    if deployment.environment == "production" and (wrong := [*_wrong_in_production(deployment)]):
+        raise Refused(
+            f"In production {'; '.join(wrong)}.",
+            remedy="set it where this runs, as docs/guides/production.md shows; `nightcart doctor` then tries them all.",
+        )
+    return deployment
+
+
+# What a variable has to be in production: in words, and as a pattern.
+POSTGRES = "a Postgres database (postgresql+psycopg://…)", r"postgresql(\+\w+)?://."
+POSTGRES_OR_SERVER = f"{POSTGRES[0]} or MLflow's server (https://…)", f"{POSTGRES[1]}|https?://."
+SHARED = (
+    "in an object store (s3://…) or on a volume that all machines share (/…)",
+    r"(?!file:)[a-z][\w+.-]*:/.|/.",
+)
+IN_PRODUCTION = {
+    "NIGHTCART_OPERATIONS_URL": POSTGRES,
+    "MLFLOW_TRACKING_URI": POSTGRES_OR_SERVER,
+    "NIGHTCART_DAGSTER_URL": POSTGRES,
+    "NIGHTCART_TABLES": SHARED,
+    "NIGHTCART_RAW": SHARED,
+    "NIGHTCART_MLFLOW_ARTIFACTS": SHARED,
+}
+
+
+def _wrong_in_production(deployment: DeploymentConfig) -> Iterator[str]:
+    """What is missing or wrong, each by its variable and without its value, which may have a password."""
+    has_server = deployment.mlflow_tracking_uri.startswith("http")  # which says itself where the models' files are
+    for field in DeploymentConfig.model_fields:
+        words, pattern = IN_PRODUCTION.get(_variable(field), ("", ""))
+        value = getattr(deployment, field)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
+        if field not in deployment.model_fields_set:
+            is_wrong = "" if field == "mlflow_artifacts" and has_server else "is not set"
+        elif "{state}" in text:
+            is_wrong = "is in the state folder, with which no other pod begins"
+        else:
+            is_wrong = "" if re.match(pattern, text) else "is not"
+        if words and is_wrong:
+            yield f"{_variable(field)} has to be {words}, and {is_wrong}"
 
 
 def _variable(field: str) -> str:
-    return field if field.isupper() else f"NIGHTCART_{field.upper()}"
+    known = DeploymentConfig.model_fields.get(field)
+    alias = known and known.validation_alias
+    return str(alias) if alias else field if field.isupper() else f"NIGHTCART_{field.upper()}"
 
 
 def _value(field: str, value: object) -> str:

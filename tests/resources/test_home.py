@@ -62,6 +62,20 @@ def test_entering_leaves_what_is_set(monkeypatch):
     assert (home.state() / "dagster" / "dagster.yaml").resolve() == home.PROJECT / "dagster.yaml"
 
 
+def test_the_instance_is_that_of_the_environment(tmp_path, monkeypatch):
+    link = home.state() / "dagster" / "dagster.yaml"
+    home.enter()
+    for environment, instance in (("production", "deploy/dagster.yaml"), ("local", "dagster.yaml")):
+        monkeypatch.setenv("NIGHTCART_ENVIRONMENT", environment)
+        home.enter()
+        assert link.resolve() == home.PROJECT / instance
+    link.unlink()
+    link.write_text("# ours")
+    monkeypatch.setenv("NIGHTCART_ENVIRONMENT", "production")
+    home.enter()
+    assert link.read_text() == "# ours"
+
+
 def test_entering_replaces_what_is_of_another_retailer(tmp_path, monkeypatch):
     home.enter()  # as a process does that then starts one for another retailer
     monkeypatch.setenv("NIGHTCART_CONFIG", "/etc/shops/third.toml")

@@ -19,6 +19,24 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
 
 
+PRODUCTION = {
+    "NIGHTCART_ENVIRONMENT": "production",
+    "NIGHTCART_OPERATIONS_URL": "postgresql+psycopg://user:secret@host/nightcart",
+    "MLFLOW_TRACKING_URI": "postgresql+psycopg://user:secret@host/mlflow",
+    "NIGHTCART_DAGSTER_URL": "postgresql+psycopg://user:secret@host/dagster",
+    "NIGHTCART_TABLES": "s3://bucket/{name}/tables",
+    "NIGHTCART_RAW": "/mnt/shared/{name}/raw",
+    "NIGHTCART_MLFLOW_ARTIFACTS": "s3://bucket/{name}/models",
+}
+
+
+@pytest.fixture
+def production(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
 def places(name: str = "corner") -> DeploymentConfig:
     return load_deployment().of(name=name, state=STATE)
 
@@ -67,3 +85,41 @@ def test_a_wrong_value_is_one_sentence_that_names_it(monkeypatch):
         match=r"^NIGHTCART_EXECUTOR is 'k9s': Input should be 'in_process' or 'multiprocess'; NIGHTCART_MEMORY is 'lots'",
     ):
         load_deployment()
+
+
+def test_production_has_its_places_where_every_machine_reaches_them(production):
+    found = places()
+    assert (found.tables, found.raw) == ("s3://bucket/corner/tables", "/mnt/shared/corner/raw")
+    assert found.mlflow_artifacts == "s3://bucket/corner/models"
+    assert not [name for name in home.environment() if name.startswith("MLFLOW_T")]
+
+
+@pytest.mark.parametrize("missing", sorted(PRODUCTION.keys() - {"NIGHTCART_ENVIRONMENT"}))
+def test_in_production_a_place_that_is_missing_is_named(production, missing):
+    production.delenv(missing)
+    with pytest.raises(Refused, match=rf"^In production {missing} has to be [^;]*, and is not set\."):
+        load_deployment()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_so"),
+    [
+        ("NIGHTCART_OPERATIONS_URL", "sqlite:////srv/secret.db", "is not"),
+        ("NIGHTCART_DAGSTER_URL", "mysql://user:secret@host/dagster", "is not"),
+        ("MLFLOW_TRACKING_URI", "sqlite:////srv/secret.db", "is not"),
+        ("NIGHTCART_TABLES", "{state}/tables", "is in the state folder, with which no other pod begins"),
+        ("NIGHTCART_RAW", "secret/raw", "is not"),
+        ("NIGHTCART_TABLES", "file:///srv/tables", "is not"),
+    ],
+)
+def test_in_production_a_place_of_one_machine_is_refused_without_its_value(production, name, value, is_so):
+    production.setenv(name, value)
+    with pytest.raises(Refused, match=rf"^In production {name} has to be .*, and {is_so}\.") as refused:
+        load_deployment()
+    assert "secret" not in str(refused.value)
+
+
+def test_a_server_of_mlflow_says_itself_where_models_are(production):
+    production.setenv("MLFLOW_TRACKING_URI", "https://mlflow")
+    production.delenv("NIGHTCART_MLFLOW_ARTIFACTS")
+    assert places().mlflow_artifacts is None

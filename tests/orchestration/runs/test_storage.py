@@ -1,0 +1,40 @@
+"""Dagster's storage in production: on Postgres, over few connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+import yaml
+
+from resources import home
+
+
+@pytest.fixture
+def open_instance(
+    new_database: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], dg.DagsterInstance]:
+    """Opens an instance with the storage of deploy/dagster.yaml."""
+    monkeypatch.setenv("NIGHTCART_DAGSTER_URL", new_database("dagster"))
+    storage = yaml.safe_load((home.PROJECT / "deploy" / "dagster.yaml").read_text())["storage"]
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump({"storage": storage, "telemetry": {"enabled": False}}))
+    return lambda: dg.DagsterInstance.from_config(str(tmp_path))
+
+
+def test_a_process_keeps_one_connection_however_many_instances_it_opens(open_instance, postgres):
+    def work(_: int) -> int:
+        with open_instance() as instance:
+            instance.report_runless_asset_event(dg.AssetMaterialization("sales"))
+            return len(instance.get_runs())
+
+    work(0)
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(work, range(6))) == {0}
+    with open_instance() as instance, postgres.connect() as connection:
+        assert instance.get_latest_materialization_event(dg.AssetKey("sales"))
+        ours = sa.text("SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'dagster%'")
+        assert connection.scalar(ours) == 1
