@@ -30,6 +30,7 @@ from orchestration.alerting.job import alerting
 from orchestration.jobs import backfill, ingestion, nightly, retraining
 from orchestration.schedules import alert_schedule, nightly_schedule
 from orchestration.sensors.arrival import ingest_on_arrival
+from orchestration.sensors.dead_pods import fail_on_dead_pod
 from orchestration.sensors.retraining import retrain_on_decision
 from orchestration.sensors.run_failure import tell_on_failure
 from resources.resources import Overrides, build_resources
@@ -63,7 +64,7 @@ def build_defs(**overrides: Unpack[Overrides]) -> dg.Definitions:
         resources=replace(build_resources(settings), **overrides),
         jobs=[nightly, retraining, ingestion, backfill, alerting],
         schedules=[nightly_schedule, alert_schedule],
-        sensors=[ingest_on_arrival, retrain_on_decision, tell_on_failure],
+        sensors=[ingest_on_arrival, retrain_on_decision, tell_on_failure, *environment.in_a_cluster(fail_on_dead_pod)],
     )
 
 

@@ -24,7 +24,22 @@ from resources.tables.store import TableStore
 
 _deployment = load_deployment()
 
-EXECUTOR = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}[_deployment.executor]
+
+def _executor() -> dg.ExecutorDefinition:
+    if _deployment.executor == "kubernetes":
+        from dagster_k8s import k8s_job_executor
+
+        # A step's pod goes with that of its run: it must not go on working for one that is gone.
+        return k8s_job_executor.configured({"enable_owner_references": True, "max_concurrent": 4})
+    return dg.in_process_executor if _deployment.executor == "in_process" else dg.multiprocess_executor
+
+
+def in_a_cluster(*sensors: dg.SensorDefinition) -> Sequence[dg.SensorDefinition]:
+    """Those sensors, in a pod of Kubernetes; elsewhere none of them."""
+    return sensors if "KUBERNETES_SERVICE_HOST" in os.environ else ()
+
+
+EXECUTOR = _executor()
 SCHEDULE_STATUS = dg.DefaultScheduleStatus[_deployment.default_status.upper()]
 SENSOR_STATUS = dg.DefaultSensorStatus[_deployment.default_status.upper()]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import os
 import subprocess
 
 from resources import home
@@ -11,8 +12,10 @@ from resources import home
 
 @functools.cache
 def code_version() -> str:
-    """The project's version and, in a git checkout, the commit (`-dirty` when files differ from it)."""
+    """The project's version and, in a git checkout or an image made of one, the commit (`-dirty` when files differ from it)."""
     version = importlib.metadata.version("nightcart")
+    if commit := os.environ.get("NIGHTCART_COMMIT"):  # of the image (deploy/Dockerfile)
+        return f"{version}+{commit}"
     try:
         found = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607

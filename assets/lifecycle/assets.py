@@ -27,6 +27,7 @@ from assets.quality.fence import begin, fenced
 from assets.quality.gates import Gates
 from assets.reporting import picture
 from resources import markdown
+from resources.config.deployment import pod_for
 from resources.models.registry import CHAMPION, ModelRegistry
 from resources.policy.client import Policy
 from resources.records.lifecycle import Signal
@@ -69,6 +70,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
         retry_policy=RETRY_OUTSIDE,
         kinds={"mlflow", "lightgbm"},
         pool="training",
+        op_tags=pod_for("training"),
         **graph.options("training"),
     )
     @fenced
@@ -113,6 +115,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
         retry_policy=RETRY_OUTSIDE,
         kinds={"mlflow"},
         pool="promotion",
+        op_tags=pod_for("training"),
         **graph.options("training"),
     )
     @fenced

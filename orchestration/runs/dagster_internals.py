@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph as AssetGraph
+from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickStatus
 from dagster._utils.schedules import reverse_cron_string_iterator
 
 __all__ = [
     "LOCAL_WORKER_TAG",
     "AssetGraph",
+    "CheckRunHealthResult",
     "InstigatorState",
     "InstigatorTick",
+    "WorkerStatus",
+    "config_of_steps",
     "ended_ticks",
     "error_of",
     "is_of_a_launcher",
@@ -28,6 +34,15 @@ LOCAL_WORKER_TAG = ".dagster/grpc_info"  # on a run whose worker is a child of t
 def is_of_a_launcher(run: dg.DagsterRun) -> bool:
     """Whether the web server or the daemon had a run launched, be it once more, and no process that ran it itself."""
     return run.remote_job_origin is not None
+
+
+def config_of_steps(instance: dg.DagsterInstance, run: dg.DagsterRun, *, tag: str) -> list[Mapping[str, Any]]:
+    """What the steps that a run will do have in a tag of their ops, where they have it."""
+    if run.execution_plan_snapshot_id is None:
+        return []
+    plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
+    steps = [step for step in plan.steps if step.key in plan.step_keys_to_execute]
+    return [json.loads(step.tags[tag]) for step in steps if step.tags and tag in step.tags]
 
 
 def ended_ticks(instance: dg.DagsterInstance, state: InstigatorState, *, limit: int) -> Sequence[InstigatorTick]:

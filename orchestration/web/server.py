@@ -30,6 +30,7 @@ from graphql import ASTValidationRule, GraphQLError, OperationDefinitionNode, Op
 
 from orchestration.web.guard import guarded
 from resources import home
+from resources.config.deployment import load_deployment
 from resources.errors import Refused, Unavailable
 
 GRACE = 5  # seconds that open requests have when it is told to end
@@ -115,8 +116,8 @@ def _instance() -> Iterator[dg.DagsterInstance]:
 
 @contextlib.contextmanager
 def _code_servers(instance: dg.DagsterInstance) -> Iterator[Path]:
-    """The code servers of workspace.yaml, and a workspace file that names where they listen."""
-    target = WorkspaceFileTarget([str(home.PROJECT / "workspace.yaml")])
+    """The code servers of the workspace, and a workspace file that names where they listen."""
+    target = WorkspaceFileTarget([str(load_deployment().workspace or home.PROJECT / "workspace.yaml")])
     with ProxyServerManager(instance, target, code_server_log_level="warning") as servers:
         with tempfile.TemporaryDirectory(prefix="nightcart-ui-") as folder:
             file = Path(folder) / "workspace.yaml"

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, Json, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from resources import home
 from resources.config.base import setting
+from resources.config.pods import PodConfig
 from resources.errors import Refused
 
 
@@ -52,10 +53,19 @@ class DeploymentConfig(BaseSettings):
     )
     # A night is one process: each step of the multiprocess executor would import the libraries anew (49 s against 5 s for
     # ten trivial steps).
-    executor: Literal["in_process", "multiprocess"] = setting("in_process", "How the steps of a run are executed.")
+    executor: Literal["in_process", "multiprocess", "kubernetes"] = setting(
+        "in_process", "How the steps of a run are executed; `kubernetes` is a pod a step."
+    )
+    training_pod: Json[PodConfig] | None = setting(
+        None, "What a pod that trains gets, as JSON: `cpu`, `memory`, `gpus`, `node_selector`, `tolerations`."
+    )
+    scoring_pod: Json[PodConfig] | None = setting(None, "The same of a pod that scores and does not train.")
     memory: str = setting("1500MB", "Of one query engine; above it, it spills to disk.", pattern=r"^[\d.]+ ?[KMGT]i?B$")
     spill: str = setting(
         "20GB", "Of one query engine on disk; a query that needs more is refused.", pattern=r"^[\d.]+ ?[KMGT]i?B$"
+    )
+    workspace: Path | None = setting(
+        None, "File of the code locations that `nightcart ui` shows. Default: the project's workspace.yaml."
     )
     default_status: Literal["running", "stopped"] = setting(
         "running", "Of schedules and sensors that nobody has started or stopped in the UI."
@@ -76,6 +86,13 @@ class DeploymentConfig(BaseSettings):
         filled = {field: _filled(place, name, state) for field, place in places.items() if place}
         secret = SecretStr(_filled(self.operations_url.get_secret_value(), name, state))
         return self.model_copy(update={**filled, "operations_url": secret})
+
+
+def pod_for(work: Literal["training", "scoring"]) -> dict[str, Any]:
+    """The op tags of assets that do such work: a run or a step with one of them gets this pod, whoever launches it."""
+    deployment = load_deployment()
+    pod = deployment.training_pod if work == "training" else deployment.scoring_pod
+    return pod.tags() if pod else {}
 
 
 def load_deployment() -> DeploymentConfig:

@@ -35,6 +35,7 @@ from assets.quality.fence import fenced
 from assets.quality.gates import Gates, Versions, of_days, whole
 from assets.quality.staleness import delivery_watermark, record_made
 from assets.reporting import OWNERS, columns, lineage, picture, report_days, written
+from resources.config.deployment import pod_for
 from resources.config.retailer import RecommenderConfig, Settings
 from resources.errors import Damaged, Refused
 from resources.models.registry import CHAMPION, ModelRegistry
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     code_version=lists.VERSION,
     kinds={"deltalake", "lightgbm"},
     owners=OWNERS,
+    op_tags=pod_for("scoring"),
     metadata={
         "dagster/column_schema": columns(TABLES[RECOMMENDATIONS]),
         "dagster/column_lineage": lineage(

@@ -12,6 +12,7 @@ from assets.partitions import days_of
 from assets.quality.fence import fenced
 from assets.quality.gates import Gates
 from assets.reporting import OWNERS, written
+from resources.config.deployment import pod_for
 from resources.config.retailer import Settings
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
@@ -24,6 +25,7 @@ from resources.tables.store import TableStore
     code_version=VERSION,
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,
+    op_tags=pod_for("training"),
     pool="training",
 )
 @fenced

@@ -1,0 +1,101 @@
+"""The manifests are valid, agree with each other and with the instance file, and let nobody do more than he has to."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from resources import home
+
+DEPLOY = home.PROJECT / "deploy"
+BASE = DEPLOY / "base"
+VERSIONS = ["1.25", "1.36"]  # of Kubernetes: old and new
+PARTS = sorted(
+    path for path in BASE.glob("*.yaml") if path.stem not in ("kustomization", "dagster", "workspace", "every-pod")
+)
+OVERLAYS = sorted(path.parent for path in DEPLOY.glob("overlays/*/kustomization.yaml"))
+
+
+def documents(path: Path) -> list[dict[str, Any]]:
+    return [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
+
+
+def merged(onto: Any, patch: Any) -> Any:
+    """A strategic merge as far as ours needs one: containers by their names."""
+    if isinstance(onto, dict) and isinstance(patch, dict):
+        return {**onto, **{key: merged(onto[key], value) if key in onto else value for key, value in patch.items()}}
+    if isinstance(patch, list) and all(isinstance(each, dict) and "name" in each for each in [*onto, *patch]):
+        named = {each["name"]: each for each in onto}
+        return list((named | {each["name"]: merged(named.get(each["name"], {}), each) for each in patch}).values())
+    return patch
+
+
+@pytest.fixture(scope="module")
+def base() -> list[dict[str, Any]]:
+    """What base/ is, put together without kustomize."""
+    every = documents(BASE / "every-pod.yaml")[0]
+    found = [document for path in PARTS for document in documents(path)]
+    return [merged(each, {"spec": every["spec"]}) if each["kind"] == "Deployment" else each for each in found]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_is_applied_is_valid(base: list[dict[str, Any]], version: str) -> None:
+    for document in base:
+        kubernetes_validate.validate(document, version, strict=True)
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl, for its kustomize")
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
+def test_overlays_are_valid_with_every_component(overlay: Path, tmp_path: Path) -> None:
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    copy = tmp_path / "deploy" / "overlays" / overlay.name / "kustomization.yaml"
+    written = yaml.safe_load(copy.read_text())
+    written["components"] = [
+        f"../../components/{each.name}" for each in DEPLOY.glob("components/*") if each.name != "before-1-21"
+    ]
+    copy.write_text(yaml.safe_dump(written))
+    done = subprocess.run(["kubectl", "kustomize", copy.parent], capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    found = list(yaml.safe_load_all(done.stdout))
+    for document in found:
+        kubernetes_validate.validate(document, "1.32", strict=True)
+    deployments = {each["metadata"]["name"] for each in found if each["kind"] == "Deployment"}
+    assert {
+        "nightcart-code",
+        "nightcart-daemon",
+        "nightcart-web",
+        "nightcart-writing-web",
+        "nightcart-mlflow",
+    } == deployments
+
+
+def test_pods_run_as_nobody_and_write_where_they_must(base: list[dict[str, Any]]) -> None:
+    for pod in (each["spec"]["template"]["spec"] for each in base if each["kind"] == "Deployment"):
+        assert pod["securityContext"]["runAsNonRoot"]
+        for container in pod["containers"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"]
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+            assert "livenessProbe" in container
+            volumes = {volume["name"] for volume in pod["volumes"]}
+            assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+
+
+def test_secrets_are_named_and_never_given(base: list[dict[str, Any]]) -> None:
+    assert not [each for each in base if each["kind"] == "Secret"]
+    for path in DEPLOY.rglob("*.yaml"):
+        assert "://user:" not in path.read_text(encoding="utf-8")
+
+
+def test_every_label_that_is_selected_is_on_a_pod(base: list[dict[str, Any]]) -> None:
+    of_pods = [each["spec"]["template"]["metadata"]["labels"] for each in base if each["kind"] == "Deployment"]
+    for service in (each for each in base if each["kind"] == "Service"):
+        assert any(service["spec"]["selector"].items() <= labels.items() for labels in of_pods), service
+    for budget in (each for each in base if each["kind"] == "PodDisruptionBudget"):
+        assert any(budget["spec"]["selector"]["matchLabels"].items() <= labels.items() for labels in of_pods)
