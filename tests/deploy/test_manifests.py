@@ -99,3 +99,14 @@ def test_every_label_that_is_selected_is_on_a_pod(base: list[dict[str, Any]]) ->
         assert any(service["spec"]["selector"].items() <= labels.items() for labels in of_pods), service
     for budget in (each for each in base if each["kind"] == "PodDisruptionBudget"):
         assert any(budget["spec"]["selector"]["matchLabels"].items() <= labels.items() for labels in of_pods)
+
+
+def test_the_instance_file_is_that_of_production_with_runs_as_pods() -> None:
+    production, pods = (yaml.safe_load(path.read_text()) for path in (DEPLOY / "dagster.yaml", BASE / "dagster.yaml"))
+    same = ("storage", "retention", "telemetry", "nux")
+    assert {key: pods[key] for key in same} == {key: production[key] for key in same}
+    monitoring = pods["run_monitoring"]
+    # Terminal within 90 s: of a pod that is gone, and of one that was told to end and does not.
+    assert monitoring["poll_interval_seconds"] + monitoring["cancel_timeout_seconds"] < 90
+    grace = pods["run_launcher"]["config"]["run_k8s_config"]["pod_spec_config"]["termination_grace_period_seconds"]
+    assert grace < monitoring["cancel_timeout_seconds"]

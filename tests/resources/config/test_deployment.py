@@ -82,7 +82,7 @@ def test_a_wrong_value_is_one_sentence_that_names_it(monkeypatch):
     monkeypatch.setenv("NIGHTCART_MEMORY", "lots")
     with pytest.raises(
         Refused,
-        match=r"^NIGHTCART_EXECUTOR is 'k9s': Input should be 'in_process' or 'multiprocess'; NIGHTCART_MEMORY is 'lots'",
+        match=r"^NIGHTCART_EXECUTOR is 'k9s': Input should be 'in_process', 'multiprocess' or 'kubernetes'; NIGHTCART_MEMORY is 'lots'",
     ):
         load_deployment()
 
