@@ -113,6 +113,27 @@ def engine() -> Backend:
     return connect()
 
 
+@pytest.fixture(scope="session")
+def store_server() -> Iterator[str]:
+    """The address of a server that speaks S3, of this worker."""
+    from tests.support.object_store import served
+
+    with served() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(store_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty bucket, in the store that the environment names."""
+    from tests.support.object_store import VARIABLES, make_bucket
+
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", store_server)
+    make_bucket(name := f"shop-{uuid.uuid4().hex[:12]}")
+    return f"s3://{name}"
+
+
 @pytest.fixture
 def tables(tmp_path: Path) -> TableStore:
     from resources.tables.store import TableStore

@@ -2,24 +2,31 @@
 
 Delta's writer puts no checksums into its Parquet files, and DuckDB looks at none: of a hundred flipped bits it reads sixty
 as other values. So every file's digest goes on record with its commit, and every file is held against it before it is read.
+
+Of an object store it is the ETag that the store gave the object, which has the one that was written as long as nobody puts another
+in its place: a listing has a thousand of them, where a digest of our own would need every byte to be fetched. What was sent
+arrived whole, for its SHA-256 is in the request's signature, and bits do not rot unnoticed there.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import posixpath
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from resources.errors import Damaged
+from resources.tables import object_store
 from resources.text import listed
 
 if TYPE_CHECKING:
     from resources.tables.store import TableStore
 
 Partition = dt.date | None
+ETAG = "ETag "  # begins the digest of an object, which its store gave it
 
 
 class Part(NamedTuple):
@@ -52,6 +59,11 @@ class OnRecord(Protocol):
 
 class Ledger(Protocol):
     """Where it is on record: see `resources.records.contents`."""
+
+    @property
+    def url(self) -> str:
+        """The database's, as SQLAlchemy has it."""
+        ...
 
     def seal(
         self, table: str, version: int, files: Mapping[Partition, Mapping[str, Sequence[Any]]], *, now: dt.datetime
@@ -95,6 +107,43 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+class _Found(NamedTuple):
+    """A file that is there: its name in full, bytes, what stays the same as long as nobody touches it, its digest."""
+
+    name: str
+    size: int
+    stamp: tuple[Any, ...]
+    digest: Callable[[], str]
+
+
+def _look(store: TableStore, table: str, paths: Collection[str]) -> Callable[[str], _Found | None]:
+    """What there is at a path of a table, None where nothing is; `paths` are those that will be asked for."""
+    if store.is_remote:
+        filesystem, root = object_store.filesystem(store.uri(table))
+        folder = posixpath.commonpath([posixpath.dirname(path) for path in paths] or [""])
+        there = {
+            name.removeprefix(f"{root}/"): _Found(f"s3://{name}", about["size"], (tag,), lambda tag=tag: f"{ETAG}{tag}")
+            for name, about in filesystem.find(f"{root}/{folder}", detail=True).items()
+            for tag in [about["ETag"].strip('"')]
+        }
+        return there.get
+
+    def on_disk(path: str) -> _Found | None:
+        file = Path(store.uri(table), path)
+        if not file.exists():
+            return None
+        stat = file.stat()
+        stamp = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        return _Found(str(file), stat.st_size, stamp, lambda: digest(file))
+
+    return on_disk
+
+
+def _differ(store: TableStore, found: _Found, written: str) -> bool:
+    """Whether a file is not what is on record; of one that was brought from a disk to an object store, or back, nobody knows."""
+    return written.startswith(ETAG) == store.is_remote and found.digest() != written
+
+
 def seal(
     store: TableStore, ledger: Ledger, table: str, version: int, parts: Sequence[Part], days: Collection[Partition]
 ) -> None:
@@ -102,13 +151,13 @@ def seal(
 
     And all others, of a table of which nothing is on record: an earlier version made it.
     """
-    if "://" in store.root:
-        return
     written = set(days) if ledger.sealed(table, last=1) else {*days, *(part.day for part in parts)}
     files: dict[Partition, dict[str, Sequence[Any]]] = {day: {} for day in written}
-    for part in parts:
-        if part.day in files:
-            files[part.day][part.path] = (digest(Path(store.uri(table), part.path)), part.rows)
+    new = [part for part in parts if part.day in files]
+    look = _look(store, table, [part.path for part in new])
+    for part in new:
+        if found := look(part.path):
+            files[part.day][part.path] = (found.digest(), part.rows)
     ledger.seal(table, version, files, now=dt.datetime.now(dt.UTC))
 
 
@@ -117,17 +166,17 @@ def flaws(
 ) -> Iterator[Flaw]:
     """Those of a table's live files that are not what was written: gone, cut off, of other bytes, days or rows.
 
-    `verified` remembers files that were looked at, as long as the system says that nobody has touched them. An object store
-    keeps an object whole or not at all, and would be asked a thousand times.
+    `verified` remembers files that were looked at, as long as the system says that nobody has touched them.
     """
     known: dict[str, tuple[Partition, Sequence[Any]]] | None = None
-    for part in parts if "://" not in store.root else ():
-        file = Path(store.uri(table), part.path)
-        stat = file.stat() if file.exists() else None
-        if stat is None or stat.st_size != part.size:
-            yield Flaw(table=table, file=str(file), day=part.day, says="is gone" if stat is None else "is cut off")
+    look = _look(store, table, [part.path for part in parts]) if parts else dict[str, _Found]().get
+    for part in parts:
+        there = look(part.path)
+        if there is None or there.size != part.size:
+            file = there.name if there else f"{store.uri(table)}/{part.path}"
+            yield Flaw(table=table, file=file, day=part.day, says="is cut off" if there else "is gone")
             continue
-        key = (table, *part, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        key = (table, *part, *there.stamp)
         if ledger is None or (verified is not None and key in verified):
             continue
         if known is None:
@@ -137,15 +186,15 @@ def flaws(
             if (day, rows) != (part.day, part.rows):
                 yield Flaw(
                     table=table,
-                    file=str(file),
+                    file=there.name,
                     day=day,
                     says=f"has {rows} rows{f' of {day}' if day else ''} on record, and the table's log says {part.rows}"
                     f"{f' of {part.day}' if day else ''}: the log was changed",
                 )
                 continue
-            if digest(file) != written:
+            if _differ(store, there, written):
                 yield Flaw(
-                    table=table, file=str(file), day=part.day, says="is not what was written: bytes have changed"
+                    table=table, file=there.name, day=part.day, says="is not what was written: bytes have changed"
                 )
                 continue
         if verified is not None:
@@ -200,16 +249,20 @@ def verify(store: TableStore, ledger: Ledger, table: str) -> Verified:
     for record in _lacking(records, parts):
         says = f"was in version {record.version}, and is not among its files any more: {now}"
         found.append(Flaw(table=table, file=min(record.files), day=record.partition, says=says))
-    older = {path: of_path for path, of_path in known.items() if path not in live}
-    there = {path: Path(store.uri(table), path) for path in older if Path(store.uri(table), path).exists()}
+    older = known.keys() - live
+    look = _look(store, table, older)
+    there = {path: each for path in sorted(older) if (each := look(path))}
     found += [
         Flaw(
-            table=table, file=str(file), day=known[path][0], says="is of an older version, and bytes of it have changed"
+            table=table, file=each.name, day=known[path][0], says="is of an older version, and bytes of it have changed"
         )
-        for path, file in there.items()
-        if digest(file) != older[path][1][0]
+        for path, each in there.items()
+        if _differ(store, each, known[path][1][0])
     ]
-    return Verified(files=len(parts) + len(there), unknown=sum(part.path not in known for part in parts), flaws=found)
+    unknown = [
+        part for part in parts if part.path not in known or known[part.path][1][0].startswith(ETAG) != store.is_remote
+    ]
+    return Verified(files=len(parts) + len(there), unknown=len(unknown), flaws=found)
 
 
 def lacking(store: TableStore, ledger: Ledger) -> list[str]:

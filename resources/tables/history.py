@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from resources.tables import object_store
 from resources.tables.store import TableStore
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class DataFile:
 
 def names(tables: TableStore) -> list[str]:
     """All tables below the store's root."""
-    filesystem, root = _at(tables.root)
+    filesystem, root = object_store.filesystem(tables.root)
     if not filesystem.exists(root):
         return []
     folders = (path.rstrip("/") for path in filesystem.ls(root, detail=False))
@@ -44,7 +45,7 @@ def names(tables: TableStore) -> list[str]:
 
 def data_files(tables: TableStore, table: str) -> list[DataFile]:
     """Every file that is there, of the newest version, of an older one, or of a write that was never committed."""
-    filesystem, root = _at(tables.uri(table))
+    filesystem, root = object_store.filesystem(tables.uri(table))
     live = {unquote(path): day for path, day in tables.live(table).items()}
     files = []
     for path in sorted(filesystem.find(root)):
@@ -59,7 +60,7 @@ def columns_of(tables: TableStore, file: DataFile, wanted: Sequence[str]) -> pa.
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    filesystem, _ = _at(tables.root)
+    filesystem, _ = object_store.filesystem(tables.root)
     try:
         with filesystem.open(file.path, "rb") as content, pq.ParquetFile(content) as opened:
             there = [name for name in wanted if name in opened.schema_arrow.names]
@@ -72,7 +73,7 @@ def log_texts(tables: TableStore, table: str) -> Iterator[tuple[str, str]]:
     """Every text in the table's log with the name of its field; those of JSON within JSON too, such as statistics."""
     import pyarrow.parquet as pq
 
-    filesystem, folder = _at(f"{tables.uri(table)}/{LOG}")
+    filesystem, folder = object_store.filesystem(f"{tables.uri(table)}/{LOG}")
     for path in filesystem.find(folder):
         content = filesystem.cat_file(path)
         if path.endswith(".parquet"):
@@ -107,11 +108,11 @@ def purge_history(tables: TableStore, table: str) -> None:
     """
     from deltalake import DeltaTable
 
-    filesystem, root = _at(tables.uri(table))
+    filesystem, root = object_store.filesystem(tables.uri(table))
     for file in data_files(tables, table):
         if not file.is_live:
             filesystem.rm_file(file.path)
-    opened = DeltaTable(tables.uri(table))
+    opened = DeltaTable(tables.uri(table), storage_options=object_store.delta_options(tables.root))
     opened.create_checkpoint()
     for path in filesystem.find(f"{root}/{LOG}"):
         name = path.rpartition("/")[2]
@@ -119,11 +120,3 @@ def purge_history(tables: TableStore, table: str) -> None:
         is_old = of_version is None or int(of_version[1]) < opened.version()
         if is_old and name != "_last_checkpoint":
             filesystem.rm_file(path)
-
-
-def _at(url: str) -> tuple[Any, str]:
-    import fsspec
-
-    filesystem, path = fsspec.core.url_to_fs(url)
-    filesystem.invalidate_cache()
-    return filesystem, path.rstrip("/")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import fcntl
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.errors import Damaged, Refused, Unavailable
-from resources.tables import contents, engine
+from resources.locks import Held, hold
+from resources.tables import contents, engine, object_store
 from resources.tables.contents import Part
 from resources.tables.fence import FENCE, Days, Fence, Written, require_untouched
 
@@ -63,6 +63,11 @@ class TableStore:
         """The process's query engine; every table that is read belongs to it, so that they can be joined."""
         return self.fence.tables.engine if self.fence else engine.connect(spill=self.spill)
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the tables are in an object store."""
+        return object_store.is_url(self.root)
+
     def fenced(self, fence: Fence, *, writes: Iterable[str]) -> TableStore:
         """The tables as one step sees them: each is of one version, and is written onto it.
 
@@ -77,7 +82,7 @@ class TableStore:
     @property
     def spill(self) -> Path | None:
         """Where the engine puts what memory does not hold: beside the tables, if they are on this machine."""
-        return None if "://" in self.root else Path(self.root).parent / "spill"
+        return None if self.is_remote else Path(self.root).parent / "spill"
 
     def uri(self, table: str) -> str:
         """Where a table is."""
@@ -90,7 +95,7 @@ class TableStore:
     def _is_there(self, table: str) -> bool:
         from deltalake import DeltaTable
 
-        return DeltaTable.is_deltatable(self.uri(table))
+        return DeltaTable.is_deltatable(self.uri(table), object_store.delta_options(self.root))
 
     def version(self, table: str) -> int:
         """The table's newest version."""
@@ -107,6 +112,8 @@ class TableStore:
         schema, parts = _schema(opened), _parts(opened, since=since, until=until)
         self._require_whole(table, parts)
         files = [f"{self.uri(table)}/{part.path}" for part in parts]
+        if self.is_remote:
+            object_store.admit(self.engine.con)
         empty = self.engine.create_table(engine.temporary_name(table), schema=schema, temp=True)
         if not files:
             return empty
@@ -146,6 +153,8 @@ class TableStore:
         # Added to no row at all: a column that is younger than all of the files is null in them.
         younger = ", ".join(f"NULL AS {engine.quoted_name(name)}" for name in dict.fromkeys([*columns, *among]))
         with duckdb.connect() as connection:
+            if self.is_remote:
+                object_store.admit(connection)
             values = connection.execute(  # without parameters: DuckDB imports pandas to convert them
                 f"SELECT {', '.join(map(engine.quoted_name, columns))} FROM (SELECT {younger} WHERE false UNION ALL BY "
                 f"NAME FROM read_parquet([{files}], union_by_name = true, {hive})) WHERE "
@@ -255,35 +264,27 @@ class TableStore:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Nobody else writes any table meanwhile: who begins to waits.
-
-        Raises :class:`Unavailable` when somebody is writing, and :class:`Refused` for an object store, which has no locks.
-        """
-        if "://" in self.root:
-            raise Refused(
-                f"Nobody can be kept from writing to {self.root}: an object store has no locks.",
-                remedy="bring the tables to a disk of one machine, do it there, and bring them back.",
-            )
-        with self._held(fcntl.LOCK_EX | fcntl.LOCK_NB):
+        """Nobody else writes any table meanwhile: who begins to waits. Raises :class:`Unavailable` when somebody is writing."""
+        with self._held():
             yield
 
     @contextlib.contextmanager
-    def _held(self, how: int) -> Iterator[None]:
-        if "://" in self.root:
-            yield
-            return
-        Path(self.root).mkdir(parents=True, exist_ok=True)
-        with open(Path(self.root) / ".writers", "a") as lock:
-            try:
-                fcntl.flock(lock, how)
-            except BlockingIOError as error:
-                raise Unavailable(
-                    f"Somebody is writing a table below {self.root}.", remedy="run it again when that is over."
-                ) from error
-            yield
+    def _held(self, **how: Any) -> Iterator[None]:
+        """The lock of all writers: of a folder that is used with a file of SQLite in it, else in the operations database."""
+        file, database = (
+            None if self.is_remote else Path(self.root, ".writers"),
+            self.ledger.url if self.ledger else None,
+        )
+        try:
+            with hold("writers", database=database, file=file, **how):
+                yield
+        except Held as error:
+            raise Unavailable(
+                f"Somebody is writing a table below {self.root}.", remedy="run it again when that is over."
+            ) from error
 
     def _write(self, table: str, rows: ibis.Table | pa.Table, **how: Any) -> Commit:
-        with self._held(fcntl.LOCK_SH):
+        with self._held(is_shared=True, patience=None):
             return self._commit(table, rows, **how)
 
     def _commit(
@@ -302,6 +303,7 @@ class TableStore:
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         fence, base, dated = self.fence, expected_version, [each for each in days if each]
+        options = object_store.delta_options(self.root)
         span = (min(dated), max(dated)) if dated else fence.days if fence else ALL_DAYS
         if fence and base is None:
             seen = fence.seen.get(table)
@@ -310,7 +312,13 @@ class TableStore:
             data = rows if isinstance(rows, pa.Table) else _as_announced(rows.to_pyarrow_batches(chunk_size=200_000))
             if day and not self.exists(table):
                 # Only onto a version is a commit made that fails where another comes first; a table without days has none.
-                DeltaTable.create(self.uri(table), schema=data.schema, mode="ignore", partition_by=[day])  # pyright: ignore[reportArgumentType]
+                DeltaTable.create(
+                    self.uri(table),
+                    schema=data.schema,  # pyright: ignore[reportArgumentType]
+                    mode="ignore",
+                    partition_by=[day],
+                    storage_options=options,
+                )
             opened = self._load(table) if self.exists(table) else None
             if opened and base is not None:
                 writes = _writes_since(opened, base)
@@ -328,6 +336,7 @@ class TableStore:
                     predicate=predicate,
                     schema_mode=("merge" if day else "overwrite") if opened else None,
                     commit_properties=CommitProperties(custom_metadata=notes, max_commit_retries=0),
+                    storage_options=None if opened else options,
                 )
             except DeltaError as error:
                 if not isinstance(error, CommitFailedError) and (opened or not self.exists(table)):
@@ -350,8 +359,9 @@ class TableStore:
         """Whether a table is still of the version that the fence has seen; one that it has not seen is."""
         if self.fence is None or (seen := self.fence.seen.get(table)) is None:
             return True
-        if "://" in self.root:
-            return self._load(table).version() == seen.version()
+        if self.is_remote:
+            filesystem, log = object_store.filesystem(f"{self.uri(table)}/_delta_log")
+            return not filesystem.exists(f"{log}/{seen.version() + 1:020}.json")
         newest = max(Path(self.uri(table), "_delta_log").glob("*.json"), default=None)
         return newest is not None and int(newest.stem) == seen.version()
 
@@ -368,7 +378,7 @@ class TableStore:
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
         try:
-            opened = DeltaTable(self.uri(table), version=version)
+            opened = DeltaTable(self.uri(table), version=version, storage_options=object_store.delta_options(self.root))
         except TableNotFoundError as error:
             if version is not None and self.exists(table):
                 raise Refused(
@@ -391,7 +401,7 @@ class TableStore:
 
     def _cut_commit(self, table: str) -> Path | None:
         """The file of the newest commit, if it is not whole; of a table on this machine."""
-        if "://" in self.root:
+        if self.is_remote:  # an object is there whole or not at all
             return None
         newest = max(Path(self.uri(table), "_delta_log").glob("*.json"), default=None)
         try:

@@ -240,11 +240,6 @@ def test_sums_of_integers_are_stored_as_what_they_are(tables):
     assert rows == [{"household_id": "H1", "sizes": 2}, {"household_id": "H2", "sizes": 0}]
 
 
-def test_nobody_is_alone_on_an_object_store():
-    with pytest.raises(Refused, match="an object store has no locks"), TableStore(root="s3://shop/tables").alone():
-        pass
-
-
 # What a power cut or a hand leaves
 
 

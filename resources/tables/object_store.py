@@ -1,0 +1,146 @@
+"""Object stores that speak S3 (`s3://bucket/folder`): what each library that reaches one has to be told.
+
+The address and who asks come from the variables that all of them know (`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+`AWS_SECRET_ACCESS_KEY`, or the role of a machine or pod). Every request has a time limit and few tries: a store that
+does not answer is told within a minute or two (`resources.errors.of_the_machine`).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from resources.errors import Refused
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+CONNECT, ANSWER, TRIES = 5, 30, 3  # seconds until there is a connection, until an answer; tries of a request
+HTTPFS = "duckdb_extension_httpfs"
+
+
+def is_url(place: str) -> bool:
+    """Whether a place is the URL of an object store, and not a folder."""
+    return "://" in place
+
+
+def bucket_and_prefix(url: str) -> tuple[str, str]:
+    """The bucket of an `s3://` URL, and what the names of the objects below it begin with, ending in a slash."""
+    parts = urlsplit(url)
+    if parts.scheme != "s3" or not parts.netloc or parts.query or parts.username:
+        raise Refused(f"{url} is no address of an object store.", remedy="write s3://BUCKET/FOLDER.")
+    prefix = parts.path.strip("/")
+    return parts.netloc, f"{prefix}/" if prefix else ""
+
+
+def region() -> str:
+    """The region that is asked, of a store that has such."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+
+
+def delta_options(url: str) -> dict[str, str] | None:
+    """What delta-rs is told, which reads the variables itself; None for a folder."""
+    if not is_url(url):
+        return None
+    return {
+        "aws_region": region(),
+        "allow_http": "true",  # of an endpoint that is named so; there is none without TLS otherwise
+        "connect_timeout": f"{CONNECT}s",
+        "timeout": f"{ANSWER}s",
+        "max_retries": str(TRIES),
+        "retry_timeout": f"{2 * ANSWER}s",
+    }
+
+
+def client() -> Any:
+    """A boto3 client, for what only S3 itself knows: versions, unfinished uploads, conditions."""
+    import boto3
+    from botocore.config import Config
+
+    credentials()
+    config = Config(**_limits(TRIES))
+    return boto3.client("s3", region_name=region(), endpoint_url=os.environ.get("AWS_ENDPOINT_URL"), config=config)
+
+
+def filesystem(url: str) -> tuple[Any, str]:
+    """fsspec's filesystem of a folder or URL, and the path in it; what is listed is as it is now."""
+    import fsspec
+
+    options: dict[str, Any] = {}
+    if url.startswith("s3://"):
+        credentials()
+        options = {
+            "endpoint_url": os.environ.get("AWS_ENDPOINT_URL"),
+            "client_kwargs": {"region_name": region()},
+            "config_kwargs": _limits(1),  # s3fs tries again by itself
+            "use_listings_cache": False,
+        }
+    found, path = fsspec.core.url_to_fs(url, **options)
+    found.invalidate_cache()
+    return found, path
+
+
+def admit(connection: DuckDBPyConnection) -> None:
+    """Let DuckDB read from the store: its extension from the package, never from the network, and who asks."""
+    connection.execute(f"LOAD {_sql(str(_httpfs()))}")
+    connection.execute(f"SET http_timeout = {ANSWER}")
+    connection.execute(f"SET http_retries = {TRIES}")
+    key, secret, token = credentials()
+    told = {"KEY_ID": key, "SECRET": secret, "SESSION_TOKEN": token, "REGION": region()}
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+        address = urlsplit(endpoint)
+        told |= {"ENDPOINT": address.netloc + address.path.rstrip("/"), "URL_STYLE": "path"}
+    secure = "" if not endpoint else f", USE_SSL {endpoint.startswith('https')}"
+    values = ", ".join(f"{name} {_sql(value)}" for name, value in told.items() if value)
+    # Not kept anywhere but in this engine's memory, which shows it to nobody.
+    connection.execute(f"CREATE OR REPLACE TEMPORARY SECRET nightcart (TYPE s3, {values}{secure})")
+
+
+def credentials() -> tuple[str, str, str | None]:
+    """Key, secret and token of who asks; raises :class:`Refused` when there are none."""
+    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if key and secret:
+        return key, secret, os.environ.get("AWS_SESSION_TOKEN")
+    found = _session().get_credentials()
+    if found is None:
+        raise Refused(
+            "An object store is asked, and nothing says as whom.",
+            remedy="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine or pod a role.",
+        )
+    frozen = found.get_frozen_credentials()
+    return frozen.access_key, frozen.secret_key, frozen.token
+
+
+@functools.cache
+def _session() -> Any:
+    """Who asks, by botocore's own rules; of the process, for what a role gets has to be asked for anew every hour."""
+    import botocore.session
+
+    return botocore.session.get_session()
+
+
+@functools.cache
+def _httpfs() -> Path:
+    package = importlib.util.find_spec(HTTPFS)
+    places = package.submodule_search_locations if package else None
+    found = next(Path(places[0]).rglob("httpfs.duckdb_extension"), None) if places else None
+    if found is None:
+        raise Refused(
+            "Tables are in an object store, and the package that lets DuckDB read there is missing.",
+            remedy="`uv sync --extra production`.",
+        )
+    return found
+
+
+def _limits(tries: int) -> dict[str, Any]:
+    addressing = {"s3": {"addressing_style": "path"}} if os.environ.get("AWS_ENDPOINT_URL") else {}
+    retries = {"total_max_attempts": tries, "mode": "standard"}
+    return {"connect_timeout": CONNECT, "read_timeout": ANSWER, "retries": retries, **addressing}
+
+
+def _sql(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
