@@ -64,6 +64,7 @@ def read(engine: Backend, files: Sequence[FeedFile], settings: FeedConfig) -> ib
     """The rows of Parquet files: their own columns, with `copy`, `source_row` and `defect`, which none has."""
     for file in files:
         _refuse_a_bomb(file, settings)
+        _refuse_a_damaged(file)
     import ibis
 
     lines = engine.read_parquet(
@@ -88,3 +89,18 @@ def _refuse_a_bomb(file: FeedFile, settings: FeedConfig) -> None:
             f"{file.path} has {about.num_rows:,} rows and {unpacked:,} bytes when it is unpacked, in {size:,} bytes.",
             remedy="look at the file; if it is right, raise `most_unpacked` in the configuration.",
         )
+
+
+def _refuse_a_damaged(file: FeedFile) -> None:
+    """Refuse a file of which a page cannot be read, or is not the one whose checksum was written (where one was)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    row = 0
+    try:
+        with pq.ParquetFile(file.copy, page_checksum_verification=True) as opened:
+            for batch in opened.iter_batches():
+                batch.validate(full=True)  # of text that is no UTF-8
+                row += batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise FeedRefused(f"{file.path} is damaged: it cannot be read beyond row {row:,}.", remedy=REDELIVER) from error

@@ -95,6 +95,24 @@ def test_parquet_keeps_its_types_and_numbers_its_rows(read):
 
 
 class TestBrokenFiles:
+    def test_parquet_with_a_bit_that_flipped_is_refused_by_its_checksums(self, read):
+        content = io.BytesIO()
+        rows = {"who": [f"H{number}" for number in range(500)], "paid": [number / 7 for number in range(500)]}
+        pq.write_table(pa.table(rows), content, write_page_checksum=True)
+        pages = content.getbuffer().nbytes - 1_500  # what follows is the description, of which much means nothing
+        for position in range(4, pages, pages // 20):
+            damaged = bytearray(content.getvalue())
+            damaged[position] ^= 1 << position % 8
+            with pytest.raises(FeedRefused, match=r"a\.parquet is (damaged: it cannot be read beyond row|truncated)"):
+                read({"a.parquet": bytes(damaged)}, path="*", columns=["who", "paid"])
+
+    def test_parquet_whose_text_is_no_text_is_refused(self, read):
+        content = io.BytesIO()
+        pq.write_table(pa.table({"who": ["Meier", "Weber"]}), content, compression="none")
+        damaged = content.getvalue().replace(b"Weber", b"W\xffber")
+        with pytest.raises(FeedRefused, match=r"a\.parquet is damaged: it cannot be read beyond row 0"):
+            read({"a.parquet": damaged}, path="*", columns=["who"])
+
     @pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
     def test_empty_file_is_refused(self, read, name):
         with pytest.raises(FeedRefused, match=rf"{name} is empty \(0 bytes\).*Remedy: have it delivered again"):
@@ -428,7 +446,7 @@ class TestPaths:
         with pytest.raises(FeedMissing, match=r"nowhere_py .* is not installed.*uv add nowhere_py"):
             feeds.locate(FeedConfig(path=["package://nowhere_py/data/a.csv"]))
 
-    @pytest.mark.parametrize("url", ["ftpx://shop/a.csv", "s3://shop/a.csv"])
+    @pytest.mark.parametrize("url", ["ftpx://shop/a.csv", "gs://shop/a.csv"])
     def test_address_that_cannot_be_opened_here_is_refused(self, feeds, url):
         with pytest.raises(FeedRefused, match=rf"{url} (is no address|needs a package)"):
             feeds.locate(FeedConfig(path=[url]))
