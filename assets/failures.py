@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import dagster as dg
 
-from resources.errors import NightcartError, Refused, of_the_machine
+from resources.errors import NightcartError, Refused, chain, of_the_machine
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,11 +28,7 @@ class Interrupted(dg.DagsterError, dg.DagsterExecutionInterruptedError):
 
 def raise_if_interrupted(error: BaseException) -> None:
     """Raise :class:`Interrupted` when an error is what a signal to end made of a query, or came of one."""
-    chain, cause = [], error
-    while cause is not None and cause not in chain:
-        chain.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    for each in chain:
+    for each in chain(error):
         # DuckDB hears the signal first, and says so in an error like any other.
         if isinstance(each, dg.DagsterExecutionInterruptedError | KeyboardInterrupt) or "Query interrupted" in str(
             each

@@ -6,6 +6,9 @@ Every error says what happened, where, and what mends it. Assets turn them into 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from resources.text import without_secrets
 
 
@@ -70,8 +73,56 @@ BROKEN = ("file is not a database", "database disk image is malformed", "malform
 HELD = ("database is locked", "database table is locked")
 
 
+# What Postgres says, by the start of its code or, as nobody is let in, by its words: what that is in ours, the remedy, and the error.
+OF_POSTGRES = (
+    ("28", "password|pg_hba|role .* does not exist|authentication", "lets nobody in with this user and password from here",
+     "correct them in {there} (`@` and `/` in a password are %40 and %2F), or let the server accept them (pg_hba.conf).", Refused),
+    ("3D", "database .* does not exist", "is not on its server",
+     "make it (`CREATE DATABASE name OWNER user`), or correct its name in {there}.", Refused),
+    ("42501", "permission denied", "does not let its user do what is needed",
+     "let the user own it: `ALTER DATABASE name OWNER TO user`, and `GRANT ALL ON SCHEMA public TO user`.", Refused),
+    ("53300", "too many (clients|connections)|connection slots", "takes no more connections",
+     "wait for it; if it stays so, end what else is connected, or raise its `max_connections`.", Unavailable),
+    ("53", "No space left", "has no room left, on its disk or in memory", "make room on its server.", Unwritable),
+    ("25006", "read-only transaction", "is a copy that can only be read, or is being moved",
+     "wait for it; if it stays so, name the server that is written to in {there}.", Unavailable),
+    ("25P03", "idle-in-transaction", "ended the connection of this process, which slept in the middle of a write",
+     "try it again: nothing of that was written.", Unavailable),
+    ("55P03", "lock timeout", "is held by another process for too long",
+     "end what holds it: `SELECT * FROM pg_stat_activity` on its server names it.", Unavailable),
+    ("", "", "does not answer",
+     "see whether it runs and can be reached from here, and whether host and port are right in {there}.", Unavailable),
+)  # fmt: skip
+
+
+def of_postgres(error: BaseException, *, variable: str = "") -> NightcartError | None:
+    """What Postgres' error, or one that came of it, says of the database whose URL `variable` has; None of a mistake of ours."""
+    for each in chain(error):
+        if not type(each).__module__.startswith("psycopg"):
+            continue
+        code = getattr(each, "sqlstate", None) or getattr(each, "pgcode", None) or ""
+        kinds = {kind.__name__ for kind in type(each).__mro__}
+        is_outside = bool(kinds & {"OperationalError", "InterfaceError"})
+        for start, words, says, remedy, kind in OF_POSTGRES:
+            if code.startswith(start) if code and start else (is_outside and re.search(words, str(each))):
+                place = f"The database of {variable}" if variable else "A Postgres database"
+                return kind(f"{place} {says}.", remedy=remedy.format(there=variable or "its URL"))
+    return None
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it came of."""
+    known = set()
+    while error is not None and id(error) not in known:
+        known.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def of_the_machine(error: BaseException) -> NightcartError | None:
     """What a library's error says of the disk or a database that somebody holds, with its remedy; None of any other."""
+    if known := of_postgres(error):
+        return known
     said = str(error)
     first = said.strip().partition("\n")[0]  # the rest is the statement, with its values
     if any(each in said for each in NO_ROOM):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from resources.errors import Refused
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = PROJECT / "config" / "complete_journey.toml"
 MLFLOW_DATABASE = "sqlite:///{state}/mlflow/mlflow.db"
+ERASURE_KEY = "[0-9a-fA-F]{64}"
 NOT_IN_A_PATH = "%?#*[]"  # what an SQLite URL or a glob of DuckDB's takes for something else
 
 # How libraries behave in every process of ours.
@@ -78,9 +80,20 @@ def state(config: Path | None = None) -> Path:
     return folder
 
 
-def erasure_key() -> Path:
-    """The file whose random bytes turn a household that was forgotten into the hash that is on record."""
-    return state() / "erasure.key"
+def erasure_key() -> Path | bytes:
+    """The key that turns a household that was forgotten into the hash that is on record, or the file that has it.
+
+    `$NIGHTCART_ERASURE_KEY`, else a file of the state folder; raises :class:`Refused` when the variable is neither key nor path.
+    """
+    named = os.environ.get("NIGHTCART_ERASURE_KEY", "")
+    if not named or named.startswith("/"):
+        return Path(named) if named else state() / "erasure.key"
+    if not re.fullmatch(ERASURE_KEY, named):
+        raise Refused(
+            "NIGHTCART_ERASURE_KEY is neither 64 hexadecimal digits nor the whole path of a file that has them.",
+            remedy="`openssl rand -hex 32` makes a new one; where somebody was forgotten already, it has to be the one of then.",
+        )
+    return bytes.fromhex(named)
 
 
 def environment(config: Path | None = None) -> dict[str, str]:

@@ -15,7 +15,7 @@ from resources.tables import history
 
 def back_again(scope: ErasureScope) -> list[str]:
     """The subjects on record as erased that a table, a quarantined line or a kept copy of a delivered file names."""
-    suppressed, found = suppression_list(scope.operations, file=scope.key), set()
+    suppressed, found = suppression_list(scope.operations, key=scope.key), set()
     if not suppressed:
         return []
 

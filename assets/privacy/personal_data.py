@@ -96,7 +96,7 @@ class ErasureScope:
     operations: OperationsDatabase
     raw: Path
     state: Path
-    key: Path
+    key: Path | bytes = field(repr=False)
     others: Mapping[str, TableStore] = field(default_factory=dict)
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 

@@ -1,7 +1,7 @@
 """The suppression list: who was erased and is not taken in any more, known again without being named.
 
-On record is a keyed hash (HMAC-SHA-256) of each. The key is random, in a file of the state folder: whoever has the record
-alone cannot try subject after subject. A feed that still has their lines is taken in without them.
+On record is a keyed hash (HMAC-SHA-256) of each. The key is random and not among the records (:func:`resources.home.erasure_key`):
+whoever has these alone cannot try subject after subject. A feed that still has their lines is taken in without them.
 """
 
 # Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resources import home
 from resources.errors import Refused
 from resources.identifiers import identifier, ways_to_write
 from resources.records.privacy import Erasure
@@ -64,14 +66,33 @@ def key_id(key: bytes) -> str:
     return hashlib.sha256(b"nightcart erasure key" + key).hexdigest()[:16]
 
 
-def load_key(records: Iterable[Erasure], file: Path) -> bytes:
-    """The key in `file`, made now if nobody was ever erased.
+def load_key(records: Iterable[Erasure], key: Path | bytes) -> bytes:
+    """The key, or that of a file, which is made now if nobody was ever erased; in production it has to be there.
 
     Raises :class:`Refused` when it is not the one that the subjects on record were hashed with: without it they would not
     be known again, and would come back with the next feed.
     """
     made_with = {record.key for record in records}
-    if not file.exists() and not made_with:
+    place = "NIGHTCART_ERASURE_KEY"
+    if isinstance(key, Path):
+        place, key = str(key), _read(key, may_be_made=not made_with and not home.is_production())
+    if not key and not made_with:
+        raise Refused(
+            f"{place} is not there, and has the key by which a household that was forgotten is known again.",
+            remedy="mount it where this runs; `openssl rand -hex 32` makes a key.",
+        )
+    if made_with - {key_id(key)}:
+        raise Refused(
+            f"{place} is {'not the key that' if key else 'gone, with which'} those who were forgotten were hashed: nobody "
+            "would know them again, and a feed would bring them back.",
+            remedy=f"restore {place} from a backup.",
+        )
+    return key
+
+
+def _read(file: Path, *, may_be_made: bool) -> bytes:
+    """The key in a file, as bytes or as hexadecimal digits; empty without the file."""
+    if may_be_made and not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".erasure-") as part:  # mode 600
             part.write(secrets.token_bytes(KEY_BYTES))
@@ -79,19 +100,14 @@ def load_key(records: Iterable[Erasure], file: Path) -> bytes:
             os.fsync(part.fileno())
             with contextlib.suppress(FileExistsError):  # somebody else made it meanwhile
                 os.link(part.name, file)
-    key = file.read_bytes() if file.exists() else b""
-    if made_with - {key_id(key)}:
-        raise Refused(
-            f"{file} is {'not the key that' if key else 'gone, with which'} those who were forgotten were hashed: nobody "
-            "would know them again, and a feed would bring them back.",
-            remedy=f"restore {file} from a backup.",
-        )
-    return key
+    content = file.read_bytes() if file.exists() else b""
+    digits = content.decode("ascii", "replace").strip()
+    return bytes.fromhex(digits) if re.fullmatch(home.ERASURE_KEY, digits) else content
 
 
-def suppression_list(operations: OperationsDatabase, *, file: Path) -> SuppressionList:
+def suppression_list(operations: OperationsDatabase, *, key: Path | bytes) -> SuppressionList:
     """Who is to be left out; raises :class:`Refused` as :func:`load_key` does."""
     records = operations.records(Erasure)
     if not records:
         return SuppressionList()
-    return SuppressionList(key=load_key(records, file), hashes=frozenset(record.household for record in records))
+    return SuppressionList(key=load_key(records, key), hashes=frozenset(record.household for record in records))

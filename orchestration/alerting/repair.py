@@ -30,7 +30,7 @@ MOST_REMOVED = 100  # runs a look
 
 def fail_orphaned_runs(context: ProbeContext) -> str | None:
     """Fail the runs of commands that were killed."""
-    failed = orphans.fail_runs_of_killed_commands(context.instance, home.state())
+    failed = orphans.fail_runs_of_killed_commands(context.instance, home.state(), context.operations)
     return f"failed {', '.join(failed)}, whose command was killed" if failed else None
 
 

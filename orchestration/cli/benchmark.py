@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestration.cli import context
 from orchestration.cli.drawing import DAY, TextTable, console, say, styled, table
 from resources import home
 from resources.errors import Refused
@@ -58,7 +59,7 @@ def quality(
     chosen = _rivals(rivals)
     folder = out or home.state() / "benchmark"
     folder.mkdir(parents=True, exist_ok=True)
-    tables_root, kept_root = str(home.state() / "tables"), str(folder / "tables")
+    tables_root, kept_root = context.resources().tables.root, str(folder / "tables")
 
     say("\n[bold]Quality[/] · {} · {} weeks after {} … {}\n", settings.title, weeks, as_of_dates[0], as_of_dates[-1])
     entries = [_in_its_own_process(enter_model, as_of_dates, tables_root, kept_root)]

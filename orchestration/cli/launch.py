@@ -26,7 +26,7 @@ from orchestration.cli.drawing import console, say, styled
 from orchestration.jobs import night_selection
 from orchestration.runs import attempts as retraining_attempts
 from orchestration.runs.locks import hold
-from orchestration.runs.orphans import LAUNCH_TAG, fail_orphaned_runs
+from orchestration.runs.orphans import HOST_TAG, LAUNCH_TAG, fail_orphaned_runs, host
 from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS, broken_gates, failures
 from orchestration.tags import RETAILER
 from resources import home
@@ -72,7 +72,7 @@ class Outcome:
 @contextlib.contextmanager
 def running() -> Iterator[dg.DagsterInstance]:
     """The real instance, held by this process alone among the `nightcart` commands that run something."""
-    with home.kept(), hold(home.state()):
+    with home.kept(), hold(home.state(), context.resources().operations):
         require_whole(_databases())
         with dg.DagsterInstance.get() as instance:
             fail_orphaned_runs(instance)
@@ -241,7 +241,13 @@ def execute(
             instance=instance,
             run_config=QUIET,
             # Its command goes on with it, or the watch tells of it: Dagster must not start it again beside them.
-            tags={**tags, RETAILER: context.resources().settings.name, LAUNCH_TAG: launch, "dagster/max_retries": "0"},
+            tags={
+                **tags,
+                RETAILER: context.resources().settings.name,
+                LAUNCH_TAG: launch,
+                HOST_TAG: host(),
+                "dagster/max_retries": "0",
+            },
         )
         outcome = Outcome(
             run_id=result.run_id,

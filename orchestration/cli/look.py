@@ -16,7 +16,6 @@ from orchestration.cli.drawing import DAY, Json, console, say, show, styled, tab
 from orchestration.reports import governance, lists, monitoring
 from orchestration.reports import models as model_reports
 from orchestration.reports import status as reports
-from resources import home
 from resources.errors import Refused
 from resources.models.registry import BUSINESS_DATE, CHAMPION, TABLE
 from resources.records.lifecycle import Signal
@@ -297,7 +296,8 @@ def status(json_: Json = False) -> None:
 
     Example: `nightcart status`
     """
-    if not (home.state() / "tables").exists():
+    root = context.resources().tables.root
+    if "://" not in root and not Path(root).exists():
         show(reports.status_before_anything_ran(context.resources().settings), _status, as_json=json_)
         return
     import dagster as dg

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 from pathlib import Path
 
 import dagster as dg
@@ -18,14 +19,16 @@ from orchestration.runs.dagster_internals import LOCAL_WORKER_TAG, is_of_a_launc
 from orchestration.runs.locks import hold
 from orchestration.runs.nights import UNDER_WAY
 from resources.errors import Refused
+from resources.records.base import RecordStore
 
 LAUNCH_TAG = "nightcart/launch"  # on every run of a command
+HOST_TAG = "nightcart/host"  # and the machine that it runs on: a process is looked for on its own
 
 
-def fail_runs_of_killed_commands(instance: dg.DagsterInstance, state: Path) -> list[str]:
+def fail_runs_of_killed_commands(instance: dg.DagsterInstance, state: Path, records: RecordStore) -> list[str]:
     """Fail the commands' runs that are orphaned, unless a command is at work now; returns their ids."""
     if _of_commands(instance):
-        with contextlib.suppress(Refused), hold(state, patience=0):
+        with contextlib.suppress(Refused), hold(state, records, patience=0):
             return fail_orphaned_runs(instance)
     return []
 
@@ -80,8 +83,15 @@ def _of_commands(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     """The runs under way that commands started and whose process is gone.
 
     What the web server or the daemon launched has an origin, whatever tags it has taken along; and whoever else carries
-    the tag is asked whether he lives.
+    the tag is asked whether he lives, if that was on this machine: elsewhere he would hold the lock.
     """
     runs = instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))
     ours = [run for run in runs if LAUNCH_TAG in run.tags and not is_of_a_launcher(run)]
-    return [run for run in ours if not ((worker := _worker(instance, run)) and _is_alive(worker))]
+    here = [run for run in ours if run.tags.get(HOST_TAG, host()) == host()]
+    alive = {run.run_id for run in here if (worker := _worker(instance, run)) and _is_alive(worker)}
+    return [run for run in ours if run.run_id not in alive]
+
+
+def host() -> str:
+    """What :data:`HOST_TAG` says of this machine, or this pod."""
+    return socket.gethostname()

@@ -30,8 +30,13 @@ class Storage(DagsterPostgresStorage):
         """The storage; its URL may name any driver, and is used with the one whose errors Dagster understands."""
         from sqlalchemy import make_url
 
+        from resources.errors import of_postgres
+
         url = make_url(pg_url_from_config(config_value)).set(drivername="postgresql+psycopg2")
-        storage = cls(url.render_as_string(hide_password=False), inst_data=inst_data)
+        try:
+            storage = cls(url.render_as_string(hide_password=False), inst_data=inst_data)
+        except Exception as error:
+            raise of_postgres(error, variable="NIGHTCART_DAGSTER_URL") or error from error
         for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
             vars(part)["_engine"] = _pooled(url)
         return storage

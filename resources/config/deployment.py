@@ -48,6 +48,11 @@ class DeploymentConfig(BaseSettings):
     dagster_url: SecretStr | None = setting(
         None, "URL of the Postgres database of Dagster's storage, read by `deploy/dagster.yaml`: in production."
     )
+    erasure_key: SecretStr | None = setting(
+        None,
+        "Key of the hashes of forgotten households: 64 hexadecimal digits, or the path of a file that has them. Default: a "
+        "file that is made in the state folder.",
+    )
     mlflow_artifacts: str | None = setting(
         None, "Folder or URL of the models' files. Default: the state folder, or what a server says."
     )
@@ -127,6 +132,10 @@ IN_PRODUCTION = {
     "NIGHTCART_TABLES": SHARED,
     "NIGHTCART_RAW": SHARED,
     "NIGHTCART_MLFLOW_ARTIFACTS": SHARED,
+    "NIGHTCART_ERASURE_KEY": (
+        "64 hexadecimal digits (`openssl rand -hex 32`) or the path of a file that has them (/…)",
+        f"/.|{home.ERASURE_KEY}$",
+    ),
 }
 
 

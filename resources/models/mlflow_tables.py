@@ -6,16 +6,18 @@ every database and changes with MLflow's minor versions (pinned in pyproject.tom
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from resources.errors import Unavailable
+from resources.errors import Unavailable, of_postgres
 from resources.models.version import ModelVersion
 
 Rows = Sequence[Mapping[str, Any]]
 
 ALIASES = "SELECT alias, version FROM registered_model_aliases WHERE name = :name ORDER BY alias"
+VARIABLE = "MLFLOW_TRACKING_URI"
 DIALECTS = ("sqlite", "postgresql", "mysql", "mssql")
 DELETED = "Deleted_Internal"  # MLflow keeps the row of a version that was deleted
 
@@ -68,6 +70,33 @@ def experiment_tag(url: str, name: str, key: str) -> str | None:
     return next((tag["value"] for tag in tags[0] if tag["key"] == key), None)
 
 
+@contextlib.contextmanager
+def opening(url: str) -> Iterator[None]:
+    """Be the one process that opens MLflow on a Postgres database: it makes its tables, and two that do so at once fail.
+
+    Raises :class:`Refused` or :class:`Unavailable` when the database is not to be had, for which MLflow takes 100 s.
+    """
+    import sqlalchemy as sa
+    from sqlalchemy.exc import DBAPIError
+
+    if not url.startswith("postgresql"):
+        yield
+        return
+    engine = sa.create_engine(url, connect_args=_patient(url))
+    with contextlib.ExitStack() as opened:
+        opened.callback(engine.dispose)
+        try:
+            connection = opened.enter_context(engine.begin())
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('nightcart.mlflow'))"))
+        except DBAPIError as error:
+            raise of_postgres(error, variable=VARIABLE) or error from error
+        yield
+
+
+def _patient(url: str) -> dict[str, int]:
+    return {"connect_timeout": 10} if url.startswith("postgresql") else {}
+
+
 def _pairs(rows: Rows, subject: int | str) -> dict[str, Any]:
     return {row["key"]: row["value"] for row in rows if row["subject"] == subject}
 
@@ -75,9 +104,9 @@ def _pairs(rows: Rows, subject: int | str) -> dict[str, Any]:
 def _answers(url: str, name: str, *queries: str) -> list[Rows]:
     """The rows of each query; none where there is no database, or no table of MLflow in it."""
     import sqlalchemy as sa
-    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.exc import DBAPIError, OperationalError
 
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, connect_args=_patient(url))
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     try:
         # To connect to a file that is not there would make it.
@@ -85,7 +114,11 @@ def _answers(url: str, name: str, *queries: str) -> list[Rows]:
             return [[] for _ in queries]
         with engine.connect() as connection:
             return [[dict(row) for row in connection.execute(sa.text(q), {"name": name}).mappings()] for q in queries]
-    except OperationalError as error:
+    except DBAPIError as error:
+        if known := of_postgres(error, variable=VARIABLE):
+            raise known from error
+        if not isinstance(error, OperationalError):
+            raise
         raise Unavailable(
             f"The model registry does not answer: {error}.", remedy="see that MLflow's database is up."
         ) from error

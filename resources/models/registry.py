@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.errors import Damaged, Refused, Unavailable
+from resources.errors import Damaged, Refused, Unavailable, of_postgres
 from resources.models import mlflow_tables
 from resources.models.version import ModelVersion
 
@@ -76,9 +76,10 @@ class ModelRegistry:
 
             if self.tracking_uri.startswith("sqlite:///"):
                 Path(self.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-            client = mlflow.MlflowClient(self.tracking_uri)
-            if client.get_experiment_by_name(self.name) is None:
-                client.create_experiment(self.name, artifact_location=self.artifacts)
+            with mlflow_tables.opening(self.tracking_uri):
+                client = mlflow.MlflowClient(self.tracking_uri)
+                if client.get_experiment_by_name(self.name) is None:
+                    client.create_experiment(self.name, artifact_location=self.artifacts)
             return client
 
     def register(self, folder: Path, record: ModelRecord) -> ModelVersion:
@@ -318,13 +319,13 @@ class ModelRegistry:
         try:
             yield
         except (OperationalError, ConnectionError) as error:
-            raise Unavailable(
+            raise of_postgres(error, variable=mlflow_tables.VARIABLE) or Unavailable(
                 f"The model registry does not answer: {error}.", remedy="see that MLflow's database is up."
             ) from error
         except MlflowException as error:
             if error.get_http_status_code() < 500:
                 raise
-            raise Unavailable(
+            raise of_postgres(error, variable=mlflow_tables.VARIABLE) or Unavailable(
                 f"The model registry failed: {error}.", remedy="see that MLflow's server is up."
             ) from error
 

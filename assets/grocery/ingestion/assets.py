@@ -84,7 +84,7 @@ def transactions(
     intake = Intake(
         settings=settings, feeds=feeds, tables=tables, operations=operations, good=good, say=context.log.info
     )
-    suppressed = suppression_list(operations, file=home.erasure_key())
+    suppressed = suppression_list(operations, key=home.erasure_key())
     try:
         return _take_in(context, days, open_days, intake, suppressed)
     finally:  # a day that is refused leaves copies too
@@ -267,7 +267,7 @@ def households(
     """
     repeated = broken = 0
     feed, kept, key = settings.households, [], ""
-    suppressed = suppression_list(operations, file=home.erasure_key())
+    suppressed = suppression_list(operations, key=home.erasure_key())
     if feed:
         key = feed.columns.household_id
         delivered, kept = feeds.read(feed, engine=tables.engine, columns=[key])

@@ -176,7 +176,7 @@ def test_a_household_is_one_however_an_earlier_version_wrote_it(shop, tmp_path: 
     assert set(scope.tables.read("transactions").household_id.to_pyarrow().to_pylist()) == {"17002.0", None}
     assert (scope.raw / "a" / "a.csv").read_text() == "customer,article\n\n17002.0,B\n"
     assert (scope.raw / "b" / "b.csv").read_text() == "customer,article\n\n17002,B\n"
-    suppressed = suppression_list(scope.operations, file=scope.key)
+    suppressed = suppression_list(scope.operations, key=scope.key)
     assert [suppressed.has(each) for each in ("17001", "17001.0", "17002")] == [True, True, False]
 
 
@@ -338,8 +338,8 @@ def test_one_that_is_only_in_the_feed_is_kept_out(shop) -> None:
     done = do(scope, "H9")
     assert done.removed == {}
     assert list(done.report.not_ours.values()) == [2]
-    assert suppression_list(scope.operations, file=scope.key).has("H9")
-    assert not suppression_list(scope.operations, file=scope.key).has("H1")
+    assert suppression_list(scope.operations, key=scope.key).has("H9")
+    assert not suppression_list(scope.operations, key=scope.key).has("H1")
 
 
 def test_lines_that_a_database_still_has_are_told(shop, tmp_path: Path) -> None:
@@ -495,4 +495,4 @@ def test_a_key_is_made_once(tmp_path: Path, operations) -> None:
     key = load_key([], tmp_path / "state" / "k")
     assert len(key) == 32
     assert load_key([], tmp_path / "state" / "k") == key
-    assert suppression_list(operations, file=tmp_path / "k") == SuppressionList()
+    assert suppression_list(operations, key=tmp_path / "k") == SuppressionList()

@@ -1,8 +1,9 @@
-"""One command at a time on a state."""
+"""One command at a time on a state, on one machine and on several."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,28 +12,48 @@ import pytest
 
 from orchestration.runs.locks import hold
 from resources.errors import Refused
+from resources.records.store import OperationsDatabase
 
-
-def test_a_second_command_is_refused_with_the_process_that_is_first(tmp_path: Path) -> None:
-    with hold(tmp_path), pytest.raises(Refused, match=rf"process {os.getpid()}"), hold(tmp_path, patience=0.2):
-        pass
-    with hold(tmp_path):
-        pass
-
-
-def test_the_lock_of_a_killed_command_is_free(tmp_path: Path) -> None:
-    code = f"""
+HOLD = """
+import sys
 from pathlib import Path
 from orchestration.runs.locks import hold
-with hold(Path({str(tmp_path)!r})):
+from resources.records.store import OperationsDatabase
+with hold(Path(sys.argv[1]), OperationsDatabase(url=sys.argv[2])):
     print("held", flush=True)
     input()
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as command:
-        assert command.stdout
-        command.stdout.readline()
-        with pytest.raises(Refused, match=rf"process {command.pid}"), hold(tmp_path, patience=0):
+
+
+@pytest.fixture(params=["file", "server"])
+def records(request: pytest.FixtureRequest, operations: OperationsDatabase) -> OperationsDatabase:
+    if request.param == "file":
+        return operations
+    return OperationsDatabase(url=request.getfixturevalue("new_database")("operations"))
+
+
+def test_a_second_command_is_refused_with_the_process_that_is_first(
+    tmp_path: Path, records: OperationsDatabase
+) -> None:
+    with (
+        hold(tmp_path, records),
+        pytest.raises(Refused, match=rf"process {os.getpid()}"),
+        hold(tmp_path, records, patience=0.2),
+    ):
+        pass
+    with hold(tmp_path, records):
+        pass
+
+
+def test_the_lock_of_a_killed_command_is_free(tmp_path: Path, records: OperationsDatabase) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "of_another_machine"), records.url]
+    if not records.is_on_a_server:
+        command[-2] = str(tmp_path)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        with pytest.raises(Refused, match=rf"process {holder.pid}"), hold(tmp_path, records, patience=0):
             pass
-        command.kill()
-    with hold(tmp_path):
+        holder.send_signal(signal.SIGKILL)
+    with hold(tmp_path, records):
         pass

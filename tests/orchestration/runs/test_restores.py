@@ -237,4 +237,4 @@ def test_lists_are_marked_although_the_records_are_damaged(after_a_night: Corner
 
 def test_marks_stand_in_no_place_that_is_read_as_a_table_or_a_copy() -> None:
     assert FILE.startswith(".")
-    assert home.erasure_key().name == "erasure.key"
+    assert home.erasure_key() == home.state() / "erasure.key"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 import yaml
 
 from resources import home
+from resources.errors import Refused
 
 
 @pytest.fixture
@@ -38,3 +40,10 @@ def test_a_process_keeps_one_connection_however_many_instances_it_opens(open_ins
         assert instance.get_latest_materialization_event(dg.AssetKey("sales"))
         ours = sa.text("SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'dagster%'")
         assert connection.scalar(ours) == 1
+
+
+def test_a_database_that_is_not_there_is_told_by_its_variable(open_instance, monkeypatch):
+    monkeypatch.setenv("NIGHTCART_DAGSTER_URL", os.environ["NIGHTCART_DAGSTER_URL"].replace("/dagster_", "/gone_"))
+    monkeypatch.setattr("dagster_postgres.utils.time.sleep", lambda _: None)
+    with pytest.raises(Refused, match="The database of NIGHTCART_DAGSTER_URL is not on its server"):
+        open_instance().get_runs()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from assets.privacy.suppression import load_key
 from resources import home
 from resources.config.deployment import DeploymentConfig, load_deployment
 from resources.errors import Refused
@@ -27,6 +28,7 @@ PRODUCTION = {
     "NIGHTCART_TABLES": "s3://bucket/{name}/tables",
     "NIGHTCART_RAW": "/mnt/shared/{name}/raw",
     "NIGHTCART_MLFLOW_ARTIFACTS": "s3://bucket/{name}/models",
+    "NIGHTCART_ERASURE_KEY": "/run/secrets/erasure_key",
 }
 
 
@@ -110,6 +112,7 @@ def test_in_production_a_place_that_is_missing_is_named(production, missing):
         ("NIGHTCART_TABLES", "{state}/tables", "is in the state folder, with which no other pod begins"),
         ("NIGHTCART_RAW", "secret/raw", "is not"),
         ("NIGHTCART_TABLES", "file:///srv/tables", "is not"),
+        ("NIGHTCART_ERASURE_KEY", "secret", "is not"),
     ],
 )
 def test_in_production_a_place_of_one_machine_is_refused_without_its_value(production, name, value, is_so):
@@ -123,3 +126,23 @@ def test_a_server_of_mlflow_says_itself_where_models_are(production):
     production.setenv("MLFLOW_TRACKING_URI", "https://mlflow")
     production.delenv("NIGHTCART_MLFLOW_ARTIFACTS")
     assert places().mlflow_artifacts is None
+
+
+def test_the_erasure_key_is_a_file_or_the_variables(monkeypatch, tmp_path):
+    digits = "ab" * 32
+    file = tmp_path / "key"
+    file.write_text(f"{digits}\n")
+    for named, found in ((str(file), file), (digits, bytes.fromhex(digits))):
+        monkeypatch.setenv("NIGHTCART_ERASURE_KEY", named)
+        assert home.erasure_key() == found
+        assert load_key([], home.erasure_key()) == bytes.fromhex(digits)
+    monkeypatch.setenv("NIGHTCART_ERASURE_KEY", "secret")
+    with pytest.raises(Refused, match="NIGHTCART_ERASURE_KEY is neither") as refused:
+        home.erasure_key()
+    assert "is 'secret'" not in str(refused.value)
+
+
+def test_in_production_no_key_is_made_that_only_one_machine_has(production, tmp_path):
+    with pytest.raises(Refused, match="key is not there"):
+        load_key([], tmp_path / "key")
+    assert not (tmp_path / "key").exists()
