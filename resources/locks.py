@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from resources.errors import Refused, Unavailable
+from resources import postgres
+from resources.errors import Refused, Unavailable, of_postgres
 
 OFTEN = 0.1  # seconds between two tries
 KEY = "hashtext(current_schema() || '.' || '{name}')"
@@ -34,7 +35,7 @@ def hold(
     :class:`Held` when that takes longer than `patience` seconds (None: waits for ever), :class:`Unavailable` at the end
     where the lock was lost meanwhile.
     """
-    if database and database.startswith("postgresql"):
+    if database and postgres.is_of(database):
         where = _in_database(name, database, is_shared)
     elif database and file is None:
         where = _in_file(Path(database.removeprefix("sqlite:///")).with_name(f".{name}"), is_shared)
@@ -84,21 +85,27 @@ def _in_file(file: Path, is_shared: bool) -> Iterator[Taking]:
 def _in_database(name: str, database: str, is_shared: bool) -> Iterator[Taking]:
     """A connection of its own, for the server frees the lock with it; in no transaction, which would keep old rows alive."""
     import sqlalchemy as sa
+    from sqlalchemy import event
     from sqlalchemy.exc import DBAPIError
 
     key, kind = KEY.format(name=name), "_shared" if is_shared else ""
-    who = f"nightcart on {socket.gethostname()}, process {os.getpid()}"[:63]
+    who = f"process {os.getpid()} on {socket.gethostname()}"[:63]  # as long as such a name may be
     engine = sa.create_engine(
         database,
         poolclass=sa.NullPool,
         isolation_level="AUTOCOMMIT",
-        connect_args={"application_name": who, "connect_timeout": 10},
+        connect_args={"application_name": who, **postgres.CONNECT},
     )
+    event.listen(engine, "connect", postgres.bound)
     holders = (
         "SELECT string_agg(DISTINCT application_name, ', ') FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = "
         f"'advisory' AND granted AND classid::bigint = (({key}::bigint >> 32) & 4294967295) AND objid::bigint = ({key}::bigint & 4294967295)"
     )
-    with engine.connect() as connection:
+    with contextlib.ExitStack() as opened:
+        try:
+            connection = opened.enter_context(engine.connect())
+        except DBAPIError as error:
+            raise of_postgres(error, variable=postgres.OPERATIONS) or error from error
         yield (
             lambda: bool(connection.scalar(sa.text(f"SELECT pg_try_advisory_lock{kind}({key})"))),
             lambda: connection.scalar(sa.text(holders)) or "",

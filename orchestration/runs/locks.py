@@ -1,19 +1,14 @@
-"""The lock of a state: one `nightcart` command runs on it at a time.
-
-A file of the state folder, or, where the records are on a server, a lock of theirs: commands of several machines share nothing else.
-"""
+"""The lock of a state: one `nightcart` command runs on it at a time, on whatever machine."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from resources import locks
 from resources.errors import Refused
-from resources.records.base import Held, RecordStore
+from resources.records.base import RecordStore
 
 # Who only looks whether the lock is free holds it for a few queries: that is waited for, a night is not.
 PATIENCE = 3.0  # seconds
@@ -25,30 +20,14 @@ def hold(state: Path, records: RecordStore, *, patience: float = PATIENCE) -> It
 
     Raises :class:`Refused`, naming the holder's process, when another one has it for longer than `patience` seconds.
     """
-    lock = records.alone("command", patience=patience) if records.is_on_a_server else _file(state, patience)
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(lock)
-        except Held as error:
+            held.enter_context(
+                locks.hold("command", database=records.url, file=state / "nightcart.lock", patience=patience)
+            )
+        except locks.Held as error:
             raise Refused(
-                f"Another nightcart is running on {state} ({error or 'process unknown'}).",
+                f"Another nightcart is running on {state} ({error.holder or 'process unknown'}).",
                 remedy="wait for it to end; `nightcart status` shows what it does.",
             ) from error
         yield
-
-
-@contextlib.contextmanager
-def _file(state: Path, patience: float) -> Iterator[None]:
-    state.mkdir(parents=True, exist_ok=True)
-    file = state / "nightcart.lock"
-    lock = FileLock(file, timeout=patience, poll_interval=0.1)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        holder = file.read_text(encoding="utf-8").strip() if file.exists() else ""
-        raise Held(holder and f"process {holder}") from error
-    try:
-        file.write_text(str(os.getpid()), encoding="utf-8")
-        yield
-    finally:
-        lock.release()

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from resources import postgres
 from resources.errors import Unavailable, of_postgres
 from resources.models.version import ModelVersion
 
@@ -79,10 +80,10 @@ def opening(url: str) -> Iterator[None]:
     import sqlalchemy as sa
     from sqlalchemy.exc import DBAPIError
 
-    if not url.startswith("postgresql"):
+    if not postgres.is_of(url):
         yield
         return
-    engine = sa.create_engine(url, connect_args=_patient(url))
+    engine = sa.create_engine(url, connect_args=postgres.CONNECT)
     with contextlib.ExitStack() as opened:
         opened.callback(engine.dispose)
         try:
@@ -91,10 +92,6 @@ def opening(url: str) -> Iterator[None]:
         except DBAPIError as error:
             raise of_postgres(error, variable=VARIABLE) or error from error
         yield
-
-
-def _patient(url: str) -> dict[str, int]:
-    return {"connect_timeout": 10} if url.startswith("postgresql") else {}
 
 
 def _pairs(rows: Rows, subject: int | str) -> dict[str, Any]:
@@ -106,7 +103,7 @@ def _answers(url: str, name: str, *queries: str) -> list[Rows]:
     import sqlalchemy as sa
     from sqlalchemy.exc import DBAPIError, OperationalError
 
-    engine = sa.create_engine(url, connect_args=_patient(url))
+    engine = sa.create_engine(url, connect_args=postgres.CONNECT if postgres.is_of(url) else {})
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     try:
         # To connect to a file that is not there would make it.

@@ -40,10 +40,6 @@ class Record:
 Kind = TypeVar("Kind")
 
 
-class Held(Exception):
-    """Another process is the one that has something; the text names it, where it is known."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class RecordStore:
     """The records in one database. Its `url` is SQLAlchemy's, and may hold a password, so that it is not shown."""
@@ -54,15 +50,6 @@ class RecordStore:
     @property
     def _engine(self) -> sa.Engine:
         return _database().owned(self.url, self.owner) if self.owner else _database().connected(self.url)
-
-    @property
-    def is_on_a_server(self) -> bool:
-        """Whether the database is on a server, which other machines reach too."""
-        return not self.url.startswith("sqlite")
-
-    def alone(self, name: str, *, patience: float) -> AbstractContextManager[None]:
-        """Be the one process, of all machines, that has `name`: see `resources.records.database.alone`."""
-        return _database().alone(self._engine, name, patience=patience)
 
     @staticmethod
     def _table(kind: type) -> sa.Table:

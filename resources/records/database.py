@@ -15,9 +15,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import functools
-import os
 import pathlib
-import socket
 import sqlite3
 import time
 import types
@@ -26,13 +24,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event
+from sqlalchemy import event, exc
 
+from resources import postgres
 from resources.errors import NightcartError, Refused, of_postgres
+from resources.postgres import PATIENCE
 from resources.records import contents, feeds, lifecycle, marks, migrations, privacy, publication, quality  # noqa: F401
 from resources.records.alerts import Heartbeat
 from resources.records.audit import Entry
-from resources.records.base import Held, Record
+from resources.records.base import Record
 from resources.records.fencing import FencingToken
 from resources.records.identity import Owner, StateIdentity
 
@@ -54,20 +54,9 @@ class Instant(sa.TypeDecorator[dt.datetime]):
 
 # Anything composed is JSON.
 TYPES = {int: sa.Integer, float: sa.Float, bool: sa.Boolean, str: sa.String, dt.date: sa.Date, dt.datetime: Instant}
-PATIENCE = 90.0  # seconds for which a writer waits for another: longer than a backup or a check of the file takes
-VARIABLE = "NIGHTCART_OPERATIONS_URL"
 # Of a Postgres server. A process keeps one connection: twenty runs at once keep twenty here, as many for Dagster and for
 # MLflow, of the hundred that a server has by default. Its threads (a follower of events, a sensor's ticks) need few more.
 POOL = {"pool_size": 1, "max_overflow": 4, "pool_pre_ping": True}
-# A machine that is gone says nothing: in half a minute both sides know, and its locks are free.
-KEEPALIVE = {"idle": 10, "interval": 5, "count": 4}
-CONNECT = {"connect_timeout": 10, **{f"keepalives_{name}": value for name, value in KEEPALIVE.items()}}
-SESSION = {
-    "lock_timeout": f"{PATIENCE:.0f}s",
-    # Of a process that sleeps in a transaction, and would hold up all writers.
-    "idle_in_transaction_session_timeout": f"{PATIENCE / 2:.0f}s",
-    **{f"tcp_keepalives_{name}": str(value) for name, value in KEEPALIVE.items()},
-}
 INDEXED = ("business_date", "subject", "partition", "key", "digest", "decision_id")
 
 
@@ -117,29 +106,22 @@ def connected(url: str) -> sa.Engine:
 
 def _engine(url: str) -> sa.Engine:
     try:
-        if sa.make_url(url).get_backend_name() != "postgresql":
+        if not postgres.is_of(url):
             return sa.create_engine(url)
-        engine = sa.create_engine(url, connect_args=CONNECT, **POOL)
-    except (sa.exc.ArgumentError, ImportError, ValueError):  # which may quote the password
+        engine = sa.create_engine(url, connect_args=postgres.CONNECT, **POOL)
+    except (exc.ArgumentError, ImportError, ValueError):  # which may quote the password
         raise Refused(
-            f"{VARIABLE} has no URL that SQLAlchemy understands, or one with a driver that is not installed.",
+            f"{postgres.OPERATIONS} has no URL that SQLAlchemy understands, or one with a driver that is not installed.",
             remedy="write it as postgresql+psycopg://USER:PASSWORD@HOST/DATABASE; `@`, `:` and `/` in a password as %40, %3A and %2F.",
         ) from None
-    event.listen(engine, "connect", _bounded)
+    event.listen(engine, "connect", postgres.bound)
     event.listen(engine, "handle_error", _explained)
     return engine
 
 
-def _bounded(connection: Any, _: object) -> None:
-    with connection.cursor() as cursor:
-        for name, value in SESSION.items():
-            cursor.execute(f"SET {name} = '{value}'")
-    connection.commit()
-
-
 def _explained(context: sa.engine.ExceptionContext) -> NightcartError | None:
     """What a server's error is raised as."""
-    return None if context.is_pre_ping else of_postgres(context.original_exception, variable=VARIABLE)
+    return None if context.is_pre_ping else of_postgres(context.original_exception, variable=postgres.OPERATIONS)
 
 
 @functools.lru_cache(maxsize=4)
@@ -185,40 +167,6 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.audit'))"))
         yield connection
-
-
-@contextlib.contextmanager
-def alone(engine: sa.Engine, name: str, *, patience: float) -> Iterator[None]:
-    """Be the one process that has `name` in a Postgres database; raises :class:`Held`, with who has it, after `patience` seconds.
-
-    It is freed when the connection ends, with the process or with its machine; so it is too when the server is started
-    anew, and what was written until then is fenced (`resources.records.fencing`).
-    """
-    connection = engine.execution_options(isolation_level="AUTOCOMMIT").connect()
-    connection.detach()  # a lock of the session must not go back to the pool
-    try:
-        key = connection.scalar(sa.text("SELECT hashtext(current_schema() || :name)"), {"name": f".{name}"})
-        until = time.monotonic() + patience
-        connection.execute(sa.text("SELECT set_config('application_name', :who, false)"), {"who": who()})
-        while not connection.scalar(sa.text("SELECT pg_try_advisory_lock(0, :key)"), {"key": key}):
-            if time.monotonic() > until:
-                raise Held(connection.scalar(HOLDER, {"key": key}) or "")
-            time.sleep(0.1)
-        yield
-    finally:
-        with contextlib.suppress(NightcartError):  # of a connection that is gone
-            connection.close()
-
-
-HOLDER = sa.text(
-    "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND objid = (:key & 4294967295)::oid"
-)
-
-
-def who() -> str:
-    """This process, as the server's list of connections names it."""
-    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 @contextlib.contextmanager

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import exc
 
+from resources import postgres as postgres_server
 from resources.errors import NightcartError, Refused, Unavailable, of_postgres
 from resources.records import database
 from resources.records.alerts import Heartbeat
@@ -87,7 +89,7 @@ def test_who_is_not_let_in_is_told_why(says: str, kind: type[NightcartError]):
 def test_a_mistake_of_ours_is_no_fault_of_the_server(url: sa.URL):
     made = OperationsDatabase(url=url.render_as_string(hide_password=False))
     made.trail()
-    with pytest.raises(sa.exc.ProgrammingError), made._writing() as connection:
+    with pytest.raises(exc.ProgrammingError), made._writing() as connection:
         connection.execute(sa.text("SELECT * FROM nothing_of_that_name"))
 
 
@@ -105,7 +107,7 @@ def test_connections_that_the_server_has_ended_are_made_anew(url: sa.URL, postgr
 
 
 def test_a_process_that_sleeps_in_a_transaction_holds_nobody_up_for_long(url: sa.URL, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(database.SESSION, "idle_in_transaction_session_timeout", "200ms")
+    monkeypatch.setitem(postgres_server.SESSION, "idle_in_transaction_session_timeout", "200ms")
     made = OperationsDatabase(url=url.render_as_string(hide_password=False))
     writing = made._writing()
     sleeping = writing.__enter__()
