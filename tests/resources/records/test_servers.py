@@ -9,7 +9,6 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from resources import postgres as postgres_server
 from resources.errors import NightcartError, Refused, Unavailable, of_postgres
 from resources.records import database
 from resources.records.alerts import Heartbeat
@@ -106,12 +105,13 @@ def test_connections_that_the_server_has_ended_are_made_anew(url: sa.URL, postgr
     assert made.flaws() == []
 
 
-def test_a_process_that_sleeps_in_a_transaction_holds_nobody_up_for_long(url: sa.URL, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(postgres_server.SESSION, "idle_in_transaction_session_timeout", "200ms")
+def test_a_process_that_sleeps_in_a_transaction_holds_nobody_up_for_long(url: sa.URL):
     made = OperationsDatabase(url=url.render_as_string(hide_password=False))
     writing = made._writing()
     sleeping = writing.__enter__()
+    assert sleeping.scalar(sa.text("SHOW idle_in_transaction_session_timeout")) == "45s"
+    sleeping.execute(sa.text("SET idle_in_transaction_session_timeout = '200ms'"))
     made.beat("watch", now=decision(MARCH[0], 1, before=None, after=1).decided_at)  # waits for it
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="slept in the middle of a write"):
         sleeping.execute(sa.text("SELECT 1"))
     assert [each.name for each in made.records(Heartbeat)] == ["watch"]
