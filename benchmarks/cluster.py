@@ -46,7 +46,7 @@ class Cluster:
         """What is no secret."""
         return {
             "NIGHTCART_TABLES": f"s3://{self.bucket}/tables",
-            "NIGHTCART_RAW": f"s3://{self.bucket}/raw",
+            "NIGHTCART_RAW": "/drill/raw",
             "NIGHTCART_MLFLOW_ARTIFACTS": f"s3://{self.bucket}/models",
             "NIGHTCART_DEFAULT_STATUS": "stopped",
             "NIGHTCART_MEMORY": "400MB",
@@ -148,7 +148,7 @@ class Cluster:
     def install(self) -> None:
         """Apply it, and wait until everything answers."""
         (self.folder / "drill").mkdir(exist_ok=True)
-        os.chmod(self.folder / "drill", 0o777)  # noqa: S103
+        os.chmod(self.folder / "drill", 0o777)
         shutil.copy(HOOKS / "sitecustomize.py", self.folder / "drill")
         self.lay_out()
         kubectl("apply", "-f", self.overlay / "namespace.yaml")

@@ -4,15 +4,13 @@ import datetime as dt
 
 import dagster as dg
 
-from orchestration.environment import SENSOR_STATUS
-
 # A run is marked as starting right before its job is made.
 LAUNCH = dt.timedelta(seconds=20)
 
 
 @dg.sensor(
     minimum_interval_seconds=30,
-    default_status=SENSOR_STATUS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="On Kubernetes: asks for the pods of runs that are starting. A pod that waits for a node is waited for; of "
     "one that is gone the run fails, with the pod's own reason, and Dagster starts it again.",
 )

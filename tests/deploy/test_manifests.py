@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -110,3 +111,8 @@ def test_the_instance_file_is_that_of_production_with_runs_as_pods() -> None:
     assert monitoring["poll_interval_seconds"] + monitoring["cancel_timeout_seconds"] < 90
     grace = pods["run_launcher"]["config"]["run_k8s_config"]["pod_spec_config"]["termination_grace_period_seconds"]
     assert grace < monitoring["cancel_timeout_seconds"]
+
+
+def test_the_charts_values_are_made_from_the_same_source() -> None:
+    written = DEPLOY / "values.yaml"
+    assert written.read_text(encoding="utf-8") == runpy.run_path(str(DEPLOY / "chart_values.py"))["written"]()
