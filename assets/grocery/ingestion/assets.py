@@ -30,7 +30,7 @@ from resources.models.registry import ModelRegistry
 from resources.parts import Parts
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
-from resources.tables.engine import content_digest, content_digests
+from resources.tables.engine import combined, content_digest, content_digests
 from resources.tables.store import TableStore
 from resources.text import listed, plural
 
@@ -153,7 +153,7 @@ def _take_in(
         },
     )
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(content_digest(lines)),
+        data_version=dg.DataVersion(combined(contents.values())),
         metadata={
             **written(commit, tables),
             "delivered_rows": sum(cleaned.delivered.values()),

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 
 import ibis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.tables.engine import content_digest, in_zone, quoted_name, quoted_text, sample_hash, to_utc, try_strptime
+from resources.tables.engine import (
+    combined,
+    content_digest,
+    in_zone,
+    quoted_name,
+    quoted_text,
+    sample_hash,
+    to_utc,
+    try_strptime,
+)
 
 MOMENT = "%Y-%m-%d %H:%M"
 
@@ -74,6 +84,17 @@ def digest_of(engine, rows) -> str:
     table = pa.Table.from_pylist(rows, schema=ibis.schema(SCHEMA).to_pyarrow())
     engine.create_table("digested", table, overwrite=True, temp=True)
     return content_digest(engine.table("digested"))
+
+
+def test_digest_is_what_anything_else_computes(engine):
+    lines = [json.dumps(row, separators=(",", ":")) for row in ROWS]
+    total = sum(int.from_bytes(hashlib.md5(line.encode()).digest()[8:], "little") for line in lines)
+    assert digest_of(engine, ROWS) == f"3-{total % (1 << 64):016x}"
+
+
+def test_digests_of_parts_make_that_of_the_whole(engine):
+    parts = [digest_of(engine, rows) for rows in (ROWS[:1], ROWS[1:], [])]
+    assert combined(parts) == digest_of(engine, ROWS)
 
 
 @given(st.permutations(ROWS))
