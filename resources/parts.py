@@ -22,6 +22,7 @@ from resources.records.privacy import Erasure
 from resources.records.store import OperationsDatabase
 
 FILE, KEY = ".mark", "nightcart.mark"
+RESTORING = ".restoring"  # beside the tables, as long as a restore is not finished
 RECORDS = "the records (operations.db)"
 # What there is to do about a part that is older than the others, and is not to be had any newer.
 LEFT = {
@@ -95,6 +96,11 @@ class Parts:
 
         Raises :class:`Refused` as :meth:`require_fit` does.
         """
+        if half := [folder for folder in self.folders if (folder / RESTORING).exists()]:
+            raise Refused(
+                f"{half[0]} is being restored, or was until the restore was killed.",
+                remedy="the same `nightcart restore` again brings all of it back.",
+            )
         self.put_erasures_on_record(now=now)
         if is_night:
             self.require_fit()

@@ -15,7 +15,7 @@ import warnings
 import typer
 from rich.console import Console
 
-from orchestration.cli import audit, benchmark, decide, erasure, look, policy, retailer, runs, ui
+from orchestration.cli import audit, backup, benchmark, decide, erasure, look, policy, retailer, runs, ui
 from orchestration.cli.drawing import runnable, styled
 from orchestration.cli.drop import drop
 from resources import home
@@ -52,6 +52,7 @@ for group, commands in {
         decide.reconcile,
         erasure.forget,
     ),
+    "Keep": (backup.backup, backup.restore, backup.move),
     "Set up": (retailer.init, retailer.use),
 }.items():
     for command in commands:

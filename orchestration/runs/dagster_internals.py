@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,6 +13,8 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickStatus
 from dagster._utils.schedules import reverse_cron_string_iterator
+
+from resources.backup.dagster_storage import DagsterStorage
 
 __all__ = [
     "LOCAL_WORKER_TAG",
@@ -26,6 +29,7 @@ __all__ = [
     "is_of_a_launcher",
     "latest_evaluations",
     "scheduled_before",
+    "storage_of",
 ]
 
 LOCAL_WORKER_TAG = ".dagster/grpc_info"  # on a run whose worker is a child of the code server
@@ -49,6 +53,14 @@ def ended_ticks(instance: dg.DagsterInstance, state: InstigatorState, *, limit: 
     """The last ticks of a schedule or sensor that came to an end, the newest first."""
     ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=limit)
     return [tick for tick in ticks if tick.status != TickStatus.STARTED]
+
+
+def storage_of(instance: dg.DagsterInstance) -> DagsterStorage:
+    """Where an instance keeps runs, events and schedules: a database, or SQLite files."""
+    events = instance.event_log_storage
+    if url := getattr(events, "postgres_url", None):
+        return DagsterStorage(url=url)
+    return DagsterStorage(folder=Path(str(getattr(events, "_base_dir"))).parents[1])  # noqa: B009 (it is private)
 
 
 def error_of(tick: InstigatorTick) -> str | None:

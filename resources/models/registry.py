@@ -71,7 +71,7 @@ class ModelRegistry:
 
     @cached_property
     def _client(self) -> MlflowClient:
-        with _quiet():
+        with quiet():
             import mlflow
 
             if self.tracking_uri.startswith("sqlite:///"):
@@ -91,7 +91,7 @@ class ModelRegistry:
             # One whose files are lost is registered again.
             with contextlib.suppress(Damaged), self.files(known):
                 return known
-        with self._talking(), _quiet():
+        with self._talking(), quiet():
             import mlflow
             from mlflow.models import ModelSignature
             from mlflow.types import ColSpec, Schema
@@ -204,7 +204,7 @@ class ModelRegistry:
         """
         from mlflow.exceptions import MlflowException
 
-        with self._talking(), _quiet():
+        with self._talking(), quiet():
             try:
                 self._client.get_run(
                     run_id
@@ -222,7 +222,7 @@ class ModelRegistry:
     def files(self, version: ModelVersion) -> Iterator[Path]:
         """The model's files, in a folder for as long as the context lasts; :class:`Damaged` when they are gone, or a byte has changed."""
         with tempfile.TemporaryDirectory() as scratch:
-            with self._talking(), _quiet():
+            with self._talking(), quiet():
                 import mlflow
 
                 mlflow.set_tracking_uri(self.tracking_uri)  # where the version's own files are asked for
@@ -253,7 +253,7 @@ class ModelRegistry:
 
     def document(self, version: ModelVersion, name: str) -> str | None:
         """A text that was put on record with a version; None when there is none of that name."""
-        with self._talking(), _quiet():
+        with self._talking(), quiet():
             if name not in {artifact.path for artifact in self._client.list_artifacts(version.run_id)}:
                 return None
             with tempfile.TemporaryDirectory() as scratch:
@@ -261,7 +261,7 @@ class ModelRegistry:
 
     def attach(self, version: ModelVersion, documents: Mapping[str, str]) -> None:
         """Put texts beside a version, by file name; one of the same name is replaced."""
-        with self._talking(), _quiet():
+        with self._talking(), quiet():
             for name, text in documents.items():
                 self._client.log_text(version.run_id, text, name)
 
@@ -287,7 +287,7 @@ class ModelRegistry:
 
     def set_mark(self, number: int) -> None:
         """Set the mark of the experiment."""
-        with self._talking(), _quiet():
+        with self._talking(), quiet():
             experiment = self._client.get_experiment_by_name(self.name)
             self._client.set_experiment_tag(experiment.experiment_id if experiment else "", MARK, str(number))
 
@@ -345,7 +345,7 @@ def digest(folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """MLflow and Alembic announce every step of theirs; what is worth telling, the assets tell."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for name in ("mlflow", "alembic"):

@@ -1,0 +1,57 @@
+"""`nightcart backup`, `restore` and `move`, as they are typed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchestration.cli import backup
+from resources import home
+from resources.backup.files import Folder, Manifest
+from resources.errors import Refused
+from tests.support.command_line import Nightcart
+
+DAY = ("--from", "2024-01-01", "--to", "2024-01-01", "--assets", "transactions")
+
+
+def test_a_shop_is_brought_onto_an_empty_machine(tmp_path: Path) -> None:
+    first, other, kept = Nightcart(tmp_path / "a"), Nightcart(tmp_path / "b"), str(tmp_path / "kept")
+    said = first.several(("backfill", *DAY), ("backup", kept), ("audit", "verify", f"{kept}/operations.db"))
+    assert [code for code, _, _ in said] == [0, 0, 0], said
+    head = Manifest.read(Folder(kept)).head
+    shutil.move(first.state, tmp_path / "gone")
+    said = other.several(
+        ("restore", kept),
+        ("audit", "verify", "--tables", "--head", head),
+        ("backfill", *DAY),
+        ("restore", kept),
+        ("move",),
+    )
+    assert [code for code, _, _ in said] == [0, 0, 0, 1, 1], said
+    assert "1 done, 0 to make" in said[2][1]  # it knows of the run
+    assert "The state is not empty: there are records, tables, raw." in said[3][2]
+    assert "where it is" in said[4][2]
+    assert other.rows("transactions")
+
+
+def test_a_backup_of_another_retailer_is_refused(run, tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    of_another = Manifest(
+        id="1", made_at="", retailer="bakery", state="", head="", has_key=False, parts=[], models="", revisions={},
+        versions={}, rows={}, files={},
+    )  # fmt: skip
+    of_another.write(folder)
+    with pytest.raises(Refused, match="is a backup of bakery, and not of corner_shop"):
+        run("restore", str(tmp_path))
+
+
+def test_whether_the_key_goes_into_a_backup_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home, "erasure_key", lambda: tmp_path / "erasure.key")
+    assert backup._chosen(None) is None  # nobody was ever forgotten
+    (tmp_path / "erasure.key").write_bytes(b"k" * 32)
+    with pytest.raises(Refused, match=r"can find out by guessing who was forgotten.*--with-key.*--without-key"):
+        backup._chosen(None)
+    assert backup._chosen(True) == b"k" * 32
+    assert backup._chosen(False) is None
