@@ -2,7 +2,8 @@
 
 Every night, every erasure and every `nightcart reconcile` sets a mark, a number, in all parts. A part with an older mark
 than the records ask for was restored; where a part has a newer one than the records know, it was the records. What was
-erased stands beside the marks in the folders too, so that no restore of the records brings anybody back.
+erased stands beside the marks in the folders too, so that no restore of the records brings anybody back; and so does of which
+state they are, so that no records are taken for those of other tables. A folder may be in an object store.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from resources.errors import NightcartError, Refused
+from resources.feeds.landing import reached
 from resources.models.registry import ModelRegistry
+from resources.records.identity import StateIdentity
 from resources.records.marks import Mark
 from resources.records.privacy import Erasure
 from resources.records.store import OperationsDatabase
+from resources.tables import object_store
 
 FILE, KEY = ".mark", "nightcart.mark"
 RESTORING = ".restoring"  # beside the tables, as long as a restore is not finished
@@ -61,15 +65,14 @@ class Parts:
 
     operations: OperationsDatabase
     parts: Sequence[Part]
-    folders: Sequence[Path]
+    folders: Sequence[str]
 
     @classmethod
     def of(
-        cls, *, operations: OperationsDatabase, tables: str, raw: Path, registry: ModelRegistry, cursors: Cursors
+        cls, *, operations: OperationsDatabase, tables: str, raw: Path | str, registry: ModelRegistry, cursors: Cursors
     ) -> Parts:
-        """The parts of a state; of `tables` on an object store, which keeps versions itself, nothing is asked."""
-        folders = {"raw copies": raw} | ({} if "://" in tables else {"tables": Path(tables)})
-        forgotten = lambda: {each.household: each.key for each in operations.records(Erasure)}  # noqa: E731
+        """The parts of a state, with `tables` and `raw` in a folder or at a URL."""
+        folders = {"raw copies": str(raw), "tables": tables}
         return cls(
             operations=operations,
             parts=[
@@ -77,9 +80,9 @@ class Parts:
                     Part(
                         name=name,
                         read=lambda folder=folder: _file(folder).get("number", 0),
-                        write=lambda number, folder=folder: _write(folder, number, forgotten()),
+                        write=lambda number, folder=folder: _write(folder, number, operations),
                     )
-                    for name, folder in sorted(folders.items())
+                    for name, folder in folders.items()
                 ),
                 Part(name="MLflow", read=registry.mark, write=registry.set_mark),
                 Part(
@@ -107,7 +110,14 @@ class Parts:
             self.set_marks(now=now)
 
     def require_fit(self) -> None:
-        """Raise :class:`Refused` where a part is of an older time than the others, naming it and what there is to do."""
+        """Raise :class:`Refused` where a part is of an older time than the others, or of another state, with what there is to do."""
+        for folder in self.folders:
+            if (known := _file(folder).get("state")) and (ours := _state_of(self.operations)) not in (known, None):
+                raise Refused(
+                    f"{folder} is of the state {known[:8]}, and the records are of {ours[:8]}: they are not parts of one state.",
+                    remedy="correct NIGHTCART_OPERATIONS_URL, NIGHTCART_TABLES or NIGHTCART_RAW; or, if they are meant to be one from "
+                    "now on, `nightcart reconcile`.",
+                )
         marks = self.operations.records(Mark)
         asked = {part: mark.number for mark in marks for part in mark.parts}
         begun = max((mark.number for mark in marks), default=0)
@@ -160,13 +170,29 @@ def _mark(part: Part) -> int | None:
         return None
 
 
-def _file(folder: Path) -> dict[str, Any]:
-    file = folder / FILE
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+def _state_of(operations: OperationsDatabase) -> str | None:
+    return next((each.identity for each in operations.records(StateIdentity)), None)
 
 
-def _write(folder: Path, number: int, forgotten: Mapping[str, str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{FILE}.{os.getpid()}"
-    part.write_text(json.dumps({"number": number, "forgotten": dict(forgotten)}), encoding="utf-8")
-    part.replace(folder / FILE)
+def _file(folder: str) -> dict[str, Any]:
+    with reached(folder):
+        filesystem, path = object_store.filesystem(folder)
+        try:
+            content = filesystem.cat_file(f"{path}/{FILE}")
+        except FileNotFoundError:
+            return {}
+    return json.loads(content)
+
+
+def _write(folder: str, number: int, operations: OperationsDatabase) -> None:
+    forgotten = {each.household: each.key for each in operations.records(Erasure)}
+    text = json.dumps({"number": number, "state": _state_of(operations), "forgotten": forgotten})
+    if object_store.is_url(folder):
+        with reached(folder):
+            filesystem, path = object_store.filesystem(folder)
+            filesystem.pipe_file(f"{path}/{FILE}", text.encode())
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    part = Path(folder, f"{FILE}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(Path(folder, FILE))

@@ -21,6 +21,7 @@ from resources.errors import Damaged, Refused
 from resources.parts import FILE, RECORDS, Parts
 from resources.records import database
 from resources.records.health import require_whole
+from resources.records.identity import Owner
 from resources.records.privacy import Erasure
 from resources.records.store import OperationsDatabase
 from tests.support.shop import TOMORROW, CornerShop, failures, open_shop
@@ -39,10 +40,14 @@ class Cursors(dict[str, str]):
 
 @pytest.fixture
 def parts(tmp_path: Path, operations, registry) -> Parts:
+    return parts_in(str(tmp_path), operations, registry)
+
+
+def parts_in(place: str, operations, registry) -> Parts:
     return Parts.of(
         operations=operations,
-        tables=str(tmp_path / "tables"),
-        raw=tmp_path / "raw",
+        tables=f"{place}/tables",
+        raw=f"{place}/raw",
         registry=registry,
         cursors=Cursors(),
     )
@@ -59,6 +64,33 @@ def test_parts_of_one_time_fit_and_a_state_without_marks_does(parts: Parts) -> N
         "tables": 3,
         "Dagster's storage": 3,
     }
+
+
+def test_in_an_object_store_marks_stand_beside_the_objects(bucket: str, operations, registry) -> None:
+    parts = parts_in(bucket, operations, registry)
+    for _ in range(2):
+        parts.begin(is_night=True, now=NOON)
+    assert {part.read() for part in parts.parts} == {2}
+    parts.parts[0].write(1)
+    with pytest.raises(Refused, match="raw copies, restored from a backup, is older"):
+        parts.require_fit()
+
+
+def test_tables_of_another_state_are_refused_until_a_person_says_otherwise(tmp_path: Path, registry) -> None:
+    first, second = (
+        OperationsDatabase(
+            url=f"sqlite:///{tmp_path / name}.db", owner=Owner(retailer="corner_shop", folder=tmp_path / name)
+        )
+        for name in ("first", "second")
+    )
+    parts_in(str(tmp_path), first, registry).begin(is_night=True, now=NOON)
+    parts = parts_in(str(tmp_path), second, registry)
+    with pytest.raises(
+        Refused, match=r"raw is of the state .*not parts of one state.*NIGHTCART_OPERATIONS_URL.*reconcile"
+    ):
+        parts.begin(is_night=True, now=NOON)
+    parts.set_marks(now=NOON)  # as `nightcart reconcile` does
+    parts.begin(is_night=True, now=NOON)
 
 
 @pytest.mark.parametrize("name", ["MLflow", "raw copies", "tables", "Dagster's storage"])
