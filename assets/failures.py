@@ -33,7 +33,9 @@ def raise_if_interrupted(error: BaseException) -> None:
         if isinstance(each, dg.DagsterExecutionInterruptedError | KeyboardInterrupt) or "Query interrupted" in str(
             each
         ):
-            raise Interrupted("The run was told to end, and ended here.") from error
+            raise Interrupted(
+                "The run was told to end, and ended here: a person ended it, or its pod was evicted, drained or deleted."
+            ) from error
 
 
 def explained(body: Callable[P, R]) -> Callable[P, R]:

@@ -18,7 +18,7 @@ import dagster as dg
 from dagster_k8s import K8sRunLauncher
 from dagster_k8s.job import get_job_name_from_run_id
 
-from orchestration.runs.dagster_internals import CheckRunHealthResult, WorkerStatus, config_of_steps
+from orchestration.runs.dagster_internals import CheckRunHealthResult, WorkerStatus, config_of_steps, is_of_a_launcher
 from resources.config.deployment import load_deployment
 from resources.config.pods import POD
 
@@ -49,6 +49,10 @@ class Launcher(K8sRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """How the run's pod is; a run whose pod is gone fails here, in words that people read."""
+        if not is_of_a_launcher(
+            run
+        ):  # a command's, in whatever pod that was typed: `orchestration.runs.orphans` looks after it
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
         namespace, job = self._job_of(run)
         found = super().check_run_worker_health(run)
         is_missing = found.status == WorkerStatus.UNKNOWN and (found.msg or "").endswith("could not be found")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from assets.failures import Interrupted
 from resources.errors import of_the_machine
 
 PARTITION_TAG = "dagster/partition"
@@ -57,7 +58,7 @@ def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> Iterator[Failed]
             data = entry.dagster_event.step_failure_data
             failure = data.user_failure_data
             error = data.error
-            while error and error.cause:
+            while error and error.cause and error.cls_name != Interrupted.__name__:
                 error = error.cause
             refusal = failure.metadata.get("is_refusal") if failure else None
             yield Failed(
@@ -68,7 +69,8 @@ def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> Iterator[Failed]
 
 def _said(message: str) -> str:
     """What an error says that nobody has explained, as those of checks: with its remedy, where it is the machine's."""
-    return str(of_the_machine(Exception(message)) or message.strip())
+    own = message.strip().removeprefix(f"{Interrupted.__module__}.{Interrupted.__name__}: ")
+    return str(of_the_machine(Exception(own)) or own)
 
 
 def end_of(instance: dg.DagsterInstance, run_id: str) -> str:

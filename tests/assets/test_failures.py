@@ -133,6 +133,8 @@ if __name__ == "__main__":
         dg.materialize([lines, after], instance=instance, raise_on_error=False)
         (run,) = instance.get_runs()
         print(run.status.value, run.tags.get("dagster/will_retry"))
+        from orchestration.runs.outcomes import failures
+        print(*(failed.message for failed in failures(instance, run.run_id)))
         print(*sorted({entry.dagster_event.event_type_value for entry in instance.all_logs(run.run_id) if entry.is_dagster_event}))
 """
 
@@ -144,6 +146,7 @@ def test_an_interrupt_ends_the_run_which_may_be_tried_again(tmp_path: Path, busy
     )
     said = _ended(tmp_path, busy, "by the machine")
     assert "FAILURE true" in said
+    assert "lines: The run was told to end, and ended here: a person ended it, or its pod was evicted" in said
     assert "STEP_UP_FOR_RETRY" not in said  # neither by the step's own policy, in the process that is told to end
     assert "went on" not in said  # nor does what comes after it begin
 

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from dagster._core.launcher import LaunchRunContext
 from dagster._core.launcher.base import WorkerStatus
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from kubernetes import client as k8s
 
 from orchestration.runs.launcher import Launcher, heaviest, why_gone
@@ -119,8 +120,14 @@ def arrival() -> None:
 
 
 def launched(instance: dg.DagsterInstance, job: dg.JobDefinition, **tags: str) -> dg.DagsterRun:
-    origin = dg.reconstructable(job).get_python_origin()
-    run = instance.create_run_for_job(job, tags=tags, job_code_origin=origin, status=dg.DagsterRunStatus.STARTING)
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("nightcart"), "__repository__")
+    run = instance.create_run_for_job(
+        job,
+        tags=tags,
+        job_code_origin=dg.reconstructable(job).get_python_origin(),
+        remote_job_origin=RemoteJobOrigin(repository, job.name),
+        status=dg.DagsterRunStatus.STARTING,
+    )
     instance.run_launcher.launch_run(LaunchRunContext(run, workspace=None))
     return run
 
@@ -205,6 +212,12 @@ def test_a_run_whose_pod_is_gone_fails_with_the_pods_reason(instance: dg.Dagster
     assert ended
     assert ended.status == dg.DagsterRunStatus.FAILURE
     assert end_of(instance, run.run_id).startswith("Its pod is gone: it ran out of memory (OOMKilled at 3Gi).")
+
+
+def test_a_run_of_a_command_is_looked_after_by_its_lock(instance: dg.DagsterInstance, cluster: Cluster) -> None:
+    run = instance.create_run_for_job(arrival, status=dg.DagsterRunStatus.STARTED)
+    cluster.status = k8s.ApiException(status=404)
+    assert instance.run_launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
 
 
 def test_a_cluster_that_does_not_answer_is_no_dead_pod(
