@@ -99,7 +99,7 @@ class Parts:
 
         Raises :class:`Refused` as :meth:`require_fit` does.
         """
-        if half := [folder for folder in self.folders if (folder / RESTORING).exists()]:
+        if half := [folder for folder in self.folders if _content(folder, RESTORING) is not None]:
             raise Refused(
                 f"{half[0]} is being restored, or was until the restore was killed.",
                 remedy="the same `nightcart restore` again brings all of it back.",
@@ -175,13 +175,18 @@ def _state_of(operations: OperationsDatabase) -> str | None:
 
 
 def _file(folder: str) -> dict[str, Any]:
+    content = _content(folder, FILE)
+    return json.loads(content) if content else {}
+
+
+def _content(folder: str, name: str) -> bytes | None:
+    """A file of a folder or object store; None without it."""
     with reached(folder):
         filesystem, path = object_store.filesystem(folder)
         try:
-            content = filesystem.cat_file(f"{path}/{FILE}")
+            return filesystem.cat_file(f"{path}/{name}")
         except FileNotFoundError:
-            return {}
-    return json.loads(content)
+            return None
 
 
 def _write(folder: str, number: int, operations: OperationsDatabase) -> None:
