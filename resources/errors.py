@@ -6,6 +6,7 @@ Every error says what happened, where, and what mends it. Assets turn them into 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -110,6 +111,48 @@ def of_postgres(error: BaseException, *, variable: str = "") -> NightcartError |
     return None
 
 
+# What object stores say, by a code of theirs or the words of the libraries that ask them: in ours, the remedy, and the error.
+OF_A_STORE = (
+    ("NoSuchBucket|bucket does not exist", "has no such bucket",
+     "make it, or correct NIGHTCART_TABLES, NIGHTCART_RAW or NIGHTCART_MLFLOW_ARTIFACTS.", Refused),
+    ("RequestTimeTooSkewed|RequestExpired", "refuses what comes from a clock that differs from its own by minutes",
+     "set the clocks right, here and there (`timedatectl`).", Refused),
+    ("InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|TokenRefreshRequired", "does not know who asks: key, secret or token are wrong or no longer valid",
+     "correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role of the machine or pod.", Refused),
+    ("PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint", "has the bucket in another region",
+     "correct AWS_REGION.", Refused),
+    ("NoCredentials|locate credentials|PartialCredentials", "is asked, and nothing says as whom",
+     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine or pod a role.", Refused),
+    ("AccessDenied|Access Denied|Forbidden|AccountProblem|necessary privileges", "does not permit this to who asks",
+     "permit reading, writing, listing and deleting below the folder that is named in the settings.", Refused),
+    ("SlowDown|ServiceUnavailable|Service Unavailable|InternalError|Bad Gateway|Gateway Time|HTTP 5\\d\\d|\\b50[0234]\\b", "has too much to do, or is out of order",
+     "wait for it.", Unavailable),
+    ("NoSuchKey|404 Not Found", "no longer has what was there a moment ago", "run it again.", Unavailable),
+    ("", "does not answer", "see whether it can be reached from here, and whether AWS_ENDPOINT_URL is right.", Unavailable),
+)  # fmt: skip
+STORE = re.compile(
+    r"Generic S3|Error performing|HTTP (Error|HEAD|GET|PUT|POST)|Could not (connect|establish)|HTTPException"
+)
+
+
+def of_a_store(error: BaseException) -> NightcartError | None:
+    """What an object store's error, or one that came of it, says; None of any other."""
+    known = [*chain(error)]
+    said = " ".join(str(each) for each in known)
+    modules = {type(each).__module__.partition(".")[0] for each in known}
+    if not modules & {"botocore", "aiobotocore"} and not (
+        modules & {"builtins", "_internal", "_duckdb"} and STORE.search(said)
+    ):
+        return None
+    asked = re.search(r"https?://([^/\s'\"?]+)", said) or re.search(
+        r"//([^/\s?]+)", os.environ.get("AWS_ENDPOINT_URL", "")
+    )
+    place = f"The object store at {asked[1]}" if asked else "The object store"
+    return next(
+        kind(f"{place} {says}.", remedy=remedy) for words, says, remedy, kind in OF_A_STORE if re.search(words, said)
+    )
+
+
 def chain(error: BaseException | None) -> Iterator[BaseException]:
     """An error and what it came of."""
     known = set()
@@ -121,7 +164,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def of_the_machine(error: BaseException) -> NightcartError | None:
     """What a library's error says of the disk or a database that somebody holds, with its remedy; None of any other."""
-    if known := of_postgres(error):
+    if known := of_postgres(error) or of_a_store(error):
         return known
     said = str(error)
     first = said.strip().partition("\n")[0]  # the rest is the statement, with its values

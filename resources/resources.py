@@ -14,6 +14,7 @@ from resources.feeds.reader import FeedReader
 from resources.models.registry import ModelRegistry
 from resources.notifier import Notifier
 from resources.policy.client import Policy
+from resources.proofs import require_proven
 from resources.records.identity import Owner
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
@@ -56,6 +57,7 @@ def build_resources(settings: S) -> Resources[S]:
     owner.marked()
     places = load_deployment().of(name=settings.name, state=owner.folder)
     operations = OperationsDatabase(url=places.operations_url.get_secret_value(), owner=owner)
+    require_proven(places.tables, operations)
     return Resources(
         settings=settings,
         feeds=FeedReader(raw=Path(places.raw)),

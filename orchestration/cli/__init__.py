@@ -15,7 +15,7 @@ import warnings
 import typer
 from rich.console import Console
 
-from orchestration.cli import audit, backup, benchmark, decide, erasure, look, policy, retailer, runs, ui
+from orchestration.cli import audit, backup, benchmark, decide, erasure, look, policy, retailer, runs, store, ui
 from orchestration.cli.drawing import runnable, styled
 from orchestration.cli.drop import drop
 from resources import home
@@ -60,6 +60,7 @@ for group, commands in {
 app.add_typer(benchmark.benchmark, name="benchmark", rich_help_panel="Look")
 app.add_typer(audit.audit, name="audit", rich_help_panel="Look")
 app.add_typer(policy.policy, name="policy", rich_help_panel="Look")
+app.add_typer(store.store, name="store", rich_help_panel="Look")
 
 
 @app.callback()

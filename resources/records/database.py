@@ -29,7 +29,17 @@ from sqlalchemy import event, exc
 from resources import postgres
 from resources.errors import NightcartError, Refused, of_postgres
 from resources.postgres import PATIENCE
-from resources.records import contents, feeds, lifecycle, marks, migrations, privacy, publication, quality  # noqa: F401
+from resources.records import (  # noqa: F401
+    contents,
+    feeds,
+    lifecycle,
+    marks,
+    migrations,
+    object_stores,
+    privacy,
+    publication,
+    quality,
+)
 from resources.records.alerts import Heartbeat
 from resources.records.audit import Entry
 from resources.records.base import Record

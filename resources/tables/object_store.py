@@ -10,8 +10,9 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from resources.errors import Refused
@@ -20,7 +21,19 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 CONNECT, ANSWER, TRIES = 5, 30, 3  # seconds until there is a connection, until an answer; tries of a request
+MOST_AT_ONCE = 1_000  # objects of one request to delete
+NO_SUCH_LISTING = ("NotImplemented", "MethodNotAllowed", "NoSuchUpload")  # what stores without versions or uploads say
 HTTPFS = "duckdb_extension_httpfs"
+
+
+class Version(NamedTuple):
+    """A version of an object, a marker that it was deleted (without a size), or an upload that was never finished."""
+
+    key: str
+    version: str | None  # None in a store that has no versions
+    is_newest: bool
+    size: int | None
+    is_upload: bool = False
 
 
 def is_url(place: str) -> bool:
@@ -37,6 +50,12 @@ def bucket_and_prefix(url: str) -> tuple[str, str]:
     return parts.netloc, f"{prefix}/" if prefix else ""
 
 
+def address(url: str) -> str:
+    """A URL with the store that it is in: the same bucket may be in two."""
+    bucket, prefix = bucket_and_prefix(url)
+    return f"{os.environ.get('AWS_ENDPOINT_URL', 'https://s3.amazonaws.com')}/{bucket}/{prefix}"
+
+
 def region() -> str:
     """The region that is asked, of a store that has such."""
     return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
@@ -46,6 +65,7 @@ def delta_options(url: str) -> dict[str, str] | None:
     """What delta-rs is told, which reads the variables itself; None for a folder."""
     if not is_url(url):
         return None
+    credentials()  # without any it would ask the machine for some, for minutes
     return {
         "aws_region": region(),
         "allow_http": "true",  # of an endpoint that is named so; there is none without TLS otherwise
@@ -64,6 +84,62 @@ def client() -> Any:
     credentials()
     config = Config(**_limits(TRIES))
     return boto3.client("s3", region_name=region(), endpoint_url=os.environ.get("AWS_ENDPOINT_URL"), config=config)
+
+
+def versions(url: str) -> Iterator[Version]:
+    """Everything that a bucket has below a URL: of each object every version, markers of deletion, uploads never finished."""
+    bucket, prefix = bucket_and_prefix(url)
+    asked, of_bucket = client(), {"Bucket": bucket, "Prefix": prefix}
+    for page in (
+        _pages(asked, "list_object_versions", **of_bucket) or _pages(asked, "list_objects_v2", **of_bucket) or ()
+    ):
+        for kind in ("Versions", "DeleteMarkers", "Contents"):
+            for each in page.get(kind, ()):
+                is_newest = each.get("IsLatest", True) and kind != "DeleteMarkers"
+                yield Version(each["Key"], each.get("VersionId"), is_newest=is_newest, size=each.get("Size"))
+    for page in _pages(asked, "list_multipart_uploads", **of_bucket) or ():
+        for each in page.get("Uploads", ()):
+            yield Version(each["Key"], each["UploadId"], is_newest=False, size=None, is_upload=True)
+
+
+def _pages(asked: Any, operation: str, **of: str) -> list[Mapping[str, Any]] | None:
+    """All pages of a listing; None of a store that does not have such."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return list(asked.get_paginator(operation).paginate(**of))
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in NO_SUCH_LISTING:
+            raise
+        return None
+
+
+def remove(url: str, *, every_version: bool = False) -> int:
+    """Remove what nobody reads any more below a URL, for good: older versions, markers of deletion, uploads never finished.
+
+    With `every_version` the newest too; how many were removed. Needs `s3:DeleteObjectVersion` and
+    `s3:AbortMultipartUpload` beside what a writer needs.
+    """
+    bucket, _ = bucket_and_prefix(url)
+    asked, removed = client(), 0
+    gone = [each for each in versions(url) if every_version or not each.is_newest]
+    for each in gone:
+        if each.is_upload:
+            asked.abort_multipart_upload(Bucket=bucket, Key=each.key, UploadId=each.version)
+            removed += 1
+    objects = [
+        {"Key": each.key} | ({"VersionId": each.version} if each.version else {}) for each in gone if not each.is_upload
+    ]
+    for start in range(0, len(objects), MOST_AT_ONCE):
+        some = objects[start : start + MOST_AT_ONCE]
+        said = asked.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
+        if errors := said.get("Errors"):
+            raise Refused(
+                f"{len(errors)} versions of objects below {url} cannot be deleted: {errors[0].get('Code')} of {errors[0].get('Key')}.",
+                remedy="permit s3:DeleteObjectVersion there, and see that no object lock holds them.",
+            )
+        removed += len(some)
+    return removed
 
 
 def filesystem(url: str) -> tuple[Any, str]:

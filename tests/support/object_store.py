@@ -1,14 +1,27 @@
-"""An object store for the tests: moto's server in a process of its own, and one that lies as some stores do."""
+"""An object store for the tests: moto's server in a process of its own, and one that lies as some stores do.
+
+Of a bucket `fault-N` every request is answered with the N-th of FAULTS, the last of which is no answer at all.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 CONDITIONS = ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH")
+FAULTS = (
+    "403 AccessDenied",
+    "403 SignatureDoesNotMatch",
+    "403 RequestTimeTooSkewed",
+    "503 SlowDown",
+    "404 NoSuchBucket",
+    "slow",
+)
 VARIABLES = {"AWS_ACCESS_KEY_ID": "shop", "AWS_SECRET_ACCESS_KEY": "secret-of-the-shop", "AWS_REGION": "us-east-1"}
 
 
@@ -34,12 +47,22 @@ def serve(*, lies: bool) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app = DomainDispatcherApplication(create_backend_app)
 
-    def without_conditions(environ: dict[str, Any], start: Any) -> Any:
-        for name in CONDITIONS:
+    def answer(environ: dict[str, Any], start: Any) -> Any:
+        if fault := re.match(r"/fault-(\d+)", environ["PATH_INFO"]):
+            return failing(FAULTS[int(fault[1])], start)
+        for name in CONDITIONS if lies else ():
             environ.pop(name, None)
         return app(environ, start)
 
-    server = make_server("127.0.0.1", 0, without_conditions if lies else app, threaded=True)
+    def failing(fault: str, start: Any) -> list[bytes]:
+        if fault == "slow":
+            time.sleep(600)
+        status, _, code = fault.partition(" ")
+        body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
+        start(f"{status} -", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    server = make_server("127.0.0.1", 0, answer, threaded=True)
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
     server.serve_forever()
 
