@@ -40,6 +40,7 @@ class Cluster:
     s3: str  # endpoint
     bucket: str
     code: Path | None = None
+    components: tuple[str, ...] = ()
 
     @property
     def settings(self) -> dict[str, str]:
@@ -114,7 +115,9 @@ class Cluster:
             "kind": "Kustomization",
             "namespace": NAMESPACE,
             "resources": ["namespace.yaml", "../../base"],
-            "components": ["../../components/before-1-21"] if is_old else [],
+            "components": [
+                f"../../components/{each}" for each in (*self.components, *(["before-1-21"] if is_old else []))
+            ],
             "images": [{"name": "nightcart", "newName": name, "newTag": tag}],
             "replicas": [{"name": "nightcart-web", "count": 1}],
             "generatorOptions": {"disableNameSuffixHash": True},
@@ -183,6 +186,7 @@ def with_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     )
     parser.add_argument("--s3", required=True, help="endpoint of the object store")
     parser.add_argument("--bucket", default="shop")
+    parser.add_argument("--component", action="append", default=[], help="of deploy/components, added to the overlay")
     parser.add_argument("--code", type=Path, help="a checkout that pods take their code from, instead of the image")
     return parser
 
@@ -196,6 +200,7 @@ def of(options: argparse.Namespace) -> Cluster:
         s3=options.s3,
         bucket=options.bucket,
         code=options.code,
+        components=tuple(options.component),
     )
 
 

@@ -42,7 +42,9 @@ class Launcher(K8sRunLauncher):
     def get_container_context_for_run(self, dagster_run: dg.DagsterRun) -> K8sContainerContext:
         """The launcher's own settings, with those of the run's heaviest step; what the run itself is tagged with wins."""
         context = super().get_container_context_for_run(dagster_run)
-        if POD in dagster_run.tags or load_deployment().executor == "kubernetes":
+        if load_deployment().executor == "kubernetes":  # its steps have their own; it asks the cluster for them
+            return context.merge(_as_context({"pod_spec_config": {"automount_service_account_token": True}}))
+        if POD in dagster_run.tags:
             return context
         asked = heaviest(config_of_steps(self._instance, dagster_run, tag=POD))
         return context.merge(_as_context(asked)) if asked else context

@@ -149,6 +149,16 @@ def test_a_runs_pod_is_that_of_its_heaviest_step(
     assert ("spot" in [each["key"] for each in pod["tolerations"]]) == (memory == "16Gi")
 
 
+def test_where_steps_have_pods_the_runs_own_is_small_and_asks_the_cluster(
+    instance: dg.DagsterInstance, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTCART_EXECUTOR", "kubernetes")
+    launched(instance, first_night)
+    pod = pod_of(cluster)
+    assert pod["automountServiceAccountToken"] is True
+    assert pod["containers"][0]["resources"]["limits"]["memory"] == "3Gi"
+
+
 def test_a_job_is_tried_once_bounded_and_cleared_away_and_its_pod_may_nothing(
     instance: dg.DagsterInstance, cluster: Cluster
 ) -> None:
