@@ -26,7 +26,7 @@ from resources.records.store import OperationsDatabase
 from resources.tables import object_store
 
 FILE, KEY = ".mark", "nightcart.mark"
-RESTORING = ".restoring"  # beside the tables, as long as a restore is not finished
+RESTORING = "restoring"  # in the mark of the tables, as long as a restore is not finished: the backup
 RECORDS = "the records (operations.db)"
 # What there is to do about a part that is older than the others, and is not to be had any newer.
 LEFT = {
@@ -79,7 +79,7 @@ class Parts:
                 *(
                     Part(
                         name=name,
-                        read=lambda folder=folder: _file(folder).get("number", 0),
+                        read=lambda folder=folder: mark_of(folder).get("number", 0),
                         write=lambda number, folder=folder: _write(folder, number, operations),
                     )
                     for name, folder in folders.items()
@@ -99,7 +99,7 @@ class Parts:
 
         Raises :class:`Refused` as :meth:`require_fit` does.
         """
-        if half := [folder for folder in self.folders if _content(folder, RESTORING) is not None]:
+        if half := [folder for folder in self.folders if RESTORING in mark_of(folder)]:
             raise Refused(
                 f"{half[0]} is being restored, or was until the restore was killed.",
                 remedy="the same `nightcart restore` again brings all of it back.",
@@ -112,7 +112,7 @@ class Parts:
     def require_fit(self) -> None:
         """Raise :class:`Refused` where a part is of an older time than the others, or of another state, with what there is to do."""
         for folder in self.folders:
-            if (known := _file(folder).get("state")) and (ours := _state_of(self.operations)) not in (known, None):
+            if (known := mark_of(folder).get("state")) and (ours := _state_of(self.operations)) not in (known, None):
                 raise Refused(
                     f"{folder} is of the state {known[:8]}, and the records are of {ours[:8]}: they are not parts of one state.",
                     remedy="correct NIGHTCART_OPERATIONS_URL, NIGHTCART_TABLES or NIGHTCART_RAW; or, if they are meant to be one from "
@@ -152,7 +152,7 @@ class Parts:
     def put_erasures_on_record(self, *, now: dt.datetime) -> int:
         """Put the erasures that stand beside marks, and not in the records, on record again; how many there were."""
         known = {each.household for each in self.operations.records(Erasure)}
-        beside = {who: key for folder in self.folders for who, key in _file(folder).get("forgotten", {}).items()}
+        beside = {who: key for folder in self.folders for who, key in mark_of(folder).get("forgotten", {}).items()}
         lost = [
             Erasure(household=who, key=key, step=Erasure.ASKED, by="", reason="on record again after a restore", at=now)
             for who, key in beside.items()
@@ -174,19 +174,15 @@ def _state_of(operations: OperationsDatabase) -> str | None:
     return next((each.identity for each in operations.records(StateIdentity)), None)
 
 
-def _file(folder: str) -> dict[str, Any]:
-    content = _content(folder, FILE)
-    return json.loads(content) if content else {}
-
-
-def _content(folder: str, name: str) -> bytes | None:
-    """A file of a folder or object store; None without it."""
+def mark_of(folder: str) -> dict[str, Any]:
+    """What stands in the mark of a folder, or of a place in an object store."""
     with reached(folder):
         filesystem, path = object_store.filesystem(folder)
         try:
-            return filesystem.cat_file(f"{path}/{name}")
+            content = filesystem.cat_file(f"{path}/{FILE}")
         except FileNotFoundError:
-            return None
+            return {}
+    return json.loads(content)
 
 
 def _write(folder: str, number: int, operations: OperationsDatabase) -> None:

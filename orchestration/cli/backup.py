@@ -168,7 +168,7 @@ def places(instance: dg.DagsterInstance) -> Places:
 
 def _bring(instance: dg.DagsterInstance, source: Folder, manifest: Manifest, *, is_told: bool) -> None:
     from orchestration.cli.erasure import forget_again
-    from resources.backup.state import KEY, RECORDS, finish, restore
+    from resources.backup.state import KEY, RECORDS, restore
     from resources.records import database
     from resources.records.privacy import Erasure
 
@@ -192,10 +192,9 @@ def _bring(instance: dg.DagsterInstance, source: Folder, manifest: Manifest, *, 
     # The folder belongs to the state that is there now.
     (home.state() / identity.MARK).unlink(missing_ok=True)
     database.owned.cache_clear()
-    context.parts(instance).set_marks(now=now)
     if forgotten := forget_again(instance) if again else 0:
         say("[green]✓[/] {} that had been forgotten since the backup: removed again.", plural(forgotten, "household"))
-    finish(target)
+    context.parts(instance).set_marks(now=now)  # from now on nights may begin
     say(
         "[green]✓[/] The state is that of {}: {}, verified. `nightcart status` shows it.",
         manifest.made_at,

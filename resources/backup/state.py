@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resources.backup import databases
 from resources.backup.dagster_storage import DagsterStorage
@@ -22,7 +22,7 @@ from resources.config.deployment import sqlite_url
 from resources.errors import Damaged, Refused, Unavailable
 from resources.models import mlflow_tables
 from resources.models.registry import quiet
-from resources.parts import RESTORING
+from resources.parts import FILE, RESTORING, mark_of
 from resources.records.privacy import Erasure
 from resources.records.store import OperationsDatabase
 
@@ -66,11 +66,6 @@ class Places:
         """What is there already of records and some parts; nothing in a place that nobody has used."""
         records = OperationsDatabase(url=self.operations).trail()
         return [*(["records"] if records else []), *(part for part in parts if self.folders[part].files())]
-
-    def restoring(self) -> dict[str, Any]:
-        """What a restore that is not finished has noted; nothing without one."""
-        folder = Folder(self.tables)
-        return json.loads(folder.read(RESTORING)) if folder.has(RESTORING) else {}
 
 
 def back_up(
@@ -139,19 +134,19 @@ def restore(
 ) -> list[str]:
     """Put a backup in the place of what is there, and say whom the records there had forgotten since it was made.
 
-    For whoever holds the state, with no run under way; :func:`finish` ends it. Killed, it is done again. Raises
+    For whoever holds the state, with no run under way; the next marks (`resources.parts`) end it. Killed, it is done again. Raises
     :class:`Refused` where something is there, unless `is_told`, and :class:`Damaged` before anything is changed.
     """
     say("Reading the backup")
     require_whole(folder, manifest)
-    begun = places.restoring()
-    if begun.get("backup") != manifest.id and not is_told and (found := places.there_is(manifest.parts)):
+    begun = mark_of(places.tables)
+    if begun.get(RESTORING) != manifest.id and not is_told and (found := places.there_is(manifest.parts)):
         raise Refused(
             f"The state is not empty: there are {', '.join(found)}.",
             remedy="`nightcart restore … --overwrite` replaces all of it; or name another NIGHTCART_HOME.",
         )
     forgotten: dict[str, str] = begun.get("forgotten", {}) | _forgotten(places)
-    Folder(places.tables).write(RESTORING, json.dumps({"backup": manifest.id, "forgotten": forgotten}).encode())
+    Folder(places.tables).write(FILE, json.dumps({RESTORING: manifest.id, "forgotten": forgotten}).encode())
     for part in manifest.parts:
         say(f"Bringing {part}")
         target = places.folders[part]
@@ -179,11 +174,6 @@ def restore(
     ]
     operations.record(*again)
     return [each.household for each in again]
-
-
-def finish(places: Places) -> None:
-    """End a restore: nights may begin again."""
-    Folder(places.tables).remove(RESTORING)
 
 
 def export(places: Places, scratch: Path) -> tuple[dict[str, dict[str, int]], dict[str, str | None]]:

@@ -270,3 +270,12 @@ def test_lists_are_marked_although_the_records_are_damaged(after_a_night: Corner
 def test_marks_stand_in_no_place_that_is_read_as_a_table_or_a_copy() -> None:
     assert FILE.startswith(".")
     assert home.erasure_key() == home.state() / "erasure.key"
+
+
+def test_no_night_begins_while_a_restore_is_not_finished(parts: Parts, tmp_path: Path) -> None:
+    parts.begin(is_night=True, now=NOON)
+    Path(parts.folders[0], FILE).write_text('{"restoring": "1", "forgotten": {}}', encoding="utf-8")
+    with pytest.raises(Refused, match="is being restored"):
+        parts.begin(is_night=False, now=NOON)
+    parts.set_marks(now=NOON)
+    parts.begin(is_night=True, now=NOON)

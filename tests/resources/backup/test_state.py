@@ -27,7 +27,7 @@ from resources.backup.files import MANIFEST, Folder, Manifest
 from resources.backup.state import Places
 from resources.errors import Damaged, Refused, Unavailable
 from resources.models.registry import ModelRegistry
-from resources.parts import RESTORING
+from resources.parts import RESTORING, mark_of
 from resources.records.privacy import Erasure
 from resources.records.store import OperationsDatabase
 from tests.resources.records.every_kind import EVERY_KIND
@@ -159,8 +159,7 @@ def require_same(places: Places, filled: Places) -> None:
 
 def test_a_backup_is_brought_to_an_empty_machine(backup: Folder, machine: Places, filled: Places) -> None:
     assert bring(backup, machine) == []
-    assert Path(machine.tables, RESTORING).exists()
-    state.finish(machine)
+    assert RESTORING in mark_of(machine.tables)
     require_same(machine, filled)
     with sa.create_engine(machine.mlflow).connect() as connection:
         places = connection.execute(sa.text("SELECT artifact_location FROM experiments WHERE name = 'corner_shop'"))
@@ -203,7 +202,7 @@ def test_a_killed_restore_is_done_again(
             patched.setattr(OperationsDatabase, "flaws", lambda _, head: die("records"))
         with pytest.raises(KeyboardInterrupt):
             state.restore(backup, manifest, machine, is_told=True, say=die, now=NOW)
-    assert Path(machine.tables, RESTORING).exists()
+    assert RESTORING in mark_of(machine.tables)
     assert bring(backup, machine) == [
         gone.household
     ]  # who was forgotten is remembered, and nobody has to be told again
