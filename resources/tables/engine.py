@@ -130,6 +130,25 @@ def sample_hash(text: ir.StringValue) -> ir.IntegerValue:
     return sum(digits.find(digest.substr(place, 1)) * 16 ** (7 - place) for place in range(8))  # pyright: ignore
 
 
+FIXED = 2**24  # parts that a number is counted in: six hundred-millionths, up to sums of 500 thousand millions
+
+
+def fixed(number: ir.NumericValue) -> ir.FloatingValue:
+    """The nearest multiple of a fixed part of one, of which sums and differences are exact."""
+    return (number * float(FIXED)).round().cast("float64") / FIXED  # pyright: ignore
+
+
+def exact_sum(
+    number: ir.NumericValue, *, where: ir.BooleanValue | None = None, over: Any | None = None
+) -> ir.FloatingValue:
+    """The sum of :func:`fixed` numbers, in whatever order an engine's threads add them; null of none.
+
+    A sum of floats depends on the order in its last digits, and a tree of a model may split there.
+    """
+    total = (number * float(FIXED)).round().cast("int64").sum(where=where)  # pyright: ignore
+    return (total.over(over) if over is not None else total).cast("float64") / FIXED
+
+
 def content_digest(table: ibis.Table) -> str:
     """A digest of a table's rows, whatever their order: the same rows, the same digest, by any version of the engine."""
     return combined(content_digests(table, by="NULL").values())

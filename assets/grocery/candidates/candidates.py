@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assets.grocery.features import definitions
+from resources.tables.engine import exact_sum
 
 if TYPE_CHECKING:
     import ibis
@@ -153,8 +154,8 @@ def _new(tables: FeatureTables, *, most: int, denied: ibis.Table | None) -> ibis
     first_in_category = ibis.window(group_by="category", order_by=[ibis.desc("popularity"), "product_id"])
     first = ibis.window(order_by=[ibis.desc("popularity"), "product_id"])
     sellers = sellers.mutate(
-        share=sellers.popularity / sellers.popularity.sum().over(in_category),
-        everybodys=sellers.popularity.sum().over(in_category) / sellers.popularity.sum().over(ibis.window()),
+        share=sellers.popularity / exact_sum(sellers.popularity, over=in_category),
+        everybodys=exact_sum(sellers.popularity, over=in_category) / exact_sum(sellers.popularity, over=ibis.window()),
     )
     # Shares are of all that is sold; places are of what may be proposed, so that the next best takes the place.
     sellers = _without(sellers, denied, is_repeat=False).mutate(
@@ -164,7 +165,7 @@ def _new(tables: FeatureTables, *, most: int, denied: ibis.Table | None) -> ibis
     needs = tables.category_affinity.select("household_id", "category", need="category_decayed_90")
     greatest = ibis.window(group_by="household_id", order_by=[ibis.desc("need"), "category"])
     needs = needs.mutate(nth=ibis.row_number().over(greatest))
-    totals = needs.group_by("household_id").agg(total=needs.need.sum())
+    totals = needs.group_by("household_id").agg(total=exact_sum(needs.need))
     households = tables.household.select("household_id")
     anywhere = sellers.filter(sellers.place < 2 * most).select("product_id")
     wanted = needs.filter(needs.nth < NEW_CATEGORIES).select("household_id", "category")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.features.offers import MEMORY, offered, past_offers, with_reach
 from assets.grocery.features.purchases import purchases, shopping_days
+from resources.tables.engine import exact_sum, fixed
 
 if TYPE_CHECKING:
     import ibis
@@ -135,38 +136,35 @@ def household_product(days: ibis.Table, products: ibis.Table) -> ibis.Table:
     history = days.group_by("household_id", "product_id").agg(
         purchases=days.count(),
         purchases_month=(days.age < MONTH).sum(),
-        **{f"decayed_{h}": _decayed(days.age, h).sum() for h in HALF_LIVES},
+        **{f"decayed_{h}": exact_sum(_decayed(days.age, h)) for h in HALF_LIVES},
         **{
-            f"decayed_trips_{name}": (ibis.literal(decay) ** days.trips_ago).sum()
+            f"decayed_trips_{name}": exact_sum(ibis.literal(decay) ** days.trips_ago)
             for name, decay in TRIP_DECAYS.items()
         },
-        decayed_share=(_decayed(days.age, 90) / days.day_size).sum(),
-        decayed_root_share=(_decayed(days.age, 90) / days.day_size.sqrt()).sum(),
+        decayed_share=exact_sum(_decayed(days.age, 90) / days.day_size),
+        decayed_root_share=exact_sum(_decayed(days.age, 90) / days.day_size.sqrt()),
         days_since_last=days.age.min(),
         **{f"days_since_{n}": days.age.max(where=days.place == n - 1) for n in LATEST},
         days_since_first=days.age.max(),
         trips_since_last=days.trips_ago.min(),
         trips_since_first=days.trips_ago.max() + 1,
-        gap_deviation=days.own_gap.std(how="sample"),
+        gap_deviation=_deviation(days.own_gap),
         gap_shortest=days.own_gap.min(),
         gap_longest=days.own_gap.max(),
-        quantity=days.quantity.mean(),
-        price=_ratio(days.sales_value.sum(), days.quantity.sum()),
-        decayed_on_offer=(_decayed(days.age, 90) * days.reach).sum(),
+        quantity=exact_sum(days.quantity) / days.count(),
+        price=_ratio(exact_sum(days.sales_value), exact_sum(days.quantity)),
+        decayed_on_offer=exact_sum(_decayed(days.age, 90) * days.reach),
         days_since_on_offer=days.age.min(where=days.reach > 0.5),
         days_since_off_offer=days.age.min(where=days.reach <= 0.5),
     )
     joined = history.join(products.select("product_id", "product_gap", "subcategory", "offered_next"), "product_id")
     in_subcategory = ibis.window(group_by=["household_id", "subcategory"])
-    planned = joined.decayed_90 * joined.offered_next
-    bought, offered_part = joined.decayed_90.sum().over(in_subcategory), planned.sum().over(in_subcategory)
+    planned = fixed(joined.decayed_90 * joined.offered_next)
+    bought, offered_part = (exact_sum(each, over=in_subcategory) for each in (joined.decayed_90, planned))
     joined = joined.mutate(
         subcategory_offered=joined.subcategory.notnull().ifelse(_ratio(offered_part, bought), None),
         rivals_offered=joined.subcategory.notnull().ifelse(
-            # What is left of a sum after its only part is rounding, not a rival.
-            _ratio(
-                offered_part - planned, (bought - joined.decayed_90 > 1e-9).ifelse(bought - joined.decayed_90, None)
-            ),
+            _ratio(offered_part - planned, bought - joined.decayed_90),
             None,
         ),
     )
@@ -181,7 +179,7 @@ def household_product(days: ibis.Table, products: ibis.Table) -> ibis.Table:
 def household(days: ibis.Table) -> ibis.Table:
     """Habits of every household that ever bought anything."""
     trips = days.group_by("household_id", "age", "trips_ago").agg(
-        day_size=days.day_size.max(), spend=days.sales_value.sum()
+        day_size=days.day_size.max(), spend=exact_sum(days.sales_value)
     )
     habits = trips.group_by("household_id").agg(
         trips=trips.count(),
@@ -190,12 +188,12 @@ def household(days: ibis.Table) -> ibis.Table:
         trip_gap=_ratio(trips.age.max() - trips.age.min(), trips.count() - 1),
         basket_products=trips.day_size.mean(),
         basket_products_lately=trips.day_size.mean(where=trips.trips_ago < 5),
-        spend_month=(trips.age < MONTH).ifelse(trips.spend, 0.0).sum(),
+        spend_month=exact_sum((trips.age < MONTH).ifelse(trips.spend, 0.0)),
         product_days=trips.day_size.sum(),
     )
     weight = _decayed(days.age, 90)
     variety = days.group_by("household_id").agg(
-        products=days.product_id.nunique(), offer_share=_ratio((weight * days.reach).sum(), weight.sum())
+        products=days.product_id.nunique(), offer_share=_ratio(exact_sum(weight * days.reach), exact_sum(weight))
     )
     joined = habits.join(variety, "household_id")
     joined = joined.mutate(repeat_share=1 - joined.products / joined.product_days)
@@ -225,23 +223,23 @@ def product(days: ibis.Table, offers: ibis.Table, *, as_of: dt.date) -> ibis.Tab
     )
 
     def price(lines: ir.BooleanValue) -> ir.FloatingValue:
-        return _ratio(days.sales_value.sum(where=lines), days.quantity.sum(where=lines))
+        return _ratio(exact_sum(days.sales_value, where=lines), exact_sum(days.quantity, where=lines))
 
     sales = days.group_by("product_id").agg(
         category=days.category.max(),
         subcategory=days.subcategory.max(),
-        popularity=_decayed(days.age, 30).sum(),
+        popularity=exact_sum(_decayed(days.age, 30)),
         trend=_ratio(3.0 * is_recent.sum(), (days.age < 3 * MONTH).sum()),
         trend_week=_ratio(4.0 * is_this_week.sum(), is_recent.sum()),
         price_month=price(is_recent),
         price_week=price(is_this_week),
-        price_ever=_ratio(days.sales_value.sum(), days.quantity.sum()),
+        price_ever=_ratio(exact_sum(days.sales_value), exact_sum(days.quantity)),
         season=(days.age < 3 * MONTH).sum(),
         remembered=(days.age < MEMORY).sum(),
-        on_offer=days.reach.sum(where=days.age < MEMORY).fill_null(0.0),
+        on_offer=exact_sum(days.reach, where=days.age < MEMORY).fill_null(0.0),
         offer_price=_ratio(
-            _ratio((days.sales_value * days.reach).sum(), (days.quantity * days.reach).sum()),
-            _ratio((days.sales_value * (1 - days.reach)).sum(), (days.quantity * (1 - days.reach)).sum()),
+            _ratio(exact_sum(days.sales_value * days.reach), exact_sum(days.quantity * days.reach)),
+            _ratio(exact_sum(days.sales_value * (1 - days.reach)), exact_sum(days.quantity * (1 - days.reach))),
         ),
     )
     joined = repeats.join(sales, "product_id").join(_paces(pairs), "product_id")
@@ -258,7 +256,7 @@ def product(days: ibis.Table, offers: ibis.Table, *, as_of: dt.date) -> ibis.Tab
             (joined.remembered - joined.on_offer + usual) / (MEMORY / WEEK - weeks_on + OFFER_PRIOR),
         ),
         subcategory_offered_next=joined.subcategory.notnull().ifelse(
-            _ratio(planned.sum().over(in_subcategory), season), None
+            _ratio(exact_sum(planned, over=in_subcategory), season), None
         ),
         price_change=_ratio(joined.price_month, joined.price_ever),
         price_change_week=_ratio(joined.price_week, joined.price_ever),
@@ -275,7 +273,7 @@ def _bought_again(age: ir.IntegerValue, days: int) -> ir.IntegerValue:
 
 def _expected(age: ir.IntegerValue, days: int) -> ir.FloatingValue:
     """What the purchases before let expect of those days, up to a factor: a decayed count that saturates."""
-    before = (age >= days).ifelse(_decayed(age - days, 60), 0.0).sum()
+    before = exact_sum((age >= days).ifelse(_decayed(age - days, 60), 0.0))
     return 1 - (-before / 8).exp()
 
 
@@ -288,7 +286,7 @@ def _paces(pairs: ibis.Table) -> ibis.Table:
 
     known = pairs.select("product_id", "category", "subcategory").distinct()
     everything = pairs.agg(
-        **{f"all_{n}": _ratio(pairs[f"again_{n}"].sum(), pairs[f"expected_{n}"].sum()) for n in PACE_DAYS}
+        **{f"all_{n}": _ratio(pairs[f"again_{n}"].sum(), exact_sum(pairs[f"expected_{n}"])) for n in PACE_DAYS}
     )
     paces = known.cross_join(everything)
     for key, prefix, above in (
@@ -297,7 +295,8 @@ def _paces(pairs: ibis.Table) -> ibis.Table:
         ("product_id", "", "subcategory_"),
     ):
         level = pairs.group_by(key).agg(
-            **{f"{kind}_{n}": pairs[f"{kind}_{n}"].sum() for kind in ("again", "expected") for n in PACE_DAYS}
+            **{f"again_{n}": pairs[f"again_{n}"].sum() for n in PACE_DAYS},
+            **{f"expected_{n}": exact_sum(pairs[f"expected_{n}"]) for n in PACE_DAYS},
         )
         columns = [name for name in paces.columns if not name.startswith(("again_", "expected_"))]
         paces = paces.select(columns).left_join(level, key).drop(f"{key}_right")
@@ -325,8 +324,8 @@ def affinity(days: ibis.Table, level: str) -> ibis.Table:
             f"{level}_purchases": visits.count(),
             f"{level}_purchases_month": (visits.age < MONTH).sum(),
             f"{level}_purchases_week": (visits.age < WEEK).sum(),
-            f"{level}_decayed_30": _decayed(visits.age, 30).sum(),
-            f"{level}_decayed_90": _decayed(visits.age, 90).sum(),
+            f"{level}_decayed_30": exact_sum(_decayed(visits.age, 30)),
+            f"{level}_decayed_90": exact_sum(_decayed(visits.age, 90)),
             f"{level}_days_since_last": visits.age.min(),
             f"{level}_gap": _ratio(visits.age.max() - visits.age.min(), visits.count() - 1),
         }
@@ -394,6 +393,12 @@ def _decayed(age: ir.IntegerValue, half_life: int) -> ir.FloatingValue:
     import ibis
 
     return ibis.literal(0.5) ** (age / half_life)
+
+
+def _deviation(days: ir.IntegerValue) -> ir.FloatingValue:
+    """The standard deviation of whole days, null below two: of sums that are exact."""
+    n, total, squares = days.count(), days.sum(), (days * days).sum()
+    return _ratio(n * squares - total * total, n * (n - 1)).sqrt()
 
 
 def _ratio(above: ir.NumericValue, below: ir.NumericValue) -> ir.FloatingValue:

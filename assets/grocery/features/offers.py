@@ -9,6 +9,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from assets.grocery.features.purchases import days_before
+from resources.tables.engine import exact_sum
 
 if TYPE_CHECKING:
     import ibis
@@ -72,6 +73,6 @@ def past_offers(offers: ibis.Table, *, as_of: dt.date) -> ibis.Table:
     days = (until.delta(since, unit="day") + 1) * known.reach.cast("float64")
     return known.group_by("product_id").agg(
         # Two offers of a day are rare; they are counted twice, up to every day there is.
-        offer_days=ibis.least(days.sum(), ibis.literal(float(MEMORY))),
+        offer_days=ibis.least(exact_sum(days), ibis.literal(float(MEMORY))),
         days_since_offer=days_before(as_of, until).min(),
     )

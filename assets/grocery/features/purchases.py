@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from resources.tables.engine import exact_sum
+
 if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
@@ -37,7 +39,7 @@ def shopping_days(purchases: ibis.Table, *, as_of: dt.date) -> ibis.Table:
 
     known = purchases.filter(purchases.business_date <= as_of)
     days = known.group_by("household_id", "product_id", "category", "subcategory", "business_date").agg(
-        quantity=known.quantity.sum(), sales_value=known.sales_value.sum()
+        quantity=exact_sum(known.quantity), sales_value=exact_sum(known.sales_value)
     )
     trips = days.group_by("household_id", "business_date").agg(day_size=days.count())
     latest_first = ibis.window(group_by="household_id", order_by=ibis.desc("business_date"))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from resources.tables.engine import (
     combined,
     content_digest,
+    exact_sum,
     in_zone,
     quoted_name,
     quoted_text,
@@ -84,6 +85,22 @@ def digest_of(engine, rows) -> str:
     table = pa.Table.from_pylist(rows, schema=ibis.schema(SCHEMA).to_pyarrow())
     engine.create_table("digested", table, overwrite=True, temp=True)
     return content_digest(engine.table("digested"))
+
+
+@given(st.permutations([0.1, 1e9 / 7, -3e8, 1e-6, 2 / 3, None, 0.1]))
+def test_sum_is_exact_in_any_order(engine, numbers):
+    rows = ibis.memtable(
+        {"x": numbers, "kept": [number != 0.1 for number in numbers]}, schema={"x": "float64", "kept": "bool"}
+    )
+    expected = sum(round(number * 2**24) for number in numbers if number) / 2**24
+    found = engine.execute(
+        rows.agg(
+            all=exact_sum(rows.x), kept=exact_sum(rows.x, where=rows.kept), none=exact_sum(rows.x, where=rows.x > 1e12)
+        )
+    )
+    assert found["all"][0] == expected
+    assert found.kept[0] == expected - 2 * round(0.1 * 2**24) / 2**24
+    assert found.none.isna()[0]
 
 
 def test_digest_is_what_anything_else_computes(engine):
