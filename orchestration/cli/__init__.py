@@ -15,7 +15,7 @@ import warnings
 import typer
 from rich.console import Console
 
-from orchestration.cli import audit, backup, benchmark, decide, erasure, look, policy, retailer, runs, store, ui
+from orchestration.cli import audit, backup, benchmark, decide, doctor, erasure, look, policy, retailer, runs, store, ui
 from orchestration.cli.drawing import runnable, styled
 from orchestration.cli.drop import drop
 from resources import home
@@ -53,7 +53,7 @@ for group, commands in {
         erasure.forget,
     ),
     "Keep": (backup.backup, backup.restore, backup.move),
-    "Set up": (retailer.init, retailer.use),
+    "Set up": (retailer.init, retailer.use, doctor.doctor),
 }.items():
     for command in commands:
         app.command(rich_help_panel=group, help=runnable(inspect.getdoc(command) or ""))(command)

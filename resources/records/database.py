@@ -157,17 +157,23 @@ def _version(connection: sa.Connection) -> str | None:
 
 def _upgrade(connection: sa.Connection) -> None:
     """Run what migrations are missing. Of two processes that come at the same time, one waits and finds them done."""
-    if (version := _version(connection)) == migrations.NEWEST:
+    if known_version(connection) == migrations.NEWEST:
         return
+    from alembic import command
+
+    command.upgrade(migrations.configuration(connection), "head")
+
+
+def known_version(connection: sa.Connection) -> str | None:
+    """The same; raises :class:`Refused` where a later version of the project has changed the tables."""
+    version = _version(connection)
     if version and version not in migrations.REVISIONS:
         raise Refused(
             f"{connection.engine.url.render_as_string(hide_password=True)} was opened by a later version of Nightcart: its "
             f"tables are at migration {version}, and this version knows those up to {migrations.NEWEST}.",
             remedy="install that version again, or go back to a copy of the database from before it.",
         )
-    from alembic import command
-
-    command.upgrade(migrations.configuration(connection), "head")
+    return version
 
 
 @contextlib.contextmanager
