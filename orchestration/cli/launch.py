@@ -28,9 +28,10 @@ from orchestration.runs import attempts as retraining_attempts
 from orchestration.runs.locks import hold
 from orchestration.runs.orphans import HOST_TAG, LAUNCH_TAG, fail_orphaned_runs, host
 from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS, broken_gates, failures
+from orchestration.runs.submission import ask_for, end_of_all
 from orchestration.tags import RETAILER
 from resources import home
-from resources.config.deployment import sqlite_url
+from resources.config.deployment import load_deployment, sqlite_url
 from resources.records.health import require_whole
 from resources.records.lifecycle import Attempt
 from resources.text import on_one_line
@@ -235,27 +236,29 @@ def execute(
     launch, began = uuid.uuid4().hex, time.monotonic()
     # Without its checks, a selection of assets would take along those that are in no job.
     checks = checks or job().asset_layer.asset_graph.get_check_keys_for_assets(assets)
-    with _shown(instance, launch, title):
-        result = dg.execute_job(
-            dg.reconstructable(job).get_subset(asset_selection=set(assets), asset_check_selection=set(checks)),
-            instance=instance,
-            run_config=QUIET,
-            # Its command goes on with it, or the watch tells of it: Dagster must not start it again beside them.
-            tags={
-                **tags,
-                RETAILER: context.resources().settings.name,
-                LAUNCH_TAG: launch,
-                HOST_TAG: host(),
-                "dagster/max_retries": "0",
-            },
-        )
-        outcome = Outcome(
-            run_id=result.run_id,
-            is_success=result.success,
-            seconds=time.monotonic() - began,
-            failures=tuple(failed.message for failed in failures(instance, result.run_id)),
-            has_broken_checks=bool(broken_gates(instance, result.run_id)),
-        )
+    tags = {**tags, RETAILER: context.resources().settings.name, LAUNCH_TAG: launch}
+    if workspace := load_deployment().workspace:
+        run = ask_for(instance, workspace, job().name, assets=assets, checks=checks, tags=tags)
+        say("  run {}", run.run_id[:8])
+        with _shown(instance, run.tags.get(LAUNCH_TAG, launch), title):
+            run_id = end_of_all(instance, run, say=say).run_id
+    else:
+        with _shown(instance, launch, title):
+            run_id = dg.execute_job(
+                dg.reconstructable(job).get_subset(asset_selection=set(assets), asset_check_selection=set(checks)),
+                instance=instance,
+                run_config=QUIET,
+                # Its command goes on with it, or the watch tells of it: Dagster must not start it again beside them.
+                tags={**tags, HOST_TAG: host(), "dagster/max_retries": "0"},
+            ).run_id
+    run = instance.get_run_by_id(run_id)
+    outcome = Outcome(
+        run_id=run_id,
+        is_success=run is not None and run.is_success,
+        seconds=time.monotonic() - began,
+        failures=tuple(failed.message for failed in failures(instance, run_id)),
+        has_broken_checks=bool(broken_gates(instance, run_id)),
+    )
     return outcome
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,59 @@ def config_of_steps(instance: dg.DagsterInstance, run: dg.DagsterRun, *, tag: st
     plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
     steps = [step for step in plan.steps if step.key in plan.step_keys_to_execute]
     return [json.loads(step.tags[tag]) for step in steps if step.tags and tag in step.tags]
+
+
+def submitted(
+    instance: dg.DagsterInstance,
+    workspace: Path,
+    job: str,
+    *,
+    assets: Set[dg.AssetKey],
+    checks: Set[dg.AssetCheckKey],
+    tags: Mapping[str, str],
+) -> dg.DagsterRun:
+    """A run of a selection of a job, queued as the web server queues one; `workspace` says where the code location is."""
+    from dagster._core.definitions.selector import JobSubsetSelector
+    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+    with WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)])) as process:
+        context = process.create_request_context()
+        location = context.get_code_location("nightcart")
+        (repository,) = location.get_repositories().values()
+        selector = JobSubsetSelector(
+            location_name=location.name,
+            repository_name=repository.name,
+            job_name=job,
+            op_selection=None,
+            asset_selection=assets or None,
+            asset_check_selection=checks,
+        )
+        remote = location.get_job(selector)
+        plan = location.get_execution_plan(
+            remote, run_config={}, step_keys_to_execute=None, known_state=None, instance=instance
+        ).execution_plan_snapshot
+        run = instance.create_run(
+            job_name=job,
+            run_id=None,
+            run_config={},
+            status=None,
+            tags={**remote.tags, **tags},
+            root_run_id=None,
+            parent_run_id=None,
+            step_keys_to_execute=plan.step_keys_to_execute,
+            execution_plan_snapshot=plan,
+            job_snapshot=remote.job_snapshot,
+            parent_job_snapshot=remote.parent_job_snapshot,
+            asset_selection=frozenset(assets) or None,
+            asset_check_selection=frozenset(checks),
+            resolved_op_selection=remote.resolved_op_selection,
+            op_selection=None,
+            remote_job_origin=remote.get_remote_origin(),
+            job_code_origin=remote.get_python_origin(),
+            asset_graph=repository.asset_graph,
+        )
+        return instance.submit_run(run.run_id, context)
 
 
 def ended_ticks(instance: dg.DagsterInstance, state: InstigatorState, *, limit: int) -> Sequence[InstigatorTick]:

@@ -70,7 +70,9 @@ class DeploymentConfig(BaseSettings):
         "20GB", "Of one query engine on disk; a query that needs more is refused.", pattern=r"^[\d.]+ ?[KMGT]i?B$"
     )
     workspace: Path | None = setting(
-        None, "File of the code locations that `nightcart ui` shows. Default: the project's workspace.yaml."
+        None,
+        "Dagster's workspace file, where a code location runs elsewhere: `nightcart ui` shows it, and commands queue their "
+        "runs there. Default: the project's, and commands run by themselves.",
     )
     default_status: Literal["running", "stopped"] = setting(
         "running", "Of schedules and sensors that nobody has started or stopped in the UI."
