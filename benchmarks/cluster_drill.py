@@ -4,7 +4,8 @@
     python benchmarks/cluster_drill.py --folder … … [--only WORDS]                   goes on where it stopped
     python benchmarks/cluster_drill.py --folder … … --report                         writes cluster_drill.md
 
-Every cell has a night of its own, the next one. It passes when the run that was hit is terminal within 90 s of the blow, the night
+A cell is of a night (the next one), or of a stage of it alone, which takes less time: the lists made and published again, or the next
+day taken in. It passes when the run that was hit is terminal within 90 s of the blow, the night
 is made good by itself (by nobody, where a person ended it), no line is lost or doubled, nothing is left in progress, nothing is
 written after a termination, and a run that wakes up late is refused.
 """
@@ -21,7 +22,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,21 +30,32 @@ from typing import Any
 import cluster
 from cluster import Cluster, kubectl
 
-POINTS = {
-    "before the first event": None,
-    "after a step's start": "recommendations",
-    "in the middle of a write": "recommendations",
-    "after the commit": "recommendations",
-    "in the publication": "published_recommendations",
+WITHOUT = {
+    "training_examples",
+    "challenger",
+    "champion",
+    "realised_performance",
+    "drift_signals",
+    "retraining_decision",
 }
+# What is run, and where it is hit: the step, and the table that is written.
+STAGES = {
+    "night": ("recommendations", None),
+    "lists": ("recommendations", ["recommendations", "published_recommendations"]),
+    "intake": ("transactions", ["transactions", "products"]),
+}
+POINTS = (
+    "in the middle of a write",
+    "in the publication",
+    "after the commit",
+    "after a step's start",
+    "before the first event",
+)
 BLOWS = ("deleted with grace", "deleted without", "out of memory", "evicted", "ended by a person", "zombie")
 BESIDE = ("Postgres restarted", "the store gone for 20 s", "the daemon deleted", "the code location deleted")
 LIMIT = 90  # seconds until a run that was hit is terminal
 PATIENCE = 420  # seconds until a night is made good
-FIRST_NIGHT = dt.date(2024, 4, 8)
-TRAINING = ["training_examples", "challenger", "champion"]
-# What only looks at a night that is made, to save a third of the time.
-WATCHING = ["realised_performance", "drift_signals", "retraining_decision"]
+FIRST_NIGHT, LATEST = dt.date(2024, 4, 8), dt.date(2024, 5, 8)
 LAUNCH = """
 mutation($day: String!, $job: String!, $assets: [AssetKeyInput!], $checks: [AssetCheckHandleInput!]) {
   launchRun(executionParams: {
@@ -77,7 +89,8 @@ with dg.DagsterInstance.get() as instance, WorkspaceProcessContext(
             else:
                 location = process.create_request_context().get_code_location("nightcart")
                 graph = location.get_repository("__repository__").asset_graph
-                keys = {key for key in graph.materializable_asset_keys if (key.path[-1] in asked["training"]) == asked["trains"] or asked["all"]}
+                keys = {key for key in graph.materializable_asset_keys if key.path[-1] in asked["assets"] or not asked["assets"]}
+                keys = {key for key in keys if key.path[-1] not in asked["without"]}
                 checks = [key for key in graph.asset_check_keys if key.name != "no_open_incident" and key.asset_key in keys]
                 said = execute_query(process, asked["query"], {
                     "day": asked["day"], "job": asked["job"], "assets": [{"path": key.path} for key in keys],
@@ -178,19 +191,10 @@ class Drill:
 
     # ------------------------------------------------------------------------------------------------- runs
 
-    def launch(self, day: dt.date, *, job: str = "nightly", trains: bool = False, everything: bool = False) -> str:
-        """Ask for the night of `day`; the run's id."""
-        said = self.agent(
-            "launch",
-            {
-                "query": LAUNCH,
-                "day": str(day),
-                "job": job,
-                "training": [*TRAINING, *WATCHING],
-                "trains": trains,
-                "all": everything,
-            },
-        )
+    def launch(self, day: dt.date, *, assets: list[str] | None = None, without: Iterable[str] = WITHOUT) -> str:
+        """Ask for the night of `day`, or for some assets of it; the run's id."""
+        asked = {"query": LAUNCH, "day": str(day), "job": "nightly", "assets": assets or [], "without": [*without]}
+        said = self.agent("launch", asked)
         try:
             return said["data"]["launchRun"]["run"]["runId"]
         except (KeyError, TypeError) as error:
@@ -238,17 +242,18 @@ class Drill:
 
     # ------------------------------------------------------------------------------------------------ cells
 
-    def run(self, point: str, blow: str, day: dt.date) -> Found:
+    def run(self, stage: str, point: str, blow: str) -> Found:
         """One cell."""
+        day, (hit, assets) = self.day_of(stage), STAGES[stage]
         for name in ("order.json", "taken.json", "at.json", "go"):
             (self.hooks / name).unlink(missing_ok=True)
         order = {"point": point, "oom": blow == "out of memory", "patience": 200}
-        if table := POINTS[point]:
-            order["table"] = table
+        if point != "before the first event":
+            order["table"] = "published_recommendations" if point == "in the publication" else hit
         (self.hooks / "order.new").write_text(json.dumps(order))
         (self.hooks / "order.new").rename(self.hooks / "order.json")
-        run_id, before = self.launch(day), self.versions()
-        found = {"cell": f"{point} × {blow}", "day": str(day)}
+        before, run_id = self.versions(), self.launch(day, assets=assets)
+        found: dict[str, Any] = {"cell": f"{stage}: {point} × {blow}", "day": str(day)}
         reached = self._until(lambda: (self.hooks / "at.json").exists(), bool, 240)
         if not reached:
             (self.hooks / "order.json").unlink(missing_ok=True)
@@ -263,14 +268,14 @@ class Drill:
             wrong.append(f"terminal after {seconds:.0f} s")
         if blow == "ended by a person":
             wrong += self.nothing_more(run_id, before if point == "before the first event" else None)
-            run_id = self.launch(day)
+            run_id = self.launch(day, assets=assets)
         is_good = self.good(run_id, within=PATIENCE)
         good_after = round(time.time() - began, 1)
         if not is_good:
             wrong.append("not made good by itself: " + ", ".join(run.status.value for run in self.family(run_id)))
         if process:
             wrong += self.wake(process, pod)
-        wrong += self.lines(day) + self.in_progress()
+        wrong += self.lines(day, is_intake=stage == "intake") + self.in_progress()
         return Found(
             **found,
             end=end,
@@ -339,6 +344,14 @@ class Drill:
 
     # ---------------------------------------------------------------------------------------------- looking
 
+    def day_of(self, stage: str) -> dt.date:
+        """The day of a cell: that of the lists that are served, or the next one, of nights or of lines."""
+        served = self.tables().read("published_recommendations").made_on.max().execute()
+        if stage == "intake":
+            days = [day for day in self.tables().rows_by_day("transactions") if day and day < LATEST]
+            return max(days) + dt.timedelta(days=1)
+        return dt.date.fromisoformat(str(served)[:10]) + dt.timedelta(days=stage == "night")
+
     def tables(self) -> Any:
         """The store, from outside."""
         from resources.tables.store import TableStore
@@ -357,17 +370,19 @@ class Drill:
         )
         return {name: tables.version(name) for name in names if tables.exists(name)}
 
-    def lines(self, day: dt.date) -> list[str]:
+    def lines(self, day: dt.date, *, is_intake: bool) -> list[str]:
         """What was lost or doubled of a day."""
         tables = self.tables()
         delivered = len((self.place.folder / "shop" / "sales" / f"{day}.csv").read_text().splitlines()) - 1
         rows = tables.read("transactions", since=day, until=day)
         kept, distinct = rows.count().execute(), rows.distinct().count().execute()
+        wrong = [] if kept == distinct == delivered else [f"{kept} lines ({distinct} different) of {delivered}"]
+        if is_intake:
+            return wrong
         lists = tables.read("recommendations", since=day, until=day)
         offered = lists.count().execute()
         places = lists.select("household_id", "product_id").distinct().count().execute()
         served = tables.read("published_recommendations")
-        wrong = [] if kept == distinct == delivered else [f"{kept} lines ({distinct} different) of {delivered}"]
         if not offered or offered != places:
             wrong.append(f"{offered} places of lists, {places} different")
         if served.count().execute() != offered or str(served.made_on.max().execute())[:10] != str(day):
@@ -404,12 +419,11 @@ def process_of(pod: str) -> int:
     raise RuntimeError(f"No process of {pod} on this machine.")
 
 
-def cells(only: str) -> Iterator[tuple[str, str]]:
-    """All cells whose name has the words."""
-    beside = itertools.product(("in the publication", "in the middle of a write"), BESIDE)
-    points = ["in the middle of a write", "in the publication", "after the commit", "after a step's start"]
-    hit = [*itertools.product(points, BLOWS), *beside, *itertools.product(["before the first event"], BLOWS)]
-    for point, blow in hit:
+def cells(stage: str, only: str) -> Iterator[tuple[str, str]]:
+    """All cells of a stage whose name has the words."""
+    points = [point for point in POINTS if stage != "intake" or point != "in the publication"]
+    beside = itertools.product(points[:2], BESIDE)
+    for point, blow in [*itertools.product(points[:-1], BLOWS), *beside, *itertools.product(points[-1:], BLOWS)]:
         if only in f"{point} × {blow}":
             yield point, blow
 
@@ -439,6 +453,7 @@ def main() -> None:
         argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     )
     parser.add_argument("--only", default="", help="cells whose name has this")
+    parser.add_argument("--stage", choices=STAGES, default="night")
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--until", help="HH:MM, UTC: no cell begins after it")
     parser.add_argument("--restart-postgres", help="the command that restarts it")
@@ -449,15 +464,14 @@ def main() -> None:
         done = drill.known()
         if not done and not drill.tables().exists("published_recommendations"):
             prepare(drill)
-        for point, blow in cells(options.only):
-            if any(each.cell == f"{point} × {blow}" for each in done):
+        for point, blow in cells(options.stage, options.only):
+            if any(each.cell == f"{options.stage}: {point} × {blow}" for each in done):
                 continue
-            if (blow in drill.commands and not drill.commands[blow]) or (
-                options.until and f"{dt.datetime.now(dt.UTC):%H:%M}" >= options.until
-            ):
+            if options.until and f"{dt.datetime.now(dt.UTC):%H:%M}" >= options.until:
+                break
+            if blow in drill.commands and not drill.commands[blow]:
                 continue
-            days = [FIRST_NIGHT, *(dt.date.fromisoformat(each.day) for each in drill.known())]
-            one = drill.run(point, blow, max(days) + dt.timedelta(days=1))
+            one = drill.run(options.stage, point, blow)
             with drill.results.open("a") as file:
                 file.write(json.dumps(asdict(one)) + "\n")
             print(one, flush=True)
@@ -478,7 +492,7 @@ def prepare(drill: Drill) -> None:
         "--to",
         str(FIRST_NIGHT - dt.timedelta(days=1)),
     )
-    first = drill.launch(FIRST_NIGHT, everything=True)
+    first = drill.launch(FIRST_NIGHT, without=())
     if drill.ended(first, within=600) != "SUCCESS":
         raise SystemExit(f"The first night did not end well: {drill.said(first)}")
 

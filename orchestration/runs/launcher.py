@@ -9,6 +9,7 @@ Loaded by the web server and the daemon, and by the code location for the runs t
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -62,6 +63,8 @@ class Launcher(K8sRunLauncher):
             return CheckRunHealthResult(WorkerStatus.RUNNING, found.msg)
         if found.status == WorkerStatus.RUNNING:
             return found
+        if self._is_ending(job, namespace):
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
         # A worker puts its end on record before its pod ends: who has not by now never will.
         again = self._instance.get_run_by_id(run.run_id)
         if again and not again.is_finished and again.status != dg.DagsterRunStatus.CANCELING:
@@ -77,6 +80,11 @@ class Launcher(K8sRunLauncher):
     def _job_of(self, run: dg.DagsterRun) -> tuple[str, str]:
         context = super().get_container_context_for_run(run)
         return context.namespace or self.job_namespace, get_job_name_from_run_id(run.run_id)
+
+    def _is_ending(self, job: str, namespace: str) -> bool:
+        """Whether a pod was told to end and still has time for it; one of a node that is lost never will be gone."""
+        ends = [pod.metadata.deletion_timestamp for pod in self._api_client.get_pods_in_job(job, namespace)]
+        return any(end and end > dt.datetime.now(dt.UTC) for end in ends)
 
     def _why(self, job: str, namespace: str) -> str:
         try:

@@ -224,6 +224,16 @@ def test_a_run_whose_pod_is_gone_fails_with_the_pods_reason(instance: dg.Dagster
     assert end_of(instance, run.run_id).startswith("Its pod is gone: it ran out of memory (OOMKilled at 3Gi).")
 
 
+def test_a_pod_that_is_ending_has_its_time(instance: dg.DagsterInstance, cluster: Cluster) -> None:
+    run = launched(instance, arrival)
+    cluster.status, now = k8s.V1JobStatus(failed=1), dt.datetime.now(dt.UTC)
+    cluster.pods = [pod()]
+    cluster.pods[0].metadata.deletion_timestamp = now + dt.timedelta(seconds=20)  # pyright: ignore
+    assert instance.run_launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
+    cluster.pods[0].metadata.deletion_timestamp = now - dt.timedelta(seconds=1)  # pyright: ignore
+    assert instance.run_launcher.check_run_worker_health(run).status == WorkerStatus.FAILED
+
+
 def test_a_run_of_a_command_is_looked_after_by_its_lock(instance: dg.DagsterInstance, cluster: Cluster) -> None:
     run = instance.create_run_for_job(arrival, status=dg.DagsterRunStatus.STARTED)
     cluster.status = k8s.ApiException(status=404)
