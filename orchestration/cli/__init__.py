@@ -15,7 +15,21 @@ import warnings
 import typer
 from rich.console import Console
 
-from orchestration.cli import audit, backup, benchmark, decide, doctor, erasure, look, policy, retailer, runs, store, ui
+from orchestration.cli import (
+    audit,
+    backup,
+    benchmark,
+    decide,
+    doctor,
+    erasure,
+    look,
+    policy,
+    prune,
+    retailer,
+    runs,
+    store,
+    ui,
+)
 from orchestration.cli.drawing import runnable, styled
 from orchestration.cli.drop import drop
 from resources import home
@@ -52,7 +66,7 @@ for group, commands in {
         decide.reconcile,
         erasure.forget,
     ),
-    "Keep": (backup.backup, backup.restore, backup.move),
+    "Keep": (backup.backup, backup.restore, backup.move, prune.prune),
     "Set up": (retailer.init, retailer.use, doctor.doctor),
 }.items():
     for command in commands:

@@ -50,7 +50,7 @@ def backup(
     key = _chosen(with_key)
     with contextlib.ExitStack() as held:
         instance = held.enter_context(running())
-        _require_quiet(instance)
+        require_quiet(instance)
         held.enter_context(context.resources().tables.alone())
         manifest = back_up(
             places(instance),
@@ -60,7 +60,7 @@ def backup(
             versions=_versions(),
             say=_progress,
         )
-        _require_quiet(instance)
+        require_quiet(instance)
     say(
         "[green]✓[/] {} ({:,.1f} MB) are in {}. The audit trail's head is {}: kept elsewhere, it proves later that nothing was "
         "cut off. `nightcart restore {}` brings them back.",
@@ -174,7 +174,7 @@ def _bring(instance: dg.DagsterInstance, source: Folder, manifest: Manifest, *, 
 
     now, target, key = dt.datetime.now(dt.UTC), places(instance), home.erasure_key()
     is_known = _key(key) is not None
-    _require_quiet(instance)
+    require_quiet(instance)
     if manifest.rows[RECORDS].get(Erasure.TABLE) and not (manifest.has_key or is_known):
         raise Refused(
             f"{source.url} knows those who were forgotten by a key that is neither in it nor here: nobody would know them again.",
@@ -230,7 +230,8 @@ def _versions() -> dict[str, str]:
     return {name: version(name) for name in MADE_BY}
 
 
-def _require_quiet(instance: dg.DagsterInstance) -> None:
+def require_quiet(instance: dg.DagsterInstance) -> None:
+    """Raise :class:`Unavailable` while a run is under way."""
     from orchestration.runs.nights import runs_under_way
 
     if runs := runs_under_way(instance):

@@ -105,12 +105,15 @@ def _of_file() -> tuple[list[str], list[str], list[str]]:
     return runs, events, schedules
 
 
-def _mirrored() -> str:
-    """The types of the events that SQLite's index has as well, as SQL's list."""
+def lasting_types() -> list[str]:
+    """The types of the events that SQLite's index has as well: what was made and checked, and what became of runs."""
     from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 
-    types = {each.value for each in (*ASSET_EVENTS, *ASSET_CHECK_EVENTS, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS)}
-    return ", ".join(f"'{each}'" for each in sorted(types))
+    return sorted({each.value for each in (*ASSET_EVENTS, *ASSET_CHECK_EVENTS, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS)})
+
+
+def _mirrored() -> str:
+    return ", ".join(f"'{each}'" for each in lasting_types())
 
 
 def gather(source: DagsterStorage, file: Path) -> dict[str, int]:

@@ -130,6 +130,22 @@ class RetrainingConfig(BaseConfig):
         return self
 
 
+class RetentionConfig(BaseConfig):
+    """What `nightcart prune` leaves: days are counted back from the newest night."""
+
+    explained_days: int = setting(
+        400, "Days of which it can be explained why scores were as they were, from the very tables of then.", ge=7
+    )
+    champions: int = setting(
+        5, "The last champions that stay, and can be made again, however long ago they served.", ge=2
+    )
+    versions_days: int = setting(120, "Days for which every other version of the model stays.", ge=7)
+    raw_days: int = setting(400, "Days for which the copies of delivered files stay.", ge=7)
+    log_days: int = setting(
+        60, "Days for which the steps' own messages stay; what was made, checked and decided stays for good.", ge=7
+    )
+
+
 class LifecycleSettings(BaseSettings):
     """What every domain's file has: a name, a calendar, and the lifecycle's tables.
 
@@ -152,6 +168,7 @@ class LifecycleSettings(BaseSettings):
     policy: PolicyConfig = PolicyConfig()
     alerts: AlertsConfig = AlertsConfig()
     retraining: RetrainingConfig = RetrainingConfig()
+    retention: RetentionConfig = RetentionConfig()
 
     _zone_exists = field_validator("timezone")(validators.zone)
 

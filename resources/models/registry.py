@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from resources.errors import Damaged, Refused, Unavailable, of_postgres
 from resources.models import mlflow_tables
 from resources.models.version import ModelVersion
+from resources.tables import object_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -264,6 +265,33 @@ class ModelRegistry:
         with self._talking(), quiet():
             for name, text in documents.items():
                 self._client.log_text(version.run_id, text, name)
+
+    def size(self, version: ModelVersion) -> int:
+        """Bytes of a version's files and of its record."""
+        found = (filesystem.find(path, detail=True) for filesystem, path in self._places(version))
+        return sum(about["size"] for files in found for about in files.values())
+
+    def discard(self, version: ModelVersion) -> None:
+        """Remove a version for good, its entry last: half done, it is done again. No other one gets its number."""
+        with self._talking(), quiet():
+            for filesystem, path in self._places(version):
+                if filesystem.exists(path):
+                    filesystem.rm(path, recursive=True)
+            for model in self._models(version):
+                self._client.delete_logged_model(model)
+            self._client.delete_run(version.run_id)
+            self._client.delete_model_version(self.name, str(version.version))
+
+    def _models(self, version: ModelVersion) -> list[str]:
+        outputs = self._client.get_run(version.run_id).outputs
+        return [each.model_id for each in outputs.model_outputs] if outputs else []
+
+    def _places(self, version: ModelVersion) -> list[tuple[Any, str]]:
+        """The filesystem and path of a version's files, and of its record."""
+        with self._talking(), quiet():
+            models = (self._client.get_logged_model(model).artifact_location for model in self._models(version))
+            places = [self._client.get_run(version.run_id).info.artifact_uri, *models]
+        return [object_store.filesystem(place) for place in places if place]
 
     def has_run(self, run_id: str) -> bool:
         """Whether the record of a run is there: it is, even of a version that was deleted."""

@@ -39,6 +39,7 @@ from resources.records import (  # noqa: F401
     privacy,
     publication,
     quality,
+    retention,
 )
 from resources.records.alerts import Heartbeat
 from resources.records.audit import Entry

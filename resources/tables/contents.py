@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from resources.tables.store import TableStore
 
 Partition = dt.date | None
+GONE = "is gone"
 ETAG = "ETag "  # begins the digest of an object, which its store gave it
 
 
@@ -174,7 +175,7 @@ def flaws(
         there = look(part.path)
         if there is None or there.size != part.size:
             file = there.name if there else f"{store.uri(table)}/{part.path}"
-            yield Flaw(table=table, file=file, day=part.day, says="is cut off" if there else "is gone")
+            yield Flaw(table=table, file=file, day=part.day, says="is cut off" if there else GONE)
             continue
         key = (table, *part, *there.stamp)
         if ledger is None or (verified is not None and key in verified):

@@ -10,11 +10,12 @@ import contextlib
 import datetime as dt
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from resources.errors import Refused
 from resources.tables import object_store
 from resources.tables.store import TableStore
 
@@ -32,6 +33,8 @@ class DataFile:
     path: str
     is_live: bool
     day: dt.date | None = None
+    below: str = ""  # the table's folder, as its log names it
+    size: int = 0  # bytes
 
 
 def names(tables: TableStore) -> list[str]:
@@ -48,10 +51,11 @@ def data_files(tables: TableStore, table: str) -> list[DataFile]:
     filesystem, root = object_store.filesystem(tables.uri(table))
     live = {unquote(path): day for path, day in tables.live(table).items()}
     files = []
-    for path in sorted(filesystem.find(root)):
-        below = path.removeprefix(root).lstrip("/")
+    for path, about in sorted(filesystem.find(root, detail=True).items()):
+        below = unquote(path.removeprefix(root).lstrip("/"))
         if not below.startswith(LOG):
-            files.append(DataFile(path=path, is_live=unquote(below) in live, day=live.get(unquote(below))))
+            is_live, size = below in live, about["size"]
+            files.append(DataFile(path=path, is_live=is_live, day=live.get(below), below=below, size=size))
     return files
 
 
@@ -97,6 +101,36 @@ def _texts(name: str, value: Any) -> Iterator[tuple[str, str]]:
                 yield from _texts(name, json.loads(value))
                 return
         yield name, value
+
+
+def unneeded(tables: TableStore, table: str, versions: Iterable[int]) -> list[DataFile]:
+    """The files that neither the newest version nor one of `versions` has; those that cannot be read any more have none."""
+    needed: set[str] = set()
+    for version in versions:
+        with contextlib.suppress(Refused):
+            needed |= {unquote(part.path) for part in tables.parts(table, version=version)}
+    return [file for file in data_files(tables, table) if not file.is_live and file.below not in needed]
+
+
+def old_log(tables: TableStore, table: str, oldest: int) -> list[DataFile]:
+    """The files of the log without which `oldest` and all later versions can be read: those before a checkpoint."""
+    filesystem, folder = object_store.filesystem(f"{tables.uri(table)}/{LOG}")
+    found = filesystem.find(folder, detail=True)
+    known = {path: named for path in found if (named := VERSION.fullmatch(path.rpartition("/")[2]))}
+    checkpoints = [int(named[1]) for named in known.values() if named[2].startswith("checkpoint")]
+    first = max((version for version in checkpoints if version <= oldest), default=0)
+    return [
+        DataFile(path=path, is_live=False, size=found[path]["size"])
+        for path, named in known.items()
+        if int(named[1]) < first
+    ]
+
+
+def remove(tables: TableStore, files: Iterable[DataFile]) -> None:
+    """Remove files, which no version that is to be read has."""
+    filesystem, _ = object_store.filesystem(tables.root)
+    for file in files:
+        filesystem.rm_file(file.path)
 
 
 def purge_history(tables: TableStore, table: str) -> None:

@@ -110,7 +110,7 @@ class TableStore:
         """
         opened = self._open(table, version)
         schema, parts = _schema(opened), _parts(opened, since=since, until=until)
-        self._require_whole(table, parts)
+        self._require_whole(table, parts, version)
         files = [f"{self.uri(table)}/{part.path}" for part in parts]
         if self.is_remote:
             object_store.admit(self.engine.con)
@@ -145,7 +145,7 @@ class TableStore:
 
         opened = self._open(table, version)
         parts, day = _parts(opened, since=since, until=until), _day_column(opened)
-        self._require_whole(table, parts)
+        self._require_whole(table, parts, version)
         if not parts:
             return []
         files = ", ".join(engine.quoted_text(f"{self.uri(table)}/{part.path}") for part in parts)
@@ -188,9 +188,9 @@ class TableStore:
         """The files of the newest version, as its log names them, each with its day."""
         return {part.path: part.day for part in self.parts(table)}
 
-    def parts(self, table: str) -> list[Part]:
-        """The same, with the rows and bytes that its log says each has."""
-        return _parts(self._open(table))
+    def parts(self, table: str, *, version: int | None = None) -> list[Part]:
+        """The same, with the rows and bytes that its log says each has; of the newest or another `version`."""
+        return _parts(self._open(table, version))
 
     def fingerprint(self, table: str, *, since: dt.date | None = None, until: dt.date | None = None) -> str:
         """A digest of the files that hold the days `since` … `until`: the same files, the same rows."""
@@ -299,7 +299,7 @@ class TableStore:
         expected_version: int | None = None,
     ) -> Commit:
         import pyarrow as pa
-        from deltalake import CommitProperties, DeltaTable, write_deltalake
+        from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, write_deltalake
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         fence, base, dated = self.fence, expected_version, [each for each in days if each]
@@ -336,6 +336,8 @@ class TableStore:
                     predicate=predicate,
                     schema_mode=("merge" if day else "overwrite") if opened else None,
                     commit_properties=CommitProperties(custom_metadata=notes, max_commit_retries=0),
+                    # What is old is for `nightcart prune` to say: Delta would forget the versions of models after a month.
+                    post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
                     storage_options=None if opened else options,
                 )
             except DeltaError as error:
@@ -412,8 +414,17 @@ class TableStore:
         except ValueError:
             return newest
 
-    def _require_whole(self, table: str, parts: Sequence[Part]) -> None:
-        contents.require_whole(self, self.ledger, table, parts, verified=self._verified)
+    def _require_whole(self, table: str, parts: Sequence[Part], version: int | None) -> None:
+        try:
+            contents.require_whole(self, self.ledger, table, parts, verified=self._verified)
+        except Damaged as error:
+            if version is None or version == self.version(table) or not error.message.endswith(f"{contents.GONE}."):
+                raise
+            raise Refused(
+                f"Version {version} of {table} cannot be read any more: files of it were removed, as `nightcart prune` does "
+                "with what is older than the settings of `retention` say.",
+                remedy=f"read version {self.version(table)}, which is there; or bring an older backup to another place.",
+            ) from error
 
 
 def _writes_since(opened: DeltaTable, version: int) -> list[Written]:

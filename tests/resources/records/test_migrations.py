@@ -26,6 +26,7 @@ from resources.records.feeds import Arrival
 from resources.records.lifecycle import PromotionRecord
 from resources.records.marks import Mark
 from resources.records.object_stores import ProvenStore
+from resources.records.retention import Pruning
 from resources.records.store import OperationsDatabase
 from tests.resources.records.every_kind import BEAT, EVERY_KIND, WHOLE_SECOND
 
@@ -63,7 +64,7 @@ def old_trail() -> list[Entry]:
     return [Entry(**dict(zip(names, row, strict=True))) for row in rows]
 
 
-OLD_KINDS = [kind for kind in database.KINDS if kind not in (Contents, Mark, ProvenStore)]
+OLD_KINDS = [kind for kind in database.KINDS if kind not in (Contents, Mark, ProvenStore, Pruning)]
 
 
 def test_awkward_records_are_of_every_kind():
@@ -79,7 +80,7 @@ def test_database_of_version_0_1_is_adopted_as_it_is(tmp_path):
     assert operations.audit_head() == OLD_HEAD
     assert operations.trail() == old_trail()
     added = ", stamp VARCHAR DEFAULT '' NOT NULL"
-    added_tables = (" contents ", " marks ", "object_stores", "fencing_tokens", "TABLE state ")
+    added_tables = (" contents ", " marks ", "object_stores", " prunings ", "fencing_tokens", "TABLE state ")
     kept = [text for (text,) in schema(operations.url) if not any(name in text for name in added_tables)]
     assert [(text.replace(added, ""),) for text in kept] == before
     assert differences(operations.url) == []
