@@ -123,6 +123,8 @@ def why_gone(pods: Sequence[Any], events: Sequence[Any]) -> str:
         for condition in pod.status.conditions or []:
             if condition.type == "DisruptionTarget":
                 return f"{condition.reason}: {condition.message}"
+        if pod.metadata.deletion_timestamp:
+            return "it was told to end, by a person or a drain of its node, and was killed when its time was over."
         for end in ends:
             if end.exit_code:
                 return f"its process ended with exit code {end.exit_code} ({end.reason})."

@@ -251,7 +251,13 @@ def test_a_cluster_that_does_not_answer_is_no_dead_pod(
     assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE  # pyright: ignore
 
 
-def pod(*, end: tuple[str, int] | None = None, reason: str | None = None, disrupted: str | None = None) -> k8s.V1Pod:
+def pod(
+    *,
+    end: tuple[str, int] | None = None,
+    reason: str | None = None,
+    disrupted: str | None = None,
+    told: dt.datetime | None = None,
+) -> k8s.V1Pod:
     terminated = k8s.V1ContainerStateTerminated(reason=end[0], exit_code=end[1]) if end else None
     container = k8s.V1ContainerStatus(
         name="dagster",
@@ -263,7 +269,9 @@ def pod(*, end: tuple[str, int] | None = None, reason: str | None = None, disrup
     )
     condition = k8s.V1PodCondition(type="DisruptionTarget", status="True", reason=disrupted, message="of the node")
     return k8s.V1Pod(
-        metadata=k8s.V1ObjectMeta(name="pod", creation_timestamp=dt.datetime(2024, 1, 1, tzinfo=dt.UTC)),
+        metadata=k8s.V1ObjectMeta(
+            name="pod", creation_timestamp=dt.datetime(2024, 1, 1, tzinfo=dt.UTC), deletion_timestamp=told
+        ),
         spec=k8s.V1PodSpec(
             containers=[k8s.V1Container(name="dagster", resources=k8s.V1ResourceRequirements(limits={"memory": "3Gi"}))]
         ),
@@ -282,6 +290,11 @@ def pod(*, end: tuple[str, int] | None = None, reason: str | None = None, disrup
         ([pod(end=("OOMKilled", 137))], None, "it ran out of memory (OOMKilled at 3Gi). Give it more"),
         ([pod(reason="Evicted")], None, "Evicted: of its memory"),
         ([pod(disrupted="EvictionByEvictionAPI")], None, "EvictionByEvictionAPI: of the node"),
+        (
+            [pod(end=("Error", 137), told=dt.datetime(2024, 1, 1, tzinfo=dt.UTC))],
+            None,
+            "it was told to end, by a person",
+        ),
         ([pod(end=("Error", 1))], None, "its process ended with exit code 1 (Error)."),
         ([], "TaintManagerEviction", "TaintManagerEviction: as noted"),
         ([pod(end=("Completed", 0))], "Preempted", "Preempted: as noted"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,15 @@ def test_the_instance_file_is_that_of_production_with_runs_as_pods() -> None:
 def test_the_charts_values_are_made_from_the_same_source() -> None:
     written = DEPLOY / "values.yaml"
     assert written.read_text(encoding="utf-8") == runpy.run_path(str(DEPLOY / "chart_values.py"))["written"]()
+
+
+def test_an_image_has_what_is_committed_and_what_it_loads() -> None:
+    let_in = [line[1:] for line in (home.PROJECT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert all((home.PROJECT / name).exists() for name in let_in)
+    project = tomllib.loads((home.PROJECT / "pyproject.toml").read_text())
+    needed = [*project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"], project["project"]["readme"]]
+    assert {*needed, "uv.lock", "pyproject.toml", "config", "workspace.yaml"} <= {*let_in}
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    assert "uv sync --frozen --no-default-groups" in dockerfile
+    assert "libatomic1 libgomp1" in dockerfile
+    assert dockerfile.splitlines()[-1] == "USER 10001:10001"
