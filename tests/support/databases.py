@@ -9,6 +9,9 @@ import sqlite3
 import tempfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
 
 NO_TELEMETRY = {"telemetry": {"enabled": False}}
 
@@ -25,8 +28,25 @@ def _empty_dagster() -> Path:
     return folder
 
 
+@functools.cache
+def _keep_engines() -> None:
+    """Dagster makes an SQLAlchemy engine for each connection, which compiles each statement anew: a quarter of a small night."""
+    from dagster._core.storage.event_log.sqlite import sqlite_event_log
+    from dagster._core.storage.runs.sqlite import sqlite_run_storage
+    from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
+    from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+
+    @functools.lru_cache(maxsize=16)
+    def kept(url: str) -> sa.Engine:
+        return sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
+
+    for module in (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage):
+        module.create_engine = lambda url, **_: kept(url)  # pyright: ignore
+
+
 def lay_out_dagster(folder: Path) -> None:
     """A new Dagster instance's files, in a folder that is not there yet."""
+    _keep_engines()
     shutil.copytree(_empty_dagster(), folder)
 
 
