@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 OUT_OF_MEMORY = "OOMKilled"
 # Of the events that a cluster keeps, for an hour mostly, those that say why a pod had to go.
-TELLING = ("Evicted", "TaintManagerEviction", "Preempted", "NodeNotReady", "DeadlineExceeded", "FailedScheduling")
+TELLING = ("Evicted", "TaintManagerEviction", "Preempted", "NodeNotReady", "DeadlineExceeded")
+WAITED = "FailedScheduling"  # says why, of a pod that never began
 
 
 class Launcher(K8sRunLauncher):
@@ -128,8 +129,10 @@ def why_gone(pods: Sequence[Any], events: Sequence[Any]) -> str:
         for end in ends:
             if end.exit_code:
                 return f"its process ended with exit code {end.exit_code} ({end.reason})."
+    has_begun = any(event.reason == "Started" for event in events)
+    telling = TELLING if has_begun else (*TELLING, WAITED)
     for event in sorted(events, key=lambda event: str(event.last_timestamp or event.event_time), reverse=True):
-        if event.reason in TELLING:
+        if event.reason in telling:
             return f"{event.reason}: {event.message}"
     return "it was deleted, by a person or with its node, before it had put its end on record."
 

@@ -298,7 +298,8 @@ def pod(
         ([pod(end=("Error", 1))], None, "its process ended with exit code 1 (Error)."),
         ([], "TaintManagerEviction", "TaintManagerEviction: as noted"),
         ([pod(end=("Completed", 0))], "Preempted", "Preempted: as noted"),
-        ([], "Pulled", "it was deleted, by a person or with its node"),
+        ([], "FailedScheduling", "FailedScheduling: as noted"),
+        ([], "Started", "it was deleted, by a person or with its node"),
     ],
 )
 def test_why_a_pod_is_gone(pods: list[k8s.V1Pod], event: str | None, said: str) -> None:
