@@ -113,7 +113,7 @@ def stepped(hours: float) -> Fault:
 
 
 def is_harmed(name: str, files: Callable[[dt.date, str, str], Files]) -> Fault:
-    is_for_good = name in ("20 lines of 3 MB", "a time before Christ", "a NUL in a line")
+    is_for_good = name in ("a time before Christ", "a NUL in a line", "a quote that stays open")
     return Fault(name=name, files=files, is_harmless=name in HARMLESS, is_for_good=is_for_good)
 
 
@@ -430,7 +430,7 @@ class Story:
             process, log = side.start(started, *command, limits=fault.limits, **fault.variables)
             running.append((process, log))
             if fault.kill:
-                state.until(fault.kill, side, process, log, since)
+                state.until(fault.kill, side, process, log)
                 time.sleep(0.1)
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)

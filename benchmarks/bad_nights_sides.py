@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -153,8 +153,13 @@ class Side:
     def lines(self, until: dt.date) -> Counter[Line]:
         raise NotImplementedError
 
-    def is_at(self, step: str, log: Path, since: float) -> bool:
+    def is_at(self, step: str, log: Path, earlier: Collection[Path]) -> bool:
+        """Whether a run that is not among the `earlier` ones is at a step, or has been."""
         raise NotImplementedError
+
+    def runs(self) -> set[Path]:
+        """The runs that there are, if there is a record of each."""
+        return set()
 
 
 class Nightcart(Side):
@@ -191,18 +196,20 @@ class Nightcart(Side):
             return Counter()
         return Counter(line_of(*row.values()) for row in found)
 
-    def is_at(self, step: str, log: Path, since: float) -> bool:
+    def is_at(self, step: str, log: Path, earlier: Collection[Path]) -> bool:
         name = STEPS[step][0]
-        for file in (self.state / "dagster" / "history" / "runs").glob("*.db"):
-            if file.stat().st_mtime >= since:
-                with (
-                    contextlib.suppress(sqlite3.Error),
-                    contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as events,
-                ):
-                    query = "SELECT 1 FROM event_logs WHERE dagster_event_type = 'STEP_START' AND step_key = ?"
-                    if events.execute(query, [name]).fetchone():
-                        return True
+        for file in self.runs() - set(earlier):
+            with (
+                contextlib.suppress(sqlite3.Error),
+                contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as events,
+            ):
+                query = "SELECT 1 FROM event_logs WHERE dagster_event_type = 'STEP_START' AND step_key = ?"
+                if events.execute(query, [name]).fetchone():
+                    return True
         return False
+
+    def runs(self) -> set[Path]:
+        return set((self.state / "dagster" / "history" / "runs").glob("*.db"))
 
     def alerts(self) -> list[tuple[int, str]]:
         with contextlib.closing(sqlite3.connect(self.state / "operations.db")) as records:
@@ -254,7 +261,7 @@ class Cron(Side):
             except sqlite3.OperationalError:  # before the first night
                 return Counter()
 
-    def is_at(self, step: str, log: Path, since: float) -> bool:
+    def is_at(self, step: str, log: Path, earlier: Collection[Path]) -> bool:
         return bool(STEPS[step][1]) and f"\n{STEPS[step][1]}\n" in log.read_text()
 
 

@@ -137,9 +137,10 @@ def features_deleted(side: Side, day: dt.date) -> Iterator[None]:
 # While it runs
 
 
-def until(step: str, side: Side, process: subprocess.Popen[bytes], log: Path, since: float) -> None:
-    """Wait until the night is at a step, or over."""
-    while process.poll() is None and not side.is_at(step, log, since):
+def until(step: str, side: Side, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the night that was just started is at a step, or over."""
+    earlier = side.runs()
+    while process.poll() is None and not side.is_at(step, log, earlier):
         time.sleep(0.02)
 
 
@@ -147,7 +148,7 @@ def sent(which: signal.Signals, *, at_step: str) -> During:
     """A signal to the night, and to all that it started, at a step."""
 
     def send(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> None:
-        until(at_step, side, process, log, time.time() - 5)
+        until(at_step, side, process, log)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, which)
 
@@ -168,7 +169,7 @@ def killed_at(share: float) -> During:
 
 def asleep(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> None:
     """Stopped at the scoring, as by a laptop's lid, and woken ten seconds later."""
-    until("scoring", side, process, log, time.time() - 5)
+    until("scoring", side, process, log)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGSTOP)
         time.sleep(10)
@@ -177,7 +178,7 @@ def asleep(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path
 
 def stepped(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> None:
     """The clock jumps, by CLOCK_STEP, at the features."""
-    until("features", side, process, log, time.time() - 5)
+    until("features", side, process, log)
     with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGUSR1)
 
@@ -192,7 +193,7 @@ def zombie(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path
         return
     dg = (str(Path(sys.executable).with_name("dg")), "launch", "--assets", "recommendations,published_recommendations")
     sleeper, its_log = side.start(at(day, 5), *dg, "--partition", str(day))
-    until("scoring", side, sleeper, its_log, time.time())
+    until("scoring", side, sleeper, its_log)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(sleeper.pid, signal.SIGSTOP)
     side.deliver(day, {f"{day}.csv": side.truth(day)})
@@ -335,7 +336,7 @@ class Disk:
     def during(self, side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> None:
         """At the step, the disk fails, if it does."""
         if self.fails and isinstance(side, Nightcart):
-            until(self.step, side, process, log, time.time() - 5)
+            until(self.step, side, process, log)
             subprocess.run(["mount", "-o", self.fails, side.state], check=False)  # busy: it stays as it is
 
 
