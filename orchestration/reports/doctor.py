@@ -257,7 +257,7 @@ def _feed(feed: FeedConfig) -> str:
     where = sources.where(feed)
     if feed.is_dated:
         for path in feed.path:
-            folder = home.PROJECT / os.path.dirname(re.split(r"[*?{\[]", path)[0])
+            folder = home.PROJECT / re.split(r"[*?{\[]", path)[0].rpartition("/")[0]
             if "://" not in path and not folder.is_dir():
                 raise Refused(
                     f"There is no folder {folder}.", remedy="mount it, or correct `path` in the configuration."
