@@ -241,7 +241,7 @@ def execute(
         run = ask_for(instance, workspace, job().name, assets=assets, checks=checks, tags=tags)
         say("  run {}", run.run_id[:8])
         with _shown(instance, run.tags.get(LAUNCH_TAG, launch), title):
-            run_id = end_of_all(instance, run, say=say).run_id
+            run_id = end_of_all(instance, run, say=lambda lost: say("  [yellow]↻[/] {}", lost)).run_id
     else:
         with _shown(instance, launch, title):
             run_id = dg.execute_job(
