@@ -6,7 +6,7 @@ RUN := $(UV) run --frozen --no-sync
 # A tool's own command, with the variables of the retailer in use.
 HERE := $(RUN) python -m resources.home
 
-.PHONY: demo test ui mlflow check format benchmarks docs install clean
+.PHONY: demo test ui mlflow check audit format benchmarks docs install clean
 .DEFAULT_GOAL := help
 
 help:  ## This list.
@@ -33,6 +33,11 @@ check: install  ## Lint, format, types, import contracts, dependencies, definiti
 	@$(RUN) lint-imports
 	@$(RUN) deptry .
 	@$(RUN) dg check defs
+
+# Of no other target, since it needs the network: 1 is a weakness, anything else above 0 is that nobody could be asked.
+audit: | $(UV)  ## Known weaknesses of what is locked, asked of osv.dev.
+	@$(UV) audit --frozen --preview-features audit || { code=$$?; \
+		test $$code -eq 1 || echo "Not audited: the service could not be asked. Run it again where https://api.osv.dev is reached."; exit $$code; }
 
 format: install  ## Put the code into its format.
 	@$(RUN) ruff check --fix

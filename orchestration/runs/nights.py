@@ -34,6 +34,7 @@ UNDER_WAY = [
 ARRIVAL_SENSOR = "ingest_on_arrival"
 # The sensor looks every half minute; one that was silent for so long is stopped, or its daemon is down with it.
 SILENCE = dt.timedelta(minutes=15)
+MOST_DAYS = 366 * 20  # of a run; whoever launches one may claim any
 NIGHTS_READ = 1000  # nightly runs, the newest: years of nights, for a query of milliseconds
 
 
@@ -108,7 +109,7 @@ def days_of_run(run: dg.DagsterRun) -> list[dt.date]:
         start, end = dt.date.fromisoformat(first or ""), dt.date.fromisoformat(last or "")
     except ValueError:
         return []
-    return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
+    return [start + dt.timedelta(days=n) for n in range(min((end - start).days + 1, MOST_DAYS))]
 
 
 def night_request(

@@ -71,7 +71,13 @@ class Manifest:
                     f"The backup {folder.url} was made by another version of Nightcart (format {known['format']}).",
                     remedy=f"install that version: {known.get('versions')}.",
                 )
-            return cls(**known | {"files": {path: Content(*each) for path, each in known["files"].items()}})
+            read = cls(**known | {"files": {path: Content(*each) for path, each in known["files"].items()}})
+            if wrong := [name for name in (*read.files, *read.parts) if not is_below(name)]:
+                raise Refused(
+                    f"{MANIFEST} of {folder.url} names {wrong[0]!r}, which is no file of a backup.",
+                    remedy="take another backup: this one was made by somebody else.",
+                )
+            return read
         except (ValueError, TypeError, KeyError) as error:
             raise Damaged(f"{MANIFEST} of {folder.url} is damaged.", remedy="take another backup.") from error
 
@@ -161,6 +167,11 @@ def _read(content: Any, take: Callable[[bytes], object]) -> Content:
         size += len(block)
         take(block)
     return Content(size, digest.hexdigest())
+
+
+def is_below(name: str) -> bool:
+    """Whether a name of a file leads to a place below the folder that it is of, and nowhere else, on a disk and in a store."""
+    return all(part not in ("", ".", "..") for part in name.split("/")) and "\0" not in name
 
 
 def require_whole(folder: Folder, manifest: Manifest) -> None:

@@ -138,6 +138,10 @@ def restore(
     :class:`Refused` where something is there, unless `is_told`, and :class:`Damaged` before anything is changed.
     """
     say("Reading the backup")
+    if unknown := set(manifest.parts) - places.folders.keys():
+        raise Refused(
+            f"{folder.url} has parts that nobody knows: {', '.join(sorted(unknown))}.", remedy="take another backup."
+        )
     require_whole(folder, manifest)
     begun = mark_of(places.tables)
     if begun.get(RESTORING) != manifest.id and not is_told and (found := places.there_is(manifest.parts)):

@@ -62,7 +62,9 @@ def copy_name(path: str) -> str:
     """What the kept copy of a file or table is called."""
     if databases.is_query(path):
         return databases.KEPT_AS
-    name = told(Path(_without_query(path)).name)[-LONGEST_NAME:]
+    name = told(Path(_without_query(path)).name)
+    name = name.encode(errors="replace")[-LONGEST_NAME:].decode(errors="ignore").replace("/", "_")
+    name = name if name.strip(".") else "unnamed"  # an object may be called `..`, and a folder may not
     return f"{name}.parquet" if table_folders.format_of(path) else converted.copy_name(name)
 
 

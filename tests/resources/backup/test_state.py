@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +22,12 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resources.backup import state
 from resources.backup.dagster_storage import DagsterStorage
-from resources.backup.files import MANIFEST, Folder, Manifest
+from resources.backup.files import MANIFEST, Folder, Manifest, is_below
 from resources.backup.state import Places
 from resources.errors import Damaged, Refused, Unavailable
 from resources.models.registry import ModelRegistry
@@ -253,6 +257,23 @@ def test_a_record_that_is_made_meanwhile_spoils_a_backup(machine: Places, tmp_pa
 
     with pytest.raises(Unavailable, match="Something was put on record while"):
         state.back_up(machine, Folder(str(tmp_path / "backup")), **HOW | {"say": record})
+
+
+@given(st.text(alphabet="a./\\\0é", min_size=1, max_size=8))
+def test_no_name_in_a_manifest_leads_out(name: str) -> None:
+    place = Path("/backup/tables")
+    if is_below(name):
+        assert place in Path(os.path.normpath(place / name)).parents
+        assert os.path.normpath(place / name) == str(place / name)
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "tables/../../x", "tables//x", "models/\0"])
+def test_a_manifest_that_leads_out_is_refused(backup: Folder, machine: Places, name: str) -> None:
+    manifest = json.loads(backup.read(MANIFEST))
+    manifest["files"][name] = [0, ""]
+    backup.write(MANIFEST, json.dumps(manifest).encode())
+    with pytest.raises(Refused, match="which is no file of a backup"):
+        bring(backup, machine)
 
 
 def test_a_database_of_another_version_of_its_library_is_named(backup: Folder, machine: Places) -> None:

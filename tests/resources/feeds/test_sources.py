@@ -1,15 +1,19 @@
 """Where feeds are: a server that does not answer is told apart from a file that is not there."""
 
 import http.server
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedMissing, Unavailable
 from resources.feeds.reader import FeedReader
+from resources.feeds.sources import copy_name
 
 LINES = b"basket,product\n1,2\n"
 
@@ -63,3 +67,16 @@ def test_server_that_is_down_is_no_missing_delivery(server: str, tmp_path: Path,
     with pytest.raises(Unavailable) as raised:
         FeedReader(tmp_path).keep(FeedConfig(path=[f"{nobody}/{path}"]))
     assert "closed_days" not in str(raised.value)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=300))
+@example("sales/..")
+@example("sales/")
+@example("sales/" + "é" * 300 + ".csv")
+@example("a\0b.csv")
+def test_a_copy_has_a_name_of_its_own_folder_whatever_a_deliverer_calls_the_file(path):
+    for place in (path, f"s3://bucket/{path}x.csv"):
+        name = copy_name(place)
+        assert name not in ("", ".", "..")
+        assert not set(name) & {"/", "\0"}
+        assert len(os.fsencode(name)) <= 255
