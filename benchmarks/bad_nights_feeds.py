@@ -139,9 +139,8 @@ HOSTILE: dict[str, Callable[[dt.date, str, str], Files]] = {
     "a quote that stays open": lambda d, now, b: text(d, now.replace("H-", '"H-', 1)),
     "UTF-16": lambda d, now, b: {f"{d}.csv": now.encode("utf-16")},
     "an archive of nothing": lambda d, now, b: {f"{d}.csv.zip": b"PK\x05\x06" + bytes(18)},
-    "formulas in identifiers": lambda d, now, b: text(d, each(now, 1, lambda receipt: f"=HYPERLINK(1)&{receipt}")),
 }
-HARMLESS = {"CRLF and LF mixed", "columns of our own names", "UTF-16"}
+HARMLESS = {"CRLF and LF mixed"}
 
 
 def half(catalogue: str) -> str:
