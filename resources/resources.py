@@ -17,6 +17,7 @@ from resources.policy.client import Policy
 from resources.proofs import require_proven
 from resources.records.identity import Owner
 from resources.records.store import OperationsDatabase
+from resources.tables import object_store
 from resources.tables.store import TableStore
 
 S = TypeVar("S", bound=LifecycleSettings)
@@ -60,7 +61,9 @@ def build_resources(settings: S) -> Resources[S]:
     require_proven(places.tables, operations)
     return Resources(
         settings=settings,
-        feeds=FeedReader(raw=Path(places.raw)),
+        feeds=FeedReader(raw=owner.folder / "raw", store=places.raw)
+        if object_store.is_url(places.raw)
+        else FeedReader(raw=Path(places.raw)),
         tables=TableStore(root=places.tables, ledger=operations),
         registry=ModelRegistry(
             name=settings.registered_model,

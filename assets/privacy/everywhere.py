@@ -12,18 +12,23 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from assets.privacy import objects
 from assets.privacy.clean import clean, renamed
 from assets.privacy.containers import Unsearchable
 from assets.privacy.find import columns_of, delivered
 from assets.privacy.needles import Needles
 from assets.privacy.personal_data import ErasureScope
 from assets.privacy.search import Searched, search
+from resources.feeds import remote_copies
 from resources.feeds.landing import EVENT, SET_ASIDE
 from resources.identifiers import identifier, same_as
 from resources.tables import history
 
 LEFT_SECONDS = 24 * 3600  # nothing that is at work leaves a file alone for so long
 LINES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet")  # endings of files whose lines may be a subject's
+OF_A_MODEL = (
+    "a model's version, whose files are sealed: `nightcart retrain`, and delete the version when it is out of use"
+)
 OURS = ("tables", "mlflow", "dagster")  # folders in which names are known to others
 
 
@@ -32,6 +37,7 @@ class Everywhere:
     """What a search of everything came to: `left` are files that still have it, with why, `closed` those not searched."""
 
     searched: Searched
+    remote: objects.Objects
     left: Mapping[str, str]
     closed: Mapping[str, str]
     is_telling: bool
@@ -69,13 +75,20 @@ def look(needles: Needles, scope: ErasureScope, *, say: Callable[[str], object] 
         return path == scope.key or own in theirs or not theirs.isdisjoint(path.parents)
 
     searched = search(roots, needles, is_skipped=is_skipped, say=say)
+    remote = objects.search(scope.urls(), needles, say=say)
     left: dict[tuple[str, str], dict[str, None]] = {}
     for path, places in searched.found.items():
         left.setdefault(_why_it_stays(path, scope), {}).update(dict.fromkeys(filter(None, places)))
+    for name, those in remote.found.items():
+        is_model = scope.models and name.startswith(f"{scope.models}/")
+        left.setdefault((name, OF_A_MODEL if is_model else "it has it"), {}).update(
+            dict.fromkeys(place for _, place in those if place)
+        )
     return Everywhere(
-        searched=searched,
+        searched=dataclasses.replace(searched, files=searched.files + remote.files, size=searched.size + remote.size),
+        remote=remote,
         left={where: f"{why} ({', '.join(places)})" if places else why for (where, why), places in left.items()},
-        closed={**searched.closed, **scope.elsewhere},
+        closed={**searched.closed, **remote.closed, **scope.elsewhere},
         is_telling=needles.is_telling,
     )
 
@@ -86,13 +99,21 @@ def sweep(needles: Needles, scope: ErasureScope, *, say: Callable[[str], object]
     before = look(needles, scope, say=say)
     uncleaned: dict[str, str] = {}
     of_table = {path for path in before.searched.found if _table_of(path, scope)}
-    for store, name in {
-        (store, name) for path in of_table if (found := _table_of(path, scope)) for store, name in [found]
-    }:
+    objects.remove_old(scope.urls(), before.remote)
+    of_remote_tables = {
+        (store, name)
+        for _, store in scope.stores()
+        for name in history.names(store)
+        if any(found.startswith(f"{store.uri(name)}/") for found in before.remote.found)
+    }
+    for store, name in {found for path in of_table if (found := _table_of(path, scope))} | of_remote_tables:
         if scope.data.column in store.read(name).columns or scope.data.deliveries.quarantine == name:
             history.purge_history(store, name)
     rest = sorted(set(before.searched.found) - of_table, key=lambda path: len(path.parts), reverse=True)
-    changed = bool(of_table)
+    changed = bool(of_table or before.remote.found or before.remote.closed)
+    for copy in remote_copies.each(scope.raw_store) if scope.raw_store and before.remote.found else ():
+        if f"{scope.raw_store}/{copy.parent.name}/{copy.name}" in before.remote.found:
+            _clean_copy(copy, needles, say=say)
     for path in rest:
         if _is_sealed(path, scope):
             continue
@@ -102,12 +123,16 @@ def sweep(needles: Needles, scope: ErasureScope, *, say: Callable[[str], object]
         except (Unsearchable, OSError) as error:
             uncleaned[str(path)] = f"it cannot be written anew: {error}"
     after = look(needles, scope, say=say) if changed else before
-    return Everywhere(
-        searched=after.searched,
-        left={path: uncleaned.get(path, why) for path, why in after.left.items()},
-        closed=after.closed,
-        is_telling=after.is_telling,
-    )
+    return dataclasses.replace(after, left={path: uncleaned.get(path, why) for path, why in after.left.items()})
+
+
+def _clean_copy(copy: Path, needles: Needles, *, say: Callable[[str], object]) -> None:
+    """Take the identifier out of a kept copy; one that cannot be written anew goes as a whole."""
+    try:
+        clean(copy, needles, lines=True)
+    except Unsearchable:
+        say(f"Deleting {copy}: it has it, and cannot be written anew")
+        copy.unlink()
 
 
 def _clean(
@@ -190,7 +215,7 @@ def _is_sealed(path: Path, scope: ErasureScope) -> str | None:
     if records and str(path).removesuffix("-wal").removesuffix("-shm") == str(records):
         return "records that quote it are sealed as they are: `nightcart audit show --json` has them"
     if any((folder / "MLmodel").exists() for folder in _above(path, scope.state)):
-        return "a model's version, whose files are sealed: `nightcart retrain`, and delete the version when it is out of use"
+        return OF_A_MODEL
     return None
 
 

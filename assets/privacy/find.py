@@ -18,7 +18,7 @@ from assets.privacy.personal_data import LINE, RULE, ErasureScope, PersonalData,
 from assets.quality.gates import Partition
 from resources.config.feeds import DATE_IN_PATH, FeedConfig
 from resources.errors import FeedRefused
-from resources.feeds import databases, landing, redaction, sources
+from resources.feeds import databases, landing, redaction, remote_copies, sources
 from resources.feeds.files import told
 from resources.identifiers import identifier, is_one_of, same_as, ways_to_write
 from resources.records.feeds import Delivery
@@ -91,7 +91,7 @@ def kept_copies(scope: ErasureScope) -> Iterator[tuple[Path, PersonalFeed]]:
     """The kept copies of delivered files, with each feed that they may be of: one, where both are read alike."""
     of_reading = set(FeedConfig.model_fields) - {"path", "url_in", "query"}
     ways = {(f.files.model_dump_json(include=of_reading), f.column): f for f in scope.data.feeds}
-    for copy in sorted(scope.raw.glob("*/*")):
+    for copy in remote_copies.each(scope.raw_store) if scope.raw_store else sorted(scope.raw.glob("*/*")):
         for feed in ways.values() if copy.is_file() else ():
             yield copy, feed
 

@@ -88,7 +88,7 @@ class PersonalData:
 class ErasureScope:
     """What an erasure reaches: `others` are table stores beside the domain's own, by name; `state` its folder.
 
-    `elsewhere` are places that are ours and are not searched, each with why.
+    `raw_store` and `models` are URLs, where kept copies and the files of models are in an object store. `elsewhere` are places that are ours and are not searched, each with why.
     """
 
     data: PersonalData
@@ -97,8 +97,15 @@ class ErasureScope:
     raw: Path
     state: Path
     key: Path | bytes = field(repr=False)
+    raw_store: str | None = None
+    models: str | None = None
     others: Mapping[str, TableStore] = field(default_factory=dict)
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+    def urls(self) -> list[str]:
+        """What of it is in an object store."""
+        places = (self.raw_store, self.models, *(store.root for _, store in self.stores()))
+        return [place for place in places if place and place.startswith("s3:")]
 
     def stores(self) -> Iterator[tuple[str, TableStore]]:
         """Every store with what its tables' names begin with."""

@@ -42,7 +42,7 @@ def parts(instance: dg.DagsterInstance) -> Parts:
     return Parts.of(
         operations=bundle.operations,
         tables=bundle.tables.root,
-        raw=bundle.feeds.raw,
+        raw=bundle.feeds.place,
         registry=bundle.registry,
         cursors=instance.daemon_cursor_storage,
     )

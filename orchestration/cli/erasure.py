@@ -165,6 +165,8 @@ def _scope() -> ErasureScope:
         tables=context.resources().tables,
         operations=context.resources().operations,
         raw=context.resources().feeds.raw,
+        raw_store=context.resources().feeds.store,
+        models=context.resources().registry.artifacts,
         state=state,
         key=home.erasure_key(),
         others={"benchmark": TableStore(root=str(kept))} if kept.exists() else {},
@@ -186,5 +188,5 @@ def _elsewhere(state: Path) -> dict[str, str]:
     return {
         what: f"{without_secrets(url).partition('://')[0]}, outside of the state folder"
         for what, url in urls.items()
-        if url and str(state) not in url
+        if url and str(state) not in url and not url.startswith("s3:")
     }

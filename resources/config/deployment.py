@@ -35,7 +35,7 @@ class DeploymentConfig(BaseSettings):
         "`local`: everything is in the state folder. `production`: Postgres, object storage, nothing that lasts in a state folder.",
     )
     tables: str = setting("{state}/tables", "Folder or object-store URL of the Delta tables.")
-    raw: str = setting("{state}/raw", "Folder in which delivered files are kept as they came.")
+    raw: str = setting("{state}/raw", "Folder or object-store URL in which delivered files are kept as they came.")
     operations_url: SecretStr = setting(
         SecretStr(sqlite_url("{state}/operations.db")), "SQLAlchemy URL of the database of decisions."
     )

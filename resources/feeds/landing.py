@@ -20,8 +20,9 @@ from typing import Any
 
 from resources import home
 from resources.config.feeds import DATE_IN_PATH, LandingConfig
-from resources.errors import FeedRefused, NightcartError, Unavailable
+from resources.errors import FeedRefused, NightcartError, Unavailable, of_a_store
 from resources.feeds.files import no_file, told
+from resources.tables import object_store
 
 EVENT = ".event.json"  # ending of the CloudEvent that a deliverer may put beside a file
 LONGEST_EVENT = 100_000  # bytes
@@ -69,6 +70,8 @@ def reached(path: str) -> Iterator[None]:
     except ValueError as error:
         raise FeedRefused(f"{path} is no address: {error}.", remedy="correct `path` in the configuration.") from error
     except Exception as error:  # of HTTP, S3, FTP, … each its own types: none means that nothing was delivered
+        if known := of_a_store(error):
+            raise known from error
         why = str(error).strip().rstrip(".") or type(error).__name__
         raise Unavailable(
             f"{path} cannot be reached: {why}.", remedy="check the address and the credentials."
@@ -77,10 +80,8 @@ def reached(path: str) -> Iterator[None]:
 
 def exists(path: str) -> bool:
     """Whether the file at a URL is there; raises :class:`Unavailable` when its server does not say."""
-    import fsspec
-
     with reached(path):
-        filesystem, inside = fsspec.core.url_to_fs(path)
+        filesystem, inside = object_store.filesystem(path)
         filesystem.invalidate_cache()
         try:
             filesystem.info(inside)
@@ -144,13 +145,11 @@ def _glob(text: str) -> str:
 
 def look(landing: LandingConfig) -> list[LandedFile]:
     """The files of all days that are in the landing place now, complete or not, by path. Raises as :func:`reached`."""
-    import fsspec
-
     pattern = pattern_of(landing)
     # A star beside a day is one star: two are folders, alone between slashes.
     every_day = re.sub(r"(?<!/)\*{2,}|\*{2,}(?!/)", "*", DATE_IN_PATH.sub("*", pattern))
     with reached(landing.path):
-        filesystem, inside = fsspec.core.url_to_fs(every_day)
+        filesystem, inside = object_store.filesystem(every_day)
         filesystem.invalidate_cache()
         found: Mapping[str, Mapping[str, Any]] = filesystem.glob(inside, detail=True)  # pyright: ignore
         markers = set(filesystem.glob(inside + landing.marker)) if landing.marker else set()
@@ -211,10 +210,8 @@ def of_days(landing: LandingConfig, days: Collection[dt.date]) -> list[LandedFil
 
 def event_beside(path: str) -> str | None:
     """The text of the event that was put beside a file, if there is one. Raises :class:`FeedRefused` for what can be none."""
-    import fsspec
-
     with reached(path):
-        filesystem, inside = fsspec.core.url_to_fs(path + EVENT)
+        filesystem, inside = object_store.filesystem(path + EVENT)
         if "://" not in path and os.path.lexists(inside):
             if why := no_file(Path(inside)):
                 raise FeedRefused(f"{path}{EVENT} is {why}.", remedy="put the event itself there, or none.")
@@ -230,10 +227,8 @@ def event_beside(path: str) -> str | None:
 
 def set_aside(path: str, landing: LandingConfig, *, digest: str) -> str:
     """Move a file, with its event and marker, to where nothing reads it; returns where. The same again is the same."""
-    import fsspec
-
     with reached(path):
-        filesystem, inside = fsspec.core.url_to_fs(path)
+        filesystem, inside = object_store.filesystem(path)
         folder, name = posixpath.split(inside)
         target = f"{folder}/{SET_ASIDE}/{digest[:12]}-{name[-LONGEST_NAME:]}"
         filesystem.makedirs(posixpath.dirname(target), exist_ok=True)

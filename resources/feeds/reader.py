@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from resources.config.feeds import FeedConfig, LandingConfig
 from resources.errors import FeedMissing, FeedRefused, Refused
-from resources.feeds import databases, landing, parquet, text
+from resources.feeds import databases, landing, parquet, remote_copies, text
 from resources.feeds.files import (
     OUR_COLUMNS,
     REDELIVER,
@@ -46,9 +46,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeedReader:
-    """Reads feeds through the raw store at `raw`."""
+    """Reads feeds through the raw store at `raw`; with a `store`, the URL of an object store, the copies are kept there.
+
+    They are read here all the same: each came through this machine, byte by byte.
+    """
 
     raw: Path
+    store: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the copies are kept."""
+        return self.store or str(self.raw)
 
     def locate(
         self, files: FeedConfig, *, days: Sequence[dt.date] = (), landing_place: LandingConfig | None = None
@@ -106,7 +115,7 @@ class FeedReader:
                 if refused is None:
                     raise
                 refused(path, error)
-        return _once(kept)
+        return _once(kept, drop=self._drop)
 
     def read(
         self,
@@ -195,10 +204,21 @@ class FeedReader:
                 os.replace(part.name, copy)
             finally:
                 Path(part.name).unlink(missing_ok=True)
+        if self.store:
+            remote_copies.put(self.store, copy)
         return FeedFile(path=path, copy=copy, digest=digest.hexdigest(), day=day)
 
+    def put_back(self, copies: Collection[Path]) -> None:
+        """To be called for copies that were changed, or deleted, in the raw store."""
+        if self.store:
+            remote_copies.put_back(self.store, [copy for copy in copies if copy.is_relative_to(self.raw)])
 
-def _once(kept: Sequence[FeedFile]) -> list[FeedFile]:
+    def _drop(self, copy: Path) -> None:
+        copy.unlink(missing_ok=True)
+        self.put_back([copy])
+
+
+def _once(kept: Sequence[FeedFile], *, drop: Callable[[Path], None]) -> list[FeedFile]:
     """The same bytes under two names, both for one day and one partition, are one delivery; packed and unpacked too."""
     firsts: dict[tuple[object, ...], FeedFile] = {}
     by_name: dict[tuple[object, ...], list[str]] = {}
@@ -210,7 +230,7 @@ def _once(kept: Sequence[FeedFile]) -> list[FeedFile]:
         key = (content, file.day, tuple(file.partitions.items()))
         first = firsts.get(key)
         if first and first.copy != file.copy:
-            file.copy.unlink(missing_ok=True)  # one copy of them is enough to be looked after
+            drop(file.copy)  # one copy of them is enough to be looked after
         firsts[key] = replace(first, also=(*first.also, file.path)) if first else file
     return list(firsts.values())
 

@@ -18,6 +18,7 @@ from resources.config.feeds import FeedConfig
 from resources.errors import FeedMissing, FeedRefused, Unavailable
 from resources.feeds import converted, databases, landing, table_folders
 from resources.feeds.files import REDELIVER, no_file, told
+from resources.tables import object_store
 from resources.text import without_secrets
 
 BLOCK = 1 << 20
@@ -42,10 +43,8 @@ def expand(path: str) -> list[str]:
         return sorted(glob.glob(str(home.PROJECT / path), recursive=True))
     if not glob.has_magic(_without_query(path)):
         return [path] if landing.exists(path) else []
-    import fsspec
-
     with landing.reached(path):
-        filesystem, inside = fsspec.core.url_to_fs(path)
+        filesystem, inside = object_store.filesystem(path)
         return sorted(filesystem.unstrip_protocol(match) for match in filesystem.glob(inside))
 
 
@@ -96,10 +95,9 @@ def open_raw(path: str) -> IO[bytes]:
         return snapshot
     if "://" not in path:
         return _opened(Path(path))
-    import fsspec
-
     with landing.reached(path):
-        return fsspec.open(path, "rb").open()  # pyright: ignore
+        filesystem, inside = object_store.filesystem(path)
+        return filesystem.open(inside, "rb")
 
 
 def _opened(path: Path) -> IO[bytes]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from resources.errors import FeedRefused
+from resources.tables import object_store
 
 DELTA, HUDI, ICEBERG = "Delta", "Hudi", "Iceberg"
 DEPTH = 4  # folders of partitions that a table's files may be below it
@@ -22,10 +23,8 @@ def format_of(path: str) -> str | None:
         return _format_of_folder(Path(path))
     if path.startswith("package://") or Path(path).suffix:
         return None
-    import fsspec
-
     try:
-        filesystem, inside = fsspec.core.url_to_fs(path)
+        filesystem, inside = object_store.filesystem(path)
         return DELTA if filesystem.isdir(f"{inside}/_delta_log") else None
     except (OSError, ValueError, ImportError):
         return None  # who opens it will say so
@@ -66,7 +65,7 @@ def write_snapshot(path: str, into: IO[bytes]) -> None:
     from deltalake.exceptions import DeltaError
 
     try:
-        rows = DeltaTable(path).to_pyarrow_dataset()
+        rows = DeltaTable(path, storage_options=object_store.delta_options(path)).to_pyarrow_dataset()
         with pq.ParquetWriter(into, rows.schema) as writer:
             for batch in rows.to_batches():
                 writer.write_batch(batch)

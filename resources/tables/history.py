@@ -154,3 +154,5 @@ def purge_history(tables: TableStore, table: str) -> None:
         is_old = of_version is None or int(of_version[1]) < opened.version()
         if is_old and name != "_last_checkpoint":
             filesystem.rm_file(path)
+    if tables.is_remote:  # a bucket that keeps versions has all of it still
+        object_store.remove(tables.uri(table))

@@ -10,9 +10,9 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from resources.errors import Refused
@@ -63,7 +63,7 @@ def region() -> str:
 
 def delta_options(url: str) -> dict[str, str] | None:
     """What delta-rs is told, which reads the variables itself; None for a folder."""
-    if not is_url(url):
+    if not url.startswith("s3:"):
         return None
     credentials()  # without any it would ask the machine for some, for minutes
     return {
@@ -114,32 +114,41 @@ def _pages(asked: Any, operation: str, **of: str) -> list[Mapping[str, Any]] | N
         return None
 
 
-def remove(url: str, *, every_version: bool = False) -> int:
+def remove(url: str, *, every_version: bool = False) -> None:
     """Remove what nobody reads any more below a URL, for good: older versions, markers of deletion, uploads never finished.
 
-    With `every_version` the newest too; how many were removed. Needs `s3:DeleteObjectVersion` and
-    `s3:AbortMultipartUpload` beside what a writer needs.
+    With `every_version` the newest too. Raises as :func:`delete`.
     """
     bucket, _ = bucket_and_prefix(url)
-    asked, removed = client(), 0
-    gone = [each for each in versions(url) if every_version or not each.is_newest]
+    delete(bucket, [each for each in versions(url) if every_version or not each.is_newest])
+
+
+def delete(bucket: str, gone: Sequence[Version]) -> None:
+    """Delete versions for good, and end uploads. Raises :class:`Refused` where that is not permitted."""
+    asked = client()
     for each in gone:
         if each.is_upload:
             asked.abort_multipart_upload(Bucket=bucket, Key=each.key, UploadId=each.version)
-            removed += 1
-    objects = [
-        {"Key": each.key} | ({"VersionId": each.version} if each.version else {}) for each in gone if not each.is_upload
-    ]
+    objects = [{"Key": each.key, **_of(each)} for each in gone if not each.is_upload]
     for start in range(0, len(objects), MOST_AT_ONCE):
         some = objects[start : start + MOST_AT_ONCE]
-        said = asked.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
-        if errors := said.get("Errors"):
+        if errors := asked.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True}).get("Errors"):
             raise Refused(
-                f"{len(errors)} versions of objects below {url} cannot be deleted: {errors[0].get('Code')} of {errors[0].get('Key')}.",
+                f"{len(errors)} versions of objects in s3://{bucket} cannot be deleted: {errors[0].get('Code')}, of "
+                f"{errors[0].get('Key')}.",
                 remedy="permit s3:DeleteObjectVersion there, and see that no object lock holds them.",
             )
-        removed += len(some)
-    return removed
+
+
+def fetch(bucket: str, version: Version, into: IO[bytes]) -> None:
+    """Write the bytes of a version of an object into a file."""
+    content = client().get_object(Bucket=bucket, Key=version.key, **_of(version))["Body"]
+    for block in content.iter_chunks(1 << 20):
+        into.write(block)
+
+
+def _of(version: Version) -> dict[str, str]:
+    return {"VersionId": version.version} if version.version else {}
 
 
 def filesystem(url: str) -> tuple[Any, str]:

@@ -73,7 +73,7 @@ def transactions(
     parts = Parts.of(
         operations=operations,
         tables=tables.root,
-        raw=feeds.raw,
+        raw=feeds.place,
         registry=registry,
         cursors=context.instance.daemon_cursor_storage,
     )
@@ -90,6 +90,7 @@ def transactions(
     finally:  # a day that is refused leaves copies too
         if suppressed:
             redact_all(intake.copied, feed, feed.columns.household_id, suppressed.has)
+            feeds.put_back(intake.copied)
 
 
 def _take_in(
@@ -280,7 +281,8 @@ def households(
     rows = rows.filter(rows.household_id.notin(left_out)) if left_out else rows
     commit = tables.replace(HOUSEHOLDS, rows)
     if feed and suppressed:
-        redact([file.copy for file in kept], feed, key, suppressed.has)
+        redact(copies := [file.copy for file in kept], feed, key, suppressed.has)
+        feeds.put_back(copies)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(content_digest(rows)),
         metadata={
