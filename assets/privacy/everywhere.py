@@ -26,6 +26,7 @@ from resources.tables import history
 
 LEFT_SECONDS = 24 * 3600  # nothing that is at work leaves a file alone for so long
 LINES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet")  # endings of files whose lines may be a subject's
+OF_A_TABLE = "the table has it where it names no household"
 OF_A_MODEL = (
     "a model's version, whose files are sealed: `nightcart retrain`, and delete the version when it is out of use"
 )
@@ -79,11 +80,12 @@ def look(needles: Needles, scope: ErasureScope, *, say: Callable[[str], object] 
     left: dict[tuple[str, str], dict[str, None]] = {}
     for path, places in searched.found.items():
         left.setdefault(_why_it_stays(path, scope), {}).update(dict.fromkeys(filter(None, places)))
+    tables_there = [store.uri(name) for _, store in scope.stores() if store.is_remote for name in history.names(store)]
     for name, those in remote.found.items():
+        table = next((uri for uri in tables_there if name.startswith(f"{uri}/")), None)
         is_model = scope.models and name.startswith(f"{scope.models}/")
-        left.setdefault((name, OF_A_MODEL if is_model else "it has it"), {}).update(
-            dict.fromkeys(place for _, place in those if place)
-        )
+        why = (table, OF_A_TABLE) if table else (name, OF_A_MODEL if is_model else "it has it")
+        left.setdefault(why, {}).update(dict.fromkeys(place for _, place in those if place))
     return Everywhere(
         searched=dataclasses.replace(searched, files=searched.files + remote.files, size=searched.size + remote.size),
         remote=remote,
@@ -103,6 +105,7 @@ def sweep(needles: Needles, scope: ErasureScope, *, say: Callable[[str], object]
     of_remote_tables = {
         (store, name)
         for _, store in scope.stores()
+        if store.is_remote
         for name in history.names(store)
         if any(found.startswith(f"{store.uri(name)}/") for found in before.remote.found)
     }
@@ -193,7 +196,7 @@ def _why_it_stays(path: Path, scope: ErasureScope) -> tuple[str, str]:
     """Where something was found, as it is told, and why it is still there."""
     if found := _table_of(path, scope):
         store, name = found
-        return f"{store.uri(name)}", "the table has it where it names no household"
+        return f"{store.uri(name)}", OF_A_TABLE
     if reason := _is_sealed(path, scope):
         return str(path), reason
     return str(path), "it has it"

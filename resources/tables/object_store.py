@@ -78,12 +78,15 @@ def delta_options(url: str) -> dict[str, str] | None:
 
 def client() -> Any:
     """A boto3 client, for what only S3 itself knows: versions, unfinished uploads, conditions."""
+    return _client(credentials()[0], region(), os.environ.get("AWS_ENDPOINT_URL"), ANSWER, TRIES)
+
+
+@functools.lru_cache(maxsize=2)  # to make one takes longer than most of what it is asked
+def _client(_: str, region: str, endpoint: str | None, *__: int) -> Any:
     import boto3
     from botocore.config import Config
 
-    credentials()
-    config = Config(**_limits(TRIES))
-    return boto3.client("s3", region_name=region(), endpoint_url=os.environ.get("AWS_ENDPOINT_URL"), config=config)
+    return boto3.client("s3", region_name=region, endpoint_url=endpoint, config=Config(**_limits(TRIES)))
 
 
 def versions(url: str) -> Iterator[Version]:

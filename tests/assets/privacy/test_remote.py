@@ -13,7 +13,7 @@ from assets.privacy.personal_data import ErasureScope
 from resources.errors import Unavailable
 from resources.feeds import remote_copies
 from resources.records.store import OperationsDatabase
-from resources.tables import object_store
+from resources.tables import history, object_store
 from resources.tables.store import TableStore
 from tests.assets.privacy.test_erasure import do, households, is_gone, shop  # noqa: F401
 
@@ -46,26 +46,28 @@ def scope(shop: Callable[..., ErasureScope], bucket: str) -> ErasureScope:  # no
     return made
 
 
-def everything(bucket: str) -> bytes:
-    """Every byte of every version that the bucket has."""
-    content = io.BytesIO()
-    for version in object_store.versions(bucket):
+def everything(url: str) -> bytes:
+    """Every byte of every version that is there."""
+    content, (bucket, _) = io.BytesIO(), object_store.bucket_and_prefix(url)
+    for version in object_store.versions(url):
         if version.size is not None:
-            object_store.fetch(bucket.removeprefix("s3://"), version, content)
+            object_store.fetch(bucket, version, content)
     return content.getvalue()
 
 
 def test_no_version_of_any_object_has_it_afterwards(scope: ErasureScope, bucket: str) -> None:
     assert WHO.encode() in everything(bucket)
-    before = sum(version.size is not None for version in object_store.versions(bucket))
     done = do(scope, WHO)
     is_gone(scope, WHO)
     assert households(scope.tables, "transactions") == ["H2", "H2", None]
-    assert (done.everywhere.left, done.everywhere.closed) == ({}, {})
+    products = scope.tables.uri("products")  # one of that name
+    assert done.everywhere.left == {products: "the table has it where it names no household (column product_id)"}
+    assert done.everywhere.closed == {}
     left = list(object_store.versions(bucket))
-    assert not [version for version in left if version.is_upload]
-    assert WHO.encode() not in everything(bucket)
-    assert before > done.everywhere.searched.files >= len(left)
+    assert all(version.is_newest for version in left)
+    for url in (f"{bucket}/raw", *(scope.tables.uri(name) for name in history.names(scope.tables))):
+        assert (WHO.encode() in everything(url)) == (url == products)
+    assert done.everywhere.searched.files >= len(left)
     assert {copy.name: copy.read_text().count("H2") for copy in remote_copies.each(f"{bucket}/raw")} == {
         "sales.csv": 1,
         "notes.txt": 0,
