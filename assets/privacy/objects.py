@@ -51,14 +51,9 @@ def search(urls: Sequence[str], needles: Needles, *, say: Callable[[str], object
 
 
 def remove_old(urls: Sequence[str], objects: Objects) -> None:
-    """Remove the versions that have it and are no longer the newest, and all uploads that were never finished, for good."""
+    """Remove all but the newest version of what has it, markers of deletion too, and all uploads that were never finished."""
+    keys = {version.key for those in objects.found.values() for version, _ in those}
     for url in urls:
-        bucket, prefix = object_store.bucket_and_prefix(url)
-        theirs = {
-            version
-            for name, those in objects.found.items()
-            if name.startswith(f"s3://{bucket}/{prefix}")
-            for version, _ in those
-            if not version.is_newest
-        }
-        object_store.delete(bucket, [*theirs, *(each for each in object_store.versions(url) if each.is_upload)])
+        bucket, _ = object_store.bucket_and_prefix(url)
+        there = object_store.versions(url)
+        object_store.delete(bucket, [v for v in there if v.is_upload or (v.key in keys and not v.is_newest)])

@@ -11,6 +11,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import json
+import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 BUSINESS_DATE = "business_date"
 NOTE = "nightcart.note"  # under which a commit's note stands among what Delta keeps with it
+ATTEMPT = "nightcart.attempt"  # and a commit's own name, where it may have been made without that being told
 ALL_DAYS: Days = (dt.date.min, dt.date.max)
 TRIES = 20  # at a commit: each that fails, another run has made one, of other days
 
@@ -312,13 +314,14 @@ class TableStore:
             data = rows if isinstance(rows, pa.Table) else _as_announced(rows.to_pyarrow_batches(chunk_size=200_000))
             if day and not self.exists(table):
                 # Only onto a version is a commit made that fails where another comes first; a table without days has none.
-                DeltaTable.create(
-                    self.uri(table),
-                    schema=data.schema,  # pyright: ignore[reportArgumentType]
-                    mode="ignore",
-                    partition_by=[day],
-                    storage_options=options,
-                )
+                with contextlib.suppress(CommitFailedError):  # another was first, or this one and was not told so
+                    DeltaTable.create(
+                        self.uri(table),
+                        schema=data.schema,  # pyright: ignore[reportArgumentType]
+                        mode="ignore",
+                        partition_by=[day],
+                        storage_options=options,
+                    )
             opened = self._load(table) if self.exists(table) else None
             if opened and base is not None:
                 writes = _writes_since(opened, base)
@@ -326,7 +329,8 @@ class TableStore:
             base = opened.version() if opened else -1
             if fence:
                 fence.ask()
-            notes = ({NOTE: json.dumps(note)} if note else {}) | ({FENCE: fence.says(span)} if fence else {})
+            made = {ATTEMPT: uuid.uuid4().hex} if self.is_remote else {}
+            notes = made | ({NOTE: json.dumps(note)} if note else {}) | ({FENCE: fence.says(span)} if fence else {})
             try:
                 write_deltalake(
                     opened or self.uri(table),
@@ -343,7 +347,10 @@ class TableStore:
             except DeltaError as error:
                 if not isinstance(error, CommitFailedError) and (opened or not self.exists(table)):
                     raise
-                continue
+                # One that was made, and answered with an error, is asked for again: then the version is there already.
+                if (mine := self._version_with(table, made, since=base)) is None:
+                    continue
+                opened = self._load(table, mine)
             opened = opened or self._load(table, 0)
             if fence:
                 fence.seen[table] = opened
@@ -351,6 +358,11 @@ class TableStore:
                 contents.seal(self, self.ledger, table, opened.version(), _parts(opened), days)
             return _commit_of(table, opened)
         raise Unavailable(f"Other runs wrote {table} at the same moment, {TRIES} times.", remedy="run it again.")
+
+    def _version_with(self, table: str, note: Mapping[str, str], *, since: int) -> int | None:
+        """The version after `since` whose commit has the notes; None where none has, or there are no notes to look for."""
+        history = self._load(table).history() if note and self.exists(table) else []
+        return next((c["version"] for c in history if c["version"] > since and note.items() <= c.items()), None)
 
     def writes_since(self, table: str, version: int | None = None) -> list[Written]:
         """The commits of a table after `version`, by default after what the fence has seen, the oldest first."""

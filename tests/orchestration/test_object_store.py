@@ -26,11 +26,11 @@ def bring(folder: Path, url: str) -> None:
 
 
 def contents(tables: TableStore) -> dict[str, list[dict[str, Any]]]:
-    """The rows of every table, without the address of the file that a line came from."""
+    """The rows of every table, without what names files: the one that a line came from, those that label weeks are known by."""
     found = {}
     for name in history.names(tables):
         rows = tables.read(name).to_pyarrow()
-        kept = rows.drop_columns([column for column in rows.column_names if column == "source_file"])
+        kept = rows.drop_columns([column for column in rows.column_names if column in ("source_file", "inputs")])
         found[name] = sorted(kept.to_pylist(), key=repr)
     return found
 

@@ -1,6 +1,7 @@
 """An object store for the tests: moto's server in a process of its own, and one that lies as some stores do.
 
-Of a bucket `fault-N` every request is answered with the N-th of FAULTS, the last of which is no answer at all.
+Of a bucket `fault-N` every request is answered with the N-th of FAULTS, the last of which is no answer at all. In a bucket `stutter-…` what is made where
+nothing is, is made, and answered with an error the first time.
 """
 
 from __future__ import annotations
@@ -47,11 +48,18 @@ def serve(*, lies: bool) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app = DomainDispatcherApplication(create_backend_app)
 
+    made: set[str] = set()
+
     def answer(environ: dict[str, Any], start: Any) -> Any:
         if fault := re.match(r"/fault-(\d+)", environ["PATH_INFO"]):
             return failing(FAULTS[int(fault[1])], start)
         for name in CONDITIONS if lies else ():
             environ.pop(name, None)
+        path = environ["PATH_INFO"]
+        if path.startswith("/stutter-") and "HTTP_IF_NONE_MATCH" in environ and path not in made:
+            made.add(path)
+            app(environ, lambda *_: None)
+            return failing("500 InternalError", start)
         return app(environ, start)
 
     def failing(fault: str, start: Any) -> list[bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import fcntl
 import gzip
 import json
 import sqlite3
@@ -310,7 +309,7 @@ def test_refusals_change_nothing(shop) -> None:
 def test_not_together_with_a_writer_who_waits_for_its_end(shop) -> None:
     scope, order = shop(), []
     tables = scope.tables
-    with tables._held(fcntl.LOCK_SH), pytest.raises(Unavailable, match="Somebody is writing"):
+    with tables._held(is_shared=True), pytest.raises(Unavailable, match="Somebody is writing"):
         do(scope)
     writer = threading.Thread(
         target=lambda: (tables.replace("products", pa.table({"a": [1]})), order.append("written"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import subprocess
 import sys
+import uuid
 
 import pyarrow as pa
 import pytest
@@ -14,6 +15,7 @@ from resources.records.store import OperationsDatabase
 from resources.tables import contents, object_store
 from resources.tables.fence import Fence
 from resources.tables.store import TableStore
+from tests.support.object_store import make_bucket
 
 DAYS = [dt.date(2024, 2, 28) + dt.timedelta(days=day) for day in range(3)]
 
@@ -91,6 +93,23 @@ def test_a_run_that_was_overtaken_is_refused(remote: TableStore) -> None:
     with pytest.raises(Superseded, match="sales was overtaken"):
         asleep.replace_days("sales", rows(DAYS[0], 1), days=DAYS[:1])
     assert content(again(remote))[0] == (DAYS[0], 2)
+
+
+def test_a_commit_that_was_made_and_answered_with_an_error_is_known_again(
+    bucket: str, operations: OperationsDatabase
+) -> None:
+    assert bucket  # of the store in which another is made
+    make_bucket(name := f"stutter-{uuid.uuid4().hex[:8]}")
+    tables = TableStore(root=f"s3://{name}/tables", ledger=operations)
+    fence = Fence(tables=tables, run_id="run-of-many", token=(1, 1), days=(DAYS[0], DAYS[0]), ask=lambda: None)
+    step = tables.fenced(fence, writes=["sales", "products"])
+    for value in (1, 2):
+        step.replace("products", pa.table({"value": [value]}))
+        commit = step.replace_days("sales", rows(DAYS[0], value), days=DAYS[:1])
+        assert (content(tables), commit.rows) == ([(DAYS[0], value)], 1)
+        assert commit.version == value + 1  # that the table was made is there twice
+    assert tables.version("products") == 1
+    assert contents.verify(tables, operations, "sales").flaws == []
 
 
 WRITER = """
