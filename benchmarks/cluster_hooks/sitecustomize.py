@@ -75,7 +75,7 @@ def patch_deltalake(module) -> None:
         if wanted.get("point") == "in the middle of a write" and wanted.get("table") == table:
             data = batches(data, table)
         if table == "published_recommendations":
-            stop_at("in the publication")
+            stop_at("in the publication", table)
         done = write(place, data, **how)
         stop_at("after the commit", table)
         return done
