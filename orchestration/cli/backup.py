@@ -171,6 +171,7 @@ def _bring(instance: dg.DagsterInstance, source: Folder, manifest: Manifest, *, 
     from resources.backup.state import KEY, RECORDS, restore
     from resources.records import database
     from resources.records.privacy import Erasure
+    from resources.tables import contents
 
     now, target, key = dt.datetime.now(dt.UTC), places(instance), home.erasure_key()
     is_known = _key(key) is not None
@@ -192,6 +193,7 @@ def _bring(instance: dg.DagsterInstance, source: Folder, manifest: Manifest, *, 
     # The folder belongs to the state that is there now.
     (home.state() / identity.MARK).unlink(missing_ok=True)
     database.owned.cache_clear()
+    contents.seal_again(context.resources().tables, context.resources().operations)
     if forgotten := forget_again(instance) if again else 0:
         say("[green]✓[/] {} that had been forgotten since the backup: removed again.", plural(forgotten, "household"))
     context.parts(instance).set_marks(now=now)  # from now on nights may begin

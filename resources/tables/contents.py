@@ -102,9 +102,9 @@ class Flaw:
         return f"{self.file}, a file of {self.table}{f' of {self.day}' if self.day else ''}, {self.says}"
 
 
-def digest(file: Path) -> str:
+def digest(file: Path | str, *, opened_by: Callable[..., Any] = open) -> str:
     """The SHA-256 of a file."""
-    with file.open("rb") as content:
+    with opened_by(file, "rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
@@ -115,6 +115,7 @@ class _Found(NamedTuple):
     size: int
     stamp: tuple[Any, ...]
     digest: Callable[[], str]
+    read: Callable[[], str]  # the SHA-256 of all of it
 
 
 def _look(store: TableStore, table: str, paths: Collection[str]) -> Callable[[str], _Found | None]:
@@ -123,7 +124,13 @@ def _look(store: TableStore, table: str, paths: Collection[str]) -> Callable[[st
         filesystem, root = object_store.filesystem(store.uri(table))
         folder = posixpath.commonpath([posixpath.dirname(path) for path in paths] or [""])
         there = {
-            name.removeprefix(f"{root}/"): _Found(f"s3://{name}", about["size"], (tag,), lambda tag=tag: f"{ETAG}{tag}")
+            name.removeprefix(f"{root}/"): _Found(
+                f"s3://{name}",
+                about["size"],
+                (tag,),
+                lambda tag=tag: f"{ETAG}{tag}",
+                lambda name=name: digest(name, opened_by=filesystem.open),
+            )
             for name, about in filesystem.find(f"{root}/{folder}", detail=True).items()
             for tag in [about["ETag"].strip('"')]
         }
@@ -135,14 +142,20 @@ def _look(store: TableStore, table: str, paths: Collection[str]) -> Callable[[st
             return None
         stat = file.stat()
         stamp = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
-        return _Found(str(file), stat.st_size, stamp, lambda: digest(file))
+        return _Found(str(file), stat.st_size, stamp, lambda: digest(file), lambda: digest(file))
 
     return on_disk
 
 
-def _differ(store: TableStore, found: _Found, written: str) -> bool:
-    """Whether a file is not what is on record; of one that was brought from a disk to an object store, or back, nobody knows."""
-    return written.startswith(ETAG) == store.is_remote and found.digest() != written
+def _differ(store: TableStore, found: _Found, written: str, *, is_read: bool) -> bool:
+    """Whether a file is not what is on record.
+
+    One that was brought from a disk to an object store is read for that (`is_read`), or not looked at; of one that was
+    brought back only its size is known.
+    """
+    if written.startswith(ETAG) == store.is_remote:
+        return found.digest() != written
+    return store.is_remote and is_read and found.read() != written
 
 
 def seal(
@@ -160,6 +173,26 @@ def seal(
         if found := look(part.path):
             files[part.day][part.path] = (found.digest(), part.rows)
     ledger.seal(table, version, files, now=dt.datetime.now(dt.UTC))
+
+
+def seal_again(store: TableStore, ledger: Ledger) -> None:
+    """Put on record anew what was brought from one object store to another, byte by byte, and is in other parts there.
+
+    An ETag is of the parts in which an object was sent, if there were several (`…-2`).
+    """
+    for table in sorted(ledger.sealed_tables()) if store.is_remote else ():
+        parts = store.parts(table) if store.exists(table) else []
+        look = _look(store, table, [part.path for part in parts])
+        known = _on_record(ledger, table, parts)
+        others = {
+            part.day
+            for part in parts
+            if part.path in known and (found := look(part.path))
+            for tags in [(found.digest(), known[part.path][1][0])]
+            if tags[1].startswith(ETAG) and tags[0] != tags[1] and "-" in "".join(tags)
+        }
+        if others:
+            seal(store, ledger, table, store.version(table), parts, others)
 
 
 def flaws(
@@ -193,7 +226,7 @@ def flaws(
                     f"{f' of {part.day}' if day else ''}: the log was changed",
                 )
                 continue
-            if _differ(store, there, written):
+            if _differ(store, there, written, is_read=verified is None):
                 yield Flaw(
                     table=table, file=there.name, day=part.day, says="is not what was written: bytes have changed"
                 )
@@ -258,11 +291,10 @@ def verify(store: TableStore, ledger: Ledger, table: str) -> Verified:
             table=table, file=each.name, day=known[path][0], says="is of an older version, and bytes of it have changed"
         )
         for path, each in there.items()
-        if _differ(store, each, known[path][1][0])
+        if _differ(store, each, known[path][1][0], is_read=True)
     ]
-    unknown = [
-        part for part in parts if part.path not in known or known[part.path][1][0].startswith(ETAG) != store.is_remote
-    ]
+    brought_back = {path for path, (_, of) in known.items() if of[0].startswith(ETAG) and not store.is_remote}
+    unknown = [part for part in parts if part.path not in known or part.path in brought_back]
     return Verified(files=len(parts) + len(there), unknown=len(unknown), flaws=found)
 
 

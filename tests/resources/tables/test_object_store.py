@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import subprocess
 import sys
 import uuid
@@ -74,6 +75,31 @@ def test_an_object_that_was_exchanged_cut_or_deleted_is_not_read(remote: TableSt
         assert content(again(remote), since=DAYS[1]) == [(DAYS[1], 1)]
     client.put_object(Bucket=bucket, Key=key, Body=whole)
     assert contents.verify(remote, remote.ledger, "sales") == contents.Verified(files=2, unknown=0, flaws=[])  # pyright: ignore
+
+
+def test_what_was_brought_from_elsewhere_is_held_against_its_record(remote: TableStore) -> None:
+    """In other parts from another store, with other ETags then; from a disk, with SHA-256."""
+    client, (bucket, key), ledger = object_store.client(), file_of(remote), remote.ledger
+    assert ledger
+    whole = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    upload = {
+        "Bucket": bucket,
+        "Key": key,
+        "UploadId": client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"],
+    }
+    part = {"ETag": client.upload_part(**upload, PartNumber=1, Body=whole)["ETag"], "PartNumber": 1}
+    client.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]})
+    with pytest.raises(Damaged):
+        again(remote).read("sales")
+    contents.seal_again(remote, ledger)
+    assert content(again(remote)) == [(DAYS[0], 0), (DAYS[1], 1)]
+    (first,) = (part for part in remote.parts("sales") if part.day == DAYS[0])
+    files = {first.day: {first.path: (hashlib.sha256(whole).hexdigest(), first.rows)}}
+    ledger.seal("sales", 2, files, now=dt.datetime.now(dt.UTC))
+    assert contents.verify(remote, ledger, "sales") == contents.Verified(files=2, unknown=0, flaws=[])
+    client.put_object(Bucket=bucket, Key=key, Body=whole[:-1] + b"?")
+    (flaw,) = contents.verify(remote, ledger, "sales").flaws
+    assert "bytes have changed" in flaw.says
 
 
 def test_a_run_that_was_overtaken_is_refused(remote: TableStore) -> None:
