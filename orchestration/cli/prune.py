@@ -95,12 +95,13 @@ def _kinds(need: Needed, instance: dg.DagsterInstance, now: dt.datetime) -> Iter
     yield retention.old_files(work, need)
     yield retention.old_logs(work, need)
     before = max(days_with_lists(work.tables)) - dt.timedelta(days=settings.raw_days)
-    copies = old_copies(str(feeds.raw), work.operations, before=before, now=now, days=settings.raw_days)
-    yield retention.Prunable(
-        kind="copies of delivered files",
-        count=len(copies.copies),
-        size=sum(copies.copies.values()),
-        remove=copies.remove,
-    )
+    for place in dict.fromkeys([feeds.place, str(feeds.raw)]):  # of an object store they are read here
+        copies = old_copies(place, work.operations, before=before, now=now, days=settings.raw_days)
+        yield retention.Prunable(
+            kind="copies of delivered files" if place == feeds.place else "copies of delivered files on this machine",
+            count=len(copies.copies),
+            size=sum(copies.copies.values()),
+            remove=copies.remove,
+        )
     count, size, remove = old_logs(instance, before=now - dt.timedelta(days=settings.log_days))
     yield retention.Prunable(kind="logs of runs", count=count, size=size, remove=remove)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from resources.errors import Refused
 from resources.feeds import landing, remote_copies
 from resources.feeds.reader import FeedReader
 from resources.feeds.redaction import redact
+from resources.feeds.retention import old_copies
 from resources.tables import object_store
 
 MONDAY = dt.date(2024, 1, 1)
@@ -78,3 +80,16 @@ def test_what_is_redacted_leaves_no_older_version(bucket: str, reader: FeedReade
 def test_a_landing_place_that_may_not_be_read_is_told(bucket: str) -> None:
     with pytest.raises(Refused, match="does not permit this"):
         landing.exists("s3://fault-0/in/a.csv")
+
+
+def test_old_copies_are_found_and_removed_there(reader: FeedReader, operations, tmp_path: Path) -> None:
+    delivered = tmp_path / "catalogue.csv"
+    for content in ("a\n1\n", "a\n2\n"):
+        delivered.write_text(content)
+        reader.keep(FeedConfig(path=[str(delivered)]))
+        time.sleep(1)  # a store tells times to the second
+    now = dt.datetime.now(dt.UTC) + dt.timedelta(days=10)
+    old = old_copies(reader.place, operations, before=MONDAY, now=now, days=5)
+    assert len(old.copies) == 1
+    old.remove()
+    assert list(kept_in(reader.place).values()) == ["a\n2\n"]
