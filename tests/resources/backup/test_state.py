@@ -316,3 +316,23 @@ def test_to_postgres_and_back(filled: Places, postgres: sa.Engine, tmp_path: Pat
         bake_again = dg.materialize([bread], instance=instance)
         assert bake_again.success
         assert len(instance.fetch_materializations(BREAD, limit=9).records) == 2
+
+
+def test_by_way_of_an_object_store(filled: Places, bucket: str, backup: Folder, machine: Places) -> None:
+    """Files to a store, a backup of that in the store, and back to a disk."""
+    remote = replace(machine, tables=f"{bucket}/tables", raw=f"{bucket}/raw", models=f"{bucket}/models")
+    bring(backup, remote)
+    assert Folder(remote.tables).files() == Folder(filled.tables).files()
+    assert RESTORING in mark_of(remote.tables)
+    Folder(remote.raw).write("left over", b"")
+    with pytest.raises(Refused, match="The state is not empty"):
+        state.restore(
+            backup, replace(Manifest.read(backup), id="another"), remote, is_told=False, say=lambda _: None, now=NOW
+        )
+    kept = Folder(f"{bucket}/backups/1")
+    Folder(remote.raw).remove("left over")
+    state.back_up(remote, kept, **HOW)
+    assert bring(kept, machine, is_told=True) == []
+    require_same(machine, filled)
+    with pytest.raises(Refused, match="no backup: it has no manifest.json"):
+        Manifest.read(Folder(f"{bucket}/backups/2"))
