@@ -90,8 +90,8 @@ def go_on_numbering(connection: sa.Connection, tables: list[sa.Table]) -> None:
             continue
         name = connection.scalar(sa.select(sa.func.pg_get_serial_sequence(f'"{table.name}"', column.name)))
         if name:
-            greatest = sa.func.max(column)
-            connection.execute(sa.select(sa.func.setval(name, sa.func.coalesce(greatest, 1), greatest.is_not(None))))
+            greatest = sa.func.coalesce(sa.func.max(column), 0)  # MLflow's first experiment is 0, which none gives out
+            connection.execute(sa.select(sa.func.setval(name, sa.func.greatest(greatest, 1), greatest >= 1)))
 
 
 def move_texts(connection: sa.Connection, tables: list[sa.Table], places: Mapping[str, str]) -> None:

@@ -23,6 +23,8 @@ from resources.errors import Damaged, Refused, Unavailable
 from resources.models import mlflow_tables
 from resources.models.registry import quiet
 from resources.parts import FILE, RESTORING, mark_of
+from resources.records.marks import Mark
+from resources.records.object_stores import ProvenStore
 from resources.records.privacy import Erasure
 from resources.records.store import OperationsDatabase
 
@@ -64,7 +66,8 @@ class Places:
 
     def there_is(self, parts: Iterable[str]) -> list[str]:
         """What is there already of records and some parts; nothing in a place that nobody has used."""
-        records = OperationsDatabase(url=self.operations).trail()
+        of_places = (ProvenStore.TABLE, Mark.TABLE)  # of where a state is, whoever's it will be
+        records = [entry for entry in OperationsDatabase(url=self.operations).trail() if entry.kind not in of_places]
         return [*(["records"] if records else []), *(part for part in parts if self.folders[part].files())]
 
 

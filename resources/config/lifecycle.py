@@ -131,7 +131,7 @@ class RetrainingConfig(BaseConfig):
 
 
 class RetentionConfig(BaseConfig):
-    """What `nightcart prune` leaves: days are counted back from the newest night."""
+    """What `nightcart prune` leaves: business days are counted back from the newest night, runs and catalogues from today."""
 
     explained_days: int = setting(
         400, "Days of which it can be explained why scores were as they were, from the very tables of then.", ge=7

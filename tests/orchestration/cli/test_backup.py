@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,34 @@ def test_a_shop_is_brought_onto_an_empty_machine(tmp_path: Path) -> None:
     assert "The state is not empty: there are records, tables, raw." in said[3][2]
     assert "where it is" in said[4][2]
     assert other.rows("transactions")
+
+
+def test_a_laptop_moves_to_postgres_and_an_object_store(
+    tmp_path: Path, bucket: str, new_database: Callable[[str], str]
+) -> None:
+    laptop, production = Nightcart(tmp_path / "a"), Nightcart(tmp_path / "b")
+    production.environment |= {
+        "NIGHTCART_ENVIRONMENT": "production",
+        "NIGHTCART_OPERATIONS_URL": new_database("operations"),
+        "MLFLOW_TRACKING_URI": new_database("mlflow"),
+        "NIGHTCART_DAGSTER_URL": new_database("dagster"),
+        "NIGHTCART_TABLES": f"{bucket}/tables",
+        "NIGHTCART_RAW": f"{bucket}/raw",
+        "NIGHTCART_MLFLOW_ARTIFACTS": f"{bucket}/models",
+        "NIGHTCART_ERASURE_KEY": "ab" * 32,
+    }
+    said = laptop.several(("backfill", *DAY), ("audit", "head"))
+    assert [code for code, _, _ in said] == [0, 0], said
+    head = said[1][1].strip()
+    said = production.several(
+        ("move", str(laptop.state)),
+        ("audit", "verify", "--tables", "--head", head),
+        ("backfill", *DAY),
+        ("backfill", "--from", "2024-01-02", "--to", "2024-01-02", "--assets", "transactions"),
+        ("audit", "verify", "--tables", "--head", head),
+    )
+    assert [error for code, _, error in said if code] == []
+    assert "1 done, 0 to make" in said[2][1]
 
 
 def test_a_backup_of_another_retailer_is_refused(run, tmp_path: Path) -> None:

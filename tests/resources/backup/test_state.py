@@ -334,5 +334,5 @@ def test_by_way_of_an_object_store(filled: Places, bucket: str, backup: Folder, 
     state.back_up(remote, kept, **HOW)
     assert bring(kept, machine, is_told=True) == []
     require_same(machine, filled)
-    with pytest.raises(Refused, match="no backup: it has no manifest.json"):
+    with pytest.raises(Refused, match=r"no backup: it has no manifest.json"):
         Manifest.read(Folder(f"{bucket}/backups/2"))
