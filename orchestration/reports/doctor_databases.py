@@ -117,8 +117,8 @@ def of_models(connection: sa.Connection) -> str:
     if version != (newest := _get_latest_schema_revision()):
         raise Refused(
             f"MLflow's tables are at migration {version}, and the MLflow that is installed needs {newest}.",
-            remedy='after a backup, where nothing runs: `mlflow db upgrade "$MLFLOW_TRACKING_URI"`; where its tables are of a '
-            "later MLflow, install that one.",
+            remedy="after a backup, where nothing runs: `mlflow db upgrade URL`, with the URL of MLFLOW_TRACKING_URI; where its "
+            "tables are of a later MLflow, install that one.",
         )
     return f"MLflow's migration {version}"
 
