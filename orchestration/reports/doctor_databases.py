@@ -93,7 +93,7 @@ def _server(connection: sa.Connection, variable: str) -> str:
             f"The server of {variable} has {used} of {most} connections in use.",
             remedy="end what else is connected, or raise its `max_connections`.",
         )
-    return f"Postgres {version}, {used} of {most} connections in use, its clock {off:+.1f} s"
+    return f"Postgres {version}, {used} of {most} connections in use, its clock {abs(off):.1f} s off"
 
 
 def of_records(connection: sa.Connection) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from resources import locks
-from resources.errors import Refused
+from resources.errors import Refused, Unavailable
 from resources.records.base import RecordStore
 
 # Who only looks whether the lock is free holds it for a few queries: that is waited for, a night is not.
@@ -18,16 +18,22 @@ PATIENCE = 3.0  # seconds
 def hold(state: Path, records: RecordStore, *, patience: float = PATIENCE) -> Iterator[None]:
     """Hold the lock of a state, which the system or the server frees when its holder dies.
 
-    Raises :class:`Refused`, naming the holder's process, when another one has it for longer than `patience` seconds.
+    Raises :class:`Refused`, naming the holder's process, when another one has it for longer than `patience` seconds. A server
+    that is started anew frees it early; whoever comes then is kept apart by what each writes: tokens, locks of tables, and
+    what decisions expected.
     """
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(
-                locks.hold("command", database=records.url, file=state / "nightcart.lock", patience=patience)
-            )
-        except locks.Held as error:
-            raise Refused(
-                f"Another nightcart is running on {state} ({error.holder or 'process unknown'}).",
-                remedy="wait for it to end; `nightcart status` shows what it does.",
-            ) from error
+    held = contextlib.ExitStack()
+    try:
+        held.enter_context(
+            locks.hold("command", database=records.url, file=state / "nightcart.lock", patience=patience)
+        )
+    except locks.Held as error:
+        raise Refused(
+            f"Another nightcart is running on {state} ({error.holder or 'process unknown'}).",
+            remedy="wait for it to end; `nightcart status` shows what it does.",
+        ) from error
+    try:
         yield
+    finally:
+        with contextlib.suppress(Unavailable):
+            held.close()

@@ -23,7 +23,7 @@ from resources.records.alerts import Heartbeat
 from resources.records.store import OperationsDatabase
 from tests.fixtures import old_state
 from tests.support.command_line import PROCESSES
-from tests.support.shop import NIGHT, CornerShop, failures, open_shop
+from tests.support.shop import NIGHT, CornerShop, PreparedShops, failures, open_shop
 
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 RUNS = 20
@@ -63,7 +63,8 @@ def brought_to(url: str, file: Path) -> OperationsDatabase:
 
 def test_a_night_on_postgres_makes_the_lists_that_it_makes_on_a_laptop(
     shop_with_history: CornerShop,
-    after_a_night: CornerShop,
+    prepared_shops: PreparedShops,
+    tmp_path: Path,
     instance_on_postgres: Callable[[], dg.DagsterInstance],
     new_database: Callable[[str], str],
 ) -> None:
@@ -83,10 +84,12 @@ def test_a_night_on_postgres_makes_the_lists_that_it_makes_on_a_laptop(
         assert [version.aliases for version in registry.versions()] == [["champion"]]
         runs = instance.get_runs()
     assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS]
-    made, on_a_laptop = (
-        [[row[column] for column in SERVED] for row in each.rows("published_recommendations")]
-        for each in (night, after_a_night)
-    )
+    prepared_shops.copy("night", tmp_path / "laptop")
+    with open_shop(tmp_path / "laptop") as laptop:
+        made, on_a_laptop = (
+            [[row[column] for column in SERVED] for row in each.rows("published_recommendations")]
+            for each in (night, laptop)
+        )
     assert made == on_a_laptop
     assert len(made) > 1000
 

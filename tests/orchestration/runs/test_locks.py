@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from orchestration.runs.locks import hold
 from resources.errors import Refused
@@ -55,5 +57,18 @@ def test_the_lock_of_a_killed_command_is_free(tmp_path: Path, records: Operation
         with pytest.raises(Refused, match=rf"process {holder.pid}"), hold(tmp_path, records, patience=0):
             pass
         holder.send_signal(signal.SIGKILL)
+    with hold(tmp_path, records):
+        pass
+
+
+def test_a_command_that_did_well_does_so_though_the_server_was_started_anew(
+    tmp_path: Path, new_database: Callable[[str], str], postgres: sa.Engine
+) -> None:
+    records = OperationsDatabase(url=new_database("operations"))
+    with hold(tmp_path, records):
+        with postgres.connect() as connection:
+            ended = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'operations%'")
+            connection.execute(ended)
+        assert records.trail() == []
     with hold(tmp_path, records):
         pass
