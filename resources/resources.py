@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar
@@ -58,6 +59,8 @@ def build_resources(settings: S) -> Resources[S]:
     owner.marked()
     places = load_deployment().of(name=settings.name, state=owner.folder)
     operations = OperationsDatabase(url=places.operations_url.get_secret_value(), owner=owner)
+    if region := os.environ.get("AWS_REGION"):
+        os.environ.setdefault("AWS_DEFAULT_REGION", region)  # boto3, which MLflow asks, knows no other name of it
     require_proven(places.tables, operations)
     return Resources(
         settings=settings,

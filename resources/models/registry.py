@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.errors import Damaged, Refused, Unavailable, of_postgres
+from resources.errors import Damaged, Refused, Unavailable, of_a_store, of_postgres
 from resources.models import mlflow_tables
 from resources.models.version import ModelVersion
 from resources.tables import object_store
@@ -235,6 +235,8 @@ class ModelRegistry:
                 except (FileNotFoundError, mlflow.MlflowException) as error:
                     if not isinstance(error, FileNotFoundError) and error.get_http_status_code() >= 500:
                         raise
+                    if (refused := of_a_store(error)) and not refused.is_worth_retrying:  # they may be there
+                        raise refused from error
                     cards = []
             if not cards:
                 raise Damaged(
@@ -353,8 +355,10 @@ class ModelRegistry:
         except MlflowException as error:
             if error.get_http_status_code() < 500:
                 raise
-            raise of_postgres(error, variable=mlflow_tables.VARIABLE) or Unavailable(
-                f"The model registry failed: {error}.", remedy="see that MLflow's server is up."
+            raise (
+                of_postgres(error, variable=mlflow_tables.VARIABLE)
+                or of_a_store(error)
+                or Unavailable(f"The model registry failed: {error}.", remedy="see that MLflow's server is up.")
             ) from error
 
 
