@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from orchestration.cli.drawing import Json, console, styled
-from orchestration.reports import doctor as report
+
+if TYPE_CHECKING:
+    from orchestration.reports.doctor import Finding
 
 
 def doctor(json_: Json = False) -> None:
@@ -16,6 +20,8 @@ def doctor(json_: Json = False) -> None:
 
     Example: `nightcart doctor`
     """
+    from orchestration.reports import doctor as report
+
     findings = []
     for finding in report.examine():
         findings.append(finding)
@@ -28,7 +34,7 @@ def doctor(json_: Json = False) -> None:
         raise typer.Exit(75 if all(finding.is_worth_retrying for finding in ill) else 1)
 
 
-def _draw(finding: report.Finding) -> None:
+def _draw(finding: Finding) -> None:
     mark = styled("[green]✓[/]" if finding.is_well else "[bold red]✗[/]")
     console.print(styled("{} {:<20} {}", mark, finding.name, finding.says), soft_wrap=True)
     if finding.remedy:

@@ -67,8 +67,8 @@ def test_a_command_that_did_well_does_so_though_the_server_was_started_anew(
     records = OperationsDatabase(url=new_database("operations"))
     with hold(tmp_path, records):
         with postgres.connect() as connection:
-            ended = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'operations%'")
-            connection.execute(ended)
+            ended = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+            connection.execute(ended, {"name": sa.make_url(records.url).database})
         assert records.trail() == []
     with hold(tmp_path, records):
         pass

@@ -38,8 +38,9 @@ def test_a_process_keeps_one_connection_however_many_instances_it_opens(open_ins
         assert set(pool.map(work, range(6))) == {0}
     with open_instance() as instance, postgres.connect() as connection:
         assert instance.get_latest_materialization_event(dg.AssetKey("sales"))
-        ours = sa.text("SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'dagster%'")
-        assert connection.scalar(ours) == 1
+        ours = sa.text("SELECT count(*) FROM pg_stat_activity WHERE datname = :name")
+        name = sa.make_url(os.environ["NIGHTCART_DAGSTER_URL"]).database
+        assert connection.scalar(ours, {"name": name}) == 1
 
 
 def test_a_database_that_is_not_there_is_told_by_its_variable(open_instance, monkeypatch):
