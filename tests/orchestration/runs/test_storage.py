@@ -48,3 +48,11 @@ def test_a_database_that_is_not_there_is_told_by_its_variable(open_instance, mon
     monkeypatch.setattr("dagster_postgres.utils.time.sleep", lambda _: None)
     with pytest.raises(Refused, match="The database of NIGHTCART_DAGSTER_URL is not on its server"):
         open_instance().get_runs()
+
+
+def test_the_instance_of_production_is_that_of_a_laptop_but_for_its_storage():
+    local, production = (
+        yaml.safe_load((home.PROJECT / name).read_text()) for name in ("dagster.yaml", "deploy/dagster.yaml")
+    )
+    assert production.pop("storage")
+    assert production == local
