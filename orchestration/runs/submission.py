@@ -13,10 +13,11 @@ import dagster as dg
 
 from orchestration.runs.dagster_internals import submitted
 from orchestration.runs.nights import is_retried, runs_under_way
-from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS
+from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS, WILL_RETRY_TAG
 
 ROOT_TAG = "dagster/root_run_id"
 EVERY = 1.0  # seconds between two looks at a run
+NOTED = 5.0  # seconds within which it is noted whether a run that failed is launched again
 LAUNCHED_AGAIN = 120.0  # seconds within which Dagster's daemon launches a run again
 
 
@@ -50,11 +51,14 @@ def end_of_all(instance: dg.DagsterInstance, run: dg.DagsterRun, *, say: Callabl
 
 
 def _until_finished(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun:
+    ended_at = None
     while True:
         run = instance.get_run_by_id(run_id)
         assert run, "nobody removes a run that is under way"
         if run.is_finished:
-            return run
+            ended_at = ended_at or time.monotonic()
+            if not run.is_failure or WILL_RETRY_TAG in run.tags or time.monotonic() - ended_at >= NOTED:
+                return run
         time.sleep(EVERY)
 
 

@@ -32,6 +32,7 @@ defs = dg.Definitions(assets=[lines, lists], jobs=[dg.define_asset_job("nightly"
 @pytest.fixture
 def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
     monkeypatch.setattr(submission, "EVERY", 0)
+    monkeypatch.setattr(submission, "NOTED", 0.2)
     queue = {"module": "dagster._core.run_coordinator", "class": "QueuedRunCoordinator"}
     with dg.instance_for_test(overrides={"run_coordinator": queue}) as instance:
         yield instance
@@ -85,6 +86,19 @@ def test_a_run_that_was_lost_is_followed_by_the_one_in_its_place(instance: dg.Da
     said: list[str] = []
     assert end_of_all(instance, lost, say=said.append).run_id == again.run_id
     assert said == [f"Run {lost.run_id[:8]} was lost; {again.run_id[:8]} goes on where it stopped."]
+
+
+def test_whether_a_run_is_launched_again_is_noted_after_its_end(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = on_record(instance, dg.DagsterRunStatus.FAILURE)
+    family = {"dagster/root_run_id": lost.run_id, "dagster/parent_run_id": lost.run_id}
+    again = on_record(
+        instance, dg.DagsterRunStatus.SUCCESS, root_run_id=lost.run_id, parent_run_id=lost.run_id, tags=family
+    )
+    noted = {WILL_RETRY_TAG: "true"}
+    monkeypatch.setattr(submission.time, "sleep", lambda _: instance.add_run_tags(lost.run_id, noted))
+    assert end_of_all(instance, lost, say=print).run_id == again.run_id
 
 
 def test_a_run_that_is_not_launched_again_is_the_end(
