@@ -25,6 +25,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestration.runs.old_logs import old_logs
 from resources.backup import state
 from resources.backup.dagster_storage import DagsterStorage
 from resources.backup.files import MANIFEST, Folder, Manifest, is_below
@@ -313,9 +314,18 @@ def test_to_postgres_and_back(filled: Places, postgres: sa.Engine, tmp_path: Pat
         records.record(EVERY_KIND[0], *EVERY_KIND[-3:])
         assert records.flaws() == []
         registry_of(server).set_mark(8)
-        bake_again = dg.materialize([bread], instance=instance)
-        assert bake_again.success
+        assert dg.materialize([bread], instance=instance).success
         assert len(instance.fetch_materializations(BREAD, limit=9).records) == 2
+        # And what the steps of old runs said goes, and nothing else.
+        known, lines = told(instance), len(instance.all_logs(instance.get_runs()[0].run_id))
+        count, _, remove = old_logs(instance, before=dt.datetime.now(dt.UTC) + dt.timedelta(hours=1))
+        assert count == 3
+        remove()
+        assert {name: of for name, of in told(instance).items() if name != "events"} == {
+            name: of for name, of in known.items() if name != "events"
+        }
+        assert 0 < len(instance.all_logs(instance.get_runs()[0].run_id)) < lines
+        assert old_logs(instance, before=dt.datetime.now(dt.UTC) + dt.timedelta(hours=1))[0] == 0
 
 
 def test_by_way_of_an_object_store(filled: Places, bucket: str, backup: Folder, machine: Places) -> None:
