@@ -52,6 +52,7 @@ def backup(
         instance = held.enter_context(running())
         require_quiet(instance)
         held.enter_context(context.resources().tables.alone())
+        context.resources().operations.audit_head()  # whose the state is goes on record, in one of an earlier version
         manifest = back_up(
             places(instance),
             Folder(folder),
@@ -121,6 +122,7 @@ def move(
     from orchestration.runs.locks import hold
     from resources.backup.files import Folder
     from resources.backup.state import Places, back_up
+    from resources.records.identity import Owner
     from resources.records.store import OperationsDatabase
 
     place = (folder or home.state()).resolve()
@@ -135,11 +137,14 @@ def move(
                 f"The settings say that the state is in {place}, where it is.",
                 remedy="name where it is to be: `NIGHTCART_OPERATIONS_URL=… MLFLOW_TRACKING_URI=… nightcart move`.",
             )
+        retailer = context.resources().settings.name
+        # Refused where it is another's.
+        OperationsDatabase(url=source.operations, owner=Owner(retailer=retailer, folder=place)).audit_head()
         scratch = held.enter_context(tempfile.TemporaryDirectory(prefix="nightcart-move-"))
         manifest = back_up(
             source,
             Folder(scratch),
-            retailer=context.resources().settings.name,
+            retailer=retailer,
             key=_key(place / "erasure.key"),
             versions=_versions(),
             say=_progress,
@@ -167,10 +172,12 @@ def places(instance: dg.DagsterInstance) -> Places:
 
 
 def _bring(instance: dg.DagsterInstance, source: Folder, manifest: Manifest, *, is_told: bool) -> None:
+    from assets.privacy.suppression import suppression_list
     from orchestration.cli.erasure import forget_again
     from resources.backup.state import KEY, RECORDS, restore
     from resources.records import database
     from resources.records.privacy import Erasure
+    from resources.records.store import OperationsDatabase
     from resources.tables import contents
 
     now, target, key = dt.datetime.now(dt.UTC), places(instance), home.erasure_key()
@@ -190,6 +197,8 @@ def _bring(instance: dg.DagsterInstance, source: Folder, manifest: Manifest, *, 
     if manifest.has_key and not is_known and isinstance(key, Path):
         key.touch(mode=0o600)
         key.write_bytes(source.read(KEY))
+    # Refused without the right key, until it is there: nights do not begin before the marks are set.
+    suppression_list(OperationsDatabase(url=target.operations), key=key)
     # The folder belongs to the state that is there now.
     (home.state() / identity.MARK).unlink(missing_ok=True)
     database.owned.cache_clear()
