@@ -147,7 +147,7 @@ def of_a_store(error: BaseException) -> NightcartError | None:
     asked = re.search(r"https?://([^/\s'\"?]+)", said) or re.search(
         r"//([^/\s?]+)", os.environ.get("AWS_ENDPOINT_URL", "")
     )
-    place = f"The object store at {asked[1]}" if asked else "The object store"
+    place = f"The object store at {asked[1].rpartition('@')[2]}" if asked else "The object store"
     return next(
         kind(f"{place} {says}.", remedy=remedy) for words, says, remedy, kind in OF_A_STORE if re.search(words, said)
     )

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from resources.errors import Refused
+from resources.text import without_secrets
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -53,7 +54,8 @@ def bucket_and_prefix(url: str) -> tuple[str, str]:
 def address(url: str) -> str:
     """A URL with the store that it is in: the same bucket may be in two."""
     bucket, prefix = bucket_and_prefix(url)
-    return f"{os.environ.get('AWS_ENDPOINT_URL', 'https://s3.amazonaws.com')}/{bucket}/{prefix}"
+    store = os.environ.get("AWS_ENDPOINT_URL") or "https://s3.amazonaws.com"
+    return f"{without_secrets(store)}/{bucket}/{prefix}"
 
 
 def region() -> str:

@@ -82,3 +82,11 @@ def test_without_credentials_nothing_is_asked(bucket: str, monkeypatch: pytest.M
     for ask in ASKED:
         with pytest.raises(Refused, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
             ask(bucket)
+
+
+@pytest.mark.usefixtures("bucket")
+def test_an_address_is_told_without_the_secret_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_store, "TRIES", 1)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://key:hidden@127.0.0.1:9")
+    assert "hidden" not in object_store.address("s3://shop/tables")
+    assert "hidden" not in str(told(by_delta, "s3://shop/tables"))
