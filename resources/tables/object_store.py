@@ -183,11 +183,17 @@ def admit(connection: DuckDBPyConnection) -> None:
     told = {"KEY_ID": key, "SECRET": secret, "SESSION_TOKEN": token, "REGION": region()}
     if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
         address = urlsplit(endpoint)
-        told |= {"ENDPOINT": address.netloc + address.path.rstrip("/"), "URL_STYLE": "path"}
+        told |= {"ENDPOINT": address.netloc.rpartition("@")[2] + address.path.rstrip("/"), "URL_STYLE": "path"}
     secure = "" if not endpoint else f", USE_SSL {endpoint.startswith('https')}"
     values = ", ".join(f"{name} {_sql(value)}" for name, value in told.items() if value)
     # Not kept anywhere but in this engine's memory, which shows it to nobody.
-    connection.execute(f"CREATE OR REPLACE TEMPORARY SECRET nightcart (TYPE s3, {values}{secure})")
+    try:
+        connection.execute(f"CREATE OR REPLACE TEMPORARY SECRET nightcart (TYPE s3, {values}{secure})")
+    except Exception:  # which quotes the statement
+        raise Refused(
+            "DuckDB does not take the key, secret or address of the object store.",
+            remedy="correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL.",
+        ) from None
 
 
 def credentials() -> tuple[str, str, str | None]:
