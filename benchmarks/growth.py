@@ -30,13 +30,9 @@ PARTS = {
     "Dagster: messages of steps": "dagster/history/runs/????????-*",
     "Dagster: captured output": "dagster/storage",
 }
-KEEP = {  # the shortest that may be set, but for the models
-    "EXPLAINED_DAYS": "14",
-    "CHAMPIONS": "2",
-    "VERSIONS_DAYS": "14",
-    "RAW_DAYS": "14",
-    "LOG_DAYS": "14",
-}
+KEEP = dict.fromkeys(("EXPLAINED_DAYS", "VERSIONS_DAYS", "RAW_DAYS", "LOG_DAYS"), "7") | {
+    "CHAMPIONS": "2"
+}  # the shortest
 
 
 def size(state: Path, pattern: str) -> int:
