@@ -363,7 +363,8 @@ class ModelRegistry:
 
 
 def _another(version: int) -> str:
-    return f"where it is lost for good, `nightcart retrain --reason 'version {version} is lost'` makes another."
+    why = f"--reason 'version {version} is lost'"
+    return f"where it is lost for good, `nightcart rollback {why}` serves the one before, `nightcart retrain {why}` makes another."
 
 
 def digest(folder: Path) -> str:
