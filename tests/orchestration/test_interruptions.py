@@ -50,7 +50,9 @@ def test_two_at_a_time_are_refused(nightcart: Nightcart) -> None:
     lock = nightcart.state / "nightcart.lock"
     while not (lock.exists() and lock.read_text()):
         time.sleep(0.05)
+    os.kill(first.pid, signal.SIGSTOP)  # it is at it for as long as the second waits
     code, _, err = nightcart("backfill", "--from", str(FIRST), "--to", str(LAST))
+    os.kill(first.pid, signal.SIGCONT)
     assert code == 1
     assert "Another nightcart is running" in err
     assert str(first.pid) in err

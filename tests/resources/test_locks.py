@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,10 +54,12 @@ def test_another_process_keeps_a_lock_until_it_dies(database: str, kind: str) ->
         pass
 
 
-def test_who_lost_the_lock_meanwhile_is_told(postgres: sa.Engine) -> None:
-    url = postgres.url.render_as_string(hide_password=False)
-    with pytest.raises(Unavailable, match="somebody else may have written"), hold("tables", database=url):
-        with postgres.connect() as connection:
-            connection.execute(
-                sa.text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
-            )
+def test_who_lost_the_lock_meanwhile_is_told(postgres: sa.Engine, new_database: Callable[[str], str]) -> None:
+    url = new_database("operations")
+    ended = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+    with (
+        postgres.connect() as connection,
+        pytest.raises(Unavailable, match="somebody else may have written"),
+        hold("tables", database=url),
+    ):
+        connection.execute(ended, {"name": sa.make_url(url).database})

@@ -168,7 +168,9 @@ def test_writers_in_two_processes_leave_no_mix_and_take_turns(bucket: str, opera
     written = [line.split() for racer in racers for line in racer.communicate(timeout=60)[0].splitlines()]
     assert [racer.returncode for racer in racers] == [0, 0]
     versions = [int(version) for *_, version in written]
-    assert sorted(versions) == list(range(1, len(versions) + 1))  # each commit is one, and none was lost
+    # Each commit is one, and none was lost; that the table was made may be there twice.
+    assert sorted(versions) == list(range(min(versions), min(versions) + len(versions)))
+    assert min(versions) in (1, 2)
     last = {day: int(value) for day, value, _ in sorted(written, key=lambda each: int(each[2]))}
     assert content(tables) == sorted(
         (dt.date.fromisoformat(day), value) for day, value in last.items() for _ in range(50)
