@@ -243,6 +243,7 @@ def test_a_run_of_a_command_is_looked_after_by_its_lock(instance: dg.DagsterInst
 def test_a_cluster_that_does_not_answer_is_no_dead_pod(
     instance: dg.DagsterInstance, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("dagster_k8s.client.time.sleep", lambda _: None)  # five seconds between its tries
     run = launched(instance, arrival)
     cluster.status = k8s.ApiException(status=401)
     assert instance.run_launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
