@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 PROJECT = Path(__file__).resolve().parent.parent
-NAMESPACE = "nightcart"
+NAMESPACE = os.environ.get("DRILL_NAMESPACE", "nightcart")  # several installations on a node, each with its folder
 HOOKS = Path(__file__).resolve().parent / "cluster_hooks"
 
 
@@ -46,8 +46,9 @@ class Cluster:
     def settings(self) -> dict[str, str]:
         """What is no secret."""
         return {
+            "NIGHTCART_NAMESPACE": NAMESPACE,
             "NIGHTCART_TABLES": f"s3://{self.bucket}/tables",
-            "NIGHTCART_RAW": "/drill/raw",
+            "NIGHTCART_RAW": f"s3://{self.bucket}/raw",
             "NIGHTCART_MLFLOW_ARTIFACTS": f"s3://{self.bucket}/models",
             "NIGHTCART_DEFAULT_STATUS": "stopped",
             "NIGHTCART_MEMORY": "400MB",
@@ -92,7 +93,8 @@ class Cluster:
                 f"code-{part}": (f"/app/{part}", self.code / part) for part in ("orchestration", "assets", "resources")
             }
         name, _, tag = self.image.rpartition(":")
-        patch = [
+        patch: list[dict[str, Any]] = [
+            {"op": "replace", "path": "/spec/template/spec/containers/0/resources/requests/cpu", "value": "50m"},
             *(
                 {
                     "op": "add",
@@ -154,7 +156,8 @@ class Cluster:
         os.chmod(self.folder / "drill", 0o777)
         shutil.copy(HOOKS / "sitecustomize.py", self.folder / "drill")
         self.lay_out()
-        kubectl("apply", "-f", self.overlay / "namespace.yaml")
+        space = kubectl("create", "namespace", NAMESPACE, "--dry-run=client", "-o", "yaml")
+        kubectl("apply", "-f", "-", given=space)
         secret = kubectl(
             "create",
             "secret",

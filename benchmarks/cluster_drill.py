@@ -1,7 +1,7 @@
 """What a cluster does to pods, done on purpose: each cell stops a night at a point, does it something, and looks at what is left.
 
     python benchmarks/cluster.py --folder … --image … --postgres … --s3 …          installs, once
-    python benchmarks/cluster_drill.py --folder … … [--only WORDS]                   goes on where it stopped
+    python benchmarks/cluster_drill.py --folder … … [--only WORDS …]                 goes on where it stopped
     python benchmarks/cluster_drill.py --folder … … --report                         writes cluster_drill.md
 
 A cell is of a night (the next one), or of a stage of it alone, which takes less time: the lists made and published again, or the next
@@ -253,7 +253,7 @@ class Drill:
         (self.hooks / "order.new").write_text(json.dumps(order))
         (self.hooks / "order.new").rename(self.hooks / "order.json")
         before, run_id = self.versions(), self.launch(day, assets=assets)
-        found: dict[str, Any] = {"cell": f"{stage}: {point} × {blow}", "day": str(day)}
+        found: dict[str, Any] = {"cell": name_of(stage, point, blow), "day": str(day)}
         reached = self._until(lambda: (self.hooks / "at.json").exists(), bool, 240)
         if not reached:
             (self.hooks / "order.json").unlink(missing_ok=True)
@@ -415,20 +415,27 @@ def process_of(pod: str) -> int:
     raise RuntimeError(f"No process of {pod} on this machine.")
 
 
-def cells(stage: str, only: str) -> Iterator[tuple[str, str]]:
-    """All cells of a stage whose name has the words."""
-    points = [point for point in POINTS if stage != "intake" or point != "in the publication"]
-    beside = itertools.product(points[:2], BESIDE)
-    for point, blow in [*itertools.product(points[:-1], BLOWS), *beside, *itertools.product(points[-1:], BLOWS)]:
-        if only in f"{point} × {blow}":
-            yield point, blow
+def cells(only: Iterable[str] = ("",)) -> list[tuple[str, str, str]]:
+    """All cells whose name has some of the words, in the words' order."""
+    every = []
+    for stage in STAGES:
+        points = [point for point in POINTS if stage != "intake" or point != "in the publication"]
+        beside = itertools.product(points[:2], BESIDE)
+        blows = [*itertools.product(points[:-1], BLOWS), *beside, *itertools.product(points[-1:], BLOWS)]
+        every += [(stage, point, blow) for point, blow in blows]
+    return list(dict.fromkeys(cell for words in only for cell in every if words in name_of(*cell)))
+
+
+def name_of(stage: str, point: str, blow: str) -> str:
+    """What a cell is called."""
+    return f"{stage}: {point} × {blow}"
 
 
 def report(found: list[Found]) -> str:
     """The table, and what of it was not run."""
     passed = sum(not each.wrong for each in found)
-    every = [f"{stage}: {point} × {blow}" for stage in STAGES for point, blow in cells(stage, "")]
-    left = [cell for cell in every if cell not in {each.cell for each in found}]
+    every = [name_of(*cell) for cell in cells()]
+    left = set(every) - {each.cell for each in found}
     lines = [
         "# Pods that were hit",
         "",
@@ -452,8 +459,7 @@ def main() -> None:
     parser = cluster.with_options(
         argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     )
-    parser.add_argument("--only", default="", help="cells whose name has this")
-    parser.add_argument("--stage", choices=STAGES, default="night")
+    parser.add_argument("--only", nargs="*", default=[""], help="cells whose name has some of these, in this order")
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--until", help="HH:MM, UTC: no cell begins after it")
     parser.add_argument("--restart-postgres", help="the command that restarts it")
@@ -464,14 +470,14 @@ def main() -> None:
         done = drill.known()
         if not done and not drill.tables().exists("published_recommendations"):
             prepare(drill)
-        for point, blow in cells(options.stage, options.only):
-            if any(each.cell == f"{options.stage}: {point} × {blow}" for each in done):
+        for stage, point, blow in cells(options.only):
+            if any(each.cell == name_of(stage, point, blow) for each in done):
                 continue
             if options.until and f"{dt.datetime.now(dt.UTC):%H:%M}" >= options.until:
                 break
             if blow in drill.commands and not drill.commands[blow]:
                 continue
-            one = drill.run(options.stage, point, blow)
+            one = drill.run(stage, point, blow)
             with drill.results.open("a") as file:
                 file.write(json.dumps(asdict(one)) + "\n")
             print(one, flush=True)
