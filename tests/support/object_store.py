@@ -10,6 +10,7 @@ import contextlib
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -49,6 +50,7 @@ def serve(*, lies: bool) -> None:
     app = DomainDispatcherApplication(create_backend_app)
 
     made: set[str] = set()
+    one_by_one = threading.Lock()
 
     def answer(environ: dict[str, Any], start: Any) -> Any:
         if fault := re.match(r"/fault-(\d+)", environ["PATH_INFO"]):
@@ -60,7 +62,9 @@ def serve(*, lies: bool) -> None:
             made.add(path)
             app(environ, lambda *_: None)
             return failing("500 InternalError", start)
-        return app(environ, start)
+        # moto looks whether an object is there, then makes it: two that come at once may both be told that it is theirs.
+        with one_by_one if environ["REQUEST_METHOD"] == "PUT" else contextlib.nullcontext():
+            return app(environ, start)
 
     def failing(fault: str, start: Any) -> list[bytes]:
         if fault == "slow":
