@@ -79,7 +79,7 @@ def examine() -> Iterator[Finding]:
 def _finding(name: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(name=name, is_well=True, says=without_secrets(look()))
-    except Exception as error:
+    except Exception as error:  # whatever it is, it is a line of the report, and hides no other
         known = error if isinstance(error, NightcartError) else of_the_machine(error)
         if known is None:
             says = without_secrets(on_one_line(str(error).strip().partition("\n")[0]))

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from resources.errors import Refused
+from resources.tables.engine import quoted_text
 from resources.text import without_secrets
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def filesystem(url: str) -> tuple[Any, str]:
 
 def admit(connection: DuckDBPyConnection) -> None:
     """Let DuckDB read from the store: its extension from the package, never from the network, and who asks."""
-    connection.execute(f"LOAD {_sql(str(_httpfs()))}")
+    connection.execute(f"LOAD {quoted_text(str(_httpfs()))}")
     connection.execute(f"SET http_timeout = {ANSWER}")
     connection.execute(f"SET http_retries = {TRIES}")
     key, secret, token = credentials()
@@ -185,7 +186,7 @@ def admit(connection: DuckDBPyConnection) -> None:
         address = urlsplit(endpoint)
         told |= {"ENDPOINT": address.netloc.rpartition("@")[2] + address.path.rstrip("/"), "URL_STYLE": "path"}
     secure = "" if not endpoint else f", USE_SSL {endpoint.startswith('https')}"
-    values = ", ".join(f"{name} {_sql(value)}" for name, value in told.items() if value)
+    values = ", ".join(f"{name} {quoted_text(value)}" for name, value in told.items() if value)
     # Not kept anywhere but in this engine's memory, which shows it to nobody.
     try:
         connection.execute(f"CREATE OR REPLACE TEMPORARY SECRET nightcart (TYPE s3, {values}{secure})")
@@ -236,7 +237,3 @@ def _limits(tries: int) -> dict[str, Any]:
     addressing = {"s3": {"addressing_style": "path"}} if os.environ.get("AWS_ENDPOINT_URL") else {}
     retries = {"total_max_attempts": tries, "mode": "standard"}
     return {"connect_timeout": CONNECT, "read_timeout": ANSWER, "retries": retries, **addressing}
-
-
-def _sql(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
