@@ -7,7 +7,7 @@ explained were. Everything is counted back from the newest night, by business da
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +36,13 @@ class Prunable:
 
 @dataclass(frozen=True, kw_only=True)
 class Needed:
-    """The versions of the model that stay, those that go, the versions of tables that can be read, and the label weeks."""
+    """The versions of the model that stay, those that go, the versions of tables that can be read, and the first days."""
 
     models: Sequence[ModelVersion]
     others: Sequence[ModelVersion]
     tables: Mapping[str, frozenset[int]]
     first_week: dt.date | None
+    explained_since: dt.date
 
     def as_record(self) -> dict[str, Any]:
         """What goes on record of it."""
@@ -81,6 +82,7 @@ def needed(work: Lifecycle, newest: dt.date) -> Needed:
         others=[each for each in every if each not in models],
         tables={name: frozenset(tables.get(name, ())) for name in history.names(work.tables)},
         first_week=min(weeks, default=None),
+        explained_since=explained_since,
     )
 
 
@@ -95,21 +97,32 @@ def old_models(work: Lifecycle, need: Needed) -> Prunable:
     return Prunable(kind="versions of the model", count=len(need.others), size=size, remove=remove)
 
 
-def old_weeks(work: Lifecycle, need: Needed) -> Prunable:
-    """The label weeks before the first one that a version of the model that stays was trained or judged on."""
-    table = work.domain.examples_table
-    parts = work.tables.parts(table) if need.first_week and work.tables.exists(table) else []
-    old = [part for part in parts if part.day and need.first_week and part.day < need.first_week]
-    weeks = sorted({part.day for part in old if part.day})
+def old_days(work: Lifecycle, need: Needed) -> Iterator[Prunable]:
+    """Label weeks before the first one of a version of the model that stays, and features of days that nobody explains."""
+    yield _days("label weeks", work, [work.domain.examples_table], need.first_week)
+    yield _days("days of features", work, work.domain.feature_tables, need.explained_since)
+
+
+def _days(kind: str, work: Lifecycle, tables: Sequence[str], first: dt.date | None) -> Prunable:
+    """The days before the `first` that is needed; None needs all of them."""
+    old = {
+        table: parts
+        for table in tables
+        if first and work.tables.exists(table)
+        if (parts := [part for part in work.tables.parts(table) if part.day and part.day < first])
+    }
 
     def remove() -> None:
-        column = work.tables.day_column(table)
-        if weeks and column:
-            none = work.tables.read(table, since=weeks[0], until=weeks[0]).limit(0)
-            work.tables.rewrite(table, none.to_pyarrow(), days=weeks, note={})
+        for table, parts in old.items():
+            days = sorted({part.day for part in parts if part.day})
+            none = work.tables.read(table, since=days[0], until=days[0]).limit(0)
+            work.tables.rewrite(table, none.to_pyarrow(), days=days, note={})
 
+    every = [part for parts in old.values() for part in parts]
     # Their files go with those of older versions, as soon as no version that stays has them.
-    return Prunable(kind="label weeks", count=len(weeks), size=sum(part.size for part in old), remove=remove)
+    return Prunable(
+        kind=kind, count=len({part.day for part in every}), size=sum(part.size for part in every), remove=remove
+    )
 
 
 def old_files(work: Lifecycle, need: Needed) -> Prunable:

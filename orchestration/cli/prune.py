@@ -91,7 +91,7 @@ def _kinds(need: Needed, instance: dg.DagsterInstance, now: dt.datetime) -> Iter
     work, feeds = context.lifecycle(), context.resources().feeds
     settings = work.settings.retention
     yield retention.old_models(work, need)
-    yield retention.old_weeks(work, need)
+    yield from retention.old_days(work, need)
     yield retention.old_files(work, need)
     yield retention.old_logs(work, need)
     before = max(days_with_lists(work.tables)) - dt.timedelta(days=settings.raw_days)

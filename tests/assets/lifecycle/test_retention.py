@@ -7,11 +7,12 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import ibis
 import pyarrow as pa
 import pytest
 
 from assets.grocery.scoring.explanation import explain
-from assets.grocery.tables import EXAMPLES, RECOMMENDATIONS, TRANSACTIONS
+from assets.grocery.tables import EXAMPLES, HOUSEHOLD, RECOMMENDATIONS, TRANSACTIONS
 from assets.lifecycle import retention
 from assets.lifecycle.reproduce import rebuild
 from orchestration.reports import governance
@@ -112,6 +113,14 @@ def test_a_version_that_is_discarded_leaves_no_file_and_its_number_is_never_give
     assert registry.register(tmp_path / "model", record).version == 3
 
 
+FINDS = (
+    lambda work, need: [retention.old_models(work, need)],
+    retention.old_days,
+    lambda work, need: [retention.old_files(work, need)],
+    lambda work, need: [retention.old_logs(work, need)],
+)
+
+
 @pytest.mark.slow
 def test_after_a_pruning_all_is_as_before(after_a_night: CornerShop) -> None:
     """The strictest settings: only what the night itself needs is left."""
@@ -121,22 +130,25 @@ def test_after_a_pruning_all_is_as_before(after_a_night: CornerShop) -> None:
     week = shop.tables.read(EXAMPLES).limit(5).mutate(as_of_date=long_ago)
     before_week = shop.tables.fingerprints(EXAMPLES)
     shop.tables.replace_days(EXAMPLES, week, days=[long_ago], by="as_of_date")
+    habits, before_habits = shop.tables.read(HOUSEHOLD), shop.tables.fingerprints(HOUSEHOLD)
+    shop.tables.replace_days(HOUSEHOLD, habits.mutate(business_date=ibis.literal(long_ago)), days=[long_ago])
     keep = RetentionConfig.model_construct(explained_days=0, champions=1, versions_days=0, raw_days=0, log_days=0)
     work = shop.lifecycle()
     work = replace(work, settings=work.settings.model_copy(update={"retention": keep}))
     need = retention.needed(work, NIGHT)
     removed = {}
-    for find in (retention.old_models, retention.old_weeks, retention.old_files, retention.old_logs):
-        found = find(work, need)
-        found.remove()
-        removed[found.kind] = found.count
+    for find in FINDS:
+        for found in find(work, need):
+            found.remove()
+            removed[found.kind] = found.count
     count, _, remove = old_logs(shop.instance, before=dt.datetime.now(dt.UTC))
     remove()
     assert count == len(shop.instance.get_runs())
-    assert removed["label weeks"] == 1
+    assert (removed["label weeks"], removed["days of features"]) == (1, 1)
     assert shop.tables.fingerprints(EXAMPLES) == before_week
+    assert shop.tables.fingerprints(HOUSEHOLD) == before_habits
     assert removed["files of tables"] >= 1  # that of the week that is gone
-    assert all(find(work, need).count == 0 for find in (retention.old_models, retention.old_weeks, retention.old_files))
+    assert all(found.count == 0 for find in FINDS[:3] for found in find(work, need))
     looked = governance.files(shop.tables, shop.operations, lambda _: None)
     assert looked.flaws == []
     assert shop.operations.flaws() == []
