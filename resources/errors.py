@@ -78,6 +78,8 @@ HELD = ("database is locked", "database table is locked")
 OF_POSTGRES = (
     ("28", "password|pg_hba|role .* does not exist|authentication", "lets nobody in with this user and password from here",
      "correct them in {there} (`@` and `/` in a password are %40 and %2F), or let the server accept them (pg_hba.conf).", Refused),
+    ("", "certificate", "is on a server whose certificate cannot be verified from here",
+     "let `sslrootcert` in {there} name the file of the authority that signed it, and the host be as the certificate has it.", Refused),
     ("3D", "database .* does not exist", "is not on its server",
      "make it (`CREATE DATABASE name OWNER user`), or correct its name in {there}.", Refused),
     ("42501", "permission denied", "does not let its user do what is needed",

@@ -34,7 +34,8 @@ def examined(url: str, *, variable: str, schema: Schema) -> str:
         return f"{url.partition(':')[0]} on this machine, {_schema_of_file(url, schema)}"
     engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", connect_args=postgres.CONNECT)
     try:
-        with engine.connect() as connection:
+        with engine.connect() as connection, engine.connect() as other:
+            require_session(connection, other, variable)
             return f"{_server(connection, variable)}; {schema(connection)}"
     except DBAPIError as error:
         raise of_postgres(error, variable=variable) or error from error
@@ -49,6 +50,24 @@ def _schema_of_file(url: str, schema: Schema) -> str:
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as connection:
         return schema(connection)
+
+
+def require_session(connection: sa.Connection, other: sa.Connection, variable: str) -> None:
+    """A connection is a session of the server's, and keeps its locks: not so behind a pool that lends one for a transaction."""
+    import sqlalchemy as sa
+
+    session = sa.text("SELECT pg_backend_pid()")
+    mine = connection.scalar(session)
+    # The other one takes the session that is free meanwhile, if any is lent.
+    other.execute(sa.text("BEGIN"))
+    other.execute(session)
+    now_mine = connection.scalar(session)
+    other.execute(sa.text("ROLLBACK"))
+    if now_mine != mine:
+        raise Refused(
+            f"{variable} leads to a pool that lends a connection for a transaction, and loses the locks of those who write.",
+            remedy="name the server itself, or a pool that lends one for a session (PgBouncer: `pool_mode = session`).",
+        )
 
 
 def _server(connection: sa.Connection, variable: str) -> str:

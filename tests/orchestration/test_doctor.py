@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ import typer
 
 from orchestration.cli.doctor import doctor
 from orchestration.reports.doctor import Finding, _feed, examine
+from orchestration.reports.doctor_databases import require_session
 from resources import home
 from resources.config.retailer import Settings
 from resources.errors import Refused
@@ -51,6 +53,43 @@ def production(
     monkeypatch.setenv("DAGSTER_HOME", home.environment()["DAGSTER_HOME"])  # so that it is put back
     home.enter()
     return monkeypatch
+
+
+class Lent:
+    """A connection of a pool that lends a session of the server's for a statement, or a transaction."""
+
+    free: ClassVar[list[int]] = [1, 2]
+
+    def __init__(self) -> None:
+        self.session: int | None = None
+
+    def execute(self, statement: sa.TextClause) -> int | None:
+        self.session = self.session or self.free.pop(0)
+        session, is_over = self.session, str(statement) == "ROLLBACK"
+        if is_over:
+            self.free.insert(0, session)  # the one that was used last is lent first
+            self.session = None
+        return session
+
+    def scalar(self, statement: sa.TextClause) -> int | None:
+        session = self.execute(statement)
+        self.execute(sa.text("ROLLBACK"))
+        return session
+
+
+def test_a_pool_that_lends_a_connection_for_a_transaction_is_refused() -> None:
+    Lent.free = [1, 2]
+    lent: Any = Lent()
+    other: Any = Lent()
+    with pytest.raises(Refused, match="DATABASE leads to a pool that lends") as told:
+        require_session(lent, other, "DATABASE")
+    assert "pool_mode = session" in told.value.remedy
+
+
+def test_a_server_keeps_a_connections_session(new_database: Callable[[str], str]) -> None:
+    engine = sa.create_engine(new_database("sessions"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as one, engine.connect() as other:
+        require_session(one, other, "DATABASE")
 
 
 def findings() -> dict[str, Finding]:

@@ -74,6 +74,8 @@ def test_a_user_without_rights_is_told_how_to_get_them(url: sa.URL, postgres: sa
         (f'FATAL:  password authentication failed for user "{SECRET}"', Refused),
         ("fe_sendauth: no password supplied", Refused),
         ('FATAL:  no pg_hba.conf entry for host "10.0.0.1"', Refused),
+        ("SSL error: certificate verify failed", Refused),
+        ('root certificate file "/etc/ca.crt" does not exist', Refused),
         ("FATAL:  sorry, too many clients already", Unavailable),
         ("FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute", Unavailable),
         ("FATAL:  the database system is starting up", Unavailable),
