@@ -130,6 +130,30 @@ def sample_hash(text: ir.StringValue) -> ir.IntegerValue:
     return sum(digits.find(digest.substr(place, 1)) * 16 ** (7 - place) for place in range(8))  # pyright: ignore
 
 
+def write_in_parts(rows: ibis.Table, *, by: str, folder: Path) -> None:
+    """Write the rows once, into files below `folder` that :func:`read_part` reads by the number in the column `by`."""
+    import ibis
+
+    backend: Backend = ibis.get_backend(rows)  # pyright: ignore[reportAssignmentType]
+    # Rows of a part wait in memory until they are so many: the fewer, the less memory for many parts.
+    backend.raw_sql("SET partitioned_write_flush_threshold = 32768")
+    backend.raw_sql(
+        f"COPY ({ibis.to_sql(rows)}) TO {quoted_text(str(folder))} (FORMAT parquet, PARTITION_BY ({quoted_name(by)}))"
+    )
+
+
+def read_part(folder: Path, by: str, number: int, *, like: ibis.Table) -> ibis.Table:
+    """The rows of a part that :func:`write_in_parts` wrote, with the columns of `like`; none where it has none."""
+    import ibis
+
+    backend: Backend = ibis.get_backend(like)  # pyright: ignore[reportAssignmentType]
+    files = ", ".join(quoted_text(str(file)) for file in sorted(Path(folder, f"{by}={number}").glob("*.parquet")))
+    if not files:
+        return like.limit(0)
+    columns = ", ".join(map(quoted_name, like.columns))
+    return backend.sql(f"SELECT {columns} FROM read_parquet([{files}], hive_partitioning = false)")
+
+
 FIXED = 2**24  # parts that a number is counted in: six hundred-millionths, up to sums of 500 thousand millions
 
 

@@ -1,0 +1,72 @@
+"""Slices of households: parts of the tables that fit into memory, each with all that is known of its households.
+
+What is worked out household by household is the same in a slice as in all: how many there are changes no row. A household's
+slice is by a hash of its identifier that every engine has (:func:`resources.tables.engine.sample_hash`).
+"""
+
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resources.config.deployment import load_deployment
+from resources.tables import engine
+
+if TYPE_CHECKING:
+    import ibis
+
+KEY, SLICE = "household_id", "household_slice"
+PART_OF_MEMORY = 0.5  # for the rows of a slice in frames; the rest is the engine's, and the libraries'
+
+
+def slices_for(rows: int, *, bytes_a_row: int) -> int:
+    """How many slices so many rows are cut into, that those of one take a part of the memory that is granted; 1 for few."""
+    return max(1, math.ceil(rows * bytes_a_row / (PART_OF_MEMORY * granted())))
+
+
+def granted() -> int:
+    """The bytes that `NIGHTCART_MEMORY` grants."""
+    number, unit = re.fullmatch(r"([\d.]+) ?([KMGT]i?B)", load_deployment().memory, re.ASCII).groups()  # pyright: ignore[reportOptionalMemberAccess] - the setting's own pattern
+    return int(float(number) * (1024 if "i" in unit else 1000) ** (1 + "KMGT".index(unit[0])))
+
+
+def with_slice(rows: ibis.Table, *, of: int) -> ibis.Table:
+    """`rows` with :data:`SLICE`, the number from 0 of their household's; each household is hashed once, which is dear."""
+    households = rows.select(KEY).distinct()
+    numbered = households.mutate(**{SLICE: engine.sample_hash(households[KEY]) % of}).cache()
+    return rows.join(numbered, KEY)
+
+
+@contextlib.contextmanager
+def sliced(
+    tables: Mapping[str, ibis.Table], *, of: int, scratch: Path | None = None
+) -> Iterator[Iterator[dict[str, ibis.Table]]]:
+    """The `tables` slice by slice; those without households whole in each.
+
+    They are read once, whatever the number of slices: their rows lie in files below `scratch` meanwhile, a folder a slice.
+    Rows without a household are in none of several slices.
+    """
+    if of == 1:
+        yield iter([dict(tables)])
+        return
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="slices-") as folder:
+        parts = {name: Path(folder, str(place)) for place, name in enumerate(tables) if KEY in tables[name].columns}
+        for name, part in parts.items():
+            engine.write_in_parts(with_slice(tables[name], of=of), by=SLICE, folder=part)
+
+        def each() -> Iterator[dict[str, ibis.Table]]:
+            for number in range(of):
+                yield {
+                    name: engine.read_part(parts[name], SLICE, number, like=table) if name in parts else table
+                    for name, table in tables.items()
+                }
+
+        yield each()

@@ -1,0 +1,41 @@
+import pandas as pd
+import pytest
+
+from resources.tables import engine, slices
+
+
+@pytest.fixture(scope="module")
+def tables():
+    connection = engine.connect()
+    bought = pd.DataFrame({"household_id": [f"H{n % 40}" for n in range(200)], "n": range(200)})
+    products = pd.DataFrame({"product_id": ["P1", "P2"]})
+    return {name: connection.create_table(name, frame) for name, frame in (("bought", bought), ("products", products))}
+
+
+def test_every_row_is_in_the_slice_of_its_household_and_nowhere_else(tables, tmp_path):
+    with slices.sliced(tables, of=7, scratch=tmp_path) as parts:
+        found = [{name: table.to_pandas() for name, table in part.items()} for part in parts]
+    households = [set(part["bought"].household_id) for part in found]
+    assert len(found) == 7
+    assert sum(map(len, households)) == len(set().union(*households)) == 40  # nobody is in two of them
+    assert sorted(n for part in found for n in part["bought"].n) == list(range(200))
+    assert all(list(part["products"].product_id) == ["P1", "P2"] for part in found)
+    assert list(found[0]["bought"].columns) == ["household_id", "n"]
+    assert not list(tmp_path.iterdir())  # nothing is left behind
+
+
+def test_a_slice_without_households_has_no_rows(tables, tmp_path):
+    with slices.sliced(tables, of=400, scratch=tmp_path) as parts:
+        assert sum(part["bought"].count().execute() for part in parts) == 200
+
+
+def test_one_slice_is_the_tables_as_they_are(tables):
+    with slices.sliced(tables, of=1) as parts:
+        assert [part["bought"] is tables["bought"] for part in parts] == [True]
+
+
+def test_slices_are_as_many_as_the_memory_asks_for(monkeypatch):
+    monkeypatch.setenv("NIGHTCART_MEMORY", "2 GiB")
+    assert slices.granted() == 2 * 1024**3
+    assert slices.slices_for(1000, bytes_a_row=1000) == 1
+    assert slices.slices_for(10_000_000, bytes_a_row=1000) == 10  # 10 GB by half of 2 GiB
