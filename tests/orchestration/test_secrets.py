@@ -23,6 +23,13 @@ from tests.support.command_line import Nightcart
 
 SECRET = "hunter2-of-the-till"
 KEY = "5ec2e7" * 10 + "5ec2"  # of the hashes: a number, as it is written
+# What the web pages show of the deployment and of every definition, by their own query language.
+PAGES = """{ instance { info } repositoriesOrError { ... on RepositoryConnection { nodes {
+    allTopLevelResourceDetails { name description configuredValues { key value } configFields { name defaultValueAsJson } }
+    assetNodes { description metadataEntries { label description ... on TextMetadataEntry { text } ... on UrlMetadataEntry { url }
+        ... on PathMetadataEntry { path } ... on JsonMetadataEntry { jsonString } ... on MarkdownMetadataEntry { mdStr } } }
+    schedules { name description } sensors { name description } jobs { name tags { key value } presets { runConfigYaml } }
+} } } }"""
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -121,10 +128,18 @@ def test_a_planted_secret_is_nowhere(tmp_path: Path, server: str, new_database: 
     )
     assert [code for code, _, _ in (said[0], said[4])] == [0, 0], said
     assert said[1][0] != 0, said[1]
-    instance = [sys.executable, "-m", "resources.home", "dagster", "instance", "info"]
-    text = "".join(out + err for _, out, err in said)
-    text += subprocess.run(instance, env=nightcart.environment, capture_output=True, text=True, check=True).stdout
-    assert "schedule_storage" in text
+    command = [
+        sys.executable,
+        "-m",
+        "resources.home",
+        str(Path(sys.executable).with_name("dagster-graphql")),
+        "-t",
+        PAGES,
+    ]
+    shown = subprocess.run(command, env=nightcart.environment, capture_output=True, text=True, check=True)
+    assert "schedule_storage" in shown.stdout
+    assert "retrain_on_decision" in shown.stdout
+    text = "".join(out + err for _, out, err in said) + shown.stdout + shown.stderr
     assert [word for word in (SECRET, KEY) if word in text] == []
     files = [file for file in (tmp_path / "state").rglob("*") if file.is_file()]
     assert any(file.suffix == ".parquet" for file in files)
