@@ -13,8 +13,8 @@ time and size. So what it buys again, and after how many days, is what a househo
   each subcategory: products bought again stay products bought again;
 - a product bought once is drawn from what was bought once of that subcategory in that week, so that seasons and
   offers show;
-- one day of shopping in seven moves within its week, in proportion to what is sold on each day, so that weekdays
-  and holidays stay what they are.
+- weeks that sell alike change places, and one day of shopping in seven moves within its week, in proportion to what
+  is sold on each day, so that weekdays and holidays stay what they are.
 
 Made a demo's size at a time, so that memory does not grow with `n`; the first slices are the same whatever `n` is.
 """
@@ -40,6 +40,9 @@ from resources import home
 
 SECOND = 0.2  # share of the categories that come from the second household
 NEIGHBOURS = 12  # among which the second household is drawn
+ALONE = 0.08  # share of the second household's trips that stay trips
+CHANGED = 0.5  # share of the weeks that change places with the next one, where both sell alike
+ALIKE = 0.06  # by which they differ at most
 MOVED = 1 / 7  # share of the days of shopping that move within their week
 SWAPPED = 0.3  # standard deviation of the log of popularity, by which products trade places
 VARIANTS = 128  # permutations of the products of each subcategory
@@ -141,12 +144,12 @@ class Demo:
 
     @cached_property
     def once(self) -> tuple[NDArray, NDArray]:
-        """The products of lines bought once by subcategory and week, and where each line's own such cell begins and ends."""
+        """The products of lines bought once by subcategory and week, and where those of type * 54 + week begin."""
         lines = self.lines
         cell = lines["type"].astype(np.int64) * 54 + week_of(lines["second"] // DAY)
         picked = np.flatnonzero(lines["once"])
         picked = picked[np.argsort(cell[picked], kind="stable")]
-        ends = np.stack([np.searchsorted(cell[picked], cell, side) for side in ("left", "right")])
+        ends = np.searchsorted(cell[picked], np.arange((int(lines["type"].max()) + 1) * 54 + 1))
         return lines["product"][picked], ends
 
 
@@ -165,68 +168,89 @@ def ranges(starts: NDArray, ends: NDArray) -> tuple[NDArray, NDArray]:
 def slice_of(demo: Demo, permutations: NDArray, number: int, people: int, seed: int) -> pa.Table:
     """The `number`-th demo's size of households, or its first `people`, as delivered: a row a line, in order of time."""
     random = np.random.default_rng([seed, number])
-    lines, donors = demo.lines, len(demo.household_ids)
-    first = np.arange(people)
-    second = demo.neighbours[first, random.integers(0, NEIGHBOURS, donors)[:people]]
-
-    # Which lines: of the first household, and of the second in the categories that come from there.
-    own, of_own = ranges(demo.first_line[first], demo.first_line[first + 1])
-    other, of_other = ranges(demo.first_line[second], demo.first_line[second + 1])
-    from_second = random.random((donors, int(lines["shelf"].max()) + 1)) < SECOND
-    keeps = ~from_second[of_own, lines["shelf"][own]]
-    left = np.bincount(lines["basket"][own], keeps, minlength=int(lines["basket"].max()) + 1)
-    keeps |= (left == 0)[lines["basket"][own]]  # no trip is lost
-    brings = from_second[of_other, lines["shelf"][other]]
-    own, of_own, other, of_other = own[keeps], of_own[keeps], other[brings], of_other[brings]
-    stands_for = _carriers(
-        demo, first, second
-    )  # the first household's line in whose basket each line of the second comes
-    carrier = np.concatenate([own, stands_for[_position(demo, second, other, of_other)]])
-    line, household = np.concatenate([own, other]), np.concatenate([of_own, of_other])
-
-    # Which products.
-    kind = lines["type"][line]
-    variant = random.integers(0, VARIANTS, (donors, int(lines["type"].max()) + 1), dtype=np.int16)[household, kind]
-    product = permutations[variant, lines["product"][line]].astype(np.int64)
-    product = _drawn_once(demo, line, household, product, random)
-    basket = lines["basket"][carrier]
-    _, kept = np.unique(basket * len(demo.products["type"]) + product, return_index=True)  # once a basket
-    line, household, carrier, product, basket = (each[kept] for each in (line, household, carrier, product, basket))
-
-    # When: a day of shopping moves as a whole, and all baskets by some minutes.
-    of_day, day = lines["second"][carrier] % DAY, lines["second"][carrier] // DAY
-    trips, trip = np.unique(lines["trip"][carrier], return_inverse=True)
-    day = np.where(
-        (random.random(len(trips)) < MOVED)[trip], _another_day(demo, day, random.random(len(trips))[trip]), day
-    )
-    baskets, nth = np.unique(basket, return_inverse=True)
-    of_day = np.clip(of_day + random.integers(-1200, 1200, len(baskets))[nth], 0, DAY - 1)
-    moment = day * DAY + of_day
-    before = np.searchsorted(baskets, lines["basket"][demo.first_line[household]])  # baskets of households before
-    ids = number * donors + household
-
+    household, line, carrier, trip = _lines(demo, people, random)
+    baskets, basket = np.unique(household * 2**20 + demo.lines["basket"][trip], return_inverse=True)
+    day = _days(demo, household, demo.lines["second"][trip] // DAY, random)
+    of_day = demo.lines["second"][trip] % DAY + random.integers(-1200, 1200, len(baskets))[basket]
+    moment = day * DAY + np.clip(of_day, 0, DAY - 1)
+    product = _products(demo, permutations, household, line, week_of(day), random)
+    before = np.searchsorted(baskets, household * 2**20)  # baskets of other households
+    ids = number * len(demo.household_ids) + household
     price = demo.products["price"]
-    old, new = price[lines["product"][line]], price[product]
+    old, new = price[demo.lines["product"][line]], price[product]
     ratio = np.clip(np.divide(new, old, out=np.ones_like(old), where=(old > 0) & (new > 0)), 0.25, 4)
     columns = {
         "household_id": ids + 1,
-        "store_id": lines["store_id"][carrier],
-        "basket_id": 40_000_000_000 + ids * 1_000 + nth - before,
+        "store_id": demo.lines["store_id"][carrier],
+        "basket_id": 40_000_000_000 + ids * 1_000 + basket - before,
         "product_id": demo.products["product_id"][product],
-        "quantity": lines["quantity"][line],
-        **{name: np.round(lines[name][line] * ratio, 2) for name in MONEY},
+        "quantity": demo.lines["quantity"][line],
+        **{name: np.round(demo.lines[name][line] * ratio, 2) for name in MONEY},
         "week": week_of(day),
         "transaction_timestamp": _in_utc(moment).astype("datetime64[us]"),
     }
-    order = np.lexsort((columns["product_id"], columns["basket_id"], moment))
+    _, once_a_basket = np.unique(basket * len(price) + product, return_index=True)
+    order = once_a_basket[np.argsort(moment[once_a_basket], kind="stable")]
     return pa.table({name: column[order] for name, column in columns.items()})
 
 
-def _position(demo: Demo, second: NDArray, line: NDArray, household: NDArray) -> NDArray:
-    """Where a line of a second household is among the lines of all second households."""
-    starts = demo.first_line[second]
-    lengths = demo.first_line[second + 1] - starts
-    return (np.cumsum(lengths) - lengths)[household] + line - starts[household]
+def _lines(demo: Demo, people: int, random: np.random.Generator) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Of each line: its household, the demo's line that it comes from, one from whose store, and one on whose trip it comes."""
+    lines, donors = demo.lines, len(demo.household_ids)
+    first = np.arange(people)
+    second = demo.neighbours[first, random.integers(0, NEIGHBOURS, donors)[:people]]
+    own, of_own = ranges(demo.first_line[first], demo.first_line[first + 1])
+    other, of_other = ranges(demo.first_line[second], demo.first_line[second + 1])
+    from_second = random.random((donors, int(lines["shelf"].max()) + 1)) < SECOND
+    keeps, brings = ~from_second[of_own, lines["shelf"][own]], from_second[of_other, lines["shelf"][other]]
+    carrier = _carriers(demo, first, second)[brings]
+    own, other = own[keeps], other[brings]
+    household = np.concatenate([of_own[keeps], of_other[brings]])
+    _, basket = np.unique(of_other[brings] * 2**20 + lines["basket"][other], return_inverse=True)
+    is_alone = (random.random(len(basket)) < ALONE)[basket]
+    trip = np.where(is_alone, other, carrier)
+    return household, np.concatenate([own, other]), np.concatenate([own, carrier]), np.concatenate([own, trip])
+
+
+def _days(demo: Demo, household: NDArray, day: NDArray, random: np.random.Generator) -> NDArray:
+    """The days of shopping: some weeks change places with the next, and some days move within their week."""
+    week, people = week_of(day), int(household.max()) + 1
+    sold = np.diff(demo.volume[np.clip(np.arange(-13, 55 * 7, 7), 0, DAYS)])  # in weeks 0, 1, …
+    alike = np.abs(np.diff(sold)) < ALIKE * sold[:-1]
+    earlier = week - (week + random.integers(0, 2, people)[household]) % 2
+    changes = alike[earlier] & (random.random((people, 55)) < CHANGED)[household, earlier]
+    day = day + np.where(changes, np.where(week == earlier, 7, -7), 0)
+    days, trip = np.unique(household * 2**10 + day, return_inverse=True)
+    monday = day - (day + FIRST_DAY.weekday()) % 7
+    low, high = (demo.volume[np.clip(each, 0, DAYS)] for each in (monday, monday + 7))
+    lot = random.random(len(days))[trip]
+    another = np.searchsorted(demo.volume, low + lot * (high - low), side="right") - 1
+    return np.where((random.random(len(days)) < MOVED)[trip], another, day)
+
+
+def _products(
+    demo: Demo,
+    permutations: NDArray,
+    household: NDArray,
+    line: NDArray,
+    week: NDArray,
+    random: np.random.Generator,
+) -> NDArray:
+    """Of each line its product: what stands in its place, or drawn anew if it was bought once and its drawn one is new."""
+    kind, products = demo.lines["type"][line], len(demo.products["type"])
+    people, kinds = int(household.max()) + 1, int(demo.products["type"].max()) + 1
+    variant = random.integers(0, VARIANTS, (people, kinds), dtype=np.int16)[household, kind]
+    product = permutations[variant, demo.lines["product"][line]].astype(np.int64)
+    once, ends = demo.once
+    cell = kind.astype(np.int64) * 54 + week
+    choices = ends[cell + 1] - ends[cell]
+    drawn = np.flatnonzero(demo.lines["once"][line] & (choices >= LEAST))
+    choice = once[ends[cell[drawn]] + (random.random(len(drawn)) * choices[drawn]).astype(np.int64)]
+    mine = household[drawn] * products + choice
+    is_new = ~np.isin(mine, household * products + product)
+    is_new[np.setdiff1d(np.arange(len(mine)), np.unique(mine, return_index=True)[1], assume_unique=True)] = False
+    product[drawn[is_new]] = choice[is_new]
+    return product
 
 
 def _carriers(demo: Demo, first: NDArray, second: NDArray) -> NDArray:
@@ -247,31 +271,6 @@ def _baskets(lines: dict[str, NDArray], start: int, end: int) -> tuple[NDArray, 
     """Of one household: its baskets' first lines, their times and the logs of their sizes."""
     at = start + np.flatnonzero(np.diff(lines["basket"][start:end], prepend=-1))
     return at, lines["second"][at].astype(np.float32), np.log(np.diff([*at, end])).astype(np.float32)
-
-
-def _drawn_once(
-    demo: Demo, line: NDArray, household: NDArray, product: NDArray, random: np.random.Generator
-) -> NDArray:
-    """Products bought once, drawn anew where there is a choice, unless the household has the drawn one already."""
-    once, (starts, ends) = demo.once
-    starts, ends = starts[line], ends[line]
-    drawn = np.flatnonzero(demo.lines["once"][line] & (ends - starts >= LEAST))
-    choice = starts[drawn] + (random.random(len(drawn)) * (ends - starts)[drawn]).astype(np.int64)
-    keys = household * len(demo.products["type"]) + product
-    new = keys[drawn] - product[drawn] + once[choice]
-    is_first = np.zeros(len(new), bool)
-    is_first[np.unique(new, return_index=True)[1]] = True
-    is_new = is_first & ~np.isin(new, keys)
-    product = product.copy()
-    product[drawn[is_new]] = once[choice][is_new]
-    return product
-
-
-def _another_day(demo: Demo, day: NDArray, lot: NDArray) -> NDArray:
-    """A day of the same week, drawn by how much is bought on each."""
-    monday = day - (day + FIRST_DAY.weekday()) % 7
-    low, high = (demo.volume[np.clip(each, 0, DAYS)] for each in (monday, monday + 7))
-    return np.searchsorted(demo.volume, low + lot * (high - low), side="right") - 1
 
 
 def _in_utc(moment: NDArray) -> NDArray:

@@ -4,8 +4,7 @@
 
 FOLDER is what `grown.py` wrote, or a file of transactions in the demo's form. Every row of the table is a distribution: its quantiles, or its shares, in
 the demo and in the grown data, and the largest difference between the two cumulative distributions (Kolmogorov and
-Smirnov's D). The last rows say how much the two most alike of 2,000 households have in common, by the products that they
-bought (Jaccard): copies would have 1.
+Smirnov's D). The last rows say how much a household has in common with the one most like it (Jaccard): copies would have 1.
 """
 
 from __future__ import annotations
@@ -62,6 +61,8 @@ SHARES = {
     "the 1,000 most bought products": 1_000,
     "the 10,000 most bought products": 10_000,
 }
+ALIKE = {"product_id": "products ever bought", "day": "days of shopping"}
+COMPARED = 4_000  # households, each with each
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Measured:
 
     values: dict[str, NDArray]
     popularity: NDArray  # lines a product, from the most bought
-    alike: NDArray  # the Jaccard of each household with the one most like it
+    alike: dict[str, NDArray]  # the Jaccard of each household with the one most like it
 
 
 def measure(path: Path, *, most: int = MEASURED) -> Measured:
@@ -82,19 +83,19 @@ def measure(path: Path, *, most: int = MEASURED) -> Measured:
         for name, query in DISTRIBUTIONS.items()
     }
     bought = engine.execute("select count(*) as n from l group by product_id order by n desc").fetchnumpy()["n"]
-    return Measured(values, bought, _most_alike(engine))
+    return Measured(values, bought, {column: _most_alike(engine, column) for column in ALIKE})
 
 
-def _most_alike(engine: duckdb.DuckDBPyConnection, households: int = 2_000) -> NDArray:
-    """By household with 50 products and more, the Jaccard of what it bought with that of the one most like it."""
+def _most_alike(engine: duckdb.DuckDBPyConnection, column: str) -> NDArray:
+    """By household with 30 different values and more, the Jaccard of its values with those of the household most like it."""
     import scipy.sparse as sparse
 
     found = engine.execute(f"""
-        select dense_rank() over (order by household_id) - 1 as h, dense_rank() over (order by product_id) - 1 as p
+        select dense_rank() over (order by household_id) - 1 as h, dense_rank() over (order by {column}) - 1 as v
         from pairs semi join (
-            select household_id from pairs group by 1 having count(distinct product_id) >= 50 order by household_id limit {households}
-        ) using (household_id) group by household_id, product_id""").fetchnumpy()
-    matrix = sparse.csr_matrix((np.ones(len(found["h"]), np.int32), (found["h"], found["p"])))
+            select household_id from pairs group by 1 having count(distinct {column}) >= 30 order by household_id limit {COMPARED}
+        ) using (household_id) group by household_id, {column}""").fetchnumpy()
+    matrix = sparse.csr_matrix((np.ones(len(found["h"]), np.int32), (found["h"], found["v"])))
     both, size = (matrix @ matrix.T).toarray(), np.asarray(matrix.sum(axis=1)).ravel()
     np.fill_diagonal(both, 0)
     return (both / (size[:, None] + size[None] - both)).max(axis=1)
@@ -127,8 +128,10 @@ def table(demo: Measured, grown: Measured) -> str:
         ours, theirs = (each.popularity[:count].sum() / each.popularity.sum() for each in (demo, grown))
         rows.append(f"| {name} | {ours:.3f} | {theirs:.3f} |")
     rows.append(f"| products bought | {len(demo.popularity):,} | {len(grown.popularity):,} |")
-    for name, of in (("median", np.median), ("largest", np.max)):
-        rows.append(f"| {name} likeness to the household most alike | {of(demo.alike):.3f} | {of(grown.alike):.3f} |")
+    rows += ["", "| in common with the household most alike | demo | grown |", "|---|---:|---:|"]
+    for column, name in ALIKE.items():
+        for word, of in (("median", np.median), ("largest", np.max)):
+            rows.append(f"| {name}, {word} | {of(demo.alike[column]):.3f} | {of(grown.alike[column]):.3f} |")
     return "\n".join(rows)
 
 
