@@ -99,15 +99,19 @@ class Parts:
 
         Raises :class:`Refused` as :meth:`require_fit` does.
         """
+        self.require_whole()
+        self.put_erasures_on_record(now=now)
+        if is_night:
+            self.require_fit()
+            self.set_marks(now=now)
+
+    def require_whole(self) -> None:
+        """Raise :class:`Refused` while a restore is under way, and after one that was killed."""
         if half := [folder for folder in self.folders if RESTORING in mark_of(folder)]:
             raise Refused(
                 f"{half[0]} is being restored, or was until the restore was killed.",
                 remedy="the same `nightcart restore` again brings all of it back.",
             )
-        self.put_erasures_on_record(now=now)
-        if is_night:
-            self.require_fit()
-            self.set_marks(now=now)
 
     def require_fit(self) -> None:
         """Raise :class:`Refused` where a part is of an older time than the others, or of another state, with what there is to do."""

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from orchestration.alerting.incidents import Incident
-from orchestration.alerting.probes import arrivals, daemon, drift, feeds, nights, registry, retraining, runs
+from orchestration.alerting.probes import arrivals, daemon, drift, feeds, nights, parts, registry, retraining, runs
 from orchestration.alerting.probes.context import ADAPTERS, ProbeContext
 from resources.records.alerts import Alert
 
@@ -28,6 +28,7 @@ PROBES: Mapping[str, Probe] = {
     "attempts": retraining.look,
     "arrival": arrivals.look,
     "registry": registry.look,
+    "parts": parts.look,
     "clockwork": daemon.look,
 }
 FAILED_PROBE = "watch"  # first word of the key of what a probe that fails is told as

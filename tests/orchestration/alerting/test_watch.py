@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from orchestration.runs import attempts
 from resources.config.retailer import Settings
 from resources.feeds.reader import FeedReader
 from resources.models.registry import ModelRegistry
+from resources.parts import FILE, RESTORING, Parts
 from resources.records.alerts import Alert
 from resources.records.feeds import Arrival, Delivery
 from resources.records.lifecycle import Attempt, RetrainingDecision, Signal
@@ -533,6 +535,33 @@ def test_a_dead_daemon_is_one_alert_and_its_return_wakes_nobody(ticking: Watched
     ticking.operations.beat(WATCH, now=back)
     (over,) = ticking.look(back)
     assert over.startswith("Over: Nothing runs by itself")
+
+
+# The parts of the state
+
+
+def test_a_part_of_yesterday_and_a_restore_that_was_killed_are_told_before_the_night(finished: Watched) -> None:
+    context, now = finished.context(), dt.datetime.now(dt.UTC)
+    parts = Parts.of(
+        operations=finished.operations,
+        tables=finished.tables.root,
+        raw=context.feeds.place,
+        registry=finished.registry,
+        cursors=finished.instance.daemon_cursor_storage,
+    )
+    for _ in range(2):
+        parts.set_marks(now=now)
+    assert finished.look() == []
+    parts.parts[0].write(1)
+    (said,) = finished.look()
+    assert "of different times: raw copies, restored from a backup" in said
+    assert "`nightcart reconcile`" in said
+    parts.set_marks(now=now)
+    assert finished.look()[0].startswith("Over: Parts of the state")
+    Path(finished.tables.root, FILE).write_text(json.dumps({RESTORING: "a backup"}), encoding="utf-8")
+    (said,) = finished.look()
+    assert "is being restored, or was until the restore was killed" in said
+    assert "the same `nightcart restore` again" in said
 
 
 # The watch itself
