@@ -4,6 +4,9 @@ import datetime as dt
 
 import dagster as dg
 
+from orchestration.alerting.heartbeat import records_heartbeat
+from resources.records.store import OperationsDatabase
+
 # A run is marked as starting right before its job is made.
 LAUNCH = dt.timedelta(seconds=20)
 
@@ -14,7 +17,11 @@ LAUNCH = dt.timedelta(seconds=20)
     description="On Kubernetes: asks for the pods of runs that are starting. A pod that waits for a node is waited for; of "
     "one that is gone the run fails, with the pod's own reason, and Dagster starts it again.",
 )
-def fail_on_dead_pod(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+@records_heartbeat
+def fail_on_dead_pod(
+    context: dg.SensorEvaluationContext,
+    operations: dg.ResourceParam[OperationsDatabase],  # noqa: ARG001 (of the heartbeat)
+) -> dg.SkipReason:
     launcher = context.instance.run_launcher
     if not launcher.supports_check_run_worker_health:
         return dg.SkipReason("Runs are no pods here.")
