@@ -6,8 +6,13 @@ Another engine needs these functions anew, and the two places that hand it files
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import itertools
+import shutil
 import tempfile
+import uuid
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,13 +38,42 @@ def connect(*, spill: Path | None = None) -> Backend:
     deployment = load_deployment()
     engine.raw_sql(f"SET memory_limit = '{deployment.memory}'")
     # Its own default is a folder `.tmp` wherever the process was started.
-    spill = spill or Path(tempfile.gettempdir(), "nightcart-spill")
-    spill.mkdir(parents=True, exist_ok=True)
-    engine.raw_sql(f"SET temp_directory = {quoted_text(str(spill))}")
+    own = _own_folder(spill or Path(tempfile.gettempdir(), "nightcart-spill"), of=engine)
+    engine.raw_sql(f"SET temp_directory = {quoted_text(str(own))}")
     engine.raw_sql(f"SET max_temp_directory_size = '{deployment.spill}'")
     engine.raw_sql("SET TimeZone = 'UTC'")
     engine.raw_sql("SET enable_progress_bar = false")
     return engine
+
+
+def _own_folder(spill: Path, *, of: Backend) -> Path:
+    """A folder below `spill` that is there as long as an engine: two in one folder read what the other has spilled.
+
+    What processes that were killed have left there is removed.
+    """
+    spill.mkdir(parents=True, exist_ok=True)
+    for left in spill.glob("*.lock"):
+        with contextlib.suppress(OSError), left.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left.with_suffix(""), ignore_errors=True)
+            left.unlink()
+    own = spill / uuid.uuid4().hex
+    lock = own.with_suffix(".lock").open("w")  # the system lets go of it when the process ends, however it does
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    own.mkdir()
+
+    def remove() -> None:
+        shutil.rmtree(own, ignore_errors=True)
+        own.with_suffix(".lock").unlink(missing_ok=True)
+        lock.close()
+
+    weakref.finalize(of, remove)
+    return own
+
+
+def scratch(of: Backend) -> Path:
+    """The folder in which an engine keeps what memory does not hold, and which goes with it."""
+    return Path(of.raw_sql("SELECT current_setting('temp_directory')").fetchone()[0])
 
 
 def as_text(value: ir.Value) -> ir.StringValue:

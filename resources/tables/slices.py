@@ -46,17 +46,18 @@ def with_slice(rows: ibis.Table, *, of: int) -> ibis.Table:
 
 
 @contextlib.contextmanager
-def sliced(
-    tables: Mapping[str, ibis.Table], *, of: int, scratch: Path | None = None
-) -> Iterator[Iterator[dict[str, ibis.Table]]]:
+def sliced(tables: Mapping[str, ibis.Table], *, of: int) -> Iterator[Iterator[dict[str, ibis.Table]]]:
     """The `tables` slice by slice; those without households whole in each.
 
-    They are read once, whatever the number of slices: their rows lie in files below `scratch` meanwhile, a folder a slice.
+    They are read once, whatever the number of slices: their rows lie where the engine spills meanwhile, a folder a slice.
     Rows without a household are in none of several slices.
     """
     if of == 1:
         yield iter([dict(tables)])
         return
+    import ibis
+
+    scratch = engine.scratch(ibis.get_backend(next(iter(tables.values()))))  # pyright: ignore[reportArgumentType]
     with tempfile.TemporaryDirectory(dir=scratch, prefix="slices-") as folder:
         parts = {name: Path(folder, str(place)) for place, name in enumerate(tables) if KEY in tables[name].columns}
         for name, part in parts.items():

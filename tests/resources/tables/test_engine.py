@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import hashlib
 import json
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from resources.tables import engine
 from resources.tables.engine import (
     combined,
     content_digest,
@@ -141,3 +143,17 @@ def test_digest_changes_with_any_row(engine, rows):
 def test_quoting_survives_every_letter(engine, text):
     row = engine.raw_sql(f"SELECT {quoted_text(text)} AS {quoted_name(text)}")
     assert (row.description[0][0], row.fetchone()[0]) == (text, text)
+
+
+def test_engines_spill_into_folders_of_their_own_and_remove_what_a_killed_one_left(tmp_path):
+    left = tmp_path / "killed"
+    left.mkdir()
+    (left / "duckdb_temp_storage_DEFAULT-0.tmp").write_text("rows")
+    left.with_suffix(".lock").touch()
+    one, other = (engine.connect(spill=tmp_path) for _ in range(2))
+    folders = {engine.scratch(one), engine.scratch(other)}
+    assert {path for path in tmp_path.iterdir() if path.is_dir()} == folders
+    assert len(folders) == 2
+    del one
+    gc.collect()
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == [engine.scratch(other)]
