@@ -6,6 +6,7 @@
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -14,7 +15,7 @@ from assets.failures import RETRY_OUTSIDE
 from assets.grocery.partitions import business_days, fresh_by
 from assets.grocery.publication import publication
 from assets.grocery.publication.publication import Published
-from assets.grocery.scoring import lists
+from assets.grocery.scoring import lists, sliced
 from assets.grocery.scoring.inputs import require_newest_inputs
 from assets.grocery.staleness import FEATURES as FEATURES_MADE
 from assets.grocery.tables import (
@@ -36,18 +37,18 @@ from assets.quality.gates import Gates, Versions, of_days, whole
 from assets.quality.staleness import delivery_watermark, record_made
 from assets.reporting import OWNERS, columns, lineage, picture, report_days, written
 from resources.config.deployment import pod_for
-from resources.config.retailer import RecommenderConfig, Settings
+from resources.config.retailer import Settings
 from resources.errors import Damaged, Refused
 from resources.models.registry import CHAMPION, ModelRegistry
 from resources.policy.client import Policy
 from resources.records.lifecycle import PromotionRecord, Scoring
 from resources.records.publication import Publication
 from resources.records.store import OperationsDatabase
+from resources.tables.slices import slices_for
 from resources.tables.store import TableStore
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    import pandas as pd
 
     from assets.grocery.features.definitions import FeatureTables
 
@@ -123,8 +124,9 @@ def _score(
     policy: Policy,
 ) -> dg.MaterializeResult:
     import ibis
+    import pyarrow as pa
 
-    from assets.grocery.candidates.candidates import best_sellers, in_subcategories
+    from assets.grocery.candidates.candidates import best_sellers
     from assets.grocery.scoring import allowed, pictures
 
     model, version = settings.model, decided.champion_after if decided else None
@@ -143,20 +145,21 @@ def _score(
         answer.on_record(subject=allowed.subject(day), run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
     )
     kept_back = allowed.denied(answer, sold)
-    found = candidates_of(built, model, kept_back)
-    frame = found.order_by("household_id", "product_id").to_pyarrow().to_pandas()
-    context.log.info(f"Scoring {len(frame):,} candidates with version {version}, {recommender.title}")
-    places = {"explore": model.explore_places, "places": model.places_a_subcategory}
-    personal = lists.personal(in_subcategories(frame, built.product), recommender.score(frame), k=model.top_k, **places)
+    candidates = tables.rows_by_day(HOUSEHOLD).get(day, 0) * (model.candidates + model.new_candidates)
+    slices = slices_for(candidates, bytes_a_row=sliced.BYTES_A_CANDIDATE)
+    context.log.info(
+        f"Scoring with version {version}, {recommender.title}" + f", in {slices} slices of households" * (slices > 1)
+    )
+    as_rows = partial(lists.joined, business_date=day, model_version=version)
+    personal = sliced.personal_lists(built, recommender, model, kept_back=kept_back, slices=slices, as_rows=as_rows)
 
-    served = set(frame["household_id"].unique())
+    served = set(personal["household_id"].unique().to_pylist())
     listed = tables.read(HOUSEHOLDS, version=read[HOUSEHOLDS]).household_id.to_pyarrow().to_pylist()
     denied = ibis.memtable(kept_back) if len(kept_back) else None
     popular = best_sellers(built, most=model.top_k, denied=denied, places=model.places_a_subcategory)
     popular = popular.select("product_id", "buyers_month").to_pandas()
     others = lists.fallback(popular, [*sorted(set(listed) - served), None])
-    rows = lists.joined(personal, others, business_date=day, model_version=version)
-    commit = tables.replace_days(RECOMMENDATIONS, rows, days=[day])
+    commit = tables.replace_days(RECOMMENDATIONS, pa.concat_tables([personal, as_rows(others)]), days=[day])
     operations.record(
         Scoring(
             business_date=day,
@@ -167,6 +170,7 @@ def _score(
         )
     )
     report_days(context, commit, [day])
+    told = personal.select(["is_repeat", "reason", "score"]).to_pandas()
     return dg.MaterializeResult(
         metadata={
             **written(commit, tables),
@@ -175,23 +179,11 @@ def _score(
             "households_with_fallback": int(others["household_id"].nunique()),
             "products_kept_back_by_the_policy": int(kept_back["product_id"].nunique()),
             "policy_digest": answer.digest,
-            "share_of_repeats": float(personal["is_repeat"].mean()),
-            "reasons": {reason: int(n) for reason, n in personal["reason"].value_counts().items()},
-            "scores": picture(pictures.scores(personal["score"].tolist(), k=model.top_k)),
+            "share_of_repeats": float(told["is_repeat"].mean()),
+            "reasons": {reason: int(n) for reason, n in told["reason"].value_counts().items()},
+            "scores": picture(pictures.scores(told["score"], k=model.top_k)),
         },
     )
-
-
-def candidates_of(built: "FeatureTables", model: RecommenderConfig, kept_back: "pd.DataFrame") -> "ir.Table":
-    """What is scored: candidates without those that the policy kept back (:func:`assets.grocery.scoring.allowed.denied`)."""
-    import ibis
-
-    from assets.grocery.candidates.candidates import candidates
-
-    denied = ibis.memtable(kept_back) if len(kept_back) else None
-    # Who bought a single product has a full list all the same: one that is short closes the night to everybody.
-    new = max(model.new_candidates, model.top_k)
-    return candidates(built, own=model.candidates, new=new, denied=denied)
 
 
 def features_of(

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from assets.grocery.candidates.candidates import FEATURES
 from assets.grocery.scoring import allowed
-from assets.grocery.scoring.assets import candidates_of, features_of, placed
+from assets.grocery.scoring.assets import features_of, placed
+from assets.grocery.scoring.sliced import candidates_of
 from assets.grocery.tables import PRODUCTS, RECOMMENDATIONS, TRANSACTIONS
 from assets.lifecycle.explanation import (
     Attribution,

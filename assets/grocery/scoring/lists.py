@@ -37,6 +37,12 @@ COLUMNS = (
     "explanation",
 )
 
+# Of a candidate, what its place, reason and explanation are made of.
+TOLD = (
+    *("household_id", "product_id", "subcategory", "is_repeat"),
+    *("overdue", "purchases", "days_since_last", "gap", "buyers_month"),
+)
+
 
 def personal(
     candidates: pd.DataFrame, scores: np.ndarray, *, k: int, explore: int = 0, places: int = 0
@@ -48,7 +54,9 @@ def personal(
     """
     import numpy as np
 
-    best = top(candidates, scores, k=k, by=["household_id"], explore=explore, places=places)
+    # Of hundreds of columns these are told; where all of them are put in order, it is a copy of everything.
+    told = candidates[[name for name in TOLD if name in candidates]]
+    best = top(told, scores, k=k, by=["household_id"], explore=explore, places=places)
     reason = reasons(best)
 
     def count(column: str) -> pd.Series:
@@ -88,15 +96,17 @@ def fallback(best_sellers: pd.DataFrame, households: list[str | None]) -> pd.Dat
     )[list(COLUMNS)]
 
 
-def joined(personal: pd.DataFrame, others: pd.DataFrame, *, business_date: dt.date, model_version: int) -> pa.Table:
-    """Both kinds of lists as the rows of one partition."""
-    import pandas as pd
+def joined(*parts: pd.DataFrame, business_date: dt.date, model_version: int) -> pa.Table:
+    """Lists of whatever kind as rows of one partition, part after part."""
     import pyarrow as pa
 
-    rows = pd.concat([personal, others], ignore_index=True)
-    rows = rows.assign(business_date=business_date, model_version=model_version)
-    return pa.Table.from_pandas(
-        rows[["business_date", *COLUMNS, "model_version"]],
-        schema=TABLES[RECOMMENDATIONS].arrow_schema(),
-        preserve_index=False,
+    return pa.concat_tables(
+        pa.Table.from_pandas(
+            part.assign(business_date=business_date, model_version=model_version)[
+                ["business_date", *COLUMNS, "model_version"]
+            ],
+            schema=TABLES[RECOMMENDATIONS].arrow_schema(),
+            preserve_index=False,
+        )
+        for part in parts
     )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from assets.reporting import new_figure
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 
-def scores(values: Sequence[float], *, k: int) -> Figure:
+def scores(values: pd.Series, *, k: int) -> Figure:
     """How the scores of the recommended products are distributed."""
     figure = new_figure(figsize=(7, 2.4))
     axes = figure.subplots()
