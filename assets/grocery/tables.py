@@ -26,8 +26,12 @@ _LISTS = {
     "product_id": ("string", "What is recommended."),
     "score": (
         "double",
-        "The probability that the household buys it in the seven days after, or what else the model's family says: "
-        "higher is better; null in a fallback list.",
+        "Higher is better: the probability that the household buys it in the seven days after, where `is_probability`; "
+        "null in a fallback list.",
+    ),
+    "is_probability": (
+        "boolean",
+        "Whether the score is one: not a simple rule's, nor what the policy found too far off.",
     ),
     "is_repeat": ("boolean", "Whether the household ever bought it."),
     "is_explore": ("boolean", "Whether it stands in a place that is kept for what the household never bought."),

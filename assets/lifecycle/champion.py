@@ -9,12 +9,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assets.quality.gates import Gate, Gates, Versions
 from resources.models.registry import CHAMPION, PREVIOUS, ModelRegistry
 from resources.records.lifecycle import PromotionRecord
 from resources.records.store import OperationsDatabase
+
+if TYPE_CHECKING:
+    from assets.lifecycle.model import Model
 
 
 def _decided(days: Iterable[dt.date], *, operations: OperationsDatabase, **_: Any) -> Versions:
@@ -28,6 +31,7 @@ CHAMPION_GATE = Gate(
     description="The registry's alias `champion` is the version that the ledger of promotions names.",
     versions=_decided,
 )
+PROBABILITIES = "scores_are_probabilities"  # among a decision's numbers: whether the policy takes them for such
 SAME_AS = "same_as"  # among a decision's numbers: the deleted version whose files the new champion has
 
 
@@ -58,6 +62,16 @@ def champion_state(ledger: Sequence[PromotionRecord]) -> ChampionState:
             continue
         line = [version for version in line if version != record.champion_after] + [record.champion_after]
     return ChampionState(champion=line[-1] if line else None, previous=line[-2] if len(line) > 1 else None)
+
+
+def are_probabilities(ledger: Sequence[PromotionRecord], version: int, model: Model) -> bool:
+    """Whether the scores of a version may be read as probabilities: by the newest decision on it, else as its family says."""
+    judged = [
+        record.numbers[PROBABILITIES]
+        for record in ledger
+        if record.challenger == version and PROBABILITIES in record.numbers
+    ]
+    return judged[-1] if judged else model.scores_are_probabilities
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assets.lifecycle import card
+from assets.lifecycle.champion import PROBABILITIES
 from assets.lifecycle.checks import CHALLENGER
 from assets.lifecycle.evaluation import Judgement, judge
 from assets.lifecycle.model import Model
-from assets.lifecycle.promotion import PACKAGE, Candidate, DataHealth, HumanOverride, question, reasons
+from assets.lifecycle.promotion import (
+    OF_PROBABILITIES,
+    PACKAGE,
+    Candidate,
+    DataHealth,
+    HumanOverride,
+    question,
+    reasons,
+)
 from assets.lifecycle.versions import load, load_verified
 from assets.quality.gates import Versions
 from resources.errors import Damaged, MadeForOtherFeatures
@@ -92,6 +101,8 @@ def evaluate_candidate(
     numbers = judgement.numbers(subjects=domain.subjects, slice_metric=domain.slice_metric)
     facts = card.facts(candidate, model, work, measured=asked()["measured"], numbers=numbers)
     answer = work.policy.ask(PACKAGE, asked(card.missing(facts, domain)))
+    fired = {denial.rule for denial in answer.fired}
+    are_probabilities = judgement.scores_are_probabilities and OF_PROBABILITIES not in fired
     record = PromotionRecord(
         business_date=day,
         challenger=candidate.version,
@@ -99,7 +110,7 @@ def evaluate_candidate(
         champion_after=candidate.version if answer.is_allowed else before,
         is_promoted=answer.is_allowed,
         reasons=[*reasons(answer, judgement, domain), *notes],
-        numbers=numbers | {"policy_digest": answer.digest},
+        numbers=numbers | {"policy_digest": answer.digest, PROBABILITIES: are_probabilities},
         kind=kind,
         by=by,
         decided_at=now,

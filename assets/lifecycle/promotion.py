@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from resources.records.lifecycle import Signal
 
 PACKAGE = "nightcart.promotion"
+OF_PROBABILITIES = (
+    "scores_mean_what_they_say"  # the rule of what has another meaning where it speaks, whether it denies or not
+)
 # Who asks: a training that has ended, a person for a version, a person who takes the last promotion back.
 NIGHT, PROMOTE, ROLLBACK = PromotionRecord.NIGHT, PromotionRecord.PROMOTE, PromotionRecord.ROLLBACK
 # Parameters of a version: the closes that its label windows begin after.

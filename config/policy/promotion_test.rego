@@ -131,12 +131,18 @@ test_slice_of_few_households if promotion.is_allowed(slice_with("households", 49
 
 test_slice_that_lost_little if promotion.is_allowed(slice_with("difference", -0.02))
 
-test_scores_that_mislead if {
+test_scores_that_mislead_are_noted if {
 	denied_by(but("measured", "calibration_error", 0.051)) == {"scores_mean_what_they_say"}
+	promotion.is_allowed(but("measured", "calibration_error", 0.051))
 }
 
-test_scores_of_unknown_meaning if {
+test_scores_of_unknown_meaning_are_noted if {
 	denied_by(but("measured", "calibration_error", null)) == {"scores_mean_what_they_say"}
+	promotion.is_allowed(but("measured", "calibration_error", null))
+}
+
+test_what_is_noted_hides_no_denial if {
+	not promotion.is_allowed(object.union(but("measured", "calibration_error", 0.051), {"card": {"missing": ["limits"]}}))
 }
 
 test_scores_that_promise_nothing if {

@@ -71,7 +71,8 @@ def draw_list(report: lists.HouseholdList) -> None:
             *(household, gap, habits.basket_products, habits.repeat_share, needs),
         )
     of = f"Household {household}, after {report.made_on:%A} {report.made_on} · model version {report.model_version}"
-    drawn = table("", "product", "score", "reason", title=of, right=("", "score"), wrap=("product", "reason"))
+    score_is = "probability" if report.is_probability else "score"
+    drawn = table("", "product", score_is, "reason", title=of, right=("", score_is), wrap=("product", "reason"))
     for place in report.places:
         score = "" if place.score is None else f"{place.score:.2f}"
         why = styled("[cyan]{}[/] · {}", place.reason, place.explanation)

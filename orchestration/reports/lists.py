@@ -15,7 +15,7 @@ from resources.errors import Refused
 from resources.tables.store import TableStore
 
 COLUMNS = (
-    "household_id", "rank", "product_id", "score", "reason", "explanation", "is_explore", "is_fallback", "model_version",
+    "household_id", "rank", "product_id", "score", "is_probability", "reason", "explanation", "is_explore", "is_fallback", "model_version",
 )  # fmt: skip
 CATEGORIES = 4  # that are named, of those that a household needs most
 
@@ -55,6 +55,7 @@ class HouseholdList(Report):
     model_version: int
     is_known: bool
     is_fallback: bool
+    is_probability: bool
     published: Published | None
     habits: Habits | None
     places: Sequence[Place]
@@ -96,6 +97,7 @@ def household_list(tables: TableStore, household: str, day: dt.date | None = Non
         model_version=int(listed[0]["model_version"]),
         is_known=bool(own),
         is_fallback=is_fallback,
+        is_probability=bool(listed[0]["is_probability"]),  # of a list that is older than the column nobody knows
         published=published,
         habits=None if is_fallback else _habits(tables, household, made_on),
         places=[_place(row, names) for row in listed],

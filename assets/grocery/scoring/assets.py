@@ -29,7 +29,7 @@ from assets.grocery.tables import (
     TABLES,
     TRANSACTIONS,
 )
-from assets.lifecycle.champion import serving
+from assets.lifecycle.champion import are_probabilities, serving
 from assets.lifecycle.model import Model
 from assets.partitions import days_back, days_of
 from assets.quality.fence import fenced
@@ -150,7 +150,8 @@ def _score(
     context.log.info(
         f"Scoring with version {version}, {recommender.title}" + f", in {slices} slices of households" * (slices > 1)
     )
-    as_rows = partial(lists.joined, business_date=day, model_version=version)
+    is_probability = are_probabilities(operations.promotions(), version, recommender)
+    as_rows = partial(lists.joined, business_date=day, model_version=version, is_probability=is_probability)
     personal = sliced.personal_lists(built, recommender, model, kept_back=kept_back, slices=slices, as_rows=as_rows)
 
     served = set(personal["household_id"].unique().to_pylist())

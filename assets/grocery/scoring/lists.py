@@ -96,17 +96,12 @@ def fallback(best_sellers: pd.DataFrame, households: list[str | None]) -> pd.Dat
     )[list(COLUMNS)]
 
 
-def joined(*parts: pd.DataFrame, business_date: dt.date, model_version: int) -> pa.Table:
+def joined(*parts: pd.DataFrame, business_date: dt.date, model_version: int, is_probability: bool) -> pa.Table:
     """Lists of whatever kind as rows of one partition, part after part."""
     import pyarrow as pa
 
+    schema = TABLES[RECOMMENDATIONS].arrow_schema()
+    of_all = {"business_date": business_date, "model_version": model_version, "is_probability": is_probability}
     return pa.concat_tables(
-        pa.Table.from_pandas(
-            part.assign(business_date=business_date, model_version=model_version)[
-                ["business_date", *COLUMNS, "model_version"]
-            ],
-            schema=TABLES[RECOMMENDATIONS].arrow_schema(),
-            preserve_index=False,
-        )
-        for part in parts
+        pa.Table.from_pandas(part.assign(**of_all)[schema.names], schema=schema, preserve_index=False) for part in parts
     )

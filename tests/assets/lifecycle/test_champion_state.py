@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from assets.lifecycle.champion import SAME_AS, ChampionState, champion_state, divergences
+from assets.lifecycle.champion import (
+    PROBABILITIES,
+    SAME_AS,
+    ChampionState,
+    are_probabilities,
+    champion_state,
+    divergences,
+)
 from resources.models.registry import CHAMPION, PREVIOUS
 from resources.records.lifecycle import PromotionRecord
 
@@ -39,6 +48,22 @@ def ledger(*decisions: tuple[Any, ...]) -> list[PromotionRecord]:
         )
         before = after
     return made
+
+
+@pytest.mark.parametrize(
+    ("judged", "version", "expected"),
+    [
+        ([True], 1, True),
+        ([True, False], 1, False),  # judged again, by newer weeks
+        ([False], 2, True),  # never judged itself: as its family says
+        ([], 1, True),
+    ],
+)
+def test_scores_are_what_the_newest_decision_took_them_for(judged: list[bool], version: int, expected: bool) -> None:
+    (record,) = ledger((NIGHT, 1))
+    decisions = [replace(record, numbers={PROBABILITIES: each}) for each in judged]
+    family: Any = SimpleNamespace(scores_are_probabilities=True)
+    assert are_probabilities(decisions, version, family) is expected
 
 
 @pytest.mark.parametrize(

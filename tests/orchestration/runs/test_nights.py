@@ -24,7 +24,7 @@ from assets.grocery.tables import FEATURES
 from assets.grocery.training.models.recommender import Recommender
 from assets.grocery.training.reference import reference
 from assets.lifecycle import card
-from assets.lifecycle.champion import serving
+from assets.lifecycle.champion import PROBABILITIES, serving
 from assets.lifecycle.manual import Person, promote, roll_back
 from assets.lifecycle.versions import SAMPLE, registration
 from assets.partitions import ONE_DAY
@@ -65,6 +65,9 @@ def test_every_household_gets_a_full_list_of_that_nights_champion(after_a_night:
     assert len(personal) == load_settings().model.top_k * len(known)
     assert {row["model_version"] for row in rows} == {after_a_night.registry.aliased(CHAMPION)}
     assert {row["household_id"] for row in rows if row["is_fallback"]} == {None}
+    decided = after_a_night.operations.promotions()[-1]
+    assert decided.challenger == decided.champion_after
+    assert {row["is_probability"] for row in rows} == {decided.numbers[PROBABILITIES]}
 
 
 def explained(shop: CornerShop, household: str, day: dt.date = NIGHT):

@@ -111,12 +111,12 @@ def test_fallback_is_the_same_list_for_everybody_and_marked():
 
 def test_both_kinds_are_rows_of_one_partition_with_their_model():
     day = dt.date(2024, 3, 31)
-    rows = joined(
-        personal(candidates(), np.arange(7.0), k=2), fallback(BEST, ["H8", None]), business_date=day, model_version=7
-    )
+    best, others = personal(candidates(), np.arange(7.0), k=2), fallback(BEST, ["H8", None])
+    rows = joined(best, others, business_date=day, model_version=7, is_probability=False)
     assert rows.schema.equals(TABLES[RECOMMENDATIONS].arrow_schema())
     assert set(rows["business_date"].to_pylist()) == {day}
     assert set(rows["model_version"].to_pylist()) == {7}
+    assert set(rows["is_probability"].to_pylist()) == {False}
     assert rows["household_id"].to_pylist() == ["H1", "H1", "H8", "H8", None, None]
     assert rows["score"].to_pylist() == [6.0, 5.0, None, None, None, None]  # nobody scored the others
     assert rows["is_repeat"].to_pylist() == [False, True, False, False, False, False]
@@ -125,12 +125,14 @@ def test_both_kinds_are_rows_of_one_partition_with_their_model():
 
 def test_explore_places_are_marked_in_the_partition():
     best = personal(candidates(), np.arange(7, 0, -1.0), k=2, explore=1)
-    rows = joined(best, fallback(BEST, [None]), business_date=dt.date(2024, 3, 31), model_version=7)
+    rows = joined(
+        best, fallback(BEST, [None]), business_date=dt.date(2024, 3, 31), model_version=7, is_probability=True
+    )
     assert rows["product_id"].to_pylist() == ["due", "new", "P9", "P1"]
     assert rows["is_explore"].to_pylist() == [False, True, False, False]
 
 
 def test_shop_that_knows_everybody_still_has_the_list_for_anybody():
     best, day = personal(candidates(), np.arange(7.0), k=1), dt.date(2024, 3, 31)
-    rows = joined(best, fallback(BEST, [None]), business_date=day, model_version=1)
+    rows = joined(best, fallback(BEST, [None]), business_date=day, model_version=1, is_probability=True)
     assert rows["household_id"].to_pylist() == ["H1", None, None]

@@ -29,7 +29,7 @@ def test_lists_are_the_same_to_the_byte_for_any_number_of_slices(built, slices):
             RecommenderConfig.model_validate({"explore_places": 1}),
             kept_back=pd.DataFrame({"product_id": ["P3"], "is_repeat": [False], "says": ["no"]}),
             slices=of,
-            as_rows=partial(lists.joined, business_date=dt.date(2024, 3, 31), model_version=1),
+            as_rows=partial(lists.joined, business_date=dt.date(2024, 3, 31), model_version=1, is_probability=True),
         )
 
     whole = made(1)
