@@ -20,7 +20,8 @@ from resources.errors import FeedRefused, of_the_machine
 from resources.feeds import lines, prepared, quoting
 from resources.feeds.files import REDELIVER, FeedFile, copies_of
 from resources.feeds.lines import Header
-from resources.tables.engine import quoted_name, quoted_text, temporary_name
+from resources.tables.engine import quoted_name, quoted_text, scratch, temporary_name
+from resources.tables.slices import granted
 from resources.text import listed
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 # DuckDB reads these by itself and would have to download an extension for others: those are put into UTF-8 first.
 DUCKDB_ENCODINGS = frozenset({"utf-8", "latin-1"})
 LONGEST = 2 * lines.LONGEST_LINE
+STRETCH = 1024  # lines
+PART_OF_MEMORY = 0.25  # for the text that is kept there; of a larger one the engine reads columns from a file
+USUALLY_PACKED = 5  # times as large when it is unpacked
 IN_ONE_PIECE = 1 << 24  # bytes of a file that DuckDB does not part among threads
 
 
@@ -166,21 +170,42 @@ def _temporary(raw: Path) -> Iterator[Path]:
 
 def _of_plain(engine: Backend, read: _Read, names: Sequence[str], copies: Sequence[str]) -> ibis.Table:
     """The lines of `copies`; the good ones are numbered in file order, and moved on by those before them that are not."""
-    columns = ", ".join(map(quoted_name, names))
+    columns = ", ".join(f"counted.{quoted_name(name)}" for name in names)
     nulls = "".join(f", NULL AS {quoted_name(name)}" for name in names[1:])
-    these = ", ".join(map(quoted_text, copies)) or "NULL"
-    number = temporary_name("number")
+    these, number = ", ".join(map(quoted_text, copies)) or "NULL", temporary_name("number")
+    has_rejects = engine.raw_sql(f"SELECT 1 FROM {read.rejects} LIMIT 1").fetchone() is not None
+    row, joined = number, ""
+    if has_rejects:  # a good line is moved on by the others before it: by stretches, so that each looks at few of them
+        row = f"{number} + b.rejects + len(list_filter(b.places, place -> place < {number}))"
+        joined = f"JOIN {_stretches(engine, read)} b ON b.copy = counted.copy AND b.stretch = {number} // {STRETCH}"
     return engine.sql(
-        f"""WITH counted AS (
-                SELECT *, {read.position} - min({read.position}) OVER (PARTITION BY copy) + 1 AS {number}
-                FROM {read.good} WHERE copy IN ({these}))
-            SELECT {columns}, copy, {number} + (
-                SELECT count(*) FROM {read.rejects} r WHERE r.copy = counted.copy AND r.good_before < counted.{number}
-            ) AS source_row, NULL::VARCHAR AS defect FROM counted
+        f"""WITH firsts AS (SELECT copy, min({read.position}) AS first FROM {read.good} WHERE copy IN ({these}) GROUP BY copy),
+            counted AS (
+                SELECT good.*, {read.position} - firsts.first + 1 AS {number}
+                FROM {read.good} AS good JOIN firsts USING (copy))
+            SELECT {columns}, counted.copy, {row} AS source_row, NULL::VARCHAR AS defect FROM counted {joined}
             UNION ALL
             SELECT csv_line AS {quoted_name(names[0])}{nulls}, copy, source_row, defect
             FROM {read.rejects} WHERE copy IN ({these})"""
     )
+
+
+def _stretches(engine: Backend, read: _Read) -> str:
+    """A table of stretches of a copy's good lines: how many others there are before each, and where within it."""
+    stretches = temporary_name("stretches")
+    engine.raw_sql(
+        f"""CREATE TEMP TABLE {stretches} AS
+            WITH of_rejects AS (
+                SELECT copy, good_before // {STRETCH} AS stretch, list(good_before) AS places, count(*) AS n
+                FROM {read.rejects} GROUP BY ALL),
+            every AS (
+                SELECT copy, unnest(range(count(*) // {STRETCH} + 1)) AS stretch FROM {read.good} GROUP BY copy)
+            SELECT copy, stretch, coalesce(places, []) AS places,
+                coalesce(sum(n) OVER (PARTITION BY copy ORDER BY stretch ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW), 0)
+                    ::BIGINT AS rejects
+            FROM every LEFT JOIN of_rejects USING (copy, stretch)"""
+    )
+    return stretches
 
 
 def _tried(
@@ -214,14 +239,19 @@ def _read_copies(
     delimiter = quoting.sign_for(settings.delimiter).decode() if is_prepared else settings.delimiter
     # Values that go on over lines are told where a file is read from its beginning to its end.
     is_parallel = not is_prepared or all(Path(copy).stat().st_size < IN_ONE_PIECE for copy in copies)
-    engine.raw_sql(
-        f"""CREATE TEMP TABLE {good} AS SELECT *, row_number() OVER () AS {position} FROM read_csv(
+    scan = f"""SELECT *, row_number() OVER () AS {position} FROM read_csv(
             [{", ".join(map(quoted_text, copies))}], columns = {{{columns}}}, header = {row is None},
             auto_detect = false, delim = {quoted_text(delimiter)}, quote = '"', escape = '"', nullstr = '',
             encoding = {quoted_text("utf-8" if is_prepared else settings.encoding)}, filename = 'copy',
             max_line_size = {LONGEST}, parallel = {is_parallel}, compression = {quoted_text("gzip" if is_packed else "none")}, store_rejects = true,
             rejects_table = '{rejects}', rejects_scan = '{scans}')"""
-    )
+    unpacked = sum(Path(copy).stat().st_size for copy in copies) * (USUALLY_PACKED if is_packed else 1)
+    if unpacked < PART_OF_MEMORY * granted():
+        engine.raw_sql(f"CREATE TEMP TABLE {good} AS {scan}")
+    else:  # columns of a file take a third of the text, and are read one by one
+        file = quoted_text(str(scratch(engine) / f"{good}.parquet"))
+        engine.raw_sql(f"COPY ({scan}) TO {file} (FORMAT parquet)")
+        engine.raw_sql(f"CREATE TEMP VIEW {good} AS FROM read_parquet({file})")
     engine.raw_sql(
         f"""CREATE TEMP TABLE {rejects}_lines AS
             SELECT file_path AS copy, (line - 1)::BIGINT AS source_row, any_value(trim(csv_line, chr(10) || chr(13))) AS csv_line,

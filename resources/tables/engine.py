@@ -165,7 +165,7 @@ def sample_hash(text: ir.StringValue) -> ir.IntegerValue:
 
 
 def write_in_parts(rows: ibis.Table, *, by: str, folder: Path) -> None:
-    """Write the rows once, into files below `folder` that :func:`read_part` reads by the number in the column `by`."""
+    """Write the rows once, by the number in the column `by`, each part into a folder (:func:`part_of`)."""
     import ibis
 
     backend: Backend = ibis.get_backend(rows)  # pyright: ignore[reportAssignmentType]
@@ -176,12 +176,26 @@ def write_in_parts(rows: ibis.Table, *, by: str, folder: Path) -> None:
     )
 
 
-def read_part(folder: Path, by: str, number: int, *, like: ibis.Table) -> ibis.Table:
-    """The rows of a part that :func:`write_in_parts` wrote, with the columns of `like`; none where it has none."""
+def part_of(folder: Path, by: str, number: int) -> Path:
+    """The folder in which :func:`write_in_parts` has put the rows of a part; where it has none, there is none."""
+    return folder / f"{by}={number}"
+
+
+def write_file(rows: ibis.Table, file: Path) -> None:
+    """Write the rows into a file that :func:`read_files` reads."""
+    import ibis
+
+    backend: Backend = ibis.get_backend(rows)  # pyright: ignore[reportAssignmentType]
+    file.parent.mkdir(exist_ok=True)
+    backend.raw_sql(f"COPY ({ibis.to_sql(rows)}) TO {quoted_text(str(file))} (FORMAT parquet)")
+
+
+def read_files(folder: Path, *, like: ibis.Table) -> ibis.Table:
+    """The rows of the files in a folder, in the order of their names, with the columns of `like`; no folder, no rows."""
     import ibis
 
     backend: Backend = ibis.get_backend(like)  # pyright: ignore[reportAssignmentType]
-    files = ", ".join(quoted_text(str(file)) for file in sorted(Path(folder, f"{by}={number}").glob("*.parquet")))
+    files = ", ".join(quoted_text(str(file)) for file in sorted(folder.glob("*.parquet")))
     if not files:
         return like.limit(0)
     columns = ", ".join(map(quoted_name, like.columns))

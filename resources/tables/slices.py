@@ -66,7 +66,9 @@ def sliced(tables: Mapping[str, ibis.Table], *, of: int) -> Iterator[Iterator[di
         def each() -> Iterator[dict[str, ibis.Table]]:
             for number in range(of):
                 yield {
-                    name: engine.read_part(parts[name], SLICE, number, like=table) if name in parts else table
+                    name: engine.read_files(engine.part_of(parts[name], SLICE, number), like=table)
+                    if name in parts
+                    else table
                     for name, table in tables.items()
                 }
 

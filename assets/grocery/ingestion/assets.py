@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from assets.failures import RETRY_OUTSIDE
-from assets.grocery.ingestion import catalogue, cleaning, contract, deliveries, pictures
+from assets.grocery.ingestion import catalogue, cleaning, contract, deliveries, in_parts, pictures
 from assets.grocery.ingestion import offers as planned
 from assets.grocery.ingestion.intake import Intake
 from assets.grocery.ingestion.suppressed import without_suppressed
@@ -23,6 +23,7 @@ from assets.reporting import OWNERS, WARNING, columns, picture, report_days, wri
 from resources import home
 from resources.config.retailer import OffersConfig, Settings
 from resources.errors import FeedMissing, FeedRefused
+from resources.feeds.files import FeedFile
 from resources.feeds.reader import FeedReader
 from resources.feeds.redaction import redact, redact_all
 from resources.feeds.sources import where
@@ -100,14 +101,13 @@ def _take_in(
     intake: Intake,
     suppressed: SuppressionList,
 ) -> dg.MaterializeResult:
-    settings, tables, operations, good = intake.settings, intake.tables, intake.operations, intake.good
-    feed = settings.transactions
+    settings, feed = intake.settings, intake.settings.transactions
     expected = intake.expected(days)
     if not expected:
-        return _closed(context, days, tables, operations)
+        return _closed(context, days, intake.tables, intake.operations)
     delivered, files = intake.of_days(expected)
     context.log.info(f"Judging the lines of {listed([file.name for file in files])}")
-    cleaned = cleaning.clean(
+    with in_parts.cleaned(
         delivered,
         feed,
         timezone=settings.timezone,
@@ -117,8 +117,24 @@ def _take_in(
         until=days[-1],
         landed=[file.day for file in files if file.day],
         currency=settings.currency,
-    )
-    cleaned = without_suppressed(cleaned, feed, suppressed)
+    ) as cleaned:
+        return _replaced(
+            context, days, open_days, files, without_suppressed(cleaned, feed, suppressed), intake, suppressed
+        )
+
+
+def _replaced(
+    context: dg.AssetExecutionContext,
+    days: Sequence[dt.date],
+    open_days: Sequence[dt.date],
+    files: Sequence[FeedFile],
+    cleaned: cleaning.Cleaned,
+    intake: Intake,
+    suppressed: SuppressionList,
+) -> dg.MaterializeResult:
+    """The days with the cleaned lines instead of those that they had."""
+    settings, tables, operations, good = intake.settings, intake.tables, intake.operations, intake.good
+    feed = settings.transactions
     cleaned.refuse_unaccounted()
     for says in cleaned.warnings():
         context.log.warning(says)

@@ -196,6 +196,12 @@ def standardise(
     return standard.mutate(basket_id=standard.household_id + "@" + standard.occurred_at.cast("string"))
 
 
+def business_date_of(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> ir.DateValue:
+    """The day of each of the feed's own lines, as :func:`standardise` gives it."""
+    at = instants.instant(lines, text_of(lines, *feed.columns.occurred_at), feed, timezone=timezone)
+    return lines.file_date.fill_null(instants.business_day(at, feed, timezone=timezone))
+
+
 def of_days(lines: ibis.Table, *, first_day: dt.date, last_day: dt.date, since: dt.date, until: dt.date) -> ibis.Table:
     """The lines of the business days `since` … `until`, and those of no day: without a time, or outside the history.
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedRefused
 from resources.feeds import lines as text_lines
+from resources.feeds import text
 from resources.feeds.reader import FeedReader
 from resources.tables.engine import connect
 
@@ -245,3 +246,13 @@ def test_every_line_of_a_damaged_feed_is_accounted_for(tmp_path, one_engine):
             body[place:place] = draw.choice([b'"', b",", b"\n", b"\r", b"\xe9", b"\0", b'"\n"', body[:1000]])
         rows = rows_of(tmp_path, one_engine, HEADER + bytes(body) + b"x,y,1\n")
         assert unaccounted(HEADER + bytes(body) + b"x,y,1\n", rows) == []
+
+
+@pytest.mark.parametrize("memory", [1_000_000, 1])
+def test_rows_are_physical_lines_in_stretches_and_in_files_too_large_for_memory(read, monkeypatch, memory):
+    monkeypatch.setattr(text, "STRETCH", 4)
+    monkeypatch.setattr(text, "granted", lambda: memory)
+    broken = {1, 2, 9, 17, 18, 19, 20, 21, 22, 40}
+    rows = read(HEADER + b"".join(b"%d,tea\n" % row if row in broken else b"%d,tea,1\n" % row for row in range(1, 42)))
+    assert good(rows) == [(row, str(row)) for row in range(1, 42) if row not in broken]
+    assert [row for row, _ in bad(rows)] == sorted(broken)
