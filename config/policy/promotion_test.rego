@@ -125,6 +125,11 @@ test_sentence_has_the_numbers if {
 	])
 }
 
+# .06 - .014 = .046: by 23 %, and yet fewer than one purchase in fifty.
+test_slice_in_which_little_is_found if {
+	promotion.is_allowed(but("measured", "slices", [object.union(ruined, {"recall": 0.046, "difference": -0.014})]))
+}
+
 test_slice_that_lost_by_chance if promotion.is_allowed(slice_with("high", 0.001))
 
 test_slice_of_few_households if promotion.is_allowed(slice_with("households", 49))
