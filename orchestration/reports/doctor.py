@@ -28,7 +28,7 @@ from resources.config.retailer import Settings
 from resources.errors import NightcartError, Refused, Unavailable, of_the_machine
 from resources.feeds import landing, sources
 from resources.provenance import code_version
-from resources.tables import object_store
+from resources.tables import engine, object_store
 from resources.text import on_one_line, plural, without_secrets
 
 LIBRARIES = ("duckdb", "deltalake", "pyarrow", "lightgbm", "regopy", "mlflow")
@@ -120,6 +120,8 @@ def _looks(settings: Settings, places: DeploymentConfig) -> Iterator[tuple[str, 
     yield "raw copies", functools.partial(_place, places.raw, "NIGHTCART_RAW")
     if places.mlflow_artifacts:
         yield "models' files", functools.partial(_place, places.mlflow_artifacts, "NIGHTCART_MLFLOW_ARTIFACTS")
+    if places.engine == "spark":
+        yield "spark", lambda: engine.spark().described()
     yield "erasure key", functools.partial(_erasure_key, records, is_production=is_production)
     for name in ("transactions", "products", "households", "offers"):
         if feed := getattr(settings, name):

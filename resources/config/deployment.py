@@ -69,6 +69,19 @@ class DeploymentConfig(BaseSettings):
     spill: str = setting(
         "20GB", "Of one query engine on disk; a query that needs more is refused.", pattern=r"^[\d.]+ ?[KMGT]i?B$"
     )
+    engine: Literal["duckdb", "spark"] = setting(
+        "duckdb",
+        "What computes features, label weeks, lists and their checks: `duckdb` on this machine, or `spark`, which needs the extra "
+        "of that name and Java, or a cluster.",
+    )
+    spark_remote: SecretStr | None = setting(
+        None,
+        "URL of a Spark Connect server (`sc://host:15002`), which may have a token. Default: a Spark of this process's.",
+    )
+    spark_master: str = setting("local[*]", "Where a Spark of this process's runs: `local[*]`, `k8s://…`, `spark://…`.")
+    spark_conf: Json[dict[str, str]] | None = setting(
+        None, "More for Spark's session, as JSON: names and values as Spark has them."
+    )
     workspace: Path | None = setting(
         None,
         "Dagster's workspace file, where a code location runs elsewhere: `nightcart ui` shows it, and commands queue their "

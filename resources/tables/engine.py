@@ -12,18 +12,23 @@ import itertools
 import shutil
 import tempfile
 import uuid
+import warnings
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.config.deployment import load_deployment
+from resources.errors import Refused
 from resources.identifiers import without_point_zero
 
 if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
+    import pyarrow as pa
     from ibis.backends.duckdb import Backend
+
+SPARK = "pyspark"  # Ibis's name of the other engine: resources.tables.engine_spark
 
 
 def connect(*, spill: Path | None = None) -> Backend:
@@ -74,6 +79,56 @@ def _own_folder(spill: Path, *, of: Backend) -> Path:
 def scratch(of: Backend) -> Path:
     """The folder in which an engine keeps what memory does not hold, and which goes with it."""
     return Path(of.raw_sql("SELECT current_setting('temp_directory')").fetchone()[0])
+
+
+def spark() -> Any:
+    """The module of the other engine; raises :class:`Refused` where what it needs is not installed."""
+    # Of calls that are not made here: rows go by Arrow.
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
+    try:
+        from resources.tables import engine_spark
+    except ModuleNotFoundError as error:
+        raise Refused(
+            f"NIGHTCART_ENGINE is spark, and {error.name} is not installed.",
+            remedy="`uv sync --extra spark` installs it; NIGHTCART_ENGINE=duckdb goes without.",
+        ) from error
+    return engine_spark
+
+
+def is_spark(rows: ibis.Table) -> bool:
+    """Whether it is the other engine that a table belongs to."""
+    import ibis
+
+    return ibis.get_backend(rows).name == SPARK  # pyright: ignore[reportArgumentType]
+
+
+def scan(backend: Any, schema: ibis.Schema, parts: Sequence[str], *, folder: str, day: str | None) -> ibis.Table:
+    """The rows of the Parquet files `parts` of `folder`, of a schema: a column that is younger than a file is null in it.
+
+    `day` is the column that the files' own folders have the values of.
+    """
+    name, files = temporary_name(folder.rpartition("/")[2]), [f"{folder}/{part}" for part in parts]
+    if backend.name == SPARK:
+        return spark().scan(backend, name, schema, files, folder=folder)
+    empty = backend.create_table(name, schema=schema, temp=True)
+    if not files:
+        return empty
+    columns = ", ".join(map(quoted_name, schema.names))  # pyright: ignore[reportArgumentType]
+    paths = ", ".join(map(quoted_text, files))
+    # Joined to no rows of the whole schema: a column that is younger than all of these files is null in them.
+    # Not Ibis's read_parquet: it cannot pass the type of the partition column on.
+    return backend.sql(
+        f"SELECT {columns} FROM (FROM {empty.get_name()} UNION ALL BY NAME FROM read_parquet([{paths}], "
+        "union_by_name = true, " + (f"hive_types = {{{day}: DATE}}))" if day else "hive_partitioning = false))")
+    )
+
+
+def batches(rows: ibis.Table) -> pa.RecordBatchReader:
+    """The rows in the types that their expression announces: DuckDB sums integers in 128 bits, which Ibis calls 64."""
+    import pyarrow as pa
+
+    read = rows.to_pyarrow_batches(chunk_size=200_000)
+    return pa.RecordBatchReader.from_batches(read.schema, (batch.cast(read.schema) for batch in read))
 
 
 def as_text(value: ir.Value) -> ir.StringValue:
@@ -236,7 +291,9 @@ def content_digests(table: ibis.Table, *, by: str) -> dict[object, str]:
     """:func:`content_digest` of the rows of each value of the column `by`: their number, and the sum of their MD5s."""
     import ibis
 
-    backend: Backend = ibis.get_backend(table)  # pyright: ignore[reportAssignmentType]
+    if is_spark(table):  # which writes another JSON: what has a digest is small
+        table = connect().create_table(temporary_name("digested"), table.to_pyarrow(), temp=True)
+    backend: Any = ibis.get_backend(table)
     row = "md5_number_lower(to_json(row)::VARCHAR)"
     query = f"SELECT {by}, count(*), sum({row}) FROM ({ibis.to_sql(table)}) AS row GROUP BY 1"
     return {value: _digest(n, int(total)) for value, n, total in backend.raw_sql(query).fetchall()}

@@ -16,19 +16,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from resources.config.deployment import load_deployment
 from resources.errors import Damaged, Refused, Unavailable
 from resources.locks import Held, hold
-from resources.tables import contents, engine, object_store
+from resources.tables import contents, engine, object_store, spark_parts
 from resources.tables.contents import Part
 from resources.tables.fence import FENCE, Days, Fence, Written, require_untouched
+from resources.tables.spark_parts import Parts
 
 if TYPE_CHECKING:
     import ibis
     import pyarrow as pa
     from deltalake import DeltaTable
-    from ibis.backends.duckdb import Backend
 
 BUSINESS_DATE = "business_date"
 NOTE = "nightcart.note"  # under which a commit's note stands among what Delta keeps with it
@@ -58,12 +59,24 @@ class TableStore:
     root: str
     ledger: contents.Ledger | None = field(default=None, repr=False, compare=False)
     fence: Fence | None = None
+    on: Literal["duckdb", "spark"] = "duckdb"
     _verified: set[object] = field(default_factory=set, init=False, repr=False, compare=False)
 
     @cached_property
-    def engine(self) -> Backend:
+    def engine(self) -> Any:
         """The process's query engine; every table that is read belongs to it, so that they can be joined."""
+        if self.on == "spark":
+            return engine.spark().connect()
         return self.fence.tables.engine if self.fence else engine.connect(spill=self.spill)
+
+    @property
+    def at_scale(self) -> TableStore:
+        """The same tables by the engine that the deployment names for what may outgrow one machine (`NIGHTCART_ENGINE`)."""
+        if (on := load_deployment().engine) == self.on:
+            return self
+        store = replace(self, on=on)
+        vars(store)["_verified"] = self._verified
+        return store
 
     @property
     def is_remote(self) -> bool:
@@ -113,21 +126,10 @@ class TableStore:
         opened = self._open(table, version)
         schema, parts = _schema(opened), _parts(opened, since=since, until=until)
         self._require_whole(table, parts, version)
-        files = [f"{self.uri(table)}/{part.path}" for part in parts]
-        if self.is_remote:
+        if self.is_remote and self.on == "duckdb":
             object_store.admit(self.engine.con)
-        empty = self.engine.create_table(engine.temporary_name(table), schema=schema, temp=True)
-        if not files:
-            return empty
-        day = _day_column(opened)
-        columns = ", ".join(map(engine.quoted_name, schema.names))  # pyright: ignore[reportArgumentType]
-        paths = ", ".join(map(engine.quoted_text, files))
-        # Joined to no rows of the whole schema: a column that is younger than all of these files is null in them.
-        # Not Ibis's read_parquet: it cannot pass the type of the partition column on.
-        return self.engine.sql(
-            f"SELECT {columns} FROM (FROM {empty.get_name()} UNION ALL BY NAME FROM read_parquet([{paths}], "
-            "union_by_name = true, " + (f"hive_types = {{{day}: DATE}}))" if day else "hive_partitioning = false))")
-        )
+        paths, day = [part.path for part in parts], _day_column(opened)
+        return engine.scan(self.engine, schema, paths, folder=self.uri(table), day=day)
 
     def rows(
         self,
@@ -310,8 +312,10 @@ class TableStore:
         if fence and base is None:
             seen = fence.seen.get(table)
             base = seen.version() if seen else -1
+        if self.on == "spark" and day and not isinstance(rows, pa.Table) and len(dated) == len(days):
+            rows = spark_parts.written(rows, self.uri(table), day=day)
         for _ in range(TRIES):
-            data = rows if isinstance(rows, pa.Table) else _as_announced(rows.to_pyarrow_batches(chunk_size=200_000))
+            data = rows if isinstance(rows, pa.Table | Parts) else engine.batches(rows)
             if day and not self.exists(table):
                 # Only onto a version is a commit made that fails where another comes first; a table without days has none.
                 with contextlib.suppress(CommitFailedError):  # another was first, or this one and was not told so
@@ -331,19 +335,27 @@ class TableStore:
                 fence.ask()
             made = {ATTEMPT: uuid.uuid4().hex} if self.is_remote else {}
             notes = made | ({NOTE: json.dumps(note)} if note else {}) | ({FENCE: fence.says(span)} if fence else {})
+            how = {
+                "commit_properties": CommitProperties(custom_metadata=notes, max_commit_retries=0),
+                # What is old is for `nightcart prune` to say: Delta would forget the versions of models after a month.
+                "post_commithook_properties": PostCommitHookProperties(cleanup_expired_logs=False),
+            }
             try:
-                write_deltalake(
-                    opened or self.uri(table),
-                    data,
-                    mode="overwrite" if opened else "error",  # pyright: ignore[reportArgumentType]
-                    partition_by=[day] if day else None,
-                    predicate=predicate,
-                    schema_mode=("merge" if day else "overwrite") if opened else None,
-                    commit_properties=CommitProperties(custom_metadata=notes, max_commit_retries=0),
-                    # What is old is for `nightcart prune` to say: Delta would forget the versions of models after a month.
-                    post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
-                    storage_options=None if opened else options,
-                )
+                if isinstance(data, Parts):
+                    assert opened
+                    data.commit(opened, days=dated, **how)
+                    opened = self._load(table, base + 1)
+                else:
+                    write_deltalake(
+                        opened or self.uri(table),
+                        data,
+                        mode="overwrite" if opened else "error",  # pyright: ignore[reportArgumentType]
+                        partition_by=[day] if day else None,
+                        predicate=predicate,
+                        schema_mode=("merge" if day else "overwrite") if opened else None,
+                        storage_options=None if opened else options,
+                        **how,
+                    )
             except DeltaError as error:
                 if not isinstance(error, CommitFailedError) and (opened or not self.exists(table)):
                     raise
@@ -456,13 +468,6 @@ def _was_cut(table: str, commit: Path) -> Damaged:
         f"The last commit of {table}, {commit}, was cut off.",
         remedy=f"`rm {commit}` takes the table back to the commit before; what it lacks then is named, and can be made again.",
     )
-
-
-def _as_announced(batches: pa.RecordBatchReader) -> pa.RecordBatchReader:
-    """The batches in the types that their reader announces: DuckDB sums integers in 128 bits, which Ibis calls 64."""
-    import pyarrow as pa
-
-    return pa.RecordBatchReader.from_batches(batches.schema, (batch.cast(batches.schema) for batch in batches))
 
 
 def _digest(parts: Iterable[Part]) -> str:

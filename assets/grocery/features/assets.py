@@ -98,6 +98,7 @@ def features(  # noqa: ANN201 (Dagster takes no tuple[MaterializeResult, ...])
         },
         now=dt.datetime.now(dt.UTC),
     )
+    tables = tables.at_scale
     catalogue, offers = tables.read(PRODUCTS), tables.read(OFFERS)
     for day in days:
         context.log.info(f"Features as of the close of {day}")

@@ -45,7 +45,7 @@ def features_are_fit_to_use(
     operations: dg.ResourceParam[OperationsDatabase],
 ) -> Iterator[GateResult]:
     """Count repeated rows and look for ages below zero, day by day."""
-    days = days_of(context)
+    days, tables = days_of(context), tables.at_scale
     for name, table in TABLES.items():
         rows = tables.read(name, since=days[0], until=days[-1])
         groups = rows.group_by("business_date", *table.key).agg(rows=rows.count())

@@ -138,8 +138,8 @@ def _score(
     with registry.files(registry.version(version)) as folder:
         recommender = Model.load(folder)
     read = {name: tables.version(name) for name in (*FEATURES, HOUSEHOLDS, TRANSACTIONS, PRODUCTS)}
-    built = features_of(day, tables, versions=read)
-    sold = placed(built.product, tables, version=read[PRODUCTS]).to_pandas()
+    built = features_of(day, tables.at_scale, versions=read)
+    sold = placed(built.product, tables.at_scale, version=read[PRODUCTS]).to_pandas()
     answer = policy.ask(allowed.PACKAGE, allowed.question(day, sold))
     operations.record(
         answer.on_record(subject=allowed.subject(day), run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))

@@ -78,6 +78,7 @@ def recommendations_are_fit_to_use(
 ) -> Iterator[GateResult]:
     """Look at the lists of each day of the run."""
     broken: dict[Gate, dict[dt.date | None, str]] = {gate: {} for gate in LISTS_GATES}
+    tables = tables.at_scale
     catalogue = tables.read(PRODUCTS)
     recommendable = catalogue.filter(catalogue.is_recommendable)
     lists = 0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from assets.grocery.candidates.candidates import candidates, in_subcategories
 from assets.grocery.features.definitions import FeatureTables
 from assets.grocery.scoring import lists
+from assets.grocery.tables import RECOMMENDATIONS, TABLES
+from resources.tables import engine
 from resources.tables.slices import sliced
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from assets.lifecycle.model import Model
     from resources.config.retailer import RecommenderConfig
 
+IN_ORDER = [("household_id", "ascending"), ("product_id", "ascending")]
+LISTS_IN_ORDER = [("household_id", "ascending"), ("rank", "ascending")]
 BYTES_A_CANDIDATE = 2000  # its hundred features in the engine's frame, in pandas and in the model's matrix
 
 
@@ -34,31 +38,40 @@ def personal_lists(
 
     The same, whatever the number of `slices`.
     """
+    import ibis
     import pyarrow as pa
 
+    def made(found: pa.Table, products: ir.Table) -> pa.Table:
+        frame = found.to_pandas(split_blocks=True, self_destruct=True)
+        scores = recommender.score(frame)
+        personal = lists.personal(
+            in_subcategories(frame, products),
+            scores,
+            k=model.top_k,
+            explore=model.explore_places,
+            places=model.places_a_subcategory,
+        )
+        return as_rows(personal)
+
+    if engine.is_spark(built.product):
+        sold = built.product.select("product_id", "subcategory").to_pyarrow()
+        of_all = engine.spark().by_slice(
+            candidates_of(built, model, kept_back),
+            lambda found: made(found.sort_by(IN_ORDER), ibis.memtable(sold)),
+            of=slices,
+            schema=TABLES[RECOMMENDATIONS].arrow_schema(),
+        )
+        return of_all.sort_by(LISTS_IN_ORDER)
     parts = []
     with sliced(built.by_name(), of=slices) as each:
         for of_slice in each:
             part = FeatureTables.of(of_slice.__getitem__)
-            found = candidates_of(part, model, kept_back).order_by("household_id", "product_id")
-            frame = found.to_pyarrow().to_pandas(split_blocks=True, self_destruct=True)
-            if slices > 1 and frame.empty:
+            found = candidates_of(part, model, kept_back).order_by("household_id", "product_id").to_pyarrow()
+            if slices > 1 and not found.num_rows:
                 continue
-            scores = recommender.score(frame)
-            personal = lists.personal(
-                in_subcategories(frame, part.product),
-                scores,
-                k=model.top_k,
-                explore=model.explore_places,
-                places=model.places_a_subcategory,
-            )
-            parts.append(as_rows(personal))
-            del frame, personal
-    return (
-        parts[0]
-        if len(parts) == 1
-        else pa.concat_tables(parts).sort_by([("household_id", "ascending"), ("rank", "ascending")])
-    )
+            parts.append(made(found, part.product))
+            del found
+    return parts[0] if len(parts) == 1 else pa.concat_tables(parts).sort_by(LISTS_IN_ORDER)
 
 
 def candidates_of(built: FeatureTables, model: RecommenderConfig, kept_back: pd.DataFrame) -> ir.Table:

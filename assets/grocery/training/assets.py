@@ -45,7 +45,9 @@ def training_examples(
     days = days_of(context)
     gates.require(operations, delivered(tables, until=days[-1]), now=dt.datetime.now(dt.UTC))
     weeks = sorted({as_of for day in days for as_of in windows(day, settings).all}, reverse=True)
-    done = make_missing(weeks, sources=tables, kept_in=tables, model=settings.model, say=context.log.info)
+    done = make_missing(
+        weeks, sources=tables.at_scale, kept_in=tables.at_scale, model=settings.model, say=context.log.info
+    )
     counts = tables.rows_by_day(EXAMPLES)
     weeks = windows(days[-1], settings).all
     return dg.MaterializeResult(
