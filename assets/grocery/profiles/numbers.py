@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from assets.grocery.features.tables import FEATURES_OF
@@ -82,6 +81,9 @@ def feature_cuts(tables: Mapping[str, ibis.Table]) -> dict[str, list[float]]:
 
 def feature_counts(tables: Mapping[str, ibis.Table], cuts: Cuts) -> Counts:
     """How every feature of one night is spread over the classes that `cuts` make; one that has no cuts is left out."""
+    import numpy as np
+    import pyarrow.compute as pc
+
     of, units = {}, {}
     for name, table in tables.items():
         known_from = {
@@ -89,17 +91,18 @@ def feature_counts(tables: Mapping[str, ibis.Table], cuts: Cuts) -> Counts:
             for feature in FEATURES_OF[name]
             if feature in table.columns and f"{name}.{feature}" in cuts
         }
-        sums = {f"units {key}": table[key].nunique() for key in set(known_from.values())}
-        for feature in known_from:
-            sums[f"{feature} known"] = table[feature].count()
-            for number, cut in enumerate(cuts[f"{name}.{feature}"]):
-                sums[f"{feature} {number}"] = (table[feature] > cut).sum().fill_null(0)
-        row = table.agg(rows=table.count(), **sums).to_pyarrow().to_pylist()[0]
+        if not known_from:
+            continue
+        keys = sorted(set(known_from.values()))
+        # As a frame: nine sums for each of a hundred columns are a query that takes longer to write than to answer.
+        rows = table.select(*keys, *known_from).to_pyarrow()
+        distinct = {key: pc.count_distinct(rows[key]).as_py() for key in keys}  # pyright: ignore[reportAttributeAccessIssue]
         for feature, key in known_from.items():
-            known, places = row[f"{feature} known"], range(len(cuts[f"{name}.{feature}"]))
-            above = [known, *(row[f"{feature} {place}"] for place in places), 0]
-            of[f"{name}.{feature}"] = [*(more - less for more, less in pairwise(above)), row["rows"] - known]
-            units[f"{name}.{feature}"] = row[f"units {key}"]
+            edges, values = cuts[f"{name}.{feature}"], rows[feature].drop_null().to_numpy()
+            places = np.searchsorted(np.asarray(edges), values, side="left")
+            counts = np.bincount(places, minlength=len(edges) + 1).tolist()
+            of[f"{name}.{feature}"] = [*counts, rows[feature].null_count]
+            units[f"{name}.{feature}"] = distinct[key]
     return Counts(of=of, units=units)
 
 
