@@ -246,11 +246,11 @@ def write_file(rows: ibis.Table, file: Path) -> None:
 
 
 def read_files(folder: Path, *, like: ibis.Table) -> ibis.Table:
-    """The rows of the files in a folder, in the order of their names, with the columns of `like`; no folder, no rows."""
+    """The rows of the files below a folder, in the order of their names, with the columns of `like`; no folder, no rows."""
     import ibis
 
     backend: Backend = ibis.get_backend(like)  # pyright: ignore[reportAssignmentType]
-    files = ", ".join(quoted_text(str(file)) for file in sorted(folder.glob("*.parquet")))
+    files = ", ".join(quoted_text(str(file)) for file in sorted(folder.rglob("*.parquet")))
     if not files:
         return like.limit(0)
     columns = ", ".join(map(quoted_name, like.columns))

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.profile import volume_against_weekday
 from assets.grocery.ingestion.rules import IN_ONE_FILE, ONCE_IN_A_FILE, are_exact
 from assets.grocery.onboarding.columns import one_row
+from assets.grocery.onboarding.evidence import good_otherwise
 from assets.grocery.onboarding.history import TradingDays
 from assets.grocery.onboarding.proposed import Note, ProposedSetting
 from resources.config.retailer import TransactionsConfig
@@ -30,20 +33,17 @@ VOLUME = (0.4, 2.5)  # at least as wide as the settings' default
 LEAST_QUARANTINE, MOST_QUARANTINE = 0.01, 0.5  # above the second no day is worth its lines
 
 
-def of_lines(standard: ibis.Table, feed: TransactionsConfig) -> list[ProposedSetting]:
-    """What a line may be, from all of them under our names."""
-    import ibis
-
-    once = standard.filter(standard.basket_id.notnull() & standard.product_id.notnull())
-    lines = once.group_by("business_date", "basket_id", "product_id").agg(n=once.count())
-    repeated = one_row(lines.agg(n=(lines.n - 1).sum()))["n"] or 0
-    facts: dict[str, Any] = {"n": standard.count(), "anonymous": standard.household_id.isnull().sum()}
+def of_lines(parts: Sequence[ibis.Table], feed: TransactionsConfig) -> list[ProposedSetting]:
+    """What a line may be, from all of them under our names that are good otherwise; each part has all lines of its days."""
     amounts = [name for name in ("quantity", "sales_value") if getattr(feed.columns, name)]
-    for name in amounts:
-        amount = standard[name]
-        finite = (amount.isnan() | amount.isinf()).ifelse(None, amount)
-        facts |= {f"{name}_low": finite.min(), f"{name}_high": finite.max(), f"{name}_negative": (finite < 0).sum()}
-    row = one_row(standard.agg(**facts))
+    found = [_facts(good_otherwise(part, feed), amounts) for part in parts]
+    if not any(each["n"] for each in found):
+        found = [_facts(part, amounts) for part in parts]
+    row: dict[str, Any] = {}
+    for fact in found[0]:
+        values = [each[fact] for each in found if each[fact] is not None]
+        row[fact] = (min if fact.endswith("_low") else max if fact.endswith("_high") else sum)(values or [0])
+    repeated, inexact = row["repeated"], row["inexact"]
     proposed = []
     for name in amounts:
         low, high, negative = (row[f"{name}_{fact}"] or 0.0 for fact in ("low", "high", "negative"))
@@ -58,7 +58,6 @@ def of_lines(standard: ibis.Table, feed: TransactionsConfig) -> list[ProposedSet
     repeats, anonymous = repeated / row["n"], row["anonymous"] / row["n"]
     why_repeated = f"{repeats:.1%} of lines repeat a product of their basket" * bool(repeated)
     why_anonymous = f"{anonymous:.1%} of lines have none" + "; kept, but unscored" * (anonymous > ODD)
-    inexact = one_row(standard.agg(n=(~ibis.and_(*are_exact(standard).values())).sum()))["n"] or 0
     why_inexact = f"{inexact / row['n']:.1%} of lines have rounded identifiers, or several in one" * bool(inexact)
     exact = ProposedSetting("are_identifiers_exact", inexact / row["n"] <= ODD, why_inexact)
     return [
@@ -67,6 +66,24 @@ def of_lines(standard: ibis.Table, feed: TransactionsConfig) -> list[ProposedSet
         ProposedSetting("is_product_once_a_basket", repeats <= ODD, why_repeated),
         ProposedSetting("is_household_required", anonymous <= ODD, why_anonymous * bool(row["anonymous"])),
     ]
+
+
+def _facts(standard: ibis.Table, amounts: Sequence[str]) -> dict[str, Any]:
+    """What is counted and measured of lines: sums, the lowest and the highest."""
+    import ibis
+
+    once = standard.filter(standard.basket_id.notnull() & standard.product_id.notnull())
+    lines = once.group_by("business_date", "basket_id", "product_id").agg(n=once.count())
+    facts: dict[str, Any] = {
+        "n": standard.count(),
+        "anonymous": standard.household_id.isnull().sum(),
+        "inexact": (~ibis.and_(*are_exact(standard).values())).sum(),
+    }
+    for name in amounts:
+        amount = standard[name]
+        finite = (amount.isnan() | amount.isinf()).ifelse(None, amount)
+        facts |= {f"{name}_low": finite.min(), f"{name}_high": finite.max(), f"{name}_negative": (finite < 0).sum()}
+    return one_row(standard.agg(**facts)) | {"repeated": one_row(lines.agg(n=(lines.n - 1).sum()))["n"]}
 
 
 def outward(value: float) -> float:
@@ -79,18 +96,21 @@ def outward(value: float) -> float:
 
 
 def of_days(
-    standard: ibis.Table, feed: TransactionsConfig, history: TradingDays, *, today: dt.date
+    parts: Iterable[ibis.Table], feed: TransactionsConfig, history: TradingDays, *, today: dt.date
 ) -> tuple[list[ProposedSetting], list[Note], dt.date, Counter[str | None]]:
-    """What a day may be, measured by cleaning the whole history; notes; a typical day; and all lines by the rule that
+    """What a day may be, measured by cleaning the whole history, in `parts` that have all lines of their days; notes; a typical day; and all lines by the rule that
     they break (None: by none), without those of a day that is not over."""
     last_day = history.last if history.is_finished else today  # the lines of a day that is not over are no mistakes
     first, last = history.first, history.last
-    lines_of_days = cleaning.of_days(standard, first_day=first, last_day=last_day, since=first, until=last)
-    judged = cleaning.judge(lines_of_days, feed)
-    counts = judged.group_by("business_date", "rule").agg(n=judged.count()).to_pyarrow().to_pylist()
+
+    def counted(part: ibis.Table) -> list[dict[str, Any]]:
+        lines_of_days = cleaning.of_days(part, first_day=first, last_day=last_day, since=first, until=last)
+        judged = cleaning.judge(lines_of_days, feed)
+        return judged.group_by("business_date", "rule").agg(n=judged.count()).to_pyarrow().to_pylist()
+
     again = (IN_ONE_FILE.name, ONCE_IN_A_FILE.name)
     lines, good, by_rule = Counter[dt.date | None](), Counter[dt.date | None](), Counter[str]()
-    for row in counts:
+    for row in itertools.chain.from_iterable(map(counted, parts)):
         lines[row["business_date"]] += row["n"]
         if row["rule"] is None:
             good[row["business_date"]] += row["n"]
@@ -119,7 +139,7 @@ def of_days(
         says = f"More than half of the lines of {listed(bad)} would be quarantined: these days are refused."
         notes.append(Note("set aside", says))
     if by_rule:
-        rules = ", ".join(f"{rule} {n:,}" for rule, n in by_rule.most_common())
+        rules = ", ".join(f"{rule} {n:,}" for rule, n in sorted(by_rule.items(), key=lambda each: (-each[1], each[0])))
         notes.append(Note("set aside", f"{share:.2%} of all lines would be quarantined ({rules})."))
     ratios = [ratio for day in history.days if not math.isnan(ratio := volume_against_weekday(day, good))]
     low, high = min(ratios, default=VOLUME[0]), max(ratios, default=VOLUME[1])

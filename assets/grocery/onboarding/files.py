@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.grocery.onboarding import dialect
+from assets.grocery.onboarding.many import MOST_LINES
 from assets.grocery.onboarding.proposed import JOIN, Note
 from resources import home
 from resources.config.feeds import FeedConfig
@@ -142,8 +143,9 @@ def read(
         header = source.files.skip_lines + 1
         notes.append(Note("left out", f"The header is in line {header}: what is above it is left out of every file."))
     is_text = all(lines[name].type().is_string() for name in lines.columns if name not in OUR_COLUMNS)
-    # Text is numbered and put together anew by every query; Parquet is read column by column anyway.
-    return (lines.cache() if is_text else lines), replace(source, notes=(*source.notes, *notes))
+    # Text is numbered and put together anew by every query; what is much lies in columns on disk, as Parquet does.
+    is_cached = is_text and lines.count().to_pyarrow().as_py() <= MOST_LINES
+    return (lines.cache() if is_cached else lines), replace(source, notes=(*source.notes, *notes))
 
 
 def _foreign(lines: ibis.Table) -> int:

@@ -225,14 +225,14 @@ def _read_a_day(
 ) -> tuple[int, dict[str, int]]:
     """Read a typical day through the new settings, as a night does: its lines, and the quarantined by rule.
 
-    Of files of many days only its lines: which they are is known by now.
+    Of files of many days its lines are those that were read: which they are is known by now.
     """
     feed, day = settings.transactions, proposal.typical_day
-    days = [day] if feed.is_dated else ()
-    delivered, _ = reader.read(feed, engine=engine, columns=cleaning.source_columns(feed), days=days)
-    if not feed.is_dated:
+    if feed.is_dated:
+        delivered, _ = reader.read(feed, engine=engine, columns=cleaning.source_columns(feed), days=[day])
+    else:
         of_day = proposal.standard.filter(proposal.standard.business_date == day)
-        delivered = delivered.semi_join(of_day, ["source_file", "source_row"]).cache()
+        delivered = proposal.lines.semi_join(of_day, ["source_file", "source_row"]).cache()
     cleaned = cleaning.clean(
         delivered,
         feed,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.filters import counting
-from assets.grocery.onboarding import contract, days, evidence, history, roles, services, times
+from assets.grocery.onboarding import contract, days, evidence, history, many, roles, services, times
 from assets.grocery.onboarding.answers import Told
 from assets.grocery.onboarding.columns import (
     ColumnProfile,
@@ -65,12 +65,13 @@ class Delivered:
 class TransactionsProposal:
     """The proposed settings and notes, and what the rest of onboarding needs.
 
-    `standard` are the lines under our names, `other_columns` those of the feed's columns that play no role.
+    `lines` are those of the feed, `standard` the same under our names, `other_columns` those of the feed's columns that play no role.
     """
 
     proposed: tuple[ProposedSetting, ...]
     notes: tuple[Note, ...]
     feed: TransactionsConfig
+    lines: ibis.Table
     standard: ibis.Table
     other_columns: Mapping[str, ColumnProfile]
     history: TradingDays
@@ -92,7 +93,9 @@ def propose(
 
     Raises :class:`Refused` when a household, a product or a time cannot be found, naming what there is.
     """
-    whole = lines.filter(lines.defect.isnull())
+    total = lines.count().to_pyarrow().as_py()
+    every, (looked_at, notes_on_sample) = lines.filter(lines.defect.isnull()), many.some(lines, total=total)
+    whole = looked_at.filter(looked_at.defect.isnull())
     files, notes_on_values = evidence.written_as(whole, source.files)
     columns = profile_columns(whole, files=files)
     if not columns:
@@ -109,8 +112,8 @@ def propose(
         chosen[setting] = given_column(setting, free, given) or by()
         free.pop(chosen[setting].value, None)
 
-    notes = [*notes_on_values, *notes]
-    where, unless, telling, notes_on_kinds = evidence.no_purchases(whole, free)
+    notes = [*notes_on_sample, *notes_on_values, *notes]
+    where, unless, telling, notes_on_kinds = evidence.no_purchases(every, free)
     notes += notes_on_kinds
     for name in telling:
         free.pop(name)
@@ -161,28 +164,28 @@ def propose(
         says = "There are dates without times and no baskets: what a household buys in a day is one basket."
         notes.append(Note("merged", says))
 
-    money_is, money_column, of_currency, notes_on_money = evidence.currency(whole, feed, free)
+    money_is, money_column, of_currency, notes_on_money = evidence.currency(
+        every.filter(counting(every, feed)), feed, free
+    )
     notes += notes_on_money
     if money_column:
         chosen["currency"] = ProposedSetting("currency", money_column, "names the currency of each line")
         free.pop(money_column)
         feed = feed.model_copy(update={"columns": _columns(chosen), "where": feed.where | of_currency})
     currency = money_is.value if money_is else None
-    standard = cleaning.standardise(lines, feed, timezone=timezone, currency=currency).cache()
-    good = evidence.good_otherwise(standard, feed)
-    if good.count().to_pyarrow().as_py() == 0:
-        good = standard
-    delivered = one_row(standard.agg(files=standard.source_file.nunique(), lines=standard.count()))
-    standard = cleaning.purchases(standard)
+    of_all = many.in_parts(cleaning.standardise(lines, feed, timezone=timezone, currency=currency), total=total)
+    delivered = one_row(of_all.every.agg(files=of_all.every.source_file.nunique(), lines=of_all.every.count()))
+    bought = of_all.purchases()
+    standard = bought.every
     counted = standard.group_by("business_date").agg(n=standard.count()).to_pyarrow().to_pylist()
     trading = history.trading_days(
         {row["business_date"]: row["n"] for row in counted if row["business_date"]}, today=today
     )
-    of_lines = contract.of_lines(good, feed)
+    of_lines = contract.of_lines(of_all.parts, feed)
     feed = feed.model_copy(
         update={"contract": TransactionContractConfig(**{each.setting: each.value for each in of_lines})}
     )
-    of_days, notes_on_days, typical_day, outcomes = contract.of_days(standard, feed, trading, today=today)
+    of_days, notes_on_days, typical_day, outcomes = contract.of_days(bought.parts, feed, trading, today=today)
     if unfinished := sum(row["n"] for row in counted) - outcomes.total():
         says = f"{plural(unfinished, 'line')} of days after {trading.last} are left out, for that day is not over."
         notes.append(Note("left out", f"{says} They are taken in with their night."))
@@ -212,6 +215,7 @@ def propose(
         ),
         notes=(*source.notes, *notes, *history.notes_on(trading), *notes_on_days, *services.note_on(standard)),
         feed=feed,
+        lines=lines,
         standard=standard,
         other_columns=free,
         history=trading,

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from assets.grocery.onboarding import answers, contract, files, masterdata, transactions
+from assets.grocery.onboarding import answers, contract, files, many, masterdata, transactions
 from resources.errors import Refused
 
 TODAY = dt.date(2024, 7, 1)
@@ -308,3 +308,18 @@ def test_what_a_person_told_is_measured_with(understood):
     found, notes = understood(of_days(days), timezone="Europe/Berlin", told=told)
     assert found["transactions.business_day_ends"].value == dt.time(2)
     assert not [note for note in notes if note.kind in ("set aside", "merged")]
+
+
+@pytest.mark.parametrize("looked_at", [many.MOST_LINES, 100])
+def test_more_lines_than_memory_holds_are_understood_as_few_are(understood, monkeypatch, looked_at):
+    broken = baskets(days=50) + "c1,r1-49,p1,2024-04-19 10:00:00,many,1\nc2,r2-49,p1,yesterday,1,1\n"
+    few, notes = understood({"sales.csv": broken})
+    monkeypatch.setattr(many, "slices_for", lambda *_, **__: 7)
+    monkeypatch.setattr(many, "MOST_LINES", looked_at)
+    monkeypatch.setattr(many, "STRETCH", 2)
+    found, notes_on_many = understood({"sales.csv": broken})
+    measured = {name for name in few if name.endswith("_day") or ".contract." in name}
+    assert {name: found[name] for name in measured} == {name: few[name] for name in measured}
+    assert {name: each.value for name, each in found.items()} == {name: each.value for name, each in few.items()}
+    assert any("one stretch in 3" in note.says for note in notes_on_many) == (looked_at == 100)
+    assert {note.says for note in notes if note.kind == "set aside"} <= {note.says for note in notes_on_many}
