@@ -10,10 +10,11 @@ slice is by a hash of its identifier that every engine has (:func:`resources.tab
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import math
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,21 @@ PART_OF_MEMORY = 0.5  # for the rows of a slice in frames; the rest is the engin
 def slices_for(rows: int, *, bytes_a_row: int) -> int:
     """How many slices so many rows are cut into, that those of one take a part of the memory that is granted; 1 for few."""
     return max(1, math.ceil(rows * bytes_a_row / (PART_OF_MEMORY * granted())))
+
+
+def groups_of_days(
+    days: Sequence[dt.date], rows: Mapping[dt.date | None, int], *, bytes_a_row: int
+) -> list[list[dt.date]]:
+    """`days` in groups that follow one another, so that the `rows` of one take a part of the memory that is granted."""
+    groups: list[list[dt.date]] = []
+    most, size = PART_OF_MEMORY * granted() / bytes_a_row, 0
+    for day in days:
+        size += rows.get(day, 0)
+        if not groups or size > most:
+            groups.append([])
+            size = rows.get(day, 0)
+        groups[-1].append(day)
+    return groups
 
 
 def granted() -> int:

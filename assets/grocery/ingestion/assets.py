@@ -32,8 +32,11 @@ from resources.parts import Parts
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.engine import combined, content_digest, content_digests
+from resources.tables.slices import groups_of_days
 from resources.tables.store import TableStore
 from resources.text import listed, plural
+
+BYTES_A_WRITTEN_LINE = 200  # Delta's writer has all days of a commit open at once, each with its own columns
 
 # Snapshots too are part of a range of days that is made in one run.
 DELIVERED: dict[str, Any] = {
@@ -67,8 +70,8 @@ def transactions(
 
     From the feed of the configuration, or from the landing place if the day has files there. A line that breaks the
     contract is not here but in the table `transactions_quarantine`, with the rule, the reason and the line as it came;
-    the delivered files themselves stay in the raw store. A day (or a range of days, in one run) is replaced in one
-    commit: made again, it is the same. A day without lines is refused unless the configuration declares it closed; the
+    the delivered files themselves stay in the raw store. A day, or a range of days in one run, is replaced in one
+    commit, a very long range in a few of whole days each: made again, it is the same. A day without lines is refused unless the configuration declares it closed; the
     lines of a day that is declared closed are taken in, and a warning says so.
     """
     parts = Parts.of(
@@ -150,11 +153,17 @@ def _replaced(
     for warning in warnings:
         context.log.warning(warning)
     context.log.info(f"Writing {sum(cleaned.lines.values()):,} lines of {len(days)} days")
-    commit = tables.replace_days(TRANSACTIONS, cleaned.transactions, days=days)
-    lines = cleaned.transactions.drop("source_file", "source_row")
-    contents = content_digests(lines, by="business_date")
-    # After the commit: who reads the table and then this list never takes new lines for old ones.
-    operations.record(*deliveries.as_delivered(days, files, cleaned, contents, run_id=context.run.run_id))
+    commit, contents = None, {}
+    groups = groups_of_days(days, cleaned.lines, bytes_a_row=BYTES_A_WRITTEN_LINE)
+    for group in groups:
+        good = cleaned.transactions
+        lines = good if len(groups) == 1 else good.filter(good.business_date.between(group[0], group[-1]))
+        commit = tables.replace_days(TRANSACTIONS, lines, days=group)
+        of_group = content_digests(lines.drop("source_file", "source_row"), by="business_date")
+        # After the commit: who reads the table and then this list never takes new lines for old ones.
+        operations.record(*deliveries.as_delivered(group, files, cleaned, of_group, run_id=context.run.run_id))
+        contents |= of_group
+    assert commit
 
     report_days(
         context,

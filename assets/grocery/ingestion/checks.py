@@ -6,6 +6,7 @@
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -21,10 +22,15 @@ from assets.quality.rules import between, unique_and_given
 from resources.config.retailer import Settings
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
+from resources.tables.slices import groups_of_days
 from resources.tables.store import TableStore
 from resources.text import listed
 from resources.validation import validate
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+BYTES_A_LINE = 400  # of a day's baskets and their products, as they are counted
 LATELY = dt.timedelta(days=27)  # and the last day itself: four weeks
 DAY_GATES = {
     rule.check: Gate(subject=TRANSACTIONS, check=rule.check, description=rule.sentence)
@@ -42,15 +48,7 @@ def transactions_are_fit_to_use(
 ) -> Iterator[GateResult]:
     """Profile the run's days once, and let Great Expectations judge the profile."""
     feed, days = settings.transactions, days_of(context)
-    frame = profile(
-        tables.read(TRANSACTIONS, since=days[0], until=days[-1]),
-        tables.read(QUARANTINE, since=days[0], until=days[-1]),
-        days=days,
-        closed=[day for day in days if settings.is_closed(day)],
-        lines_by_day=tables.rows_by_day(TRANSACTIONS),
-        feed=feed,
-        timezone=settings.timezone,
-    )
+    frame = _profiled(days, settings, tables)
     expected = expectations(feed)
     outcomes = iter(validate(frame, [each for group in expected.values() for each in group]))
     by_check = {check: [next(outcomes) for _ in group] for check, group in expected.items()}
@@ -71,6 +69,25 @@ def transactions_are_fit_to_use(
             gate_result(DAY_GATES[check], group, **numbers),
             broken={day: f"{', '.join(texts)}; {changes[day]}" for day, texts in faults.items()},
         )
+
+
+def _profiled(days: Sequence[dt.date], settings: Settings, tables: TableStore) -> "pd.DataFrame":
+    """The profile of each day, worked out for as many days at a time as memory holds."""
+    import pandas as pd
+
+    lines_by_day = tables.rows_by_day(TRANSACTIONS)
+    return pd.concat(
+        profile(
+            tables.read(TRANSACTIONS, since=group[0], until=group[-1]),
+            tables.read(QUARANTINE, since=group[0], until=group[-1]),
+            days=group,
+            closed=[day for day in group if settings.is_closed(day)],
+            lines_by_day=lines_by_day,
+            feed=settings.transactions,
+            timezone=settings.timezone,
+        )
+        for group in groups_of_days(days, lines_by_day, bytes_a_row=BYTES_A_LINE)
+    )
 
 
 def _changes(

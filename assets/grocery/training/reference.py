@@ -13,6 +13,7 @@ from assets.grocery.profiles.days import WEEKS_BEFORE, profiles
 from assets.grocery.profiles.reference import Numbers, Reference, days_of_ages, reference_days
 from assets.grocery.tables import FEATURES, HOUSEHOLD, PRODUCT, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.metrics import top
+from resources.tables.slices import groups_of_days
 
 if TYPE_CHECKING:
     import ibis
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from resources.config.retailer import Settings
     from resources.tables.store import TableStore
 
+BYTES_A_LINE = 300  # with what is known of its product and household
 # Nights whose features a reference has, if they are stored: some are of the weekday, such as the days since the last trip.
 FEATURE_NIGHTS = 7
 
@@ -39,9 +41,11 @@ def reference(
     Features and lists are those of stored nights that `may_be_used`; without any, they are left out.
     """
     days = reference_days(day, first_day=settings.first_business_day)
-    since = min(days, default=day) - dt.timedelta(weeks=WEEKS_BEFORE + 1)
-    lines = tables.read(TRANSACTIONS, since=since, until=day)
-    seen = profiles(lines, tables.read(PRODUCTS), days=days, timezone=settings.timezone) if days else []
+    seen = []
+    for group in groups_of_days(days, tables.rows_by_day(TRANSACTIONS), bytes_a_row=BYTES_A_LINE):
+        since = group[0] - dt.timedelta(weeks=WEEKS_BEFORE + 1)
+        lines = tables.read(TRANSACTIONS, since=since, until=group[-1])
+        seen += profiles(lines, tables.read(PRODUCTS), days=group, timezone=settings.timezone)
     last_week = [day - dt.timedelta(days=back) for back in range(FEATURE_NIGHTS)]
     nights = [night for night in last_week if features_are_there(tables, night) and may_be_used(night)]
     # As a night after a closed day is not compared, none is compared with it.

@@ -1,3 +1,5 @@
+import datetime as dt
+
 import ibis
 import pandas as pd
 import pytest
@@ -41,3 +43,12 @@ def test_slices_are_as_many_as_the_memory_asks_for(monkeypatch):
     assert slices.granted() == 2 * 1024**3
     assert slices.slices_for(1000, bytes_a_row=1000) == 1
     assert slices.slices_for(10_000_000, bytes_a_row=1000) == 10  # 10 GB by half of 2 GiB
+
+
+def test_days_are_grouped_by_their_rows(monkeypatch):
+    monkeypatch.setenv("NIGHTCART_MEMORY", "2KB")
+    days = [dt.date(2024, 3, day) for day in range(1, 7)]
+    rows = dict(zip(days, (4, 4, 4, 30, 1, 1), strict=True))
+    groups = slices.groups_of_days(days, rows, bytes_a_row=100)  # ten rows
+    assert [[day.day for day in group] for group in groups] == [[1, 2], [3], [4], [5, 6]]
+    assert slices.groups_of_days([], {}, bytes_a_row=100) == []
