@@ -15,7 +15,7 @@ from resources.config.feeds import FeedConfig
 from resources.errors import FeedRefused, NightcartError, of_the_machine
 from resources.text import on_one_line, without_secrets
 
-# What reading adds to a file's own columns, and so must not be among them.
+# What reading adds to a file's own columns: one of its own that is called so has a number added (:func:`own_names`).
 OUR_COLUMNS = frozenset({"source_file", "source_row", "file_date", "defect", "copy", "file_row_number"})
 SMALL = 100_000_000  # bytes; below it nothing is too large for having been packed well
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -108,6 +108,11 @@ def is_parquet(name: str, settings: FeedConfig) -> bool:
     """Whether a file of this name is read as Parquet: by the settings, or else by its ending, whatever its capitals."""
     lower = name.lower()
     return settings.format == "parquet" if settings.format else ".parquet" in lower or ".pq" in lower
+
+
+def own_names(names: Iterable[str]) -> list[str]:
+    """The names of a file's own columns as they are read: told apart from each other and from ours."""
+    return told_apart([*OUR_COLUMNS, *names])[len(OUR_COLUMNS) :]
 
 
 def told_apart(names: Iterable[str]) -> list[str]:

@@ -23,7 +23,7 @@ from typing import IO
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedRefused
 from resources.feeds import quoting
-from resources.feeds.files import REDELIVER, SMALL, FeedFile, told_apart
+from resources.feeds.files import REDELIVER, SMALL, FeedFile, own_names
 from resources.text import listed
 
 BLOCK = 1 << 20  # bytes
@@ -200,7 +200,7 @@ def header_in(lines: Sequence[bytes], settings: FeedConfig) -> Header:
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise NoHeader(f"names the column {listed(twice)} twice")
     # A column without a name is an index that somebody's program wrote, or a delimiter too many: nobody asks for it.
-    names = told_apart(name or f"column{place}" for place, name in enumerate(names, start=1))
+    names = own_names(name or f"column{place}" for place, name in enumerate(names, start=1))
     return Header(names=tuple(names), lines=above + height)
 
 

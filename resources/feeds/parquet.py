@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedRefused
-from resources.feeds.files import REDELIVER, SMALL, FeedFile, copies_of, told_apart
+from resources.feeds.files import REDELIVER, SMALL, FeedFile, copies_of, own_names
 from resources.feeds.lines import HEADER_REMEDY, MOST_COLUMNS
 from resources.tables.engine import temporary_name
 from resources.text import listed
@@ -32,7 +32,7 @@ def columns_of(file: FeedFile) -> dict[str, str]:
         raise FeedRefused(f"{file.path} has {len(names):,} columns, more than {MOST_COLUMNS:,}.", remedy=HEADER_REMEDY)
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise FeedRefused(f"{file.path} names the column {listed(twice)} twice.", remedy=HEADER_REMEDY)
-    return {name: _type(column.type) for name, column in zip(told_apart(names), schema, strict=True)}
+    return {name: _type(column.type) for name, column in zip(own_names(names), schema, strict=True)}
 
 
 def _type(of: pa.DataType) -> str:
@@ -67,13 +67,18 @@ def read(engine: Backend, files: Sequence[FeedFile], settings: FeedConfig) -> ib
         _refuse_a_damaged(file)
     import ibis
 
+    copy = temporary_name("copy")
     lines = engine.read_parquet(
         copies_of(files),
         table_name=temporary_name("parquet"),
-        filename="copy",
+        filename=copy,
         file_row_number=True,
         union_by_name=True,
         hive_partitioning=False,
+    )
+    own = [name for name in lines.columns if name not in (copy, "file_row_number")]
+    lines = lines.rename(
+        {"copy": copy, **{new: old for new, old in zip(own_names(own), own, strict=True) if new != old}}
     )
     return lines.mutate(source_row=lines.file_row_number + 1, defect=ibis.null("string")).drop("file_row_number")  # pyright: ignore[reportOperatorIssue]
 

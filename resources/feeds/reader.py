@@ -24,7 +24,6 @@ from resources.config.feeds import FeedConfig, LandingConfig
 from resources.errors import FeedMissing, FeedRefused, Refused
 from resources.feeds import databases, landing, parquet, remote_copies, text
 from resources.feeds.files import (
-    OUR_COLUMNS,
     REDELIVER,
     ColumnsMissing,
     FeedFile,
@@ -300,7 +299,7 @@ def _require(
     rows: Callable[[], int],
     elsewhere: Callable[[], int | None] = lambda: None,
 ) -> None:
-    if missing := sorted(set(columns) - set(has) - OUR_COLUMNS):
+    if missing := sorted(set(columns) - set(has)):
         line = elsewhere()
         raise ColumnsMissing(
             f"{file.name} lacks the column{'s' * (len(missing) > 1)} {listed(missing)}; it has {listed(list(has), 20)}."
@@ -308,8 +307,4 @@ def _require(
             remedy=_skip(line) if line else "have it delivered with them, or correct `columns` in the configuration.",
             file=replace(file, columns=has),
             rows=rows(),
-        )
-    if ours := sorted(OUR_COLUMNS.intersection(name.lower() for name in has)):
-        raise FeedRefused(
-            f"{file.path} has a column named {listed(ours)}, which is a name of ours.", remedy="have it renamed."
         )

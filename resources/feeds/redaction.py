@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from resources.config.feeds import FeedConfig
 from resources.feeds import quoting
-from resources.feeds.files import is_parquet
+from resources.feeds.files import is_parquet, own_names
 from resources.feeds.lines import GZIP, HEADER_LINES, Header, NoHeader, header_in
 from resources.identifiers import identifier
 
@@ -71,10 +71,10 @@ def count(
 
         try:
             opened = pq.ParquetFile(content)
-            if column not in opened.schema_arrow.names:
+            if (own := _in_file(opened, column)) is None:
                 return 0
-            groups = (opened.read_row_group(n, columns=[column]) for n in range(opened.num_row_groups))
-            return sum(_compute().sum(_mask(group[column], matches)).as_py() or 0 for group in groups)
+            groups = (opened.read_row_group(n, columns=[own]) for n in range(opened.num_row_groups))
+            return sum(_compute().sum(_mask(group[own], matches)).as_py() or 0 for group in groups)
         except pa.ArrowInvalid:
             return 0
     try:
@@ -160,12 +160,19 @@ def _redact_parquet(opened: pq.ParquetFile, part: IO[bytes], column: str, matche
     schema = pa.schema(
         [field.with_nullable(True) for field in opened.schema_arrow], metadata=opened.schema_arrow.metadata
     )
+    name = _in_file(opened, column)
     with pq.ParquetWriter(part, schema) as writer:
         for number in range(opened.num_row_groups):
             group = opened.read_row_group(number)
-            theirs = _mask(group[column], matches)
+            theirs = _mask(group[name], matches)
             columns = [_compute().if_else(theirs, pa.scalar(None, values.type), values) for values in group.columns]
             writer.write_table(pa.table(columns, schema=schema))
+
+
+def _in_file(opened: pq.ParquetFile, column: str) -> str | None:
+    """What a Parquet file itself calls a column, which is read under another name where that is one of ours."""
+    names = opened.schema_arrow.names
+    return dict(zip(own_names(names), names, strict=True)).get(column)
 
 
 def _mask(values: pa.ChunkedArray, matches: Matches) -> pa.ChunkedArray:

@@ -168,10 +168,12 @@ class TestBrokenFiles:
         with pytest.raises(FeedRefused, match="has no header"):
             read({"a.csv": "\n1,2,3\n"})
 
-    @pytest.mark.parametrize("name", ["source_row", "File_Date", "defect"])
-    def test_column_with_a_name_of_ours_is_refused(self, read, name):
-        with pytest.raises(FeedRefused, match=f"a column named {name.lower()}, which is a name of ours"):
-            read({"a.csv": f"who,{name}\n1,2\n"}, columns=["who"])
+    @pytest.mark.parametrize("name", ["source_row", "File_Date", "defect", "copy"])
+    def test_column_with_a_name_of_ours_is_read_under_another(self, read, name):
+        for file, content in (("a.csv", f"who,{name}\n1,x\n"), ("b.parquet", parquet(who=["1"], **{name: ["x"]}))):
+            (row,) = read({file: content}, path=file, columns=["who"])
+            assert (row["who"], row[f"{name}_1"]) == ("1", "x")
+            assert (row["source_row"], row["file_date"], row["defect"]) == (1, None, None)
 
     def test_formats_are_not_mixed(self, read):
         with pytest.raises(FeedRefused, match="mixes Parquet and CSV files"):
