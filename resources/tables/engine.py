@@ -123,12 +123,17 @@ def scan(backend: Any, schema: ibis.Schema, parts: Sequence[str], *, folder: str
     )
 
 
-def batches(rows: ibis.Table) -> pa.RecordBatchReader:
-    """The rows in the types that their expression announces: DuckDB sums integers in 128 bits, which Ibis calls 64."""
+def batches(rows: ibis.Table | Sequence[ibis.Table]) -> pa.RecordBatchReader:
+    """The rows in the types that their expression announces: DuckDB sums integers in 128 bits, which Ibis calls 64.
+
+    Of several tables of the same columns one is computed and read after the other.
+    """
     import pyarrow as pa
 
-    read = rows.to_pyarrow_batches(chunk_size=200_000)
-    return pa.RecordBatchReader.from_batches(read.schema, (batch.cast(read.schema) for batch in read))
+    parts = rows if isinstance(rows, Sequence) else [rows]
+    schema = parts[0].schema().to_pyarrow()
+    read = (part.to_pyarrow_batches(chunk_size=200_000) for part in parts)
+    return pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for each in read for batch in each))
 
 
 def as_text(value: ir.Value) -> ir.StringValue:
@@ -272,8 +277,18 @@ def exact_sum(
 
     A sum of floats depends on the order in its last digits, and a tree of a model may split there.
     """
-    total = (number * float(FIXED)).round().cast("int64").sum(where=where)  # pyright: ignore
-    return (total.over(over) if over is not None else total).cast("float64") / FIXED
+    total = sum_of_parts(number, where=where)
+    return from_parts(total.over(over) if over is not None else total)
+
+
+def sum_of_parts(number: ir.NumericValue, *, where: ir.BooleanValue | None = None) -> ir.IntegerScalar:
+    """The same as whole parts: of sums over pieces of a table the sum is the table's, see :func:`from_parts`."""
+    return (number * float(FIXED)).round().cast("int64").sum(where=where)  # pyright: ignore
+
+
+def from_parts(total: ir.IntegerValue) -> ir.FloatingValue:
+    """The number that so many parts are."""
+    return total.cast("float64") / FIXED  # pyright: ignore
 
 
 def content_digest(table: ibis.Table) -> str:

@@ -184,6 +184,10 @@ class TableStore:
         """How many rows each day has, from the table's log alone; no table, no days."""
         return _rows_by_day(self._open(table)) if self.exists(table) else {}
 
+    def count(self, table: str, *, until: dt.date) -> int:
+        """How many rows the days up to `until` have, from the table's log alone."""
+        return sum(rows for day, rows in self.rows_by_day(table).items() if day and day <= until)
+
     def day_column(self, table: str) -> str | None:
         """The column of days that a table is partitioned by."""
         return _day_column(self._open(table))
@@ -227,7 +231,7 @@ class TableStore:
     def replace_days(
         self,
         table: str,
-        rows: ibis.Table | pa.Table,
+        rows: ibis.Table | pa.Table | Sequence[ibis.Table],
         *,
         days: Sequence[dt.date],
         undated: bool = False,
@@ -235,6 +239,7 @@ class TableStore:
     ) -> Commit:
         """Replace the days `days` (and, if `undated`, the rows without a day) in one commit; `rows` has no others.
 
+        Rows in several tables of the same columns are computed and written one table after the other.
         `by` is the column of days that the table is partitioned by. Raises :class:`Unavailable` if another run has written
         one of the days since the fence, or this call, has seen them, :class:`Superseded` if a later run has.
         """
@@ -287,14 +292,14 @@ class TableStore:
                 f"Somebody is writing a table below {self.root}.", remedy="run it again when that is over."
             ) from error
 
-    def _write(self, table: str, rows: ibis.Table | pa.Table, **how: Any) -> Commit:
+    def _write(self, table: str, rows: ibis.Table | pa.Table | Sequence[ibis.Table], **how: Any) -> Commit:
         with self._held(is_shared=True, patience=None):
             return self._commit(table, rows, **how)
 
     def _commit(
         self,
         table: str,
-        rows: ibis.Table | pa.Table,
+        rows: ibis.Table | pa.Table | Sequence[ibis.Table],
         *,
         day: str | None,
         predicate: str | None,
@@ -312,10 +317,12 @@ class TableStore:
         if fence and base is None:
             seen = fence.seen.get(table)
             base = seen.version() if seen else -1
+        if isinstance(rows, Sequence) and len(rows) == 1:
+            (rows,) = rows
         if self.on == "spark" and day and not isinstance(rows, pa.Table) and len(dated) == len(days):
-            rows = spark_parts.written(rows, self.uri(table), day=day)
+            rows = spark_parts.written(rows, self.uri(table), day=day)  # pyright: ignore[reportArgumentType]
         for _ in range(TRIES):
-            data = rows if isinstance(rows, pa.Table | Parts) else engine.batches(rows)
+            data: Any = rows if isinstance(rows, pa.Table | Parts) else engine.batches(rows)
             if day and not self.exists(table):
                 # Only onto a version is a commit made that fails where another comes first; a table without days has none.
                 with contextlib.suppress(CommitFailedError):  # another was first, or this one and was not told so

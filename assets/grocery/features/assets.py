@@ -8,6 +8,7 @@ import datetime as dt
 import dagster as dg
 
 from assets.grocery.features import definitions
+from assets.grocery.features.shared_days import shared_days, slices_of_lines
 from assets.grocery.features.tables import FEATURES_OF, TABLES
 from assets.grocery.partitions import HISTORY, business_days
 from assets.grocery.staleness import FEATURES
@@ -28,7 +29,7 @@ from assets.quality.gates import Gates, history, whole
 from assets.quality.staleness import latest_delivery_id, record_made
 from assets.reporting import OWNERS, columns, lineage, report_days, written
 from resources.records.store import OperationsDatabase
-from resources.tables.store import TableStore
+from resources.tables.store import Commit, TableStore
 
 DESCRIPTIONS = {
     HOUSEHOLD_PRODUCT: "History of each household with each product that it ever bought: how often, how lately, how "
@@ -86,8 +87,6 @@ def features(  # noqa: ANN201 (Dagster takes no tuple[MaterializeResult, ...])
     gates: dg.ResourceParam[Gates],
 ):
     """Build the five tables of each day of the run, one day after the other."""
-    import ibis
-
     days, commits, known = days_of(context), {}, latest_delivery_id(operations)
     gates.require(
         operations,
@@ -99,12 +98,9 @@ def features(  # noqa: ANN201 (Dagster takes no tuple[MaterializeResult, ...])
         now=dt.datetime.now(dt.UTC),
     )
     tables = tables.at_scale
-    catalogue, offers = tables.read(PRODUCTS), tables.read(OFFERS)
     for day in days:
         context.log.info(f"Features as of the close of {day}")
-        built = definitions.build(tables.read(TRANSACTIONS, until=day), catalogue, offers, as_of=day)
-        for name, table in built.by_name().items():
-            commits[name] = tables.replace_days(name, table.mutate(business_date=ibis.literal(day)), days=[day])
+        commits = make(day, sources=tables, kept_in=tables)
     made = dict.fromkeys(days, known)
     record_made(operations, FEATURES, made, run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
     for name, commit in commits.items():
@@ -112,3 +108,25 @@ def features(  # noqa: ANN201 (Dagster takes no tuple[MaterializeResult, ...])
     return tuple(
         dg.MaterializeResult(asset_key=name, metadata=written(commit, tables)) for name, commit in commits.items()
     )
+
+
+def make(day: dt.date, *, sources: TableStore, kept_in: TableStore, slices: int | None = None) -> dict[str, Commit]:
+    """Make the tables of a day's close, in as many slices of households as the granted memory asks for."""
+    import ibis
+
+    lines = sources.read(TRANSACTIONS, until=day)
+    slices = slices or slices_of_lines(sources.count(TRANSACTIONS, until=day))
+    with shared_days(lines, sources.read(PRODUCTS), until=day, slices=slices) as shared:
+        parts = [built.by_name() for built in definitions.build_slices(shared, sources.read(OFFERS), as_of=day)]
+        return {
+            name: kept_in.replace_days(
+                name,
+                # The products' are the same in each.
+                [
+                    part[name].mutate(business_date=ibis.literal(day))
+                    for part in (parts[:1] if name == PRODUCT else parts)
+                ],
+                days=[day],
+            )
+            for name in TABLES
+        }

@@ -42,22 +42,26 @@ def _average_reach(offers: ibis.Table, *, since: dt.date) -> ir.FloatingScalar:
     return sum(largest[1:], largest[0]) / DAYS
 
 
-def with_reach(days: ibis.Table, offers: ibis.Table, *, as_of: dt.date) -> ibis.Table:
-    """The shopping days with `reach`: of the offers that the product had on that day the largest, 0 without one.
+def reach(offers: ibis.Table, *, as_of: dt.date, first_day: dt.date) -> ibis.Table:
+    """Of the offers that a product had on a day since `first_day` the largest, materialised: `product_id`, `age`, `reach`.
 
     Offers that were not known by `as_of`'s close change nothing.
     """
-    known = offers.filter((offers.known_from <= as_of) & (offers.starts_on <= as_of))
+    import ibis
+
+    known = offers.filter((offers.known_from <= as_of) & (offers.starts_on <= as_of) & (offers.ends_on >= first_day))
     periods = known.select(
         "product_id", "reach", oldest=days_before(as_of, known.starts_on), newest=days_before(as_of, known.ends_on)
     )
-    sold = days.select("product_id", "age").distinct()
-    on_offer = sold.join(
-        periods, [sold.product_id == periods.product_id, sold.age <= periods.oldest, sold.age >= periods.newest]
-    )
-    largest = on_offer.group_by("product_id", "age").agg(reach=on_offer.reach.max().cast("float64"))
-    joined = days.left_join(largest, ["product_id", "age"]).drop("product_id_right", "age_right")
-    return joined.mutate(reach=joined.reach.fill_null(0.0)).cache()
+    ages = ibis.range(0, (as_of - first_day).days + 1).unnest().name("age").as_table()
+    on_offer = periods.join(ages, [periods.newest <= ages.age, periods.oldest >= ages.age])
+    return on_offer.group_by("product_id", "age").agg(reach=on_offer.reach.max().cast("float64")).cache()
+
+
+def with_reach(days: ibis.Table, on_offer: ibis.Table) -> ibis.Table:
+    """The shopping days with the `reach` of what was on offer, 0 without an offer."""
+    joined = days.left_join(on_offer, ["product_id", "age"]).drop("product_id_right", "age_right")
+    return joined.mutate(reach=joined.reach.fill_null(0.0))
 
 
 def past_offers(offers: ibis.Table, *, as_of: dt.date) -> ibis.Table:

@@ -21,11 +21,20 @@ def purchases(transactions: ibis.Table, products: ibis.Table) -> ibis.Table:
     A line of quantity 0 or less (a return, a coupon), of a product that is not recommendable or not in the catalogue,
     or of an anonymous basket is none.
     """
-    wanted = products.filter(products.is_recommendable).select("product_id", "category", "subcategory")
-    lines = transactions.filter((transactions.quantity > 0) & transactions.household_id.notnull())
-    return lines.join(wanted, "product_id").select(
+    lines = transactions.filter(is_purchase(transactions))
+    return lines.join(recommendable(products), "product_id").select(
         "business_date", "household_id", "product_id", "category", "subcategory", "quantity", "sales_value"
     )
+
+
+def is_purchase(transactions: ibis.Table) -> ir.BooleanValue:
+    """Whether a line is a purchase by a known household, of whatever product."""
+    return (transactions.quantity > 0) & transactions.household_id.notnull()
+
+
+def recommendable(products: ibis.Table) -> ibis.Table:
+    """The recommendable products: `product_id`, `category`, `subcategory`."""
+    return products.filter(products.is_recommendable).select("product_id", "category", "subcategory")
 
 
 def shopping_days(purchases: ibis.Table, *, as_of: dt.date) -> ibis.Table:

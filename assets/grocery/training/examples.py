@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from assets.grocery.candidates.candidates import candidates, labelled
 from assets.grocery.features import definitions
 from assets.grocery.features.purchases import baskets_after, purchases
+from assets.grocery.features.shared_days import SharedDays, shared_days
 from assets.lifecycle.domain import Windows
 from resources.errors import Refused
 from resources.tables.engine import sample_hash
@@ -61,18 +62,27 @@ def label_weeks(day: dt.date, *, train: int, holdout: int, first_day: dt.date) -
 
 
 def examples(
-    transactions: ibis.Table, products: ibis.Table, offers: ibis.Table, *, as_of: dt.date, model: RecommenderConfig
+    transactions: ibis.Table,
+    products: ibis.Table,
+    offers: ibis.Table,
+    *,
+    as_of: dt.date,
+    model: RecommenderConfig,
+    days: SharedDays | None = None,
 ) -> ibis.Table:
     """The candidates as of `as_of`'s close, labelled with what was bought in the seven days after.
 
     Of every household that bought in them, and of one in :data:`INACTIVE_SAMPLING_RATE` of those that did not, drawn by a hash;
     at most `model.households_a_week` of both. Columns: those of :func:`assets.grocery.candidates.candidates.labelled`,
     `stands_for`: how many households the household stands for, and `fold`: 0 … 9, the same for a household in every
-    week, for what must not be fitted on the households that it is judged on.
+    week, for what must not be fitted on the households that it is judged on. Several weeks share their shopping `days`.
     """
+    if days is None:
+        with shared_days(transactions, products, until=as_of) as days:
+            return examples(transactions, products, offers, as_of=as_of, model=model, days=days)
     truth = baskets_after(purchases(transactions, products), as_of=as_of, days=LABEL_DAYS).cache()
-    drawn = _drawn(transactions, truth, as_of=as_of, most=model.households_a_week).cache()
-    tables = definitions.build(transactions, products, offers, as_of=as_of, only=drawn)
+    drawn = _drawn(days, truth, as_of=as_of, most=model.households_a_week).cache()
+    tables = definitions.build_of(days, offers, as_of=as_of, only=drawn)
     found = candidates(tables, own=model.candidates, new=model.new_candidates)
     return labelled(found.join(drawn, "household_id"), _with_news(truth, tables.household_product))
 
@@ -104,12 +114,11 @@ def truth_with_slices(transactions: ibis.Table, products: ibis.Table, *, as_of: 
     return joined.select("household_id", "product_id", "department", "weekday", history=history)
 
 
-def _drawn(transactions: ibis.Table, truth: ibis.Table, *, as_of: dt.date, most: int) -> ibis.Table:
+def _drawn(days: SharedDays, truth: ibis.Table, *, as_of: dt.date, most: int) -> ibis.Table:
     """The households to learn from: `household_id`, `stands_for` and `fold`."""
     import ibis
 
-    known = transactions.filter((transactions.business_date <= as_of) & transactions.household_id.notnull())
-    known = known.select("household_id").distinct()
+    known = days.named(days.households.filter(days.households.first_day <= as_of).select("household_id"))
     shopped = truth.select("household_id", has_shopped=ibis.literal(True)).distinct()
     both = known.left_join(shopped, "household_id").drop("household_id_right")
     sampling_key = sample_hash(both.household_id + as_of.isoformat())

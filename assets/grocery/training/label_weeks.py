@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assets.grocery.features.shared_days import shared_days, slices_of_lines
 from assets.grocery.tables import AS_OF, EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.examples import LABEL_DAYS, examples, inputs_of, label_weeks, truth_with_slices
 from assets.lifecycle.domain import Windows
@@ -63,7 +64,7 @@ def make_missing(
 
     catalogue, offers = sources.read(PRODUCTS).cache(), sources.read(OFFERS).cache()
     catalogue_digest = content_digest(catalogue)
-    commit, made = None, 0
+    missing: list[tuple[dt.date, ibis.Table, str]] = []
     for as_of in weeks:
         end = as_of + dt.timedelta(days=LABEL_DAYS)
         known = offers.filter((offers.known_from <= as_of) & (offers.starts_on <= end))
@@ -73,14 +74,20 @@ def make_missing(
             offers=content_digest(known),
             model=model,
         )
-        if inputs_on_record(kept_in, as_of) == inputs:
-            continue
-        say(f"Labelling the week to {end}")
-        week = examples(sources.read(TRANSACTIONS, until=end), catalogue, known, as_of=as_of, model=model)
-        week = week.mutate(inputs=ibis.literal(inputs), **{AS_OF: ibis.literal(as_of)})
-        commit = kept_in.replace_days(EXAMPLES, in_order(week), days=[as_of], by=AS_OF)
-        made += 1
-    return Made(made=made, kept=len(weeks) - made, commit=commit)
+        if inputs_on_record(kept_in, as_of) != inputs:
+            missing.append((as_of, known, inputs))
+    commit = None
+    if missing:
+        newest = max(as_of for as_of, *_ in missing)
+        lines = sources.read(TRANSACTIONS, until=newest + dt.timedelta(days=LABEL_DAYS))
+        slices = slices_of_lines(sources.count(TRANSACTIONS, until=newest))
+        with shared_days(lines, catalogue, until=newest, slices=slices) as days:
+            for as_of, known, inputs in missing:
+                say(f"Labelling the week to {as_of + dt.timedelta(days=LABEL_DAYS)}")
+                week = examples(lines, catalogue, known, as_of=as_of, model=model, days=days)
+                week = week.mutate(inputs=ibis.literal(inputs), **{AS_OF: ibis.literal(as_of)})
+                commit = kept_in.replace_days(EXAMPLES, in_order(week), days=[as_of], by=AS_OF)
+    return Made(made=len(missing), kept=len(weeks) - len(missing), commit=commit)
 
 
 def make_again(
