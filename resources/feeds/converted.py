@@ -28,6 +28,9 @@ JSON_LINES = (".jsonl", ".ndjson")
 PACKED = {".zst": "zstd", ".bz2": "bz2", ".gz": "gzip"}
 BLOCK = 1 << 20
 LONGEST_LINE = 1 << 20  # bytes of a line of JSON
+SHOWN = 10_000  # bytes that are kept of one that is none
+LINE, DEFECT = "nightcart_line", "nightcart_defect"
+ONE_OBJECT = "have it delivered as one JSON object a line, then materialise the day again."
 MOST_CELLS = 50_000_000  # of a sheet, with those that are empty
 CELL = re.compile(rb'<c [^>]{0,60}?r="([A-Z]{1,3})([0-9]{1,7})"')
 
@@ -206,28 +209,35 @@ def _cell(value: Any) -> str | None:
 
 
 def _rows_of_json(content: IO[bytes], path: str) -> pa.Table:
-    """Lines of JSON objects, with the types that their values have; what is nested is text."""
+    """Lines of JSON objects, with the types that their values have; what is nested is text.
+
+    A line that is none has nothing but the line itself and why, in the columns :data:`LINE` and :data:`DEFECT`. Raises
+    :class:`FeedRefused` where no line is one, and where the last breaks off.
+    """
     import pyarrow as pa
 
-    rows, names = [], {}
+    rows, names, broken = [], {}, None
     for number, line in enumerate(iter(lambda: content.readline(LONGEST_LINE + 1), b""), start=1):
         if not line.strip():
             continue
+        row, why, is_ended = None, f"line {number:,} is no JSON object", line.endswith(b"\n")
         if len(line) > LONGEST_LINE:
-            raise FeedRefused(
-                f"{path}, line {number:,}, has more than {LONGEST_LINE:,} bytes.",
-                remedy="have it delivered as one JSON object a line, then materialise the day again.",
-            )
-        row = None
-        with contextlib.suppress(ValueError, RecursionError):
-            row = json.loads(line)
+            why = f"line {number:,} has more than {LONGEST_LINE:,} bytes, of which only the beginning is kept"
+            while not is_ended and (rest := content.readline(LONGEST_LINE)):
+                is_ended = rest.endswith(b"\n")
+        else:
+            with contextlib.suppress(ValueError, RecursionError):
+                row = json.loads(line)
         if not isinstance(row, dict):
-            raise FeedRefused(
-                f"{path}, line {number:,}, is no JSON object: {line[:60].decode(errors='replace')!r}.",
-                remedy="have it delivered as one JSON object a line, then materialise the day again.",
-            )
+            shown = line[:SHOWN].rstrip(b"\r\n").decode(errors="backslashreplace")
+            broken = broken or FeedRefused(f"{path}, {why}: {shown[:60]!r}.", remedy=ONE_OBJECT)
+            if not is_ended:
+                raise broken
+            row = {LINE: shown, DEFECT: why}
         names |= dict.fromkeys(row)
         rows.append(row)
+    if broken and names.keys() <= {LINE, DEFECT}:
+        raise broken
     return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
 
 

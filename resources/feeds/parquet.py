@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedRefused
+from resources.feeds.converted import DEFECT, LINE
 from resources.feeds.files import REDELIVER, SMALL, FeedFile, copies_of, own_names
 from resources.feeds.lines import HEADER_REMEDY, MOST_COLUMNS
 from resources.tables.engine import temporary_name
@@ -27,6 +28,7 @@ def columns_of(file: FeedFile) -> dict[str, str]:
         schema = pq.read_schema(file.copy)
     except (pa.ArrowException, OSError) as error:
         raise FeedRefused(f"{file.path} is truncated or no Parquet file.", remedy=REDELIVER) from error
+    schema = pa.schema([column for column in schema if column.name not in (LINE, DEFECT)])
     names = schema.names
     if len(names) > MOST_COLUMNS:
         raise FeedRefused(f"{file.path} has {len(names):,} columns, more than {MOST_COLUMNS:,}.", remedy=HEADER_REMEDY)
@@ -80,7 +82,9 @@ def read(engine: Backend, files: Sequence[FeedFile], settings: FeedConfig) -> ib
     lines = lines.rename(
         {"copy": copy, **{new: old for new, old in zip(own_names(own), own, strict=True) if new != old}}
     )
-    return lines.mutate(source_row=lines.file_row_number + 1, defect=ibis.null("string")).drop("file_row_number")  # pyright: ignore[reportOperatorIssue]
+    defect = lines[DEFECT] if DEFECT in lines.columns else ibis.null("string")  # of lines of JSON
+    lines = lines.mutate(source_row=lines.file_row_number + 1, defect=defect)  # pyright: ignore[reportOperatorIssue]
+    return lines.drop("file_row_number", *{DEFECT}.intersection(lines.columns))
 
 
 def _refuse_a_bomb(file: FeedFile, settings: FeedConfig) -> None:

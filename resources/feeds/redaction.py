@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from resources.config.feeds import FeedConfig
 from resources.feeds import quoting
+from resources.feeds.converted import LINE
 from resources.feeds.files import is_parquet, own_names
 from resources.feeds.lines import GZIP, HEADER_LINES, Header, NoHeader, header_in
 from resources.identifiers import identifier
@@ -73,8 +74,9 @@ def count(
             opened = pq.ParquetFile(content)
             if (own := _in_file(opened, column)) is None:
                 return 0
-            groups = (opened.read_row_group(n, columns=[own]) for n in range(opened.num_row_groups))
-            return sum(_compute().sum(_mask(group[own], matches)).as_py() or 0 for group in groups)
+            asked = [name for name in (own, LINE) if name in opened.schema_arrow.names]
+            groups = (opened.read_row_group(n, columns=asked) for n in range(opened.num_row_groups))
+            return sum(_compute().sum(_theirs(group, own, files, matches)).as_py() or 0 for group in groups)
         except pa.ArrowInvalid:
             return 0
     try:
@@ -142,7 +144,7 @@ def _write_redacted(
         if is_parquet(copy.name, files):
             import pyarrow.parquet as pq
 
-            _redact_parquet(pq.ParquetFile(content), part, column, matches)
+            _redact_parquet(pq.ParquetFile(content), part, files, column, matches)
             return
         is_packed = _is_packed(content, copy.name)
         packed = gzip.GzipFile(fileobj=part, mode="wb") if is_packed else contextlib.nullcontext(part)
@@ -153,20 +155,39 @@ def _write_redacted(
                 target.write(line.encode(encoding, errors="surrogateescape"))
 
 
-def _redact_parquet(opened: pq.ParquetFile, part: IO[bytes], column: str, matches: Matches) -> None:
+def _redact_parquet(opened: pq.ParquetFile, part: IO[bytes], files: FeedConfig, column: str, matches: Matches) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = pa.schema(
         [field.with_nullable(True) for field in opened.schema_arrow], metadata=opened.schema_arrow.metadata
     )
-    name = _in_file(opened, column)
+    name = _in_file(opened, column) or column
     with pq.ParquetWriter(part, schema) as writer:
         for number in range(opened.num_row_groups):
             group = opened.read_row_group(number)
-            theirs = _mask(group[name], matches)
+            theirs = _theirs(group, name, files, matches)
             columns = [_compute().if_else(theirs, pa.scalar(None, values.type), values) for values in group.columns]
             writer.write_table(pa.table(columns, schema=schema))
+
+
+def _theirs(group: pa.Table, column: str, files: FeedConfig, matches: Matches) -> pa.ChunkedArray:
+    """Which rows name a person: in their column, or anywhere in a line that could not be taken apart."""
+    theirs = _mask(group[column], matches)
+    if LINE not in group.column_names:
+        return theirs
+
+    def is_in(line: str) -> bool:
+        return any(map(matches, map(identifier, tokens(line, files.delimiter))))
+
+    broken = [line for line in group[LINE].unique().to_pylist() if line is not None and is_in(line)]
+    return _compute().or_(theirs, _compute().is_in(group[LINE], value_set=_text(broken)))
+
+
+def _text(values: Sequence[str]) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(values, pa.string())
 
 
 def _in_file(opened: pq.ParquetFile, column: str) -> str | None:

@@ -79,9 +79,27 @@ def test_lines_of_json_keep_their_types(read, pack):
     assert pq.read_table(file.copy)["who"].to_pylist() == [1, None]
 
 
-def test_line_that_is_no_json_is_named(read):
-    with pytest.raises(FeedRefused, match=r"a\.jsonl, line 4, is no JSON object: 'oops"):
-        read("a.jsonl", JSON + b"oops\n")
+def test_line_that_is_no_json_is_set_aside_with_its_row_and_reason(read):
+    rows, file = read(
+        "a.jsonl", b'{"who": 1, "what": "x"}\nwho 7, oops\n\n{"who": 3}\n' + b"[" * (1 << 21) + b"\n" + b'{"who": 4}'
+    )
+    assert [(row["source_row"], row["who"], row["defect"]) for row in rows] == [
+        (1, 1, None),
+        (2, None, "line 2 is no JSON object"),
+        (3, 3, None),
+        (4, None, "line 5 has more than 1,048,576 bytes, of which only the beginning is kept"),
+        (5, 4, None),
+    ]
+    assert rows[1]["nightcart_line"] == "who 7, oops"
+    assert dict(file.columns) == {"who": "integer", "what": "text"}
+    assert redact([file.copy], FeedConfig(path=["x"]), "who", "7".__eq__) == 1
+    assert "oops" not in str(pq.read_table(file.copy)["nightcart_line"].to_pylist())
+
+
+@pytest.mark.parametrize("content", [b"oops\n", b'{"who": 1}\n{"who": '], ids=["no line is one", "cut off"])
+def test_file_of_json_that_is_none_or_breaks_off_is_refused(read, content):
+    with pytest.raises(FeedRefused, match=r"a\.jsonl, line \d is no JSON object: "):
+        read("a.jsonl", content)
 
 
 @pytest.mark.parametrize(

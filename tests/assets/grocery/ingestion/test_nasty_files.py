@@ -110,7 +110,7 @@ FILES: dict[str, tuple[str, Callable[[], bytes], tuple[int, int] | None]] = {
     ),
     "quoted value of megabytes": (".csv", lambda: text(*good(3), '"' + "x" * 2_000_000 + '",R,P,T,1,1'), (4, 3)),
     "names of ours": (".csv", lambda: text(good(1)[0] + ",1,2", header=HEADER + ",__position,__number"), (1, 1)),
-    "other names of ours": (".csv", lambda: text(GOOD + ",1,2", header=HEADER + ",source_row,defect"), None),
+    "other names of ours": (".csv", lambda: text(good(1)[0] + ",1,2", header=HEADER + ",source_row,defect"), (1, 1)),
     "names of ours in Parquet": (".parquet", lambda: parquet([*HEADER.split(","), "__position", "__number"]), (2, 1)),
     "file_row_number in Parquet": (".parquet", lambda: parquet([*HEADER.split(","), "file_row_number"]), None),
     "filename in Parquet": (".parquet", lambda: parquet([*HEADER.split(","), "filename", "copy__0"]), (2, 1)),
