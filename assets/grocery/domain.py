@@ -112,7 +112,8 @@ class Grocery(Domain):
         self, holdout: pd.DataFrame, as_of: Sequence[dt.date], work: Lifecycle
     ) -> Callable[[np.ndarray], pd.DataFrame]:
         """Recall by how long a household is known, by department, by weekday."""
-        truth, model = weeks.read_truth(work.tables, as_of), work.settings.model
+        judged = sorted(set(holdout["household_id"]))
+        truth, model = weeks.read_truth(work.tables, as_of, among=judged), work.settings.model
         places = model.places_a_subcategory
         return lambda scores: recalls(holdout, scores, truth, k=model.ranked_places, places=places)
 

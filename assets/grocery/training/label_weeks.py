@@ -149,11 +149,17 @@ def read_examples(
     return wanted.order_by(keys).select(columns).to_pyarrow().to_pandas()
 
 
-def read_truth(tables: TableStore, weeks: Sequence[dt.date]) -> pd.DataFrame:
-    """What was bought in some label weeks, with its slices (:func:`assets.grocery.training.examples.truth_with_slices`)."""
+def read_truth(tables: TableStore, weeks: Sequence[dt.date], *, among: Sequence[str] | None = None) -> pd.DataFrame:
+    """What was bought in some label weeks, with its slices (:func:`assets.grocery.training.examples.truth_with_slices`).
+
+    Of all households, or of those `among` the given alone.
+    """
+    import ibis
     import pandas as pd
 
     lines = tables.read(TRANSACTIONS, until=max(weeks) + dt.timedelta(days=LABEL_DAYS))
+    if among is not None:
+        lines = lines.semi_join(ibis.memtable({"household_id": list(among)}), "household_id")
     products = tables.read(PRODUCTS)
     found = [
         truth_with_slices(lines, products, as_of=as_of).to_pyarrow().to_pandas().assign(**{AS_OF: as_of})

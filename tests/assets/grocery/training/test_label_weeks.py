@@ -221,6 +221,8 @@ class TestReading:
             (NEWER, "H1", "P1", "FRESH", 3, "new: up to 5 trips"),
             (NEWER, "H2", "P3", "BAKERY", 6, "new: up to 5 trips"),
         ]
+        (own,) = read_truth(tables, [NEWER], among=["H2"])[columns].itertuples(index=False, name=None)
+        assert own == rows[[row[:2] for row in rows].index((NEWER, "H2"))]
 
     def test_truth_and_examples_are_of_the_same_lists(self, tables):
         examples, truth = read_examples(tables, [NEWER, OLDER]), read_truth(tables, [NEWER, OLDER])
