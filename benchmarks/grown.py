@@ -92,19 +92,21 @@ class Demo:
         engine.execute(DEMO.format(data=self.data, first=FIRST_DAY, day=DAY, money=", ".join(MONEY)))
         return engine
 
+    def _arrays(self, query: str) -> dict[str, NDArray]:
+        found = self._engine.execute(query).fetchnumpy()
+        return {name: np.asarray(column) for name, column in found.items()}
+
     @cached_property
     def lines(self) -> dict[str, NDArray]:
-        return self._engine.execute("from lines order by household, basket, product").fetchnumpy()
+        return self._arrays("from lines order by household, basket, product")
 
     @cached_property
     def products(self) -> dict[str, NDArray]:
-        return self._engine.execute("from products order by product").fetchnumpy()
+        return self._arrays("from products order by product")
 
     @cached_property
     def household_ids(self) -> NDArray:
-        return self._engine.execute("select household_id from households order by household").fetchnumpy()[
-            "household_id"
-        ]
+        return self._arrays("select household_id from households order by household")["household_id"]
 
     @cached_property
     def first_line(self) -> NDArray:
@@ -258,11 +260,11 @@ def _carriers(demo: Demo, first: NDArray, second: NDArray) -> NDArray:
     lines, found = demo.lines, []
     for mine, theirs in zip(first, second, strict=True):
         (mine_at, mine_time, mine_size), (their_at, their_time, their_size) = (
-            _baskets(lines, demo.first_line[each], demo.first_line[each + 1]) for each in (mine, theirs)
+            _baskets(lines, *map(int, demo.first_line[each : each + 2])) for each in (mine, theirs)
         )
         distance = np.abs(mine_time[:, None] - their_time) / (4 * DAY) + np.abs(mine_size[:, None] - their_size)
         nearest = mine_at[np.argmin(distance, axis=0)]
-        lengths = np.diff([*their_at, demo.first_line[theirs + 1]])
+        lengths = np.diff(their_at, append=demo.first_line[theirs + 1])
         found.append(np.repeat(nearest, lengths))
     return np.concatenate(found)
 
@@ -270,7 +272,7 @@ def _carriers(demo: Demo, first: NDArray, second: NDArray) -> NDArray:
 def _baskets(lines: dict[str, NDArray], start: int, end: int) -> tuple[NDArray, NDArray, NDArray]:
     """Of one household: its baskets' first lines, their times and the logs of their sizes."""
     at = start + np.flatnonzero(np.diff(lines["basket"][start:end], prepend=-1))
-    return at, lines["second"][at].astype(np.float32), np.log(np.diff([*at, end])).astype(np.float32)
+    return at, lines["second"][at].astype(np.float32), np.log(np.diff(at, append=end)).astype(np.float32)
 
 
 def _in_utc(moment: NDArray) -> NDArray:

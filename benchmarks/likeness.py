@@ -82,7 +82,9 @@ def measure(path: Path, *, most: int = MEASURED) -> Measured:
         name: np.asarray(next(iter(engine.execute(query).fetchnumpy().values())), float)
         for name, query in DISTRIBUTIONS.items()
     }
-    bought = engine.execute("select count(*) as n from l group by product_id order by n desc").fetchnumpy()["n"]
+    bought = np.asarray(
+        engine.execute("select count(*) as n from l group by product_id order by n desc").fetchnumpy()["n"]
+    )
     return Measured(values, bought, {column: _most_alike(engine, column) for column in ALIKE})
 
 

@@ -43,9 +43,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     for path in OUTSIDE:
         text = (PROJECT / path).read_text(encoding="utf-8")
         files.append(File.generated(config, path, content=text.replace("](docs/", "](")))
-    files.append(
-        File.generated(config, "benchmarks/quality.png", abs_src_path=str(PROJECT / "benchmarks" / "quality.png"))
-    )
+    for picture in (PROJECT / "benchmarks").glob("*.png"):
+        files.append(File.generated(config, f"benchmarks/{picture.name}", abs_src_path=str(picture)))
     for name, lines in {"commands": commands(), "settings": settings(), "tables": tables()}.items():
         files.append(File.generated(config, f"reference/{name}.md", content="\n".join(lines) + "\n"))
     return files
