@@ -7,18 +7,20 @@ imported. What a domain consists of does not belong here: `orchestration/definit
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from assets.quality.costs import settle
 from assets.quality.gates import Gates
 from orchestration import tags
 from resources import home
 from resources.config.deployment import load_deployment
 from resources.errors import Refused
+from resources.records.store import OperationsDatabase
 from resources.resources import Resources
 from resources.tables.store import TableStore
 
@@ -93,10 +95,12 @@ def _fixed(adapter: Any, retailer: str) -> dg.ResourceDefinition:
     # A run, or a tick, has a query engine of its own: one of a whole process would keep every table that was ever read.
     is_fresh = isinstance(adapter, TableStore)
 
-    def made(context: dg.InitResourceContext) -> Any:
+    def made(context: dg.InitResourceContext) -> Iterator[Any]:
         if context.run:
             require_own(context.run, retailer)
-        return replace(adapter) if is_fresh else adapter
+        yield replace(adapter) if is_fresh else adapter
+        if context.run and context.log and isinstance(adapter, OperationsDatabase):
+            settle(adapter, context.run, context.log)
 
     return dg.ResourceDefinition(made, config_schema={})
 

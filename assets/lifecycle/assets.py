@@ -23,6 +23,7 @@ from assets.lifecycle.signals import BAD, newest
 from assets.lifecycle.training import already_decided, decide, require_the_same, train
 from assets.lifecycle.watching import failure, look
 from assets.partitions import days_of
+from assets.quality.costs import costed
 from assets.quality.fence import begin, fenced
 from assets.quality.gates import Gates
 from assets.reporting import picture
@@ -250,24 +251,25 @@ def monitoring_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition
         it out. Decided again from the same, it stays as it is. An error here costs no night: the scores are made by
         then, the day stays undecided, and the next night decides.
         """
-        try:
-            operations = begin(context, {"tables": tables, "operations": operations})["operations"]
-            for day in days_of(context):
-                retraining_ledger.decide(
-                    day,
-                    domain,
-                    rule=settings.retraining,
-                    tables=tables,
-                    operations=operations,
-                    run_id=context.run.run_id,
-                    say=context.log.info,
-                )
-            ledger = retraining_ledger.read(operations, now=dt.datetime.now(dt.UTC))
-            entries = ledger.entries(rule=settings.retraining)
-        except Exception as error:  # not to decide costs a day; to fail would cost the night its scores
-            raise_if_interrupted(error)
-            context.log.exception(f"Whether to retrain stays undecided tonight: {type(error).__name__}: {error}")
-            return
+        with costed(context, {"settings": settings, "operations": operations}):
+            try:
+                operations = begin(context, {"tables": tables, "operations": operations})["operations"]
+                for day in days_of(context):
+                    retraining_ledger.decide(
+                        day,
+                        domain,
+                        rule=settings.retraining,
+                        tables=tables,
+                        operations=operations,
+                        run_id=context.run.run_id,
+                        say=context.log.info,
+                    )
+                ledger = retraining_ledger.read(operations, now=dt.datetime.now(dt.UTC))
+                entries = ledger.entries(rule=settings.retraining)
+            except Exception as error:  # not to decide costs a day; to fail would cost the night its scores
+                raise_if_interrupted(error)
+                context.log.exception(f"Whether to retrain stays undecided tonight: {type(error).__name__}: {error}")
+                return
         own = [entry.decision for entry in entries if entry.decision.business_date == days_of(context)[-1]]
         reasons = own[-1].reasons if own else ["A later night was decided before."]
         yield dg.MaterializeResult(

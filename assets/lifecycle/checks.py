@@ -1,4 +1,4 @@
-"""What must hold of a version, and of the decision on it, before it may score anybody: the gates of the lifecycle."""
+"""What must hold of a version, and of the decision on it, before it may score anybody: the gates of the lifecycle; and costs."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
@@ -9,10 +9,13 @@ import dagster as dg
 from assets.lifecycle.champion import CHAMPION_GATE
 from assets.lifecycle.versions import load_verified
 from assets.partitions import days_of
+from assets.quality.costs import compared
 from assets.quality.evaluation import GateResult, gate_checks
 from assets.quality.gates import Gate
+from resources.config.lifecycle import LifecycleSettings
 from resources.errors import Refused
 from resources.models.registry import CHAMPION, ModelRegistry
+from resources.records.costs import StepCost
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 
@@ -65,4 +68,31 @@ def champion_is_fit_to_use(
         gate=CHAMPION_GATE,
         broken={} if alias == newest.champion_after else {newest.business_date: differs},
         metadata={"decided": str(newest.champion_after), "alias": str(alias)},
+    )
+
+
+@dg.asset_check(
+    asset="retraining_decision",
+    description="The night cost about what the nights before did, step by step: see `nightcart costs`. Stops nothing.",
+)
+def cost_is_usual(
+    context: dg.AssetCheckExecutionContext,
+    settings: dg.ResourceParam[LifecycleSettings],
+    operations: dg.ResourceParam[OperationsDatabase],
+) -> dg.AssetCheckResult:
+    """Compare what the run has cost so far with the nights before, each step with its own median."""
+    day, tariff = days_of(context)[-1], settings.costs
+    nights = operations.nights_with_costs(tariff.spike_nights, before=day)
+    before = operations.costs(since=nights[0], until=nights[-1], job=StepCost.NIGHTLY) if nights else []
+    found = compared(operations.costs(run_id=context.run.run_id), before, tariff)
+    return dg.AssetCheckResult(
+        passed=not found.is_spike,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=found.says,
+        metadata={
+            "cost": found.cost,
+            "usual": found.usual,
+            "ratio_to_usual": found.ratio,
+            "nights_before": found.nights,
+        },
     )

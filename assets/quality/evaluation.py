@@ -12,6 +12,7 @@ import dagster as dg
 
 from assets.failures import explained, raise_if_interrupted
 from assets.partitions import days_of
+from assets.quality.costs import costed
 from assets.quality.fence import begin
 from assets.quality.gates import Gate, Partition, key_of
 from assets.quality.rules import expected, unmet
@@ -72,8 +73,9 @@ def gate_checks(gates: Sequence[Gate]) -> Callable[[Judge], dg.AssetChecksDefini
         ) -> list[dg.AssetCheckResult]:
             # A look alone, as `nightcart check` takes, overtakes nobody.
             is_look = not context.job_def.asset_layer.selected_asset_keys
-            step = resources if is_look else begin(context, resources)
-            return GateEvaluation(gates, context, step).run(lambda: judge(context, **step))
+            with costed(context, resources):
+                step = resources if is_look else begin(context, resources)
+                return GateEvaluation(gates, context, step).run(lambda: judge(context, **step))
 
         @dg.multi_asset_check(name=judge.__name__, description=judge.__doc__, specs=[gate.spec for gate in gates])
         @functools.wraps(judge)

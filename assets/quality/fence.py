@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import dagster as dg
 
 from assets.failures import explained
+from assets.quality.costs import costed
 from assets.quality.gates import Gates, Versions
 from resources.errors import Superseded
 from resources.records.fencing import FencingToken
@@ -36,7 +37,7 @@ Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
 
 
 def fenced(body: Callable[P, R]) -> Callable[P, R]:
-    """Make the body of an asset a fenced step, whose failures are explained (:func:`assets.failures.explained`).
+    """Make the body of an asset a fenced step, whose failures are explained (:func:`assets.failures.explained`) and cost known.
 
     It takes `tables` and `operations` as resources, and `gates` if it asks any.
     """
@@ -47,7 +48,8 @@ def fenced(body: Callable[P, R]) -> Callable[P, R]:
         (context,) = args
         assert isinstance(context, dg.AssetExecutionContext)
         outputs = [key.to_user_string() for key in context.selected_asset_keys]
-        return body(*args, **begin(context, resources, writes=outputs))  # pyright: ignore[reportCallIssue]
+        with costed(context, resources):
+            return body(*args, **begin(context, resources, writes=outputs))  # pyright: ignore[reportCallIssue]
 
     return run
 

@@ -331,6 +331,8 @@ def _status(report: reports.Status) -> None:
     if served := report.published:
         late = styled(", [yellow]carried over[/]: {}", served.carried_over_because) if served.is_carried_over else ""
         say("published: the lists of {}, for {}{}", served.made_on, served.published_for, late)
+    if report.costs:
+        say("costs: {}", report.costs)
     if report.overrides:
         draw_overrides(governance.Overrides(overrides=report.overrides))
     for run in report.under_way[:5]:

@@ -16,6 +16,7 @@ from assets.grocery.staleness import CHAMPION, FEATURES, stale_now
 from assets.grocery.tables import TRANSACTIONS
 from assets.lifecycle import retraining_ledger as ledger
 from assets.privacy.proof import pending
+from orchestration.reports.costs import costs, in_a_line
 from orchestration.reports.lists import days_with_lists
 from orchestration.reports.report import Report
 from resources import home
@@ -73,6 +74,7 @@ class Status(Report):
     champion: PromotionRecord | None = None
     retraining: ledger.Entry | None = None
     published: Published | None = None
+    costs: str | None = None
     under_way: Sequence[UnderWay] = ()
     overrides: Sequence[Override] = ()
     incidents: Sequence[Incident] = ()
@@ -110,6 +112,7 @@ def status(context: ProbeContext, gates: Gates) -> Status:
         champion=decided[-1] if decided else None,
         retraining=ledger.read(operations, now=now).current(rule=settings.retraining),
         published=context.served,
+        costs=in_a_line(costs(operations, settings.costs)) if operations.nights_with_costs(1) else None,
         under_way=[
             UnderWay(run_id=run.run_id, job=run.job_name, day=run.tags.get(PARTITION_TAG, ""))
             for run in runs_under_way(context.instance)

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from resources.config import validators
 from resources.config.base import BaseConfig, setting
+from resources.config.costs import CostsConfig
 
 
 class ScheduleConfig(BaseConfig):
@@ -169,6 +170,7 @@ class LifecycleSettings(BaseSettings):
     alerts: AlertsConfig = AlertsConfig()
     retraining: RetrainingConfig = RetrainingConfig()
     retention: RetentionConfig = RetentionConfig()
+    costs: CostsConfig = CostsConfig()
 
     _zone_exists = field_validator("timezone")(validators.zone)
 

@@ -44,6 +44,7 @@ from resources.records import (  # noqa: F401
 from resources.records.alerts import Heartbeat
 from resources.records.audit import Entry
 from resources.records.base import Record
+from resources.records.costs import StepCost
 from resources.records.fencing import FencingToken
 from resources.records.identity import Owner, StateIdentity
 
@@ -90,8 +91,8 @@ def _column(name: str, annotation: Any) -> sa.Column[Any]:
 METADATA = sa.MetaData()
 KINDS = tuple(
     Record.__subclasses__()
-)  # those of the modules above, sealed in the audit trail; heartbeats and tokens are not
-TABLES = {kind: _table(kind, METADATA) for kind in (*KINDS, Heartbeat, FencingToken, StateIdentity, Entry)}
+)  # those of the modules above, sealed in the audit trail; heartbeats, tokens and costs are not
+TABLES = {kind: _table(kind, METADATA) for kind in (*KINDS, Heartbeat, FencingToken, StepCost, StateIdentity, Entry)}
 
 
 # Of the process, not of the store: Dagster makes a new one for every run and every tick of a sensor. Few, because only

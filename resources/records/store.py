@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from resources.records.alerts import Heartbeats
 from resources.records.contents import ContentsStore
+from resources.records.costs import CostStore
 from resources.records.fencing import FencingTokens
 from resources.records.lifecycle import PromotionLedger
 from resources.records.quality import VerdictStore
 
 
-class OperationsDatabase(PromotionLedger, VerdictStore, ContentsStore, Heartbeats, FencingTokens):
+class OperationsDatabase(PromotionLedger, VerdictStore, ContentsStore, CostStore, Heartbeats, FencingTokens):
     """The records of one retailer, in SQLite or Postgres."""

@@ -28,6 +28,7 @@ from assets.quality.fence import fenced
 from assets.quality.gates import Gates, history, whole
 from assets.quality.staleness import latest_delivery_id, record_made
 from assets.reporting import OWNERS, columns, lineage, report_days, written
+from resources.config.retailer import Settings
 from resources.records.store import OperationsDatabase
 from resources.tables.store import Commit, TableStore
 
@@ -82,6 +83,7 @@ def _spec(name: str) -> dg.AssetSpec:
 @fenced
 def features(  # noqa: ANN201 (Dagster takes no tuple[MaterializeResult, ...])
     context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
     gates: dg.ResourceParam[Gates],

@@ -224,6 +224,7 @@ def placed(rows: "ir.Table", tables: TableStore, *, version: int | None = None) 
 @fenced
 def published_recommendations(
     context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
     gates: dg.ResourceParam[Gates],

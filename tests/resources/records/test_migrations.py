@@ -80,7 +80,7 @@ def test_database_of_version_0_1_is_adopted_as_it_is(tmp_path):
     assert operations.audit_head() == OLD_HEAD
     assert operations.trail() == old_trail()
     added = ", stamp VARCHAR DEFAULT '' NOT NULL"
-    added_tables = (" contents ", " marks ", "object_stores", " prunings ", "fencing_tokens", "TABLE state ")
+    added_tables = (" contents ", " marks ", "object_stores", " prunings ", "fencing_tokens", "TABLE state ", " costs ")
     kept = [text for (text,) in schema(operations.url) if not any(name in text for name in added_tables)]
     assert [(text.replace(added, ""),) for text in kept] == before
     assert differences(operations.url) == []

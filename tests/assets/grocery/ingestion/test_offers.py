@@ -265,7 +265,7 @@ def metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     assert result.success
     assert all(check.passed for check in result.get_asset_check_evaluations())
     (event,) = result.asset_materializations_for_node("offers")
-    return {name: value.value for name, value in event.metadata.items()}
+    return {name: value.value for name, value in event.metadata.items() if not name.startswith("cost/")}
 
 
 def data_version(result: dg.ExecuteInProcessResult) -> str:

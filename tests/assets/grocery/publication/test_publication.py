@@ -132,7 +132,7 @@ def publish(tables: TableStore, operations: OperationsDatabase, day: dt.date) ->
     return dg.materialize(
         [published_recommendations, published_recommendations_are_fit_to_use],
         partition_key=day.isoformat(),
-        resources={"tables": tables, "operations": operations, "gates": GATES},
+        resources={"settings": None, "tables": tables, "operations": operations, "gates": GATES},
         raise_on_error=False,
     )
 
@@ -192,7 +192,7 @@ def test_a_list_that_is_lacking_is_counted(tables, operations) -> None:
     looked = dg.materialize(
         [published_recommendations, published_recommendations_are_fit_to_use],
         selection=dg.AssetSelection.checks_for_assets(published_recommendations),
-        resources={"tables": tables, "operations": operations, "gates": GATES},
+        resources={"settings": None, "tables": tables, "operations": operations, "gates": GATES},
         raise_on_error=False,
     )
     assert [each.passed for each in looked.get_asset_check_evaluations()] == [False]
