@@ -48,7 +48,7 @@ def transactions_are_fit_to_use(
 ) -> Iterator[GateResult]:
     """Profile the run's days once, and let Great Expectations judge the profile."""
     feed, days = settings.transactions, days_of(context)
-    frame = _profiled(days, settings, tables)
+    frame = profiled(days, settings, tables)
     expected = expectations(feed)
     outcomes = iter(validate(frame, [each for group in expected.values() for each in group]))
     by_check = {check: [next(outcomes) for _ in group] for check, group in expected.items()}
@@ -71,7 +71,7 @@ def transactions_are_fit_to_use(
         )
 
 
-def _profiled(days: Sequence[dt.date], settings: Settings, tables: TableStore) -> "pd.DataFrame":
+def profiled(days: Sequence[dt.date], settings: Settings, tables: TableStore) -> "pd.DataFrame":
     """The profile of each day, worked out for as many days at a time as memory holds."""
     import pandas as pd
 
