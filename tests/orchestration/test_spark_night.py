@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,26 +62,25 @@ def shops(prepared_shops: PreparedShops, tmp_path: Path) -> Iterator[tuple[Corne
 
 @needs_java
 @pytest.mark.slow
-def test_a_night_and_a_label_week_are_the_same_by_both(
+def test_a_night_is_the_same_by_both(
     shops: tuple[CornerShop, CornerShop], on_spark: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     by_duckdb, by_spark = shops
     night = by_spark.night(TOMORROW)
     assert night.success, failures(night)
-    week = windows(NIGHT, load_settings()).all[0]
-    weeks = TableStore(root=str(tmp_path / "weeks"), on="spark")
-    make_missing(
-        [week], sources=by_spark.tables.at_scale, kept_in=weeks, model=load_settings().model, say=lambda _: None
-    )
-
     for name in (*FEATURES, RECOMMENDATIONS):
         days = {"since": TOMORROW, "until": TOMORROW}
         require_equal(by_duckdb.tables.read(name, **days).to_pyarrow(), by_spark.tables.read(name, **days).to_pyarrow())
-    require_equal(
-        by_duckdb.tables.read(EXAMPLES, since=week, until=week).to_pyarrow(),
-        TableStore(root=str(tmp_path / "weeks")).read(EXAMPLES).to_pyarrow(),
-    )
     assert said(by_duckdb) == said(by_spark)
+    assert list((tmp_path / "night" / "tables" / FEATURES[0]).glob("spark-*"))  # it was Spark that wrote
+    if os.environ.get("CI"):  # as long again
+        week = windows(NIGHT, load_settings()).all[0]
+        by_both = TableStore(root=str(tmp_path / "weeks")), TableStore(root=str(tmp_path / "weeks"), on="spark")
+        make_missing(
+            [week], sources=by_spark.tables.at_scale, kept_in=by_both[1], model=load_settings().model, say=print
+        )
+        stored = by_duckdb.tables.read(EXAMPLES, since=week, until=week)
+        require_equal(stored.to_pyarrow(), by_both[0].read(EXAMPLES).to_pyarrow())
 
 
 def said(shop: CornerShop) -> dict[tuple[str, str], str]:
