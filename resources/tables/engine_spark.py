@@ -104,6 +104,15 @@ class _Compiler(PySparkCompiler):
             op, arg=self.f.rint(arg) if op.arg.dtype.is_floating() and to.is_integer() else arg, to=to
         )
 
+    def visit_Round(self, op: Any, *, arg: Any, digits: Any) -> Any:
+        """To the nearest integer, of two the one away from zero: Spark's own does it by decimals, number by number."""
+        if not op.arg.dtype.is_floating() or not isinstance(op.digits, ops.Literal) or op.digits.value:
+            return super().visit_Round(op, arg=arg, digits=digits)
+        even = self.f.rint(arg)
+        is_between = self.f.abs(sge.paren(arg) - even).eq(0.5)
+        away = sge.paren(arg) + self.f.anon.signum(arg) * self.cast(0.5, dt.float64)
+        return self.cast(self.if_(is_between, away, even), op.dtype)
+
     def visit_IsNull(self, op: Any, *, arg: Any) -> Any:
         """What is no number is not null."""
         return arg.is_(sge.null())
@@ -223,7 +232,8 @@ def session(places: DeploymentConfig) -> SparkSession:
     """Spark's session on the cluster or this machine, whatever was set for it before."""
     remote = places.spark_remote
     builder = SparkSession.builder
-    for name, value in {**DEFAULTS, **(places.spark_conf or {}), **FIXED}.items():
+    # What is a server's own cannot be said to it.
+    for name, value in {**({} if remote else DEFAULTS), **(places.spark_conf or {}), **FIXED}.items():
         builder = builder.config(name, value)
     if remote is None:
         require_java()
