@@ -10,6 +10,7 @@ This module imports pyspark, so :mod:`resources.tables.engine` imports it only f
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import math
 import os
@@ -187,8 +188,9 @@ class Backend(PySpark):
         return ops.DatabaseTable(name=name, schema=expr.schema(), source=self).to_expr()
 
     def _drop_cached_table(self, name: str) -> None:
-        self._session.catalog.dropTempView(name)
         self._cached_dataframes.pop(name)
+        with contextlib.suppress(Exception):  # a session that has ended, as when the process does, has none
+            self._session.catalog.dropTempView(name)
 
     def _register_in_memory_table(self, op: Any) -> None:
         rows = op.data.to_pyarrow(op.schema)
@@ -231,13 +233,13 @@ def connect() -> Backend:
 def session(places: DeploymentConfig) -> SparkSession:
     """Spark's session on the cluster or this machine, whatever was set for it before."""
     remote = places.spark_remote
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder
     # What is a server's own cannot be said to it.
     for name, value in {**({} if remote else DEFAULTS), **(places.spark_conf or {}), **FIXED}.items():
         builder = builder.config(name, value)
     if remote is None:
         require_java()
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         builder = builder.master(places.spark_master)
     else:
         builder = builder.remote(remote.get_secret_value())
