@@ -62,6 +62,7 @@ def shops(prepared_shops: PreparedShops, tmp_path: Path) -> Iterator[tuple[Corne
 
 @needs_java
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_night_is_the_same_by_both(
     shops: tuple[CornerShop, CornerShop], on_spark: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
