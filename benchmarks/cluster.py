@@ -51,7 +51,7 @@ class Cluster:
             "NIGHTCART_RAW": f"s3://{self.bucket}/raw",
             "NIGHTCART_MLFLOW_ARTIFACTS": f"s3://{self.bucket}/models",
             "NIGHTCART_DEFAULT_STATUS": "stopped",
-            "NIGHTCART_MEMORY": "400MB",
+            "NIGHTCART_MEMORY": "800MB",
             "NIGHTCART_TRAINING_POD": json.dumps(
                 {"cpu": "200m", "memory": "1800Mi", "node_selector": {"pool": "training"}}
             ),

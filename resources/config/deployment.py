@@ -6,6 +6,8 @@ In production the state folder is scratch, and every place has to be named (:fun
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,12 @@ from resources.errors import Refused
 def sqlite_url(database: str | Path) -> str:
     """The URL of an SQLite file."""
     return f"sqlite:///{database}"
+
+
+MEMORY = r"^([\d.]+) ?([KMGT]i?B)$"
+MOST_OF_MACHINE = 0.9  # of its memory: the system and a shell live there too
+# The most that a container may take, by the two versions of control groups; without one "max", or a number beyond any machine.
+LIMITS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"
 
 
 class DeploymentConfig(BaseSettings):
@@ -65,10 +73,13 @@ class DeploymentConfig(BaseSettings):
         None, "What a pod that trains gets, as JSON: `cpu`, `memory`, `gpus`, `node_selector`, `tolerations`."
     )
     scoring_pod: Json[PodConfig] | None = setting(None, "The same of a pod that scores and does not train.")
-    memory: str = setting("1500MB", "Of one query engine; above it, it spills to disk.", pattern=r"^[\d.]+ ?[KMGT]i?B$")
-    spill: str = setting(
-        "20GB", "Of one query engine on disk; a query that needs more is refused.", pattern=r"^[\d.]+ ?[KMGT]i?B$"
+    memory: str = setting(
+        "3GB",
+        "Of one process that works, at most nine tenths of what its machine or container has: half for the query engine, which "
+        "spills to disk above that, and half for libraries, frames and models. The more, the fewer slices of households.",
+        pattern=MEMORY,
     )
+    spill: str = setting("20GB", "Of one query engine on disk; a query that needs more is refused.", pattern=MEMORY)
     engine: Literal["duckdb", "spark"] = setting(
         "duckdb",
         "What computes features, label weeks, lists and their checks: `duckdb` on this machine, or `spark`, which needs the extra "
@@ -94,6 +105,13 @@ class DeploymentConfig(BaseSettings):
         None, "What the link to `nightcart ui` has to name. Default: another one at each start.", min_length=32
     )
 
+    @property
+    def memory_bytes(self) -> int:
+        """What `NIGHTCART_MEMORY` grants, as far as the machine or the container has it."""
+        number, unit = re.fullmatch(MEMORY, self.memory, re.ASCII).groups()  # pyright: ignore[reportOptionalMemberAccess] - its pattern
+        wanted = int(float(number) * (1024 if "i" in unit else 1000) ** (1 + "KMGT".index(unit[0])))
+        return min(wanted, int(MOST_OF_MACHINE * _memory_of_machine()))
+
     def of(self, *, name: str, state: Path) -> DeploymentConfig:
         """The deployment of the domain `name`, with its places filled in."""
         uri = self.mlflow_tracking_uri
@@ -106,6 +124,14 @@ class DeploymentConfig(BaseSettings):
         filled = {field: _filled(place, name, state) for field, place in places.items() if place}
         secret = SecretStr(_filled(self.operations_url.get_secret_value(), name, state))
         return self.model_copy(update={**filled, "operations_url": secret})
+
+
+def _memory_of_machine() -> int:
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for file in LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # not there, or "max"
+            limits.append(int(Path(file).read_text(encoding="ascii")))
+    return min(limits)
 
 
 def pod_for(work: Literal["training", "scoring"]) -> dict[str, Any]:

@@ -28,20 +28,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from ibis.backends.duckdb import Backend
 
+PART_OF_MEMORY = 0.5  # that an engine may hold; the rest is for libraries, frames and models
 SPARK = "pyspark"  # Ibis's name of the other engine: resources.tables.engine_spark
 
 
 def connect(*, spill: Path | None = None) -> Backend:
     """A new in-memory engine; instants are UTC in it whatever the machine's zone is.
 
-    Above the memory that the deployment grants it (`NIGHTCART_MEMORY`) it spills to disk, as much as `NIGHTCART_SPILL`
+    Above its part of the memory that the deployment grants (`NIGHTCART_MEMORY`) it spills to disk, as much as `NIGHTCART_SPILL`
     says: to the folder `spill`, by default the machine's own for temporary files.
     """
     import ibis
 
     engine = ibis.duckdb.connect()
     deployment = load_deployment()
-    engine.raw_sql(f"SET memory_limit = '{deployment.memory}'")
+    engine.raw_sql(f"SET memory_limit = '{int(PART_OF_MEMORY * deployment.memory_bytes)}B'")
     # Its own default is a folder `.tmp` wherever the process was started.
     own = _own_folder(spill or Path(tempfile.gettempdir(), "nightcart-spill"), of=engine)
     engine.raw_sql(f"SET temp_directory = {quoted_text(str(own))}")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import math
-import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -50,8 +49,7 @@ def groups_of_days(
 
 def granted() -> int:
     """The bytes that `NIGHTCART_MEMORY` grants."""
-    number, unit = re.fullmatch(r"([\d.]+) ?([KMGT]i?B)", load_deployment().memory, re.ASCII).groups()  # pyright: ignore[reportOptionalMemberAccess] - the setting's own pattern
-    return int(float(number) * (1024 if "i" in unit else 1000) ** (1 + "KMGT".index(unit[0])))
+    return load_deployment().memory_bytes
 
 
 def with_slice(rows: ibis.Table, *, of: int) -> ibis.Table:

@@ -1,9 +1,12 @@
 """What must hold of features before a model sees them."""
 
 # Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
-# pyright: reportOperatorIssue=false
+# pyright: reportOperatorIssue=false, reportArgumentType=false
 
-from collections.abc import Iterator
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -13,8 +16,13 @@ from assets.partitions import days_of
 from assets.quality.evaluation import GateResult, gate_checks
 from assets.quality.gates import Gate
 from resources.records.store import OperationsDatabase
+from resources.tables.slices import slices_for
 from resources.tables.store import TableStore
 
+if TYPE_CHECKING:
+    import ibis
+
+BYTES_A_KEY = 100  # that the engine holds to tell whether there is another of it
 # Ages in days: below zero, something from after the close has reached the features.
 AGES = {
     HOUSEHOLD_PRODUCT: "days_since_last",
@@ -48,15 +56,14 @@ def features_are_fit_to_use(
     days, tables = days_of(context), tables.at_scale
     for name, table in TABLES.items():
         rows = tables.read(name, since=days[0], until=days[-1])
-        groups = rows.group_by("business_date", *table.key).agg(rows=rows.count())
-        twice = groups.filter(groups.rows > 1)
-        repeated = twice.group_by("business_date").agg(rows=twice.count()).to_pyarrow().to_pylist()
+        counts = tables.rows_by_day(name)
+        twice = _repeated(
+            rows, table.key, pieces=slices_for(sum(counts.get(day, 0) for day in days), bytes_a_row=BYTES_A_KEY)
+        )
         yield GateResult(
             gate=UNIQUE[name],
-            broken={
-                row["business_date"]: f"{row['rows']:,} {' and '.join(table.key)} stand there twice" for row in repeated
-            },
-            metadata={"repeated": sum(row["rows"] for row in repeated)},
+            broken={day: f"{n:,} {' and '.join(table.key)} stand there twice" for day, n in twice.items()},
+            metadata={"repeated": sum(twice.values())},
         )
     for name, column in AGES.items():
         rows = tables.read(name, since=days[0], until=days[-1])
@@ -71,3 +78,16 @@ def features_are_fit_to_use(
                 f"lowest_{column}": min((row["lowest"] for row in lowest if row["lowest"] is not None), default=0.0)
             },
         )
+
+
+def _repeated(rows: "ibis.Table", key: Sequence[str], *, pieces: int) -> Counter[dt.date]:
+    """How many keys each day has more than once, counted in so many pieces, that one's keys fit into memory."""
+    found: Counter[dt.date] = Counter()
+    for piece in range(pieces):
+        # Nothing that is stored depends on the engine's own hash; its remainders are below zero too.
+        part = rows if pieces == 1 else rows.filter((rows[key[0]].hash() % pieces).isin([piece, piece - pieces]))
+        groups = part.group_by("business_date", *key).agg(rows=part.count())
+        twice = groups.filter(groups.rows > 1)
+        counted = twice.group_by("business_date").agg(rows=twice.count()).to_pyarrow().to_pylist()
+        found.update({row["business_date"]: row["rows"] for row in counted})
+    return found

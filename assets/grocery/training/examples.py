@@ -137,8 +137,8 @@ def _drawn(days: SharedDays, truth: ibis.Table, *, as_of: dt.date, most: int) ->
 def inputs_of(*, transactions: str, products: str, offers: str, model: RecommenderConfig) -> str:
     """A digest of all that a labelled week is made from: the same inputs, the same examples.
 
-    `transactions`, `products` and `offers` are digests of the lines up to the end of the week, of the catalogue and of
-    the offers known at its beginning.
+    `transactions`, `products` and `offers` are digests of the lines up to the end of the week, of what the catalogue says of
+    the products in them, and of the offers known at its beginning.
     """
     limits = (model.candidates, model.new_candidates, model.households_a_week)
     parts = (VERSION, definitions.VERSION, transactions, products, offers, *limits)

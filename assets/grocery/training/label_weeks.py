@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assets.grocery.features.purchases import recommendable
 from assets.grocery.features.shared_days import shared_days, slices_of_lines
 from assets.grocery.tables import AS_OF, EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.examples import LABEL_DAYS, examples, inputs_of, label_weeks, truth_with_slices
 from assets.lifecycle.domain import Windows
 from assets.quality.gates import Versions, history, whole
 from resources.errors import Refused
-from resources.tables.engine import content_digest
+from resources.tables.engine import combined, content_digest, content_digests
 from resources.tables.store import TableStore
 
 if TYPE_CHECKING:
@@ -62,15 +63,20 @@ def make_missing(
     """Make those of the label weeks after the closes `weeks` that `kept_in` does not have, from the tables of `sources`."""
     import ibis
 
+    if not weeks:
+        return Made(made=0, kept=0, commit=None)
     catalogue, offers = sources.read(PRODUCTS).cache(), sources.read(OFFERS).cache()
-    catalogue_digest = content_digest(catalogue)
+    lines = sources.read(TRANSACTIONS, until=max(weeks) + dt.timedelta(days=LABEL_DAYS))
+    # Of the catalogue what a week is made of: a feed's catalogue changes every day, and hardly ever in that.
+    sold = lines.group_by("product_id").agg(first_day=lines.business_date.min())
+    products = content_digests(recommendable(catalogue).join(sold, "product_id"), by="first_day")
     missing: list[tuple[dt.date, ibis.Table, str]] = []
     for as_of in weeks:
         end = as_of + dt.timedelta(days=LABEL_DAYS)
         known = offers.filter((offers.known_from <= as_of) & (offers.starts_on <= end))
         inputs = inputs_of(
             transactions=sources.fingerprint(TRANSACTIONS, until=end),
-            products=catalogue_digest,
+            products=combined(digest for first_day, digest in products.items() if first_day <= end),
             offers=content_digest(known),
             model=model,
         )
@@ -79,7 +85,6 @@ def make_missing(
     commit = None
     if missing:
         newest = max(as_of for as_of, *_ in missing)
-        lines = sources.read(TRANSACTIONS, until=newest + dt.timedelta(days=LABEL_DAYS))
         slices = slices_of_lines(sources.count(TRANSACTIONS, until=newest))
         with shared_days(lines, catalogue, until=newest, slices=slices) as days:
             for as_of, known, inputs in missing:

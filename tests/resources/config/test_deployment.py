@@ -8,6 +8,7 @@ import pytest
 
 from assets.privacy.suppression import load_key
 from resources import home
+from resources.config import deployment
 from resources.config.deployment import DeploymentConfig, load_deployment
 from resources.errors import Refused
 from resources.resources import build_resources
@@ -146,3 +147,12 @@ def test_in_production_no_key_is_made_that_only_one_machine_has(production, tmp_
     with pytest.raises(Refused, match="key is not there"):
         load_key([], tmp_path / "key")
     assert not (tmp_path / "key").exists()
+
+
+def test_no_more_memory_is_granted_than_the_container_has(monkeypatch, tmp_path):
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(deployment, "LIMITS", (str(limit), str(tmp_path / "none")))
+    monkeypatch.setenv("NIGHTCART_MEMORY", "2GB")
+    for written, granted in ("max", 2_000_000_000), ("1000000000", 900_000_000):
+        limit.write_text(written)
+        assert load_deployment().memory_bytes == granted

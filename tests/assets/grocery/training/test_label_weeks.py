@@ -132,9 +132,16 @@ CHANGES: dict[str, tuple[Callable[[TableStore], object], set[dt.date]]] = {
     "catalogue": (
         lambda tables: tables.replace(
             "products",
-            histories.products([*histories.PRODUCTS[:3], {"product_id": "P4", "category": "TEA"}]).to_pyarrow(),
+            histories.products([{**row, "category": "TEA"} for row in histories.PRODUCTS]).to_pyarrow(),
         ),
         {NEWER, OLDER},
+    ),
+    "catalogue, of what nobody bought": (
+        lambda tables: tables.replace(
+            "products",
+            histories.products([*histories.PRODUCTS[:3], {"product_id": "P4", "category": "TEA"}]).to_pyarrow(),
+        ),
+        set(),
     ),
     "order of the catalogue": (
         lambda tables: tables.replace("products", histories.products(histories.PRODUCTS[::-1]).to_pyarrow()),
