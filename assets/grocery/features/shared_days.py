@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
 
-BYTES_A_LINE = 150  # that grouping the lines of a slice, and the features of its pairs, take in the engine at most
+BYTES_A_LINE = 400  # that the engine holds to group the lines of a slice, and to sum up the forty numbers of each pair
 
 
 @dataclass(frozen=True, kw_only=True)
