@@ -160,7 +160,13 @@ def remove_leftovers(scope: ErasureScope, *, now: dt.datetime) -> None:
     """Delete what killed processes left: half copies and spilled rows that no living process has open."""
     used, spills = open_files(), [store.spill for _, store in scope.stores() if store.spill]
     parts = [path for root in {scope.state, scope.raw} for path in root.rglob(".part-*")]
+    # An engine that lives has the lock beside its folder open, and not each of the files in it at every moment.
+    living = {
+        lock.with_suffix("") for spill in spills for lock in spill.glob("*.lock") if str(lock.resolve()) in (used or ())
+    }
     for path in [*parts, *(path for spill in spills for path in spill.rglob("*"))]:
+        if not living.isdisjoint(path.parents):
+            continue
         with contextlib.suppress(FileNotFoundError):
             is_old = now.timestamp() - path.lstat().st_mtime > LEFT_SECONDS
             if not path.is_dir() and (is_old if used is None else str(path.resolve()) not in used):

@@ -286,12 +286,16 @@ def test_one_that_is_in_a_file_alone_is_somebody(planted: ErasureScope) -> None:
 
 
 def test_what_a_living_process_has_open_stays(planted: ErasureScope) -> None:
-    part = planted.raw / ".part-1"
-    with open(part, "rb"):
+    part, folder = planted.raw / ".part-1", planted.state / "spill" / "of-an-engine"
+    folder.mkdir()
+    (slice_of_it := folder / "0.parquet").touch()
+    with open(part, "rb"), open(folder.with_suffix(".lock"), "w"):
         remove_leftovers(planted, now=NOW)
         assert part.exists()
+        assert slice_of_it.exists()
     remove_leftovers(planted, now=NOW)
     assert not part.exists()
+    assert not slice_of_it.exists()
 
 
 def test_sealed_records_and_models_stay_and_are_named(planted: ErasureScope) -> None:
