@@ -74,7 +74,8 @@ class Grocery(Domain):
 
         With keys, for a holdout, with the subcategory besides: what is judged are the lists that would be served.
         """
-        rows = weeks.read_examples(work.tables, as_of, is_identified=with_keys, version=version)
+        few = None if with_keys else work.settings.model.households_a_week
+        rows = weeks.read_examples(work.tables, as_of, is_identified=with_keys, households=few, version=version)
         return in_subcategories(rows, work.tables.read(PRODUCTS)) if with_keys else rows
 
     def made_from(self, as_of: Sequence[dt.date], work: Lifecycle) -> Sequence[Any]:

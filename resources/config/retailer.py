@@ -253,6 +253,12 @@ class RecommenderConfig(ModelConfig):
     candidates: int = setting(80, "Products of a household's own history that reach the ranker.", ge=10)
     new_candidates: int = setting(20, "Products that a household never bought that reach the ranker.", ge=10)
     households_a_week: int = setting(4_000, "At most so many households of a label week are learnt from.", ge=100)
+    households_judged: int = setting(
+        20_000,
+        "At most so many households of a holdout week judge: with more, smaller differences are told from chance. To hold "
+        "twenty thousand with their candidates takes about 3 GB.",
+        ge=100,
+    )
     top_k: int = setting(12, "Length of a recommendation list.", ge=1)
     explore_places: int = setting(
         2, "How many of these places are kept for products that the household never bought.", ge=0

@@ -44,9 +44,14 @@ def training_examples(
     """
     days = days_of(context)
     gates.require(operations, delivered(tables, until=days[-1]), now=dt.datetime.now(dt.UTC))
-    weeks = sorted({as_of for day in days for as_of in windows(day, settings).all}, reverse=True)
+    asked = [windows(day, settings) for day in days]
     done = make_missing(
-        weeks, sources=tables.at_scale, kept_in=tables.at_scale, model=settings.model, say=context.log.info
+        sorted({as_of for each in asked for as_of in each.all}, reverse=True),
+        sources=tables.at_scale,
+        kept_in=tables.at_scale,
+        model=settings.model,
+        say=context.log.info,
+        judging={as_of for each in asked for as_of in each.holdout},
     )
     counts = tables.rows_by_day(EXAMPLES)
     weeks = windows(days[-1], settings).all

@@ -68,20 +68,23 @@ def examples(
     *,
     as_of: dt.date,
     model: RecommenderConfig,
+    households: int | None = None,
     days: SharedDays | None = None,
 ) -> ibis.Table:
     """The candidates as of `as_of`'s close, labelled with what was bought in the seven days after.
 
     Of every household that bought in them, and of one in :data:`INACTIVE_SAMPLING_RATE` of those that did not, drawn by a hash;
-    at most `model.households_a_week` of both. Columns: those of :func:`assets.grocery.candidates.candidates.labelled`,
-    `stands_for`: how many households the household stands for, and `fold`: 0 … 9, the same for a household in every
-    week, for what must not be fitted on the households that it is judged on. Several weeks share their shopping `days`.
+    at most `households` of both, by default the `model.households_a_week` that are learnt from. Columns: those of
+    :func:`assets.grocery.candidates.candidates.labelled`, `draw`: the household's place among those drawn, from 0, `stands_for`: how
+    many households it stands for among those that are learnt from, and `fold`: 0 … 9, the same for a household in every week,
+    for what must not be fitted on the households that it is judged on. Several weeks share their shopping `days`.
     """
     if days is None:
         with shared_days(transactions, products, until=as_of) as days:
-            return examples(transactions, products, offers, as_of=as_of, model=model, days=days)
+            return examples(transactions, products, offers, as_of=as_of, model=model, households=households, days=days)
     truth = baskets_after(purchases(transactions, products), as_of=as_of, days=LABEL_DAYS).cache()
-    drawn = _drawn(days, truth, as_of=as_of, most=model.households_a_week).cache()
+    learnt_from = model.households_a_week
+    drawn = _drawn(days, truth, as_of=as_of, learnt_from=learnt_from, most=households or learnt_from).cache()
     tables = definitions.build_of(days, offers, as_of=as_of, only=drawn)
     found = candidates(tables, own=model.candidates, new=model.new_candidates)
     return labelled(found.join(drawn, "household_id"), _with_news(truth, tables.household_product))
@@ -114,8 +117,8 @@ def truth_with_slices(transactions: ibis.Table, products: ibis.Table, *, as_of: 
     return joined.select("household_id", "product_id", "department", "weekday", history=history)
 
 
-def _drawn(days: SharedDays, truth: ibis.Table, *, as_of: dt.date, most: int) -> ibis.Table:
-    """The households to learn from: `household_id`, `stands_for` and `fold`."""
+def _drawn(days: SharedDays, truth: ibis.Table, *, as_of: dt.date, learnt_from: int, most: int) -> ibis.Table:
+    """At most so many households, of which the first are to learn from: `household_id`, `draw`, `stands_for` and `fold`."""
     import ibis
 
     known = days.named(days.households.filter(days.households.first_day <= as_of).select("household_id"))
@@ -125,21 +128,22 @@ def _drawn(days: SharedDays, truth: ibis.Table, *, as_of: dt.date, most: int) ->
     both = both.mutate(sampling_key=sampling_key, is_inactive=both.has_shopped.isnull())
     # The key's remainder draws the inactive ones, its order the rest: next to independent of each other.
     kept = both.filter(~both.is_inactive | (both.sampling_key % INACTIVE_SAMPLING_RATE == 0))
-    kept = kept.mutate(
-        place=ibis.row_number().over(ibis.window(order_by=["sampling_key", "household_id"])), all=kept.count()
-    )
-    share = ibis.least(ibis.literal(1.0), most / kept.all)
+    in_order = ibis.window(order_by=["sampling_key", "household_id"])
+    kept = kept.mutate(draw=ibis.row_number().over(in_order).cast("int32"), all=kept.count())
+    share = ibis.least(ibis.literal(1.0), learnt_from / kept.all)
     stands_for = kept.is_inactive.ifelse(float(INACTIVE_SAMPLING_RATE), 1.0) / share
     fold = (sample_hash(kept.household_id) % FOLDS).cast("int8")
-    return kept.filter(kept.place < most).select("household_id", stands_for=stands_for.cast("float32"), fold=fold)
+    chosen = kept.filter(kept.draw < most)
+    return chosen.select("household_id", "draw", stands_for=stands_for.cast("float32"), fold=fold)
 
 
-def inputs_of(*, transactions: str, products: str, offers: str, model: RecommenderConfig) -> str:
+def inputs_of(*, transactions: str, products: str, offers: str, model: RecommenderConfig, households: int) -> str:
     """A digest of all that a labelled week is made from: the same inputs, the same examples.
 
     `transactions`, `products` and `offers` are digests of the lines up to the end of the week, of what the catalogue says of
-    the products in them, and of the offers known at its beginning.
+    the products in them, and of the offers known at its beginning; `households` is how many are drawn at most.
     """
     limits = (model.candidates, model.new_candidates, model.households_a_week)
+    limits += (households,) if households != model.households_a_week else ()
     parts = (VERSION, definitions.VERSION, transactions, products, offers, *limits)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from assets.grocery.features.purchases import recommendable
@@ -59,8 +60,12 @@ def make_missing(
     kept_in: TableStore,
     model: RecommenderConfig,
     say: Callable[[str], object],
+    judging: Collection[dt.date] = (),
 ) -> Made:
-    """Make those of the label weeks after the closes `weeks` that `kept_in` does not have, from the tables of `sources`."""
+    """Make those of the label weeks after the closes `weeks` that `kept_in` does not have, from the tables of `sources`.
+
+    Those that are `judging` have more households (`model.households_judged`); one that did so before is learnt from as it is.
+    """
     import ibis
 
     if not weeks:
@@ -70,26 +75,29 @@ def make_missing(
     # Of the catalogue what a week is made of: a feed's catalogue changes every day, and hardly ever in that.
     sold = lines.group_by("product_id").agg(first_day=lines.business_date.min())
     products = content_digests(recommendable(catalogue).join(sold, "product_id"), by="first_day")
-    missing: list[tuple[dt.date, ibis.Table, str]] = []
+    few, many = model.households_a_week, max(model.households_a_week, model.households_judged)
+    missing: list[tuple[dt.date, ibis.Table, int, str]] = []
     for as_of in weeks:
         end = as_of + dt.timedelta(days=LABEL_DAYS)
         known = offers.filter((offers.known_from <= as_of) & (offers.starts_on <= end))
-        inputs = inputs_of(
+        digest = partial(
+            inputs_of,
             transactions=sources.fingerprint(TRANSACTIONS, until=end),
             products=combined(digest for first_day, digest in products.items() if first_day <= end),
             offers=content_digest(known),
             model=model,
         )
-        if inputs_on_record(kept_in, as_of) != inputs:
-            missing.append((as_of, known, inputs))
+        households = many if as_of in judging else few
+        if inputs_on_record(kept_in, as_of) not in {digest(households=households), digest(households=many)}:
+            missing.append((as_of, known, households, digest(households=households)))
     commit = None
     if missing:
         newest = max(as_of for as_of, *_ in missing)
         slices = slices_of_lines(sources.count(TRANSACTIONS, until=newest))
         with shared_days(lines, catalogue, until=newest, slices=slices) as days:
-            for as_of, known, inputs in missing:
+            for as_of, known, households, inputs in missing:
                 say(f"Labelling the week to {as_of + dt.timedelta(days=LABEL_DAYS)}")
-                week = examples(lines, catalogue, known, as_of=as_of, model=model, days=days)
+                week = examples(lines, catalogue, known, as_of=as_of, model=model, households=households, days=days)
                 week = week.mutate(inputs=ibis.literal(inputs), **{AS_OF: ibis.literal(as_of)})
                 commit = kept_in.replace_days(EXAMPLES, in_order(week), days=[as_of], by=AS_OF)
     return Made(made=len(missing), kept=len(weeks) - len(missing), commit=commit)
@@ -133,12 +141,17 @@ def inputs_on_record(tables: TableStore, as_of: dt.date) -> str | None:
 
 
 def read_examples(
-    tables: TableStore, weeks: Sequence[dt.date], *, is_identified: bool = True, version: int | None = None
+    tables: TableStore,
+    weeks: Sequence[dt.date],
+    *,
+    is_identified: bool = True,
+    households: int | None = None,
+    version: int | None = None,
 ) -> pd.DataFrame:
     """The labelled candidates of some weeks, in a fixed order: the same rows in another order are another model.
 
     Without their identifiers (`is_identified=False`) a million rows take a fifth of the time and a third of the memory.
-    `version` is that of the table, by default the newest. Raises :class:`Refused` when a week is missing.
+    `households` leaves out those that were drawn after so many. `version` is that of the table, by default the newest. Raises :class:`Refused` when a week is missing.
     """
     from assets.grocery.candidates.candidates import FEATURES
 
@@ -150,6 +163,10 @@ def read_examples(
             f"{EXAMPLES} has {found} of the {len(weeks)} label weeks {min(weeks)} … {max(weeks)}.",
             remedy="materialise training_examples for this business day first.",
         )
+    if (
+        households is not None and "draw" in wanted.columns
+    ):  # a week that is older than the column has none to leave out
+        wanted = wanted.filter(wanted.draw.fill_null(0) < households)
     columns = [*(keys if is_identified else []), *LABELS, *FEATURES]
     return wanted.order_by(keys).select(columns).to_pyarrow().to_pandas()
 

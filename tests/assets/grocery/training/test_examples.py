@@ -189,8 +189,9 @@ def test_truth_is_told_apart_by_history_department_and_weekday(engine):
 
 
 def test_inputs_change_with_all_that_a_week_is_made_from(monkeypatch):
-    def inputs(*, model: RecommenderConfig = MODEL, **digests: str) -> str:
-        return inputs_of(**{"transactions": "a", "products": "b", "offers": "c"} | digests, model=model)
+    def inputs(*, model: RecommenderConfig = MODEL, households: int = 4_000, **digests: str) -> str:
+        given = {"transactions": "a", "products": "b", "offers": "c"} | digests
+        return inputs_of(**given, model=model, households=households)
 
     digests = [
         inputs(),
@@ -201,6 +202,7 @@ def test_inputs_change_with_all_that_a_week_is_made_from(monkeypatch):
         inputs(model=MODEL.model_copy(update={"candidates": 11})),
         inputs(model=MODEL.model_copy(update={"new_candidates": 11})),
         inputs(model=MODEL.model_copy(update={"households_a_week": 1_000})),
+        inputs(households=20_000),
     ]
     assert len(set(digests)) == len(digests)
     assert inputs(model=MODEL.model_copy(update={"seed": 1, "label_weeks": 2, "explore_places": 3})) == digests[0]

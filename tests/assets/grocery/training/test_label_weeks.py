@@ -80,8 +80,12 @@ def plan(tables: TableStore, *more: Offer | None) -> None:
     tables.replace("offers", histories.offers(planned).to_pyarrow())
 
 
-def make(tables: TableStore, *weeks: dt.date, model: RecommenderConfig = MODEL) -> Made:
-    return make_missing(weeks or (NEWER, OLDER), sources=tables, kept_in=tables, model=model, say=lambda text: None)
+def make(
+    tables: TableStore, *weeks: dt.date, model: RecommenderConfig = MODEL, judging: Sequence[dt.date] = ()
+) -> Made:
+    return make_missing(
+        weeks or (NEWER, OLDER), sources=tables, kept_in=tables, model=model, say=lambda text: None, judging=judging
+    )
 
 
 def made_again(tables: TableStore, *, model: RecommenderConfig = MODEL) -> set[dt.date]:
@@ -101,6 +105,17 @@ def test_week_is_made_once_and_kept(bare):
 
 def test_only_what_is_missing_is_made(bare):
     assert (make(bare, OLDER).made, make(bare, NEWER, OLDER).made) == (1, 1)
+
+
+def test_more_households_judge_than_are_learnt_from(bare):
+    model = MODEL.model_copy(update={"households_a_week": 1, "households_judged": 2})
+    assert make(bare, NEWER, model=model).made == 1
+    learnt_from = read_examples(bare, [NEWER])
+    assert learnt_from["household_id"].nunique() == 1
+    assert make(bare, NEWER, model=model, judging=[NEWER]).made == 1
+    assert read_examples(bare, [NEWER])["household_id"].nunique() == 2
+    assert make(bare, NEWER, model=model).made == 0  # a week later it is learnt from, as if it had never judged
+    pd.testing.assert_frame_equal(read_examples(bare, [NEWER], households=1), learnt_from)
 
 
 def test_stored_week_is_that_of_its_close(tables):
