@@ -20,6 +20,9 @@ class Calibration:
     A logistic regression of having bought, in the seven days after and whether the household shopped in them or not, on
     ln(score), -ln(1 - score) and what says how likely the household is to shop at all. The score's coefficients are not
     negative, and the rest is the same for all products of a household: its order stays what the ranker says.
+
+    It is fitted on all weeks that are learnt from. The newest alone follow a season, and overshoot: on five closes of the
+    demo the scores of the week after were off by .006 to .014, with the newest two weeks by .006 to .034.
     """
 
     coefficients: Mapping[str, float]
