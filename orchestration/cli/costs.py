@@ -33,10 +33,10 @@ def _costs(report: reports.Costs) -> None:
 
 
 def _parts(title: str, parts: Sequence[reports.Part], currency: str, *, has_shares: bool = False) -> None:
-    numbers = ("CPU s", "seconds", "peak MiB", "read MiB", "written MiB", currency, *(["share"] if has_shares else []))
-    drawn = table(title, *numbers, right=numbers)
+    numbers = ("CPU s", "peak MiB", "read MiB", "written MiB", currency, *(["share"] if has_shares else []))
+    drawn = table(title, *numbers, right=numbers, wrap=(title,))
     for each in parts:
-        row = [f"{each.cpu_seconds:,.1f}", f"{each.wall_seconds:,.1f}", f"{each.peak_mib:,.0f}"]
+        row = [f"{each.cpu_seconds:,.1f}", f"{each.peak_mib:,.0f}"]
         row += [f"{each.read_mib:,.1f}", f"{each.written_mib:,.1f}", f"{each.cost:.6f}"]
         drawn.add_row(each.name, *row, *([f"{each.share:.1%}"] if has_shares else []))
     console.print(drawn)
