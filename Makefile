@@ -6,7 +6,7 @@ RUN := $(UV) run --frozen --no-sync
 # A tool's own command, with the variables of the retailer in use.
 HERE := $(RUN) python -m resources.home
 
-.PHONY: demo test ui mlflow check audit format benchmarks docs install clean
+.PHONY: demo test spark ui mlflow check audit format benchmarks docs install clean
 .DEFAULT_GOAL := help
 
 help:  ## This list.
@@ -18,6 +18,10 @@ demo: install  ## One night on real data: ingest eleven months, train, judge, pr
 # What is compiled is kept, whatever the machine does otherwise: a hundred processes of the tests would compile it anew.
 test: install  ## The whole test suite.
 	@PYTHONDONTWRITEBYTECODE= $(RUN) pytest
+
+spark: install  ## PySpark beside the rest (half a gigabyte; needs Java 17), and a night on it that equals DuckDB's.
+	@$(UV) sync --locked --quiet --extra spark
+	@PYTHONDONTWRITEBYTECODE= $(RUN) pytest -n 0 tests/orchestration/test_spark_night.py
 
 ui: install  ## Web server and daemon on port 3000, with the schedule running; opened by the link that it prints.
 	@$(RUN) nightcart ui

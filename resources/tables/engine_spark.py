@@ -5,7 +5,9 @@ This module imports pyspark, so :mod:`resources.tables.engine` imports it only f
 """
 
 # Ibis and sqlglot type little of what their compilers are made of.
+# PySpark is there where it was asked for alone.
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportIncompatibleMethodOverride=false
+# pyright: reportMissingImports=false, reportOptionalMemberAccess=false
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from resources.errors import Refused
 from resources.tables.store import TableStore
 from tests.support.shop import NIGHT, TOMORROW, CornerShop, PreparedShops, failures, open_shop
 
-pytest.importorskip("pyspark", reason="`uv sync --extra spark` installs it")
+pytest.importorskip("pyspark", reason="`make spark` installs it")
 needs_java = pytest.mark.skipif(
     not shutil.which("java"), reason="Spark needs Java: `apt-get install openjdk-17-jre-headless`"
 )

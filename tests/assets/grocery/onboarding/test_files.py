@@ -13,7 +13,7 @@ import pytest
 from assets.grocery.onboarding import files
 from assets.grocery.onboarding.columns import profile_columns
 from resources.errors import Refused
-from resources.feeds.reader import OUR_COLUMNS
+from resources.feeds.files import OUR_COLUMNS
 
 
 def paths(folder: Path, *names: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from assets.grocery.onboarding import times
 from resources.errors import Refused
-from resources.feeds.reader import OUR_COLUMNS
+from resources.feeds.files import OUR_COLUMNS
 
 TODAY = dt.date(2024, 7, 1)
 
