@@ -71,6 +71,7 @@ class Unwritable(NightcartError):
 NO_ROOM = ("No space left on device", "File too large", "disk I/O error", "disk is full", "Disk quota exceeded")
 NO_WRITING = ("Read-only file system", "readonly database", "Permission denied")
 BROKEN = ("file is not a database", "database disk image is malformed", "malformed database schema")
+NO_MEMORY = "Out of Memory Error"
 HELD = ("database is locked", "database table is locked")
 
 
@@ -173,6 +174,11 @@ def of_the_machine(error: BaseException) -> NightcartError | None:
     if any(each in said for each in NO_ROOM):
         return Unwritable(
             f"Nothing more could be written: {first}.", remedy="make room on the disk of the state folder."
+        )
+    if NO_MEMORY in said:
+        return Refused(
+            f"What the engine is granted is too little for this: {first}.",
+            remedy="set NIGHTCART_MEMORY to more, where there is more (docs/guides/memory.md says how much for how many lines).",
         )
     if any(each in said for each in NO_WRITING):
         return Unwritable(f"Something may not be written: {first}.", remedy="make the state folder writable.")

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from resources import home
 from resources.config.feeds import FeedConfig
-from resources.errors import FeedRefused, NightcartError, of_the_machine
+from resources.errors import NO_MEMORY, FeedRefused, NightcartError, of_the_machine
 from resources.text import on_one_line, without_secrets
 
 # What reading adds to a file's own columns: one of its own that is called so has a number added (:func:`own_names`).
@@ -73,13 +73,13 @@ def in_our_words(what: str) -> Iterator[None]:
     except NightcartError:
         raise
     except Exception as error:  # libraries' errors have no type in common
-        if of_the_machine(error):
-            raise
-        if isinstance(error, MemoryError) or "Out of Memory" in str(error):
+        if isinstance(error, MemoryError) or NO_MEMORY in str(error):
             raise FeedRefused(
                 f"{what} takes more memory and disk to be read than one file is granted.",
                 remedy="look at the file; if it is right, set NIGHTCART_MEMORY or NIGHTCART_SPILL to more.",
             ) from error
+        if of_the_machine(error):
+            raise
         raise FeedRefused(
             f"{what} cannot be read: its bytes are damaged, or of no kind that is known.", remedy=REDELIVER
         ) from error

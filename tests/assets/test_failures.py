@@ -67,6 +67,13 @@ def test_what_the_machine_does_is_told_with_a_remedy_and_is_no_refusal(error, is
     assert "INSERT" not in (failure.description or "")
 
 
+def test_an_engine_with_too_little_memory_names_the_setting():
+    failure = failure_of(RuntimeError("Out of Memory Error: could not allocate block of size 256.0 KiB\nPossible"))
+    assert failure.allow_retries is False
+    assert "NIGHTCART_MEMORY" in (failure.description or "")
+    assert "Possible" not in (failure.description or "")
+
+
 def test_dagsters_own_errors_pass_through():
     @explained
     def body() -> None:
