@@ -78,7 +78,12 @@ def test_a_night_is_the_same_by_both(
         week = windows(NIGHT, load_settings()).all[0]
         by_both = TableStore(root=str(tmp_path / "weeks")), TableStore(root=str(tmp_path / "weeks"), on="spark")
         make_missing(
-            [week], sources=by_spark.tables.at_scale, kept_in=by_both[1], model=load_settings().model, say=print
+            [week],
+            sources=by_spark.tables.at_scale,
+            kept_in=by_both[1],
+            model=load_settings().model,
+            say=print,
+            judging=[week],
         )
         stored = by_duckdb.tables.read(EXAMPLES, since=week, until=week)
         require_equal(stored.to_pyarrow(), by_both[0].read(EXAMPLES).to_pyarrow())
