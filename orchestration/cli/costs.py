@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from orchestration.cli import context
 from orchestration.cli.drawing import Json, console, say, show, table
 from orchestration.reports import costs as reports
 
+GATE = re.compile("_(is|are)_fit_to_use$")
 Nights = Annotated[int, typer.Option(min=1, help="How many of the latest nights.")]
 
 
@@ -33,10 +35,9 @@ def _costs(report: reports.Costs) -> None:
 
 
 def _parts(title: str, parts: Sequence[reports.Part], currency: str, *, has_shares: bool = False) -> None:
-    numbers = ("CPU s", "peak MiB", "read MiB", "written MiB", currency, *(["share"] if has_shares else []))
+    numbers = ("CPU s", "peak MiB", "written MiB", currency, *(["share"] if has_shares else []))
     drawn = table(title, *numbers, right=numbers, wrap=(title,))
     for each in parts:
-        row = [f"{each.cpu_seconds:,.1f}", f"{each.peak_mib:,.0f}"]
-        row += [f"{each.read_mib:,.1f}", f"{each.written_mib:,.1f}", f"{each.cost:.6f}"]
-        drawn.add_row(each.name, *row, *([f"{each.share:.1%}"] if has_shares else []))
+        row = [f"{each.cpu_seconds:,.1f}", f"{each.peak_mib:,.0f}", f"{each.written_mib:,.1f}", f"{each.cost:,.5f}"]
+        drawn.add_row(GATE.sub(" · gate", each.name), *row, *([f"{each.share:.1%}"] if has_shares else []))
     console.print(drawn)
