@@ -104,4 +104,5 @@ def in_a_line(report: Costs) -> str:
 
 
 def _price(value: float, currency: str) -> str:
-    return f"{value:.3g} {currency}"
+    decimals = 2 if value >= 1 else 5
+    return f"{value:,.{decimals}f} {currency}"
