@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from assets.grocery.candidates.candidates import FEATURES as SCORED_BY
 from assets.grocery.candidates.candidates import in_subcategories
 from assets.grocery.monitoring.watches import WATCHES
 from assets.grocery.tables import EXAMPLES, FEATURES, OFFERS, PRODUCTS, TRANSACTIONS
@@ -85,7 +86,7 @@ class Grocery(Domain):
     def unit_metrics(self, holdout: pd.DataFrame, scores: np.ndarray, settings: Settings) -> pd.DataFrame:
         """Recall, nDCG and hit rate of each list's places by score, as they would be served."""
         model = settings.model
-        return by_list(holdout, scores, k=model.ranked_places, places=model.places_a_subcategory)
+        return by_list(_unscored(holdout), scores, k=model.ranked_places, places=model.places_a_subcategory)
 
     def recorded_metrics(
         self, holdout: pd.DataFrame, scores: np.ndarray, settings: Settings
@@ -96,7 +97,11 @@ class Grocery(Domain):
         recorded = {f"{name}_at_{model.ranked_places}": units[name] for name in METRICS}
         if model.explore_places:
             lists = explored(
-                holdout, scores, k=model.top_k, explore=model.explore_places, places=model.places_a_subcategory
+                _unscored(holdout),
+                scores,
+                k=model.top_k,
+                explore=model.explore_places,
+                places=model.places_a_subcategory,
             )
             recorded |= {f"explore_{name}_at_{model.explore_places}": lists[name] for name in METRICS}
         return recorded
@@ -106,7 +111,7 @@ class Grocery(Domain):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Those of the lists, of all households whether they shopped or not."""
         model = settings.model
-        best = top(holdout, scores, k=model.ranked_places, by=LIST_KEY, places=model.places_a_subcategory)
+        best = top(_unscored(holdout), scores, k=model.ranked_places, by=LIST_KEY, places=model.places_a_subcategory)
         return best["score"].to_numpy(), best["label"].to_numpy(), best["stands_for"].to_numpy()
 
     def slice_metrics(
@@ -115,8 +120,8 @@ class Grocery(Domain):
         """Recall by how long a household is known, by department, by weekday."""
         judged = sorted(set(holdout["household_id"]))
         truth, model = weeks.read_truth(work.tables, as_of, among=judged), work.settings.model
-        places = model.places_a_subcategory
-        return lambda scores: recalls(holdout, scores, truth, k=model.ranked_places, places=places)
+        listed, places = _unscored(holdout), model.places_a_subcategory
+        return lambda scores: recalls(listed, scores, truth, k=model.ranked_places, places=places)
 
     def days_with_data(self, tables: TableStore) -> Collection[dt.date]:
         """The days that have baskets."""
@@ -166,3 +171,8 @@ class Grocery(Domain):
 
 
 GROCERY = Grocery()
+
+
+def _unscored(holdout: pd.DataFrame) -> pd.DataFrame:
+    """`holdout` without the features: lists are put in order in copies, and twenty thousand households' are a gigabyte."""
+    return holdout.drop(columns=[name for name in SCORED_BY if name in holdout])

@@ -48,6 +48,8 @@ def train(day: dt.date, work: Lifecycle) -> Trained:
     model = Model.create(config.family, config.parameters)
     work.say(f"Fitting {model.title} on {len(learn_from):,} examples of {len(windows.train)} label weeks")
     model.fit(learn_from, seed=config.seed)
+    learnt_from = len(learn_from)
+    del learn_from  # the holdout takes its place in memory
 
     holdout = domain.examples(windows.holdout, work)
     evaluation = evaluate(model, holdout, work)
@@ -61,7 +63,7 @@ def train(day: dt.date, work: Lifecycle) -> Trained:
         tables={name: work.tables.version(name) for name in domain.input_tables},
         parameters={
             "seed": config.seed,
-            "examples": len(learn_from),
+            "examples": learnt_from,
             TRAINED_ON: " ".join(as_of.isoformat() for as_of in windows.train),
             HOLDOUT: " ".join(as_of.isoformat() for as_of in windows.holdout),
         },
@@ -69,7 +71,7 @@ def train(day: dt.date, work: Lifecycle) -> Trained:
         documents=_documents(model, day, evaluation.promised, holdout, work),
         tags={RECIPE: json.dumps(recipe)},  # MLflow's own parameters are texts
     )
-    return Trained(version=version, model=model, examples=len(learn_from), evaluation=evaluation)
+    return Trained(version=version, model=model, examples=learnt_from, evaluation=evaluation)
 
 
 def already_decided(operations: OperationsDatabase, day: dt.date, candidate: ModelVersion) -> PromotionRecord | None:
