@@ -113,11 +113,13 @@ class _Memory:
         self._thread = threading.Thread(target=self._look, name="memory", daemon=True)
 
     def __enter__(self) -> None:
-        self._thread.start()
+        with contextlib.suppress(RuntimeError):  # no more threads: then what there is at both ends is all that is known
+            self._thread.start()
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self._thread.join()
+        if self._thread.ident:
+            self._thread.join()
         self._seen.append(_resident())
 
     def _look(self) -> None:

@@ -65,11 +65,12 @@ def champion_state(ledger: Sequence[PromotionRecord]) -> ChampionState:
 
 
 def are_probabilities(ledger: Sequence[PromotionRecord], version: int, model: Model) -> bool:
-    """Whether the scores of a version may be read as probabilities: by the newest decision on it, else as its family says."""
+    """Whether the scores of a version may be read as probabilities: by the newest decision on it, or on the deleted one whose files it has, else as its family says."""
+    same = {record.numbers.get(SAME_AS) for record in ledger if record.champion_after == version}
     judged = [
         record.numbers[PROBABILITIES]
         for record in ledger
-        if record.challenger == version and PROBABILITIES in record.numbers
+        if record.challenger in {version, *same} and PROBABILITIES in record.numbers
     ]
     return judged[-1] if judged else model.scores_are_probabilities
 

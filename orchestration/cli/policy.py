@@ -78,7 +78,7 @@ def decisions(
 
 
 def _decisions(report: governance.Answers) -> None:
-    drawn = table(*("asked at", "about", "allowed", "rules that denied", "policy"), wrap=("about", "rules that denied"))
+    drawn = table(*("asked at", "about", "allowed", "what rules said", "policy"), wrap=("about", "what rules said"))
     for one in report.answers:
         override = one.question.get("override")
         said = [f"let through by {override['by']}: {override['reason']}"] if override else []

@@ -38,7 +38,10 @@ class Denial:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a package of the policy said to a question; `digest` is of the rules that said it."""
+    """What a package of the policy said to a question; `digest` is of the rules that said it.
+
+    What `fired` denies or, where it `is_allowed` all the same, only notes.
+    """
 
     package: str
     question: Mapping[str, Any]

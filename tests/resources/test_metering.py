@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import astuple
 
@@ -60,6 +61,17 @@ def test_work_that_fails_has_used_something():
         work()
     ((_, used),) = kept
     assert used.cpu_seconds >= 0.05
+
+
+def test_a_process_without_a_thread_to_spare_does_its_work_all_the_same(monkeypatch: pytest.MonkeyPatch):
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    with metered() as found:
+        _burn(0.05)
+    assert found[-1].cpu_seconds >= 0.05
+    assert found[-1].peak_mib > 1
 
 
 def test_a_sum_has_the_larger_peak():

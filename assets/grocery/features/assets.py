@@ -83,7 +83,7 @@ def _spec(name: str) -> dg.AssetSpec:
 @fenced
 def features(  # noqa: ANN201 (Dagster takes no tuple[MaterializeResult, ...])
     context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[Settings],  # of the tariff that the step is priced by
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
     gates: dg.ResourceParam[Gates],

@@ -71,8 +71,9 @@ def transactions(
     From the feed of the configuration, or from the landing place if the day has files there. A line that breaks the
     contract is not here but in the table `transactions_quarantine`, with the rule, the reason and the line as it came;
     the delivered files themselves stay in the raw store. A day, or a range of days in one run, is replaced in one
-    commit, a very long range in a few of whole days each: made again, it is the same. A day without lines is refused unless the configuration declares it closed; the
-    lines of a day that is declared closed are taken in, and a warning says so.
+    commit, a very long range in a few of whole days each: made again, it is the same. A day without lines is refused
+    unless the configuration declares it closed; the lines of a day that is declared closed are taken in, and a warning
+    says so.
     """
     parts = Parts.of(
         operations=operations,
@@ -156,8 +157,8 @@ def _replaced(
     commit, contents = None, {}
     groups = groups_of_days(days, cleaned.lines, bytes_a_row=BYTES_A_WRITTEN_LINE)
     for group in groups:
-        good = cleaned.transactions
-        lines = good if len(groups) == 1 else good.filter(good.business_date.between(group[0], group[-1]))
+        of_all = cleaned.transactions
+        lines = of_all if len(groups) == 1 else of_all.filter(of_all.business_date.between(group[0], group[-1]))
         commit = tables.replace_days(TRANSACTIONS, lines, days=group)
         of_group = content_digests(lines.drop("source_file", "source_row"), by="business_date")
         # After the commit: who reads the table and then this list never takes new lines for old ones.

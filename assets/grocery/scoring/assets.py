@@ -224,7 +224,7 @@ def placed(rows: "ir.Table", tables: TableStore, *, version: int | None = None) 
 @fenced
 def published_recommendations(
     context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[Settings],  # of the tariff that the step is priced by
     tables: dg.ResourceParam[TableStore],
     operations: dg.ResourceParam[OperationsDatabase],
     gates: dg.ResourceParam[Gates],

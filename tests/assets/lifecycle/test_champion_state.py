@@ -66,6 +66,12 @@ def test_scores_are_what_the_newest_decision_took_them_for(judged: list[bool], v
     assert are_probabilities(decisions, version, family) is expected
 
 
+def test_a_version_that_was_registered_again_is_taken_for_what_it_was() -> None:
+    judged, again = ledger((NIGHT, 1), (RESTORE, 2, 1))
+    family: Any = SimpleNamespace(scores_are_probabilities=True)
+    assert not are_probabilities([replace(judged, numbers={PROBABILITIES: False}), again], 2, family)
+
+
 @pytest.mark.parametrize(
     ("decisions", "champion", "previous"),
     [
