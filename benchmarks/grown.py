@@ -349,10 +349,17 @@ def _configuration(folder: Path, times: float) -> str:
     return text
 
 
+def positive(text: str) -> float:
+    """A number above zero, as an argument."""
+    if (number := float(text)) <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above zero")
+    return number
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the files are written")
-    parser.add_argument("--times", type=float, default=1, help="how many times the demo (default %(default)s)")
+    parser.add_argument("--times", type=positive, default=1, help="how many times the demo (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another one draws other households (default %(default)s)")
     given = parser.parse_args()
     print(make(given.folder.resolve(), times=given.times, seed=given.seed))

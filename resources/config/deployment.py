@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, Json, SecretStr, ValidationError
+from pydantic import Field, Json, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from resources import home
@@ -27,7 +27,10 @@ def sqlite_url(database: str | Path) -> str:
     return f"sqlite:///{database}"
 
 
-MEMORY = r"^([\d.]+) ?([KMGT]i?B)$"
+SIZE = r"(\d+(?:\.\d+)?) ?([KMGT]i?B)"
+LEAST_MEMORY = (
+    500_000_000  # bytes: with half of it no slice of a table is small enough, and the libraries alone take as much
+)
 MOST_OF_MACHINE = 0.9  # of its memory: the system and a shell live there too
 # The most that a container may take, by the two versions of control groups; without one "max", or a number beyond any machine.
 LIMITS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"
@@ -77,9 +80,8 @@ class DeploymentConfig(BaseSettings):
         "3GB",
         "Of one process that works, at most nine tenths of what its machine or container has: half for the query engine, which "
         "spills to disk above that, and half for libraries, frames and models. The more, the fewer slices of households.",
-        pattern=MEMORY,
     )
-    spill: str = setting("20GB", "Of one query engine on disk; a query that needs more is refused.", pattern=MEMORY)
+    spill: str = setting("20GB", "Of one query engine on disk; a query that needs more is refused.")
     engine: Literal["duckdb", "spark"] = setting(
         "duckdb",
         "What computes features, label weeks, lists and their checks: `duckdb` on this machine, or `spark`, which needs the extra "
@@ -105,12 +107,18 @@ class DeploymentConfig(BaseSettings):
         None, "What the link to `nightcart ui` has to name. Default: another one at each start.", min_length=32
     )
 
+    @field_validator("memory", "spill")
+    @classmethod
+    def _is_a_size(cls, value: str, info: ValidationInfo) -> str:
+        least = LEAST_MEMORY if info.field_name == "memory" else 1
+        if not re.fullmatch(SIZE, value, re.ASCII) or _bytes(value) < least:
+            raise ValueError(f"it is a size such as 3GB, of at least {least // 1_000_000 or 1}MB")
+        return value
+
     @property
     def memory_bytes(self) -> int:
         """What `NIGHTCART_MEMORY` grants, as far as the machine or the container has it."""
-        number, unit = re.fullmatch(MEMORY, self.memory, re.ASCII).groups()  # pyright: ignore[reportOptionalMemberAccess] - its pattern
-        wanted = int(float(number) * (1024 if "i" in unit else 1000) ** (1 + "KMGT".index(unit[0])))
-        return min(wanted, int(MOST_OF_MACHINE * _memory_of_machine()))
+        return min(_bytes(self.memory), int(MOST_OF_MACHINE * _memory_of_machine()))
 
     def of(self, *, name: str, state: Path) -> DeploymentConfig:
         """The deployment of the domain `name`, with its places filled in."""
@@ -124,6 +132,11 @@ class DeploymentConfig(BaseSettings):
         filled = {field: _filled(place, name, state) for field, place in places.items() if place}
         secret = SecretStr(_filled(self.operations_url.get_secret_value(), name, state))
         return self.model_copy(update={**filled, "operations_url": secret})
+
+
+def _bytes(size: str) -> int:
+    number, unit = re.fullmatch(SIZE, size, re.ASCII).groups()  # pyright: ignore[reportOptionalMemberAccess] - what is none is refused
+    return int(float(number) * (1024 if "i" in unit else 1000) ** (1 + "KMGT".index(unit[0])))
 
 
 def _memory_of_machine() -> int:
@@ -147,7 +160,7 @@ def load_deployment() -> DeploymentConfig:
         deployment = DeploymentConfig()
     except ValidationError as error:
         wrong = "; ".join(
-            f"{_variable(field := str(each['loc'][0]))}{_value(field, each['input'])}: {each['msg']}"
+            f"{_variable(field := str(each['loc'][0]))}{_value(field, each['input'])}: {each['msg'].removeprefix('Value error, ')}"
             for each in error.errors()
         )
         raise Refused(f"{wrong}.", remedy="correct the environment variable, or unset it.") from error

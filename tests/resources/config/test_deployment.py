@@ -85,8 +85,15 @@ def test_a_wrong_value_is_one_sentence_that_names_it(monkeypatch):
     monkeypatch.setenv("NIGHTCART_MEMORY", "lots")
     with pytest.raises(
         Refused,
-        match=r"^NIGHTCART_EXECUTOR is 'k9s': Input should be 'in_process', 'multiprocess' or 'kubernetes'; NIGHTCART_MEMORY is 'lots'",
+        match=r"^NIGHTCART_EXECUTOR is 'k9s': Input should be 'in_process', 'multiprocess' or 'kubernetes'; NIGHTCART_MEMORY is 'lots': it is a size such as 3GB, of at least 500MB",
     ):
+        load_deployment()
+
+
+@pytest.mark.parametrize("size", ["0MB", "499MB", "1.2.3GB", "GB", "3 gigabytes"])
+def test_memory_that_no_night_can_work_with_is_refused(monkeypatch, size):
+    monkeypatch.setenv("NIGHTCART_MEMORY", size)
+    with pytest.raises(Refused, match="at least 500MB"):
         load_deployment()
 
 

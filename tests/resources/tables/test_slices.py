@@ -46,7 +46,7 @@ def test_slices_are_as_many_as_the_memory_asks_for(monkeypatch):
 
 
 def test_days_are_grouped_by_their_rows(monkeypatch):
-    monkeypatch.setenv("NIGHTCART_MEMORY", "2KB")
+    monkeypatch.setattr(slices, "granted", lambda: 2_000)
     days = [dt.date(2024, 3, day) for day in range(1, 7)]
     rows = dict(zip(days, (4, 4, 4, 30, 1, 1), strict=True))
     groups = slices.groups_of_days(days, rows, bytes_a_row=100)  # ten rows
