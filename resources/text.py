@@ -8,16 +8,19 @@ from collections.abc import Sequence
 # What moves the cursor, rings, colours, or turns the direction of all that follows: everything but line breaks.
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
-# User, password and query of a URL, wherever one stands in a text.
-USER = re.compile(r"(\b[a-zA-Z][\w+.-]*://)[^/\s?#]*@")
-QUERY = re.compile(r"(\b[a-zA-Z][\w+.-]*://[^\s?]*)\?([^\s'\"]*)")
+# User, password, parameters and query of a URL, wherever one stands in a text. A password may have signs in it that belong
+# there as %2F or so alone: then all up to the last @ is the user's, unless what stands behind the colon is a port.
+USER = re.compile(r"(\b[a-zA-Z][\w+.-]*://)(?:[^/\s?#]*@|[^/\s?#:@]*:(?!\d{1,5}[/?#])\S*@)")
+QUERY = re.compile(r"""(\b[a-zA-Z][\w+.-]*://[^\s?]*)\?([^\s"<>]*?)(?=['")\],.:;]*(?:[\s"<>]|$))""")
+URL, PARAMETER = re.compile(r"\b[a-zA-Z][\w+.-]*://\S+"), re.compile(r"(;[\w.-]+=)[^\s?;/&'\"]+")
 # Values of a query that can be no secret: a small number, a day, the place of a day.
 HARMLESS = re.compile(r"\d{0,3}|(19|20)\d\d-?\d\d-?\d\d|\{date[^}]*\}")
 
 
 def without_secrets(text: str) -> str:
     """The text with `…` for all that may be secret in its URLs: users with their passwords, and values of queries."""
-    return QUERY.sub(lambda found: f"{found[1]}?{_harmless(found[2])}", USER.sub(r"\1…@", text))
+    text = QUERY.sub(lambda found: f"{found[1]}?{_harmless(found[2])}", USER.sub(r"\1…@", text))
+    return URL.sub(lambda found: PARAMETER.sub(r"\1…", found[0]), text)
 
 
 def _harmless(query: str) -> str:

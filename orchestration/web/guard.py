@@ -57,7 +57,7 @@ class Guard:
         """What is answered in place of the application; None when it may answer itself."""
         is_reading = scope["type"] == "websocket" or scope["method"] in READS
         origin = asked.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != asked.headers["host"].lower():
+        if origin is not None and _place_of(origin) != asked.headers["host"].lower():
             return _refused(403, f"A page of {_shown(origin)} may not use this web server.")
         if not self._has_token(asked):
             if is_reading and self._is_token(asked.query_params.get("token", "")):
@@ -106,6 +106,14 @@ def guarded(app: ASGIApp, token: str, hosts: Sequence[str] = ()) -> ASGIApp:
 def _cookie(asked: HTTPConnection) -> str:
     """One name a port: a browser sends the cookies of all ports of a machine to each of them."""
     return f"nightcart_{asked.url.port or ''}"
+
+
+def _place_of(origin: str) -> str | None:
+    """The host and port of an origin; None of one that is no address."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _refused(status: int, why: str) -> Response:

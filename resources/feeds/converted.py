@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import json
 import re
 import tempfile
@@ -18,7 +17,9 @@ from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from resources.errors import FeedRefused
-from resources.feeds.files import REDELIVER, SMALL, told_apart
+from resources.feeds import workbooks
+from resources.feeds.files import REDELIVER, SMALL
+from resources.feeds.lines import HEADER_REMEDY, MOST_COLUMNS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,8 +32,7 @@ LONGEST_LINE = 1 << 20  # bytes of a line of JSON
 SHOWN = 10_000  # bytes that are kept of one that is none
 LINE, DEFECT = "nightcart_line", "nightcart_defect"
 ONE_OBJECT = "have it delivered as one JSON object a line, then materialise the day again."
-MOST_CELLS = 50_000_000  # of a sheet, with those that are empty
-CELL = re.compile(rb'<c [^>]{0,60}?r="([A-Z]{1,3})([0-9]{1,7})"')
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 
 def copy_name(name: str) -> str:
@@ -66,18 +66,13 @@ def convert(content: IO[bytes], path: str, *, sheet: str | None, most_unpacked: 
                 return _again(inside, path[: -len(ending)], sheet, most_unpacked)
         if lower.endswith(WORKBOOKS):
             _refuse_a_bomb(content, path, most_unpacked)
-            return _as_parquet(_rows_of_sheet(content, path, sheet))
+            return workbooks.rows_of_sheet(content, path, sheet)
         if lower.endswith(".gz"):
             content = _unpacked(content, path, "gzip", most_unpacked)
         return _as_parquet(_rows_of_json(content, path))
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise FeedRefused(f"{path} is truncated or unreadable: {error}.", remedy=REDELIVER) from error
-
-
-def sheets(content: IO[bytes], path: str) -> list[str]:
-    """The sheets of a workbook that have anything in them."""
-    book = _workbook(content, path)
-    return [name for name in book.sheet_names if book.get_sheet_by_name(name).height]
+        why = str(error).strip().rstrip(".") or "it ends too early"
+        raise FeedRefused(f"{path} is truncated or unreadable: {why}.", remedy=REDELIVER) from error
 
 
 def _again(content: IO[bytes], path: str, sheet: str | None, most_unpacked: int) -> IO[bytes]:
@@ -86,6 +81,7 @@ def _again(content: IO[bytes], path: str, sheet: str | None, most_unpacked: int)
 
 
 def _unzipped(content: IO[bytes], path: str, most_unpacked: int) -> IO[bytes]:
+    size = content.seek(0, io.SEEK_END)
     with zipfile.ZipFile(content) as archive:
         members = [
             each for each in archive.infolist() if not each.is_dir() and not each.filename.startswith("__MACOSX/")
@@ -97,7 +93,8 @@ def _unzipped(content: IO[bytes], path: str, most_unpacked: int) -> IO[bytes]:
                 remedy="pack every file into an archive of its own.",
             )
         with archive.open(members[0]) as inside:
-            return _copied(inside, path, most=max(SMALL, most_unpacked * members[0].compress_size))
+            packed = min(members[0].compress_size, size)  # an archive may say that it has more than it has
+            return _copied(inside, path, most=max(SMALL, most_unpacked * packed))
 
 
 def _unpacked(content: IO[bytes], path: str, compression: str, most_unpacked: int) -> IO[bytes]:
@@ -110,16 +107,14 @@ def _unpacked(content: IO[bytes], path: str, compression: str, most_unpacked: in
 
 
 def _copied(inside: IO[bytes], path: str, *, most: int) -> IO[bytes]:
-    into, size = tempfile.TemporaryFile(), 0  # noqa: SIM115 - the caller closes it
-    while block := inside.read(BLOCK):
-        into.write(block)
-        size += len(block)
-        if size > most:
-            into.close()
-            raise FeedRefused(
-                f"{path} has more than {most:,} bytes when it is unpacked.",
-                remedy="look at the file; if it is right, raise `most_unpacked` in the configuration.",
-            )
+    size = 0
+    with contextlib.ExitStack() as stack:
+        into = stack.enter_context(tempfile.TemporaryFile())
+        while block := inside.read(BLOCK):
+            into.write(block)
+            size += len(block)
+            _require_measure(size, path, most=most)
+        stack.pop_all()  # the caller closes it
     into.seek(0)
     return into
 
@@ -134,78 +129,25 @@ def _as_parquet(rows: pa.Table) -> IO[bytes]:
 
 
 def _refuse_a_bomb(content: IO[bytes], path: str, most_unpacked: int) -> None:
-    """Refuse a workbook that grows beyond measure as it is unpacked, or whose cells are as far apart."""
-    size, read, widest, lowest = content.seek(0, io.SEEK_END), 0, 0, 0
+    """Refuse a workbook that grows beyond measure as it is unpacked."""
+    size, read = content.seek(0, io.SEEK_END), 0
     content.seek(0)
-    if not zipfile.is_zipfile(content):
-        content.seek(0)
-        return
-    with zipfile.ZipFile(content) as archive:
-        for member in archive.infolist():
-            rest = b""
-            with archive.open(member) as inside:
-                while block := inside.read(BLOCK):
-                    read += len(block)
-                    if read > max(SMALL, most_unpacked * size):
-                        raise FeedRefused(
-                            f"{path} has more than {max(SMALL, most_unpacked * size):,} bytes when it is unpacked.",
-                            remedy="look at the file; if it is right, raise `most_unpacked` in the configuration.",
-                        )
-                    for column, row in CELL.findall(rest + block) if "worksheets/" in member.filename else ():
-                        widest = max(widest, sum((sign - 64) * 26**n for n, sign in enumerate(reversed(column))))
-                        lowest = max(lowest, int(row))
-                    rest = block[-100:]
+    if zipfile.is_zipfile(content):
+        with zipfile.ZipFile(content) as archive:
+            for member in archive.infolist():
+                with archive.open(member) as inside:
+                    while block := inside.read(BLOCK):
+                        read += len(block)
+                        _require_measure(read, path, most=max(SMALL, most_unpacked * size))
     content.seek(0)
-    if widest * lowest > MOST_CELLS:
+
+
+def _require_measure(size: int, path: str, *, most: int) -> None:
+    if size > most:
         raise FeedRefused(
-            f"{path} has cells as far as row {lowest:,} and column {widest:,}: more than {MOST_CELLS:,} in all.",
-            remedy="have what is far from the table deleted, or the table delivered as CSV.",
+            f"{path} has more than {most:,} bytes when it is unpacked.",
+            remedy="look at the file; if it is right, raise `most_unpacked` in the configuration.",
         )
-
-
-def _workbook(content: IO[bytes], path: str) -> Any:
-    try:
-        from python_calamine import CalamineError, CalamineWorkbook
-    except ImportError as error:
-        raise FeedRefused(
-            f"{path} is a workbook, and the package that reads it is missing.", remedy="`uv sync --extra excel`."
-        ) from error
-    try:
-        return CalamineWorkbook.from_filelike(io.BytesIO(content.read()))
-    except (CalamineError, OSError) as error:
-        raise FeedRefused(f"{path} is no workbook that can be read: {error}.", remedy=REDELIVER) from error
-
-
-def _rows_of_sheet(content: IO[bytes], path: str, sheet: str | None) -> pa.Table:
-    """A sheet as text, below its first line, which are the names; numbers without a needless `.0`, times as ISO 8601."""
-    import pyarrow as pa
-
-    book = _workbook(content, path)
-    filled = [name for name in book.sheet_names if book.get_sheet_by_name(name).height]
-    if not filled or (sheet is not None and sheet not in book.sheet_names):
-        what = f"no sheet {sheet!r}" if sheet and filled else "no sheet with anything in it"
-        raise FeedRefused(
-            f"{path} has {what}; it has {', '.join(book.sheet_names[:20])}.",
-            remedy="have it delivered again, or correct `sheet` in the configuration.",
-        )
-    if sheet is None and len(filled) > 1:
-        raise FeedRefused(
-            f"{path} has {len(filled)} sheets: {', '.join(filled[:20])}.",
-            remedy=f'write sheet = "{filled[0]}" or another into the configuration.',
-        )
-    header, *lines = book.get_sheet_by_name(sheet or filled[0]).to_python(skip_empty_area=False)
-    names = told_apart(_cell(cell) or f"column{place}" for place, cell in enumerate(header, start=1))
-    columns = zip(*lines, strict=True) if lines else itertools.repeat((), len(names))
-    values = [pa.array([_cell(cell) for cell in column], pa.string()) for column in columns]
-    return pa.table(values, names=names)
-
-
-def _cell(value: Any) -> str | None:
-    """A cell as text."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        value = int(value)
-    text = str(value).strip()
-    return text or None
 
 
 def _rows_of_json(content: IO[bytes], path: str) -> pa.Table:
@@ -227,7 +169,10 @@ def _rows_of_json(content: IO[bytes], path: str) -> pa.Table:
                 is_ended = rest.endswith(b"\n")
         else:
             with contextlib.suppress(ValueError, RecursionError):
-                row = json.loads(line)
+                found = json.loads(line)
+                if SURROGATE.search(line):
+                    json.dumps(found, ensure_ascii=False).encode()  # raises for half of a sign, which no text has
+                row = found
         if not isinstance(row, dict):
             shown = line[:SHOWN].rstrip(b"\r\n").decode(errors="backslashreplace")
             broken = broken or FeedRefused(f"{path}, {why}: {shown[:60]!r}.", remedy=ONE_OBJECT)
@@ -235,6 +180,10 @@ def _rows_of_json(content: IO[bytes], path: str) -> pa.Table:
                 raise broken
             row = {LINE: shown, DEFECT: why}
         names |= dict.fromkeys(row)
+        if len(names) > MOST_COLUMNS:
+            raise FeedRefused(
+                f"{path} has more than {MOST_COLUMNS:,} columns by line {number:,}.", remedy=HEADER_REMEDY
+            )
         rows.append(row)
     if broken and names.keys() <= {LINE, DEFECT}:
         raise broken

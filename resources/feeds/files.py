@@ -92,8 +92,10 @@ def told(path: str) -> str:
 
 def no_file(path: Path) -> str | None:
     """What a path is that is no file of its folder: a folder, a pipe, a device, or a link that leads out; None if it is one."""
-    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
-        return f"a link that leads out of its folder, to {path.resolve()}"
+    # Not Path.resolve, which raises for links that lead round in a ring, before Python 3.13.
+    target, folder = (Path(os.path.realpath(each)) for each in (path, path.parent))
+    if path.is_symlink() and not target.is_relative_to(folder):
+        return f"a link that leads out of its folder, to {target}"
     if not path.exists() or path.is_file():
         return "a link to nothing" if path.is_symlink() and not path.exists() else None
     return "a folder, not a file" if path.is_dir() else "a pipe or a device, not a file"

@@ -114,7 +114,7 @@ def day_in(path: str, pattern: str) -> dt.date | None:
         if name in seen:
             return f"(?P={name})"
         seen.add(name)
-        return rf"(?P<{name}>\d{{{DIGITS[name]}}})"
+        return rf"(?P<{name}>[0-9]{{{DIGITS[name]}}})"
 
     parts = DATE_IN_PATH.split(pattern)  # text, format, text, format, … text
     expression = "".join(

@@ -192,7 +192,7 @@ def header_in(lines: Sequence[bytes], settings: FeedConfig) -> Header:
     except UnicodeDecodeError as error:
         raise NoHeader(f"has a header that is no text in {settings.encoding}") from error
     except csv.Error as error:
-        raise NoHeader(f"has no header that can be read{where}: {error}") from error
+        raise NoHeader(f"has a header{where} of which a name cannot be told, or is too long") from error
     if "\0" in text:
         raise NoHeader("has zero bytes in its header: it is no text, or of another encoding")
     if len(names) > MOST_COLUMNS:

@@ -16,7 +16,11 @@ from resources.text import listed
 if TYPE_CHECKING:
     import ibis
     import pyarrow as pa
+    import pyarrow.parquet as pq
     from ibis.backends.duckdb import Backend
+
+
+POSITION = "file_row_number"  # what DuckDB calls it, and no file can
 
 
 def columns_of(file: FeedFile) -> dict[str, str]:
@@ -32,6 +36,10 @@ def columns_of(file: FeedFile) -> dict[str, str]:
     names = schema.names
     if len(names) > MOST_COLUMNS:
         raise FeedRefused(f"{file.path} has {len(names):,} columns, more than {MOST_COLUMNS:,}.", remedy=HEADER_REMEDY)
+    if ours := [name for name in names if name.lower() == POSITION]:
+        raise FeedRefused(
+            f"{file.path} has a column {ours[0]}, as the engine calls the rows' numbers.", remedy=HEADER_REMEDY
+        )
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise FeedRefused(f"{file.path} names the column {listed(twice)} twice.", remedy=HEADER_REMEDY)
     return {name: _type(column.type) for name, column in zip(own_names(names), schema, strict=True)}
@@ -78,13 +86,13 @@ def read(engine: Backend, files: Sequence[FeedFile], settings: FeedConfig) -> ib
         union_by_name=True,
         hive_partitioning=False,
     )
-    own = [name for name in lines.columns if name not in (copy, "file_row_number")]
+    own = [name for name in lines.columns if name not in (copy, POSITION)]
     lines = lines.rename(
         {"copy": copy, **{new: old for new, old in zip(own_names(own), own, strict=True) if new != old}}
     )
     defect = lines[DEFECT] if DEFECT in lines.columns else ibis.null("string")  # of lines of JSON
     lines = lines.mutate(source_row=lines.file_row_number + 1, defect=defect)  # pyright: ignore[reportOperatorIssue]
-    return lines.drop("file_row_number", *{DEFECT}.intersection(lines.columns))
+    return lines.drop(POSITION, *{DEFECT}.intersection(lines.columns))
 
 
 def _refuse_a_bomb(file: FeedFile, settings: FeedConfig) -> None:
@@ -92,11 +100,27 @@ def _refuse_a_bomb(file: FeedFile, settings: FeedConfig) -> None:
     import pyarrow.parquet as pq
 
     about, size = pq.read_metadata(file.copy), file.copy.stat().st_size
+    _refuse_other_counts(file, about)
     unpacked = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
     if max(unpacked, about.num_rows * about.num_columns) > max(SMALL, settings.most_unpacked * size):
         raise FeedRefused(
             f"{file.path} has {about.num_rows:,} rows and {unpacked:,} bytes when it is unpacked, in {size:,} bytes.",
             remedy="look at the file; if it is right, raise `most_unpacked` in the configuration.",
+        )
+
+
+def _refuse_other_counts(file: FeedFile, about: pq.FileMetaData) -> None:
+    """Refuse a file whose footer, which no checksum covers, counts other rows than its columns have values."""
+    rows = 0
+    for number in range(about.num_row_groups):
+        group = about.row_group(number)
+        flat = [at for at in range(about.num_columns) if not about.schema.column(at).max_repetition_level]
+        if any(group.column(at).num_values != group.num_rows for at in flat):
+            break
+        rows += group.num_rows
+    if rows != about.num_rows:
+        raise FeedRefused(
+            f"{file.path} is damaged: it counts {about.num_rows:,} rows, and has others.", remedy=REDELIVER
         )
 
 

@@ -33,7 +33,7 @@ from resources.feeds.files import (
     told_apart,
 )
 from resources.feeds.lines import Header, digest_unpacked, header_elsewhere, header_of, rows_of
-from resources.feeds.sources import blocks_of, copy_name, expand, open_file, where
+from resources.feeds.sources import blocks_of, copy_name, expand, open_file, require_folders, where
 from resources.feeds.table_folders import refuse_files_of_tables
 from resources.tables.engine import temporary_name
 from resources.text import listed
@@ -98,6 +98,10 @@ class FeedReader:
         located = self.locate(files, days=days, landing_place=landing_place)
         place = " or ".join([*([landing_place.path] if landing_place and days else []), where(files)])
         without = sorted(set(days) - {day for _, day in located})
+        if files.query is None and (without or not located):
+            # A landing place in the state may be not there yet.
+            landed = [landing_place.path] if landing_place and days else None
+            require_folders(files.path if landed is None else [path for path in landed if "{state}" not in path])
         if files.is_dated and without:
             what = "no file" if files.query is None else "neither a row nor a file" if landing_place else "no row"
             raise FeedMissing(

@@ -6,10 +6,11 @@ import datetime as dt
 import glob
 import importlib.util
 import os
+import re
 import shlex
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -120,25 +121,48 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def blocks_of(content: IO[bytes], path: str, *, room: int) -> Iterator[bytes]:
-    """A file's bytes, as many as it had when it was opened.
+    """A file's bytes, as they were when it was opened.
 
     Raises :class:`FeedRefused` for one that is larger than the `room` for its copy, :class:`Unavailable` for one that is
     written meanwhile.
     """
-    try:
-        size = os.fstat(content.fileno()).st_size
-    except (OSError, AttributeError):  # of a URL
-        with landing.reached(path):
-            yield from iter(lambda: content.read(BLOCK), b"")
-        return
-    if size > room:
-        raise FeedRefused(
-            f"{path} has {size:,} bytes, and there is room for {room:,}.",
-            remedy="look at the file; if it is right, make room on the disk of the raw store.",
-        )
+
+    def require_room(size: int, *, is_all: bool = True) -> None:
+        if size > room:
+            raise FeedRefused(
+                f"{path} has {'' if is_all else 'more than '}{size:,} bytes, and there is room for {room:,}.",
+                remedy="look at the file; if it is right, make room on the disk of the raw store.",
+            )
+
     read = 0
-    while read <= size and (block := content.read(BLOCK)):
+    try:
+        before = os.fstat(content.fileno())
+    except (OSError, AttributeError):  # of a URL, whose server may send without end
+        with landing.reached(path):
+            while block := content.read(BLOCK):
+                require_room(read := read + len(block), is_all=False)
+                yield block
+        return
+    require_room(before.st_size)
+    while read <= before.st_size and (block := content.read(BLOCK)):
         read += len(block)
         yield block
-    if read != size or os.fstat(content.fileno()).st_size != size:
+    after = os.fstat(content.fileno())
+    if read != before.st_size or (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise Unavailable(f"{path} is being written while it is read.", remedy="wait until it is complete.")
+
+
+def require_folders(patterns: Iterable[str]) -> None:
+    """Raise :class:`Unavailable` where nothing can have been delivered: a folder of this machine is not there, or has nothing in it.
+
+    So a share looks that is not mounted, and nobody is to take that for a day without a delivery.
+    """
+    for pattern in patterns:
+        if "://" in pattern:
+            continue
+        folder = (home.PROJECT / re.split(r"[{*?\[]", pattern)[0].rpartition("/")[0]).absolute()
+        if not folder.is_dir() or not any(os.scandir(folder)):
+            raise Unavailable(
+                f"The folder {folder}, where files are delivered, {'has nothing in it' if folder.is_dir() else 'is not there'}.",
+                remedy="see whether its disk or share is mounted here, and whether `path` in the configuration is right.",
+            )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
-from resources.feeds import converted
+from resources.feeds import converted, workbooks
 from resources.feeds.files import is_parquet
 from resources.feeds.lines import GZIP, SEPARATOR_LINE, NoHeader, header_in
 from resources.feeds.sources import open_file, open_raw
@@ -57,7 +57,7 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None) -> F
         return files
     if path.lower().endswith(converted.WORKBOOKS):
         with open_raw(path) as content:
-            found = converted.sheets(content, path)
+            found = workbooks.sheets(content, path)
         return files.model_copy(update={"sheet": found[0] if len(found) > 1 else None})
     first = _beginning(path, SAMPLE_BYTES)
     if first.startswith(PARQUET) and converted.is_converted(Path(path).name):

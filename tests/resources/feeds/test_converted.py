@@ -8,6 +8,7 @@ import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ import pytest
 
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedRefused
-from resources.feeds import converted
+from resources.feeds import converted, workbooks
 from resources.feeds.redaction import redact
 
 TEXT = b"who,what\n1,milk\n2\n3,tea\n"
@@ -124,6 +125,31 @@ def test_archive_that_grows_beyond_measure_is_refused(read, monkeypatch):
         read("a.zip", zipped(a=TEXT * 100_000))
 
 
+def test_archive_that_says_it_has_more_than_it_has_is_bounded_all_the_same(read, monkeypatch):
+    monkeypatch.setattr(converted, "SMALL", 1000)
+    monkeypatch.setattr(converted, "BLOCK", 4096)
+    content = bytearray(zipped(a=TEXT + Random(1).randbytes(50_000).hex().encode()))  # packed, half of that
+    entry = content.rindex(b"PK\x01\x02")
+    content[entry + 20 : entry + 24] = b"\xff\xff\xff\x0f"  # the packed bytes, in the archive's list
+    with pytest.raises(FeedRefused, match=r"bytes when it is unpacked.*most_unpacked"):
+        read("a.zip", bytes(content), most_unpacked=1)
+
+
+def test_half_of_a_sign_is_no_text(read):
+    half = b'{"who": 1, "what": "\\ud83d"}\n{"who": 2, "what": "\\ud83d\\ude00"}\n{"\\udc00": 1}\n'
+    rows, _ = read("a.jsonl", JSON + half)
+    assert [(row["who"], row["what"], row["defect"]) for row in rows[2:]] == [
+        (None, None, "line 4 is no JSON object"),
+        (2, "😀", None),
+        (None, None, "line 6 is no JSON object"),
+    ]
+
+
+def test_a_name_of_its_own_for_every_line_is_refused(read):
+    with pytest.raises(FeedRefused, match=r"a\.jsonl has more than 1,000 columns by line 1,000"):
+        read("a.jsonl", JSON + b"".join(b'{"k%d": 1}\n' % number for number in range(5_000)))
+
+
 def workbook(**sheets: list[list[Any]]) -> bytes:
     """A workbook with inline texts and numbers, as small as one can be."""
     parts = {
@@ -183,3 +209,13 @@ class TestWorkbooks:
         assert len(read("a.xlsx", content, sheet="Sales")[0]) == 2
         with pytest.raises(FeedRefused, match=r"has no sheet 'Other'; it has Notes, Sales"):
             read("a.xlsx", content, sheet="Other")
+
+    def test_one_that_needs_more_than_there_is_ends_no_process_but_its_own(self, read, monkeypatch):
+        monkeypatch.setattr(workbooks, "granted", lambda: 200_000_000)
+        far = workbook(Sales=[*self.ROWS, ["x"]])
+        content = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(far)) as given, zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as made:
+            for name in given.namelist():
+                made.writestr(name, given.read(name).replace(b'"A4"', b"'XFD1048576'").replace(b'"4"', b'"1048576"'))
+        with pytest.raises(FeedRefused, match=r"takes more than 600 seconds or 190 MB to be read.*NIGHTCART_MEMORY"):
+            read("a.xlsx", content.getvalue())

@@ -142,3 +142,15 @@ class TestWhereADayIsReadFrom:
         assert self.names(feeds, files, [DAY], both) == ["landed"]
         three = both.model_copy(update={"files_a_day": 3})
         assert self.names(feeds, files, [DAY], three) == ["the feed's 2024-01-09"]
+
+
+def test_links_that_lead_round_stop_no_other_file(tmp_path):
+    (tmp_path / "2024-05-08.csv").write_text("a,b\n1,2\n")
+    for link, target in (("2024-05-09.csv", "2024-05-09.csv"), ("2024-05-10.csv", "x"), ("x", "2024-05-10.csv")):
+        (tmp_path / link).symlink_to(tmp_path / target)
+    place = LandingConfig(path=str(tmp_path / "{date}.csv"))
+    assert [(file.day.day, file.wrong) for file in landing.look(place)] == [
+        (8, None),
+        (9, "a link to nothing"),
+        (10, "a link to nothing"),
+    ]

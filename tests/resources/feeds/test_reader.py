@@ -67,6 +67,7 @@ def test_csv_is_read_as_text_with_its_origin(read):
 
 def test_files_are_kept_and_known_by_their_bytes_without_being_read(feeds, tmp_path):
     files = FeedConfig(path=[str(tmp_path / "a.csv")])
+    (tmp_path / "b.csv").touch()
     with pytest.raises(FeedMissing, match=r"No file matches .*a\.csv"):
         feeds.keep(files)
     digests = []
@@ -105,6 +106,18 @@ class TestBrokenFiles:
             damaged[position] ^= 1 << position % 8
             with pytest.raises(FeedRefused, match=r"a\.parquet is (damaged: it cannot be read beyond row|truncated)"):
                 read({"a.parquet": bytes(damaged)}, path="*", columns=["who", "paid"])
+
+    @pytest.mark.parametrize("place", [0, -1], ids=["rows of the file", "rows of a group"])
+    def test_parquet_that_counts_other_rows_than_it_has_is_refused(self, read, place):
+        content = io.BytesIO()
+        pq.write_table(pa.table({"who": [*range(162)]}), content, compression="none", use_dictionary=False)
+        damaged, size = bytearray(content.getvalue()), content.getbuffer().nbytes
+        footer = size - 8 - int.from_bytes(damaged[-8:-4], "little")
+        # 162 and 161 as the footer writes whole numbers, behind the sign of such a field.
+        counts = [at for at in range(footer, size) if damaged[at : at + 3] == b"\x16\xc4\x02"]
+        damaged[counts[place] + 1] = 0xC2
+        with pytest.raises(FeedRefused, match=r"a\.parquet is damaged: it counts \d+ rows, and has others"):
+            read({"a.parquet": bytes(damaged)}, path="*", columns=["who"])
 
     def test_parquet_whose_text_is_no_text_is_refused(self, read):
         content = io.BytesIO()
@@ -420,7 +433,7 @@ class TestPaths:
 
     def test_path_without_a_file_is_refused(self, read):
         with pytest.raises(FeedMissing, match=r"No file matches .*nothing\*\.csv"):
-            read({}, path="nothing*.csv")
+            read({"other.csv": HEADER}, path="nothing*.csv")
 
     @pytest.mark.parametrize("name", ["kaiser's/sales.csv", 'kaiser\'s "best".csv', "ein laden/sälé.csv"])
     def test_names_may_have_quotes_blanks_and_accents(self, read, name):

@@ -1,5 +1,6 @@
 """Where feeds are: a server that does not answer is told apart from a file that is not there."""
 
+import datetime as dt
 import http.server
 import os
 import threading
@@ -11,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from resources.config.feeds import FeedConfig
-from resources.errors import FeedMissing, Unavailable
+from resources.errors import FeedMissing, FeedRefused, Unavailable
 from resources.feeds.reader import FeedReader
-from resources.feeds.sources import copy_name
+from resources.feeds.sources import BLOCK, blocks_of, copy_name
 
 LINES = b"basket,product\n1,2\n"
 
@@ -67,6 +68,40 @@ def test_server_that_is_down_is_no_missing_delivery(server: str, tmp_path: Path,
     with pytest.raises(Unavailable) as raised:
         FeedReader(tmp_path).keep(FeedConfig(path=[f"{nobody}/{path}"]))
     assert "closed_days" not in str(raised.value)
+
+
+def test_a_server_that_sends_without_end_fills_no_disk(tmp_path: Path) -> None:
+    class Endless:
+        def read(self, size: int) -> bytes:
+            return b"x" * size
+
+    with pytest.raises(FeedRefused, match="more than 5,242,880 bytes, and there is room for 5,000,000"):
+        list(blocks_of(Endless(), "http://shop/day.csv", room=5_000_000))  # pyright: ignore[reportArgumentType]
+
+
+def test_a_file_that_is_written_anew_meanwhile_is_not_mixed(tmp_path: Path) -> None:
+    file = tmp_path / "day.csv"
+    file.write_bytes(b"1" * (BLOCK + 1))
+    with open(file, "rb") as content:
+        blocks = blocks_of(content, str(file), room=1 << 30)
+        assert next(blocks) == b"1" * BLOCK
+        file.write_bytes(b"2" * (BLOCK + 1))  # of the same size
+        with pytest.raises(Unavailable, match="is being written while it is read"):
+            list(blocks)
+
+
+@pytest.mark.parametrize("path", ["{date}.csv", "{date}/*.csv", "*{date}.csv"])
+def test_a_share_that_is_not_mounted_is_no_missing_delivery(tmp_path: Path, path: str) -> None:
+    feed = FeedConfig(path=[f"{tmp_path}/share/{path}"])
+    for is_there in (False, True):
+        with pytest.raises(Unavailable, match="is mounted here") as raised:
+            FeedReader(tmp_path / "raw").keep(feed, days=[dt.date(2024, 5, 8)])
+        assert "closed_days" not in str(raised.value)
+        if not is_there:
+            (tmp_path / "share").mkdir()
+    (tmp_path / "share" / "2024-05-07.csv").write_bytes(LINES)
+    with pytest.raises(FeedMissing, match="There is no file for 2024-05-08"):
+        FeedReader(tmp_path / "raw").keep(feed, days=[dt.date(2024, 5, 8)])
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=300))
