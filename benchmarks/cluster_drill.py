@@ -1,11 +1,12 @@
 """What a cluster does to pods, done on purpose: each cell stops a night at a point, does it something, and looks at what is left.
 
+    python benchmarks/cluster_store.py ADDRESS PORT FOLDER/fault                      the store, which fails when it is told to
     python benchmarks/cluster.py --folder … --image … --postgres … --s3 …          installs, once
     python benchmarks/cluster_drill.py --folder … … [--only WORDS …]                 goes on where it stopped
     python benchmarks/cluster_drill.py --folder … … --report                         writes cluster_drill.md
 
-A cell is of a night (the next one), or of a stage of it alone, which takes less time: the lists made and published again, or the next
-day taken in. It passes when the run that was hit is terminal within 90 s of the blow, the night
+A cell is of a night (the next one), or of a stage of it alone, which takes less time: the lists made and published again, the next
+day taken in, or a challenger trained and decided on for a night that has none. It passes when the run that was hit is terminal within 90 s of the blow, the night
 is made good by itself (by nobody, where a person ended it), no line is lost or doubled, nothing is left in progress, nothing is
 written after a termination, and a run that wakes up late is refused.
 """
@@ -21,7 +22,9 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,11 +41,12 @@ WITHOUT = {
     "drift_signals",
     "retraining_decision",
 }
-# What is run, and where it is hit: the step, and the table that is written.
+# What is run, and where it is hit: the step with its table or version, and what makes it public.
 STAGES = {
-    "night": ("recommendations", None),
-    "lists": ("recommendations", ["recommendations", "published_recommendations"]),
-    "intake": ("transactions", ["transactions", "products"]),
+    "night": ("recommendations", "published_recommendations", None),
+    "lists": ("recommendations", "published_recommendations", ["recommendations", "published_recommendations"]),
+    "intake": ("transactions", None, ["transactions", "products"]),
+    "training": ("challenger", "champion", ["training_examples", "challenger", "champion"]),
 }
 POINTS = (
     "in the middle of a write",
@@ -52,7 +56,13 @@ POINTS = (
     "before the first event",
 )
 BLOWS = ("deleted with grace", "deleted without", "out of memory", "evicted", "ended by a person", "zombie")
-BESIDE = ("Postgres restarted", "the store gone for 20 s", "the daemon deleted", "the code location deleted")
+FAULTS = {  # what the store does for 20 s, and the word of it in cluster_store.py
+    "the store gone for 20 s": "gone",
+    "the store answers 503 for 20 s": "503",
+    "the store answers 500 for 20 s": "500",
+    "the store slow for 20 s": "slow",
+}
+BESIDE = ("Postgres restarted", *FAULTS, "the daemon deleted", "the code location deleted")
 LIMIT = 90  # seconds until a run that was hit is terminal
 PATIENCE = 420  # seconds until a night is made good
 FIRST_NIGHT, LATEST = dt.date(2024, 4, 8), dt.date(2024, 5, 8)
@@ -172,11 +182,11 @@ class Agent:
 class Drill:
     """The cells on one cluster, over the state that `place` has."""
 
-    def __init__(self, place: Cluster, restart_postgres: str | None, stop_store: str | None) -> None:
+    def __init__(self, place: Cluster, restart_postgres: str | None) -> None:
         import dagster as dg
 
         self.place, self.hooks, self.agent = place, place.folder / "drill", Agent()
-        self.commands = {"Postgres restarted": restart_postgres, "the store gone for 20 s": stop_store}
+        self.restart_postgres = restart_postgres
         home = place.folder / "home"
         home.mkdir(exist_ok=True)
         shutil.copy(cluster.PROJECT / "deploy/dagster.yaml", home / "dagster.yaml")
@@ -244,12 +254,12 @@ class Drill:
 
     def run(self, stage: str, point: str, blow: str) -> Found:
         """One cell."""
-        day, (hit, assets) = self.day_of(stage), STAGES[stage]
+        day, (hit, public, assets) = self.day_of(stage), STAGES[stage]
         for name in ("order.json", "taken.json", "at.json", "go"):
             (self.hooks / name).unlink(missing_ok=True)
         order = {"point": point, "oom": blow == "out of memory", "patience": 200}
         if point != "before the first event":
-            order["table"] = "published_recommendations" if point == "in the publication" else hit
+            order["table"] = public if point == "in the publication" else hit
         (self.hooks / "order.new").write_text(json.dumps(order))
         (self.hooks / "order.new").rename(self.hooks / "order.json")
         before, run_id = self.versions(), self.launch(day, assets=assets)
@@ -275,7 +285,8 @@ class Drill:
             wrong.append("not made good by itself: " + ", ".join(run.status.value for run in self.family(run_id)))
         if process:
             wrong += self.wake(process, pod)
-        wrong += self.lines(day, is_intake=stage == "intake") + self.in_progress()
+        wrong += self.decided(day) if stage == "training" else self.lines(day, is_intake=stage == "intake")
+        wrong += self.in_progress()
         return Found(
             **found,
             end=end,
@@ -310,10 +321,13 @@ class Drill:
             kubectl("delete", "pod", "-l", "app.kubernetes.io/name=nightcart-daemon", "--wait=false")
         elif blow == "the code location deleted":
             kubectl("delete", "pod", "-l", "app.kubernetes.io/name=nightcart-code", "--wait=false")
-        elif command := self.commands.get(blow):
-            (self.hooks / "go").touch()
-            subprocess.run(command, shell=True, check=True)
+        elif blow in FAULTS:
+            fault = self.place.folder / "fault"
+            fault.write_text(FAULTS[blow])
+            threading.Timer(20, fault.unlink).start()
         (self.hooks / "go").touch() if blow in BESIDE else None
+        if blow == "Postgres restarted" and self.restart_postgres:
+            subprocess.run(self.restart_postgres, shell=True, check=True)
         return None
 
     def wake(self, process: int, pod: str) -> list[str]:
@@ -343,10 +357,37 @@ class Drill:
     def day_of(self, stage: str) -> dt.date:
         """The day of a cell: that of the lists that are served, or the next one, of nights or of lines."""
         served = self.tables().read("published_recommendations").made_on.max().execute()
+        if stage == "training":
+            latest = max(record.business_date for record in self.operations().promotions())
+            if latest >= dt.date.fromisoformat(
+                str(served)[:10]
+            ):  # every night has one: another night, which nothing happens to
+                return self.day_after_a_night()
+            return latest + dt.timedelta(days=1)
         if stage == "intake":
             days = [day for day in self.tables().rows_by_day("transactions") if day and day < LATEST]
             return max(days) + dt.timedelta(days=1)
         return dt.date.fromisoformat(str(served)[:10]) + dt.timedelta(days=stage == "night")
+
+    def day_after_a_night(self) -> dt.date:
+        """The day of a night that is made for a training to be of it."""
+        day = self.day_of("night")
+        if (end := self.ended(self.launch(day), within=600)) != "SUCCESS":
+            raise RuntimeError(f"The night of {day}: {end}")
+        return day
+
+    def operations(self) -> Any:
+        """The records, from outside."""
+        from resources.records.store import OperationsDatabase
+
+        return OperationsDatabase(url=self.place.secrets["NIGHTCART_OPERATIONS_URL"])
+
+    def registry(self) -> Any:
+        """The models' registry, from outside."""
+        from resources.models.registry import ModelRegistry
+
+        name = tomllib.loads((self.place.folder / "shop" / "corner_shop.toml").read_text())["name"]
+        return ModelRegistry(name=f"{name}_recommender", tracking_uri=self.place.secrets["MLFLOW_TRACKING_URI"])
 
     def tables(self) -> Any:
         """The store, from outside."""
@@ -364,7 +405,24 @@ class Drill:
             "household_features",
             "product_features",
         )
-        return {name: tables.version(name) for name in names if tables.exists(name)}
+        written = {name: tables.version(name) for name in names if tables.exists(name)}
+        return written | {
+            "versions": len(self.registry().versions()),
+            "promotions": len(self.operations().promotions()),
+        }
+
+    def decided(self, day: dt.date) -> list[str]:
+        """What is wrong with the decision of a day, and with the versions that it is about."""
+        ledger = [record for record in self.operations().promotions() if record.business_date == day]
+        made = [
+            each.version for each in self.registry().versions() if each.tags.get("nightcart.business_date") == str(day)
+        ]
+        wrong = [] if len(ledger) == 1 else [f"{len(ledger)} decisions of {day}"]
+        if len(made) != 1 or (ledger and ledger[-1].challenger != made[0]):
+            wrong.append(f"versions {made} of {day}, decided on {[record.challenger for record in ledger]}")
+        if self.registry().aliased("champion") != self.operations().promotions()[-1].champion_after:
+            wrong.append("the alias is not what was decided")
+        return wrong
 
     def lines(self, day: dt.date, *, is_intake: bool) -> list[str]:
         """What was lost or doubled of a day."""
@@ -419,8 +477,8 @@ def cells(only: Iterable[str] = ("",)) -> list[tuple[str, str, str]]:
     """All cells whose name has some of the words, in the words' order."""
     every = []
     for stage in STAGES:
-        points = [point for point in POINTS if stage != "intake" or point != "in the publication"]
-        beside = itertools.product(points[:2], BESIDE)
+        points = [point for point in POINTS if STAGES[stage][1] or point != "in the publication"]
+        beside = itertools.product(points[:-1], BESIDE)
         blows = [*itertools.product(points[:-1], BLOWS), *beside, *itertools.product(points[-1:], BLOWS)]
         every += [(stage, point, blow) for point, blow in blows]
     return list(dict.fromkeys(cell for words in only for cell in every if words in name_of(*cell)))
@@ -463,9 +521,8 @@ def main() -> None:
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--until", help="HH:MM, UTC: no cell begins after it")
     parser.add_argument("--restart-postgres", help="the command that restarts it")
-    parser.add_argument("--stop-store", help="the command that stops the store for 20 s and starts it again")
     options = parser.parse_args()
-    drill = Drill(cluster.of(options), options.restart_postgres, options.stop_store)
+    drill = Drill(cluster.of(options), options.restart_postgres)
     if not options.report:
         done = drill.known()
         if not done and not drill.tables().exists("published_recommendations"):
@@ -475,7 +532,7 @@ def main() -> None:
                 continue
             if options.until and f"{dt.datetime.now(dt.UTC):%H:%M}" >= options.until:
                 break
-            if blow in drill.commands and not drill.commands[blow]:
+            if blow == "Postgres restarted" and not drill.restart_postgres:
                 continue
             one = drill.run(stage, point, blow)
             with drill.results.open("a") as file:

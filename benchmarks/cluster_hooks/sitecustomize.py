@@ -94,7 +94,39 @@ def patch_fence(module) -> None:
     module.begin = begun
 
 
-PATCHES = {"deltalake": patch_deltalake, "assets.quality.fence": patch_fence}
+def patch_registry(module) -> None:
+    """Stops when a version's files are there and it is not, and when it is."""
+    numbered, register = module.ModelRegistry._numbered, module.ModelRegistry.register
+
+    def in_the_middle(self, *arguments, **named):
+        stop_at("in the middle of a write", "challenger")
+        return numbered(self, *arguments, **named)
+
+    def registered(self, *arguments, **named):
+        made = register(self, *arguments, **named)
+        stop_at("after the commit", "challenger")
+        return made
+
+    module.ModelRegistry._numbered, module.ModelRegistry.register = in_the_middle, registered
+
+
+def patch_champion(module) -> None:
+    """Stops when the champion is decided on and the registry does not know."""
+    sync = module.sync_aliases
+
+    def sync_aliases(*arguments):
+        stop_at("in the publication", "champion")
+        return sync(*arguments)
+
+    module.sync_aliases = sync_aliases
+
+
+PATCHES = {
+    "deltalake": patch_deltalake,
+    "assets.quality.fence": patch_fence,
+    "resources.models.registry": patch_registry,
+    "assets.lifecycle.champion": patch_champion,
+}
 
 
 class Finder(importlib.abc.MetaPathFinder):

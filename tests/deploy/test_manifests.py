@@ -103,6 +103,51 @@ def test_every_label_that_is_selected_is_on_a_pod(base: list[dict[str, Any]]) ->
         assert any(budget["spec"]["selector"]["matchLabels"].items() <= labels.items() for labels in of_pods)
 
 
+# Who asks whom: the label of the pods, or any pod's, and the service with its port.
+ASKED = [
+    ("nightcart-daemon", "nightcart-code", 4000),
+    ("nightcart-web", "nightcart-code", 4000),
+    ("nightcart-writing-web", "nightcart-code", 4000),
+    ("dagster", "nightcart-mlflow", 5000),  # the pod of a run
+]
+
+
+@pytest.mark.parametrize(("asks", "answers", "port"), ASKED)
+def test_what_pods_ask_each_other_both_may(asks: str, answers: str, port: int) -> None:
+    policies = [
+        each for path in DEPLOY.rglob("*.yaml") for each in documents(path) if each.get("kind") == "NetworkPolicy"
+    ]
+
+    def selects(selector: dict[str, Any], name: str) -> bool:
+        values = [each["values"] for each in selector.get("matchExpressions", [])]
+        named = selector.get("matchLabels", {}).get("app.kubernetes.io/name")
+        return named in (None, name) and all(name in each for each in values)
+
+    def lets(direction: str, peers: str, one: str, other: str) -> bool:
+        return any(
+            "podSelector" in peer
+            and selects(peer["podSelector"], other)
+            and port in [of["port"] for of in rule["ports"]]
+            for policy in policies
+            if selects(policy["spec"]["podSelector"], one)
+            for rule in policy["spec"].get(direction, [])
+            for peer in rule.get(peers, [])
+        )
+
+    assert lets("egress", "to", asks, answers)
+    assert lets("ingress", "from", answers, asks)
+
+
+def test_no_pod_is_killed_because_its_node_is_busy(base: list[dict[str, Any]]) -> None:
+    # A probe that is a command starts a Python in the pod's own share of the CPU.
+    for container in (
+        each["spec"]["template"]["spec"]["containers"][0] for each in base if each["kind"] == "Deployment"
+    ):
+        probe = container["livenessProbe"]
+        assert probe["timeoutSeconds"] >= (180 if "exec" in probe else 10)
+        assert probe["failureThreshold"] * probe["periodSeconds"] >= 120
+
+
 def test_the_instance_file_is_that_of_production_with_runs_as_pods() -> None:
     production, pods = (yaml.safe_load(path.read_text()) for path in (DEPLOY / "dagster.yaml", BASE / "dagster.yaml"))
     same = ("storage", "retention", "telemetry", "nux")
