@@ -11,12 +11,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from resources.errors import NightcartError, Refused
+from resources.errors import Damaged, NightcartError, Refused
 from resources.feeds.landing import reached
 from resources.models.registry import ModelRegistry
 from resources.records.identity import StateIdentity
@@ -186,7 +187,13 @@ def mark_of(folder: str) -> dict[str, Any]:
             content = filesystem.cat_file(f"{path}/{FILE}")
         except FileNotFoundError:
             return {}
-    return json.loads(content)
+    try:
+        return dict(json.loads(content))
+    except (ValueError, TypeError) as error:
+        raise Damaged(
+            f"{folder}/{FILE}, which says of what time {folder} is, is damaged.",
+            remedy=f"`rm {shlex.quote(f'{folder}/{FILE}')}`, and `nightcart reconcile` writes it anew from the records.",
+        ) from error
 
 
 def _write(folder: str, number: int, operations: OperationsDatabase) -> None:

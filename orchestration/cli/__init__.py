@@ -33,6 +33,7 @@ from orchestration.cli import (
 )
 from orchestration.cli.drawing import runnable, styled
 from orchestration.cli.drop import drop
+from orchestration.cli.output import keep_going
 from resources import home
 from resources.errors import NightcartError, of_the_machine
 
@@ -94,6 +95,7 @@ def main() -> None:
     """Run a command; an error of ours is one line with its remedy, any other asks for `--debug`."""
     # Nearly all that is imported stays: to look through it for garbage, again and again, is a tenth of a look's time.
     gc.set_threshold(50_000, 10, 10)
+    keep_going()
     try:
         home.enter()
         app()

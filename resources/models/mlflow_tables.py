@@ -1,6 +1,6 @@
 """MLflow's registry read from its database tables: MLflow itself takes four CPU seconds to import.
 
-Only to look: whatever writes goes by MLflow's client. The one module that knows MLflow's schema, which is the same on
+Whatever writes goes by MLflow's client, but for :func:`move`. The one module that knows MLflow's schema, which is the same on
 every database and changes with MLflow's minor versions (pinned in pyproject.toml); a test compares with the client.
 """
 
@@ -20,6 +20,14 @@ Rows = Sequence[Mapping[str, Any]]
 ALIASES = "SELECT alias, version FROM registered_model_aliases WHERE name = :name ORDER BY alias"
 VARIABLE = "MLFLOW_TRACKING_URI"
 DIALECTS = ("sqlite", "postgresql", "mysql", "mssql")
+# Where MLflow names a file's place in full.
+PLACES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 DELETED = "Deleted_Internal"  # MLflow keeps the row of a version that was deleted
 
 
@@ -69,6 +77,23 @@ def experiment_tag(url: str, name: str, key: str) -> str | None:
         "SELECT key, value FROM experiment_tags WHERE experiment_id IN (SELECT experiment_id FROM experiments WHERE name = :name)",
     )
     return next((tag["value"] for tag in tags[0] if tag["key"] == key), None)
+
+
+def move(url: str, before: str, after: str) -> None:
+    """Let the files that are below `before` by a database be below `after`: it was moved, or copied, together with them."""
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        for table, column in PLACES:
+            connection.execute(
+                sa.text(
+                    f"UPDATE {table} SET {column} = :after || substr({column}, :size + 1) "
+                    f"WHERE substr({column}, 1, :size) = :before"
+                ),
+                {"before": before, "after": after, "size": len(before)},
+            )
+    engine.dispose()
 
 
 @contextlib.contextmanager

@@ -79,9 +79,21 @@ class ModelRegistry:
                 Path(self.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
             with mlflow_tables.opening(self.tracking_uri):
                 client = mlflow.MlflowClient(self.tracking_uri)
-                if client.get_experiment_by_name(self.name) is None:
+                experiment = client.get_experiment_by_name(self.name)
+                if experiment is None:
                     client.create_experiment(self.name, artifact_location=self.artifacts)
+                elif self._is_moved_from(experiment.artifact_location):
+                    mlflow_tables.move(self.tracking_uri, experiment.artifact_location, str(self.artifacts))
             return client
+
+    def _is_moved_from(self, artifacts: str) -> bool:
+        """Whether the files are beside the database, which names them in full as it did in another folder.
+
+        A state that was copied would else write its models into the one it was copied from, and remove that one's.
+        """
+        folder = Path(self.tracking_uri.removeprefix("sqlite:///")).parent / "artifacts"
+        is_ours = self.tracking_uri.startswith("sqlite:///") and folder.as_uri() == self.artifacts != artifacts
+        return is_ours and artifacts.endswith("/mlflow/artifacts") and folder.is_dir()
 
     def register(self, folder: Path, record: ModelRecord) -> ModelVersion:
         """Put the model files of `folder` on record as a new version, or return the version with the same identity.

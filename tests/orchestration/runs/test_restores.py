@@ -93,6 +93,20 @@ def test_tables_of_another_state_are_refused_until_a_person_says_otherwise(tmp_p
     parts.begin(is_night=True, now=NOON)
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe{", b"[1]"], ids=["empty", "other bytes", "no mark"])
+def test_a_damaged_mark_is_told_with_what_writes_it_anew(parts: Parts, tmp_path: Path, content: bytes) -> None:
+    parts.set_marks(now=NOON)
+    (tmp_path / "tables" / FILE).write_bytes(content)
+    with pytest.raises(
+        Damaged, match=rf"tables/{FILE}, which says .* is damaged.*`rm .*tables/{FILE}`, and `nightcart reconcile`"
+    ):
+        parts.begin(is_night=True, now=NOON)
+    (tmp_path / "tables" / FILE).unlink()
+    parts.begin(is_night=False, now=NOON)
+    parts.set_marks(now=NOON)
+    parts.begin(is_night=True, now=NOON)
+
+
 @pytest.mark.parametrize("name", ["MLflow", "raw copies", "tables", "Dagster's storage"])
 @pytest.mark.parametrize("was", [0, 1], ids=["before marks", "yesterday"])
 def test_the_part_that_is_older_is_named_with_its_command(parts: Parts, name: str, was: int) -> None:

@@ -220,3 +220,25 @@ def test_a_registry_of_yesterday_gives_no_number_twice(
     assert restored.register(folders[1], other).version == 3
     assert [version.version for version in restored.versions()] == [3, 1]
     assert restored.register(folders[1], other).version == 3
+
+
+def test_a_copied_state_has_files_of_its_own(tmp_path: Path, empty_mlflow: Path, folders: tuple[Path, Path]) -> None:
+    def opened(state: Path) -> ModelRegistry:
+        place = state / "mlflow"
+        return ModelRegistry(
+            tracking_uri=f"sqlite:///{place}/mlflow.db", artifacts=(place / "artifacts").as_uri(), name="recommender"
+        )
+
+    first, copy = tmp_path / "first", tmp_path / "copy"
+    (first / "mlflow" / "artifacts").mkdir(parents=True)
+    shutil.copy(empty_mlflow, first / "mlflow" / "mlflow.db")
+    opened(first).register(folders[0], RECORD)
+    shutil.copytree(first, copy)
+    mine = opened(copy)
+    mine.register(folders[1], LATER)
+    mine.discard(mine.version(1))
+    with opened(first).files(opened(first).version(1)) as files:  # is still there
+        assert digest(files) == digest(folders[0])
+    shutil.rmtree(first)
+    with mine.files(mine.version(2)) as files:
+        assert digest(files) == digest(folders[1])

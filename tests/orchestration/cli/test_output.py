@@ -1,0 +1,33 @@
+"""Standard output that cannot be written any more ends no command."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from orchestration.cli.output import Output, keep_going
+
+
+def test_a_reader_that_went_away_is_not_missed(capfd):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w", encoding="utf-8") as stream:
+        output = Output(stream)
+        for _ in range(3):
+            print("x" * 10_000, file=output, flush=True)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_full_disk_is_told_once(capfd):
+    with open("/dev/full", "w", encoding="utf-8") as stream:
+        for _ in range(3):
+            print("x" * 10_000, file=Output(stream), flush=True)
+    assert capfd.readouterr().err == "What this command says cannot be written (No space left on device); it goes on.\n"
+
+
+def test_a_process_without_any_has_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    keep_going()
+    print("said to nobody", flush=True)
