@@ -18,6 +18,7 @@ from resources.backup.dagster_storage import DagsterStorage
 
 __all__ = [
     "LOCAL_WORKER_TAG",
+    "RETRY_NOT_LAUNCHED",
     "AssetGraph",
     "CheckRunHealthResult",
     "InstigatorState",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 LOCAL_WORKER_TAG = ".dagster/grpc_info"  # on a run whose worker is a child of the code server
+RETRY_NOT_LAUNCHED = "Failed to retry run"  # the event of a run whose retry could not be launched, and never is again
 
 
 def is_of_a_launcher(run: dg.DagsterRun) -> bool:

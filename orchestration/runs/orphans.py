@@ -3,25 +3,31 @@
 A command's run is orphaned when it is under way, its process gone, and the lock of the state (`orchestration.runs.locks`) free. The
 worker of a run that the daemon launched on this machine is missed by the code server that is its parent, but by nobody
 when both died, with the machine or by a restart of all of Dagster: its launcher cannot be asked, and run monitoring waits
-for the longest run time.
+for the longest run time. And a run that failed is orphaned when its retry could not be launched, for Dagster asks the code
+location for it once: a drained node takes both.
 """
 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import socket
 from pathlib import Path
 
 import dagster as dg
 
-from orchestration.runs.dagster_internals import LOCAL_WORKER_TAG, is_of_a_launcher
+from orchestration.runs.dagster_internals import LOCAL_WORKER_TAG, RETRY_NOT_LAUNCHED, is_of_a_launcher
 from orchestration.runs.locks import hold
 from orchestration.runs.nights import UNDER_WAY
+from orchestration.runs.outcomes import WILL_RETRY_TAG
 from resources.errors import Refused
 from resources.records.base import RecordStore
 
 LAUNCH_TAG = "nightcart/launch"  # on every run of a command
+PARENT_TAG = "dagster/parent_run_id"
+LAUNCHES = 5  # of a retry, before it is left
+AS_NEW = dt.timedelta(hours=1)  # an older failure is left to those who have been told
 HOST_TAG = "nightcart/host"  # and the machine that it runs on: a process is looked for on its own
 
 
@@ -53,6 +59,29 @@ def fail_runs_of_dead_workers(instance: dg.DagsterInstance) -> list[str]:
         if again and again.status == dg.DagsterRunStatus.STARTED:
             failed.append(_fail(instance, again, f"Its worker is gone (process {worker}): it was killed."))
     return failed
+
+
+def launch_lost_retries(instance: dg.DagsterInstance) -> list[str]:
+    """Let Dagster launch again what it could not, by the failure reported once more; returns the ids of those that failed."""
+    since = dt.datetime.now(dt.UTC) - AS_NEW
+    given_up = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.FAILURE], tags={WILL_RETRY_TAG: "false"}, updated_after=since
+    )
+    lost = []
+    for run in instance.get_runs(given_up):
+        events = instance.all_logs(
+            run.run_id, of_type={dg.DagsterEventType.ENGINE_EVENT, dg.DagsterEventType.RUN_FAILURE}
+        )
+        said = [event.dagster_event.message or "" for event in events if event.dagster_event]
+        if not said or said[-1] != RETRY_NOT_LAUNCHED or said.count(RETRY_NOT_LAUNCHED) >= LAUNCHES:
+            continue
+        if not instance.get_runs(dg.RunsFilter(tags={PARENT_TAG: run.run_id}), limit=1):  # nor has a person
+            failures = [
+                each.dagster_event for each in events if each.dagster_event and each.dagster_event.is_run_failure
+            ]
+            instance.report_run_failed(run, failures[-1].message, failures[-1].event_specific_data)
+            lost.append(run.run_id)
+    return lost
 
 
 def _fail(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str) -> str:

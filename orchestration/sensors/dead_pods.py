@@ -1,10 +1,14 @@
-"""`fail_on_dead_pod`: ends the runs whose pod died before its first word, for Dagster waits for such until they are late."""
+"""`fail_on_dead_pod`: ends the runs whose pod died before its first word, for Dagster waits for such until they are late.
+
+It also has the retries launched that could not be: the node that a run died with may have had the code location too.
+"""
 
 import datetime as dt
 
 import dagster as dg
 
 from orchestration.alerting.heartbeat import records_heartbeat
+from orchestration.runs.orphans import launch_lost_retries
 from resources.records.store import OperationsDatabase
 
 # A run is marked as starting right before its job is made.
@@ -15,7 +19,8 @@ LAUNCH = dt.timedelta(seconds=20)
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="On Kubernetes: asks for the pods of runs that are starting. A pod that waits for a node is waited for; of "
-    "one that is gone the run fails, with the pod's own reason, and Dagster starts it again.",
+    "one that is gone the run fails, with the pod's own reason, and Dagster starts it again. What it could not start again, "
+    "because the code location was away, it is asked for once more.",
 )
 @records_heartbeat
 def fail_on_dead_pod(
@@ -30,4 +35,6 @@ def fail_on_dead_pod(
     runs = context.instance.get_runs(starting)
     for run in runs:
         launcher.check_run_worker_health(run)
-    return dg.SkipReason(f"{len(runs)} runs are starting." if runs else "No run is starting.")
+    lost = launch_lost_retries(context.instance)
+    again = f" {len(lost)} that could not be started again are, once more." if lost else ""
+    return dg.SkipReason((f"{len(runs)} runs are starting." if runs else "No run is starting.") + again)

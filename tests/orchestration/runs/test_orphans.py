@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import pytest
 from dagster._core.events import EngineEventData
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._daemon.auto_run_reexecution.auto_run_reexecution import consume_new_runs_for_automatic_reexecution
 
 from orchestration.runs.dagster_internals import LOCAL_WORKER_TAG
 from orchestration.runs.locks import hold
-from orchestration.runs.orphans import HOST_TAG, LAUNCH_TAG, fail_runs_of_dead_workers, fail_runs_of_killed_commands
+from orchestration.runs.nights import is_retried
+from orchestration.runs.orphans import (
+    HOST_TAG,
+    LAUNCH_TAG,
+    LAUNCHES,
+    PARENT_TAG,
+    fail_runs_of_dead_workers,
+    fail_runs_of_killed_commands,
+    launch_lost_retries,
+)
+from orchestration.runs.outcomes import WILL_RETRY_TAG
 from resources.records.store import OperationsDatabase
 
 FAILURE = dg.DagsterRunStatus.FAILURE
@@ -114,3 +128,72 @@ def test_the_run_of_a_worker_that_is_gone_is_closed_and_no_other(instance: dg.Da
         another.kill()
     closed = [run for run in (killed, recycled, at_work, elsewhere) if status(instance, run) == FAILURE]
     assert closed == [killed, recycled]
+
+
+class NoCodeLocation:
+    """The workspace of a daemon whose code location is away."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+
+    def create_request_context(self) -> None:
+        raise ConnectionError("UNAVAILABLE")
+
+
+@pytest.fixture
+def retrying(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path), {"run_retries": {"enabled": True, "max_retries": 3}}) as instance:
+        yield instance
+
+
+def lost_retry(instance: dg.DagsterInstance) -> str:
+    """A run whose pod is gone, and whose retry Dagster could not launch."""
+    run_id = under_way(instance)
+    run = instance.get_run_by_id(run_id)
+    assert run
+    instance.report_run_failed(run, "Its pod is gone.")
+    dagster_tries_again(instance)
+    return run_id
+
+
+def dagster_tries_again(instance: dg.DagsterInstance) -> None:
+    list(
+        consume_new_runs_for_automatic_reexecution(
+            NoCodeLocation(instance),  # pyright: ignore[reportArgumentType]
+            [each for each in instance.get_run_records() if is_retried(each.dagster_run)],
+            logging.getLogger("dagster"),
+        )
+    )
+
+
+def test_a_retry_that_dagster_could_not_launch_is_launched_once_the_code_is_there(retrying: dg.DagsterInstance) -> None:
+    run_id = lost_retry(retrying)
+    lost = retrying.get_run_by_id(run_id)
+    assert lost
+    assert not is_retried(lost)
+    assert launch_lost_retries(retrying) == [run_id]
+    again = retrying.get_run_by_id(run_id)
+    assert again
+    assert is_retried(again)
+    told = retrying.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)  # by which the daemon comes by
+    assert [each.dagster_event.message for each in told if each.dagster_event] == ["Its pod is gone."] * 2
+    assert not launch_lost_retries(retrying), "it is being launched"
+
+
+def test_a_retry_that_can_never_be_launched_is_left(retrying: dg.DagsterInstance) -> None:
+    lost_retry(retrying)
+    for _ in range(LAUNCHES - 1):
+        assert launch_lost_retries(retrying)
+        dagster_tries_again(retrying)
+    assert not launch_lost_retries(retrying)
+
+
+def test_what_nobody_wanted_to_launch_again_or_a_person_has_is_left(retrying: dg.DagsterInstance) -> None:
+    lost = lost_retry(retrying)
+    under_way(retrying, **{PARENT_TAG: lost})
+    failed = under_way(retrying, **{"dagster/max_retries": "0"})
+    run = retrying.get_run_by_id(failed)
+    assert run
+    retrying.report_run_failed(run, "A step failed.")
+    assert run.run_id in {each.run_id for each in retrying.get_runs(dg.RunsFilter(tags={WILL_RETRY_TAG: "false"}))}
+    assert not launch_lost_retries(retrying)
