@@ -9,11 +9,13 @@ from typing import Any
 import yaml
 
 FOLDER = Path(__file__).resolve().parent
+OF_POSTGRES = "nightcart-postgres"  # the secret that has Dagster's alone, as `postgresql-password`
 ABOUT = """\
 # Values for Dagster's chart, made by chart_values.py from base/ (a test compares them). Install with:
 #   kubectl apply -n nightcart -f deploy/base/accounts.yaml
 #   helm upgrade --install nightcart dagster/dagster -n nightcart -f deploy/values.yaml -f yours.yaml
-# Of yours: the image, the Postgres host, user and database of Dagster's storage (its password in the secret nightcart-postgres),
+# Of yours: the image, the Postgres host, user and database of Dagster's storage (its password in the secret nightcart-postgres,
+# as postgresql-password),
 # and, as in overlays/example, the config maps nightcart-settings and nightcart-retailer and the secret nightcart-secrets.
 # The chart's web server has no token: the one that writes is switched off by `replicaCount: 0` until a proxy stands before it.
 """
@@ -39,6 +41,14 @@ def values() -> dict[str, Any]:
         "volumeMounts": [each for each in container["volumeMounts"] if each["name"] in names],
     }
     launcher, coordinator = instance["run_launcher"], instance["run_coordinator"]
+    # The chart's instance file names its database by parts, and the password by a variable that its own launcher hands on.
+    launcher["config"]["postgres_password_secret"] = OF_POSTGRES
+    # Where commands are typed the chart mounts nothing, and calls the workspace otherwise than base/ does.
+    workspace = {"name": "workspace", "configMap": {"name": "nightcart-workspace-yaml"}}
+    whole = {
+        "volumes": [workspace if each["name"] == "workspace" else each for each in pod["volumes"]],
+        "volumeMounts": container["volumeMounts"],
+    }
 
     def of(name: str) -> dict[str, Any]:
         deployment = next(yaml.safe_load_all((FOLDER / f"base/{name}.yaml").read_text(encoding="utf-8")))
@@ -51,7 +61,7 @@ def values() -> dict[str, Any]:
     return {
         "global": {
             "dagsterHome": launcher["config"]["dagster_home"],
-            "postgresqlSecretName": "nightcart-postgres",
+            "postgresqlSecretName": OF_POSTGRES,
             "serviceAccountName": "nightcart-daemon",
         },
         "fullnameOverride": "nightcart",  # so the instance's config map is nightcart-instance
@@ -82,11 +92,19 @@ def values() -> dict[str, Any]:
             "enableSubchart": True,
             "deployments": [
                 of("code")
+                | whole
                 | {
-                    "name": "nightcart-code",
+                    "name": "nightcart",  # the chart's name of the code location too, by which commands ask for it
                     "dagsterApiGrpcArgs": arguments,
                     "port": 4000,
                     "includeConfigInLaunchedRuns": {"enabled": False},
+                    # A command in the pod, which takes its time on a busy node.
+                    "readinessProbe": {
+                        "enabled": True,
+                        "periodSeconds": 20,
+                        "timeoutSeconds": 60,
+                        "failureThreshold": 15,
+                    },
                 }
             ],
         },

@@ -164,6 +164,18 @@ def test_the_charts_values_are_made_from_the_same_source() -> None:
     assert written.read_text(encoding="utf-8") == runpy.run_path(str(DEPLOY / "chart_values.py"))["written"]()
 
 
+def test_the_charts_code_location_has_what_its_settings_name_and_runs_have_the_databases_password() -> None:
+    values = yaml.safe_load((DEPLOY / "values.yaml").read_text())
+    (code,) = values["dagster-user-deployments"]["deployments"]
+    assert code["name"] == "nightcart", "of the code location"
+    settings = yaml.safe_load((BASE / "kustomization.yaml").read_text())["configMapGenerator"][-1]["literals"]
+    mounted = [mount["mountPath"] for mount in code["volumeMounts"]]
+    for path in (value for value in (each.partition("=")[2] for each in settings) if value.startswith("/")):
+        assert any(path == each or path.startswith(f"{each}/") for each in mounted), path
+    secret = values["runLauncher"]["config"]["customRunLauncher"]["config"]["postgres_password_secret"]
+    assert secret == values["global"]["postgresqlSecretName"]
+
+
 def test_an_image_has_what_is_committed_and_what_it_loads() -> None:
     let_in = [line[1:] for line in (home.PROJECT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     assert all((home.PROJECT / name).exists() for name in let_in)
