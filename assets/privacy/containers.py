@@ -40,6 +40,16 @@ CLOSED = {
     b"PARE": "encrypted Parquet",
     b"\xff\x06\0\0sNaPpY": "snappy",
     b"%PDF": "PDF",
+    **dict.fromkeys((b"ORC\x08", b"ORC\n", b"ORC\x12"), "ORC"),
+    b"Obj\x01": "Avro",
+    b"\x89HDF": "HDF5",
+    b"\xd0\xcf\x11\xe0": "an old file of Office, or one with a password",
+    b"LZIP\x01": "lzip",
+    b"\x89LZO": "lzop",
+    b"]\0\0": "lzma",
+    b"\x1f\x9d": "compress",
+    b"MSCF\0": "a cabinet",
+    **dict.fromkeys((b"x\x01", b"x\x9c", b"x\xda"), "zlib"),
 }
 PACKED = ("gzip", "zstd", "lz4", "bz2", "xz")
 DEEPEST = 8  # packs within packs

@@ -18,7 +18,7 @@ from assets.privacy.containers import Unsearchable
 from assets.privacy.find import columns_of, delivered
 from assets.privacy.needles import Needles
 from assets.privacy.personal_data import ErasureScope
-from assets.privacy.search import Searched, search
+from assets.privacy.search import Searched, real, search
 from resources.feeds import remote_copies
 from resources.feeds.landing import EVENT, SET_ASIDE
 from resources.identifiers import identifier, same_as
@@ -66,7 +66,8 @@ def look(needles: Needles, scope: ErasureScope, *, say: Callable[[str], object] 
     tables = [Path(store.root) for _, store in scope.stores() if "://" not in store.root]
     roots = [
         scope.state,
-        *(each for each in (scope.raw, *tables) if not each.is_relative_to(scope.state) and each.exists()),
+        # A folder of the state may be a link to another disk.
+        *(each for each in (scope.raw, *tables) if not real(each).is_relative_to(real(scope.state)) and each.exists()),
     ]
     theirs = {Path(path) for path, _, _ in delivered(scope) if "://" not in path}
 

@@ -83,8 +83,8 @@ def everything(roots: Sequence[Path]) -> Iterator[tuple[Path, str | None, int]]:
                 if stat.S_ISREG(about.st_mode):
                     yield path, None, about.st_size
                 elif stat.S_ISLNK(about.st_mode):
-                    target = path.resolve()
-                    if name != "dagster.yaml" and not any(target.is_relative_to(each) for each in roots):
+                    target = real(path)
+                    if name != "dagster.yaml" and not any(target.is_relative_to(real(each)) for each in roots):
                         yield path, f"a link that leads elsewhere, to {target}", 0
                 elif not stat.S_ISDIR(about.st_mode):
                     yield path, "a pipe, socket or device", 0
@@ -92,6 +92,11 @@ def everything(roots: Sequence[Path]) -> Iterator[tuple[Path, str | None, int]]:
                     yield path, None, 0
         for error in closed:
             yield Path(error.filename), (error.strerror or "it cannot be listed").lower(), 0
+
+
+def real(path: Path) -> Path:
+    """Where links lead, as far as they do: one that leads round leads to itself."""
+    return Path(os.path.realpath(path))
 
 
 def places_in(path: Path, needles: Needles, closed: dict[str, str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
+import itertools
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -266,11 +267,12 @@ def _night(instance: dg.DagsterInstance, day: dt.date, *, is_forced: bool) -> No
 
     from assets.lifecycle.champion import serving
     from orchestration.cli.launch import run_night
-    from orchestration.runs.nights import runs_of_night
+    from orchestration.runs.nights import require_later, runs_of_night
 
     require_days(day)
     attempts = runs_of_night(instance, day)
     if attempts and attempts[0].status == dg.DagsterRunStatus.SUCCESS and not is_forced:
+        require_later(instance, attempts[0], now=dt.datetime.now(dt.UTC))
         say("[green]✓[/] The night of {} is done (run {}).", day, attempts[0].run_id[:8])
         return
     if attempts and not attempts[0].is_finished:
@@ -278,11 +280,7 @@ def _night(instance: dg.DagsterInstance, day: dt.date, *, is_forced: bool) -> No
             f"The night of {day} is under way (run {attempts[0].run_id[:8]}).",
             remedy="wait for it; `make ui` shows it.",
         )
-    failed = []
-    for run in attempts:
-        if run.status == dg.DagsterRunStatus.SUCCESS:
-            break
-        failed.append(run)
+    failed = list(itertools.takewhile(lambda run: run.status != dg.DagsterRunStatus.SUCCESS, attempts))
     say("[bold]The night of {}[/], through Dagster", day)
     champion = serving(context.resources().operations, day - ONE_DAY, now=dt.datetime.now(dt.UTC))
     outcome = run_night(instance, day, attempts=[] if is_forced else failed, has_champion=champion is not None)

@@ -17,6 +17,7 @@ from assets.partitions import ONE_DAY
 from orchestration.jobs import ALERTING, night_selection, nightly
 from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS, WILL_RETRY_TAG
 from resources.config.retailer import Settings
+from resources.errors import Refused
 from resources.feeds import landing
 from resources.records.alerts import Heartbeat
 from resources.records.store import OperationsDatabase
@@ -50,6 +51,18 @@ class Night:
 def runs_of_night(instance: dg.DagsterInstance, day: dt.date) -> list[dg.DagsterRun]:
     """The nightly runs of a business day, the newest first."""
     return list(instance.get_runs(dg.RunsFilter(job_name=nightly.name, tags={PARTITION_TAG: day.isoformat()})))
+
+
+def require_later(instance: dg.DagsterInstance, done: dg.DagsterRun, *, now: dt.datetime) -> None:
+    """Raise :class:`Refused` where the night that was `done` is asked for before it ended: another is meant, by a clock that is wrong."""
+    record = instance.get_run_record_by_id(done.run_id)
+    ended = dt.datetime.fromtimestamp((record and record.end_time) or 0, dt.UTC)
+    if now < ended:
+        raise Refused(
+            f"The night of {done.tags[PARTITION_TAG]} was done by run {done.run_id[:8]} at {ended:%Y-%m-%d %H:%M:%S} UTC, and the clock "
+            f"of this machine says {now:%Y-%m-%d %H:%M:%S}: it is behind, or was ahead then.",
+            remedy="see that the clock is right (`timedatectl`); then `nightcart replay --days 1` makes the next night.",
+        )
 
 
 def night_so_far(instance: dg.DagsterInstance, day: dt.date) -> Night:

@@ -11,6 +11,7 @@ import lzma
 import os
 import sqlite3
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -193,8 +194,11 @@ def test_what_cannot_be_looked_through_is_named_with_why(tmp_path: Path) -> None
     os.mkfifo(tmp_path / "d")
     (tmp_path / "e").symlink_to("/etc/hostname")
     (tmp_path / "f.db").write_bytes(b"SQLite format 3\0" + b"x" * 9999)
+    (tmp_path / "g").symlink_to(tmp_path / "g")
+    (tmp_path / "h.avro").write_bytes(b"Obj\x01 rest")
+    (tmp_path / "i").write_bytes(zlib.compress(b"x" * 99))
     closed = search([tmp_path], needles()).closed
-    assert [Path(path).name for path in sorted(closed)] == ["a.7z", "b.gz", "c.zip", "d", "e", "f.db"]
+    assert [Path(path).name for path in sorted(closed)] == ["a.7z", "b.gz", "c.zip", "d", "e", "f.db", "h.avro", "i"]
     assert not [why for why in closed.values() if "Error" in why]
     with pytest.raises(Unsearchable):
         clean(tmp_path / "c.zip", needles(), lines=True)
@@ -277,6 +281,13 @@ def test_a_number_of_few_digits_goes_out_of_files_that_were_set_aside(shop: Call
     assert not (aside / "d.csv.zip").exists()
     assert "1510;P-2" not in (aside / "e.csv").read_text()
     assert (aside / "f.csv").read_text() == "customer,article\n1511,P-1\n"
+
+
+def test_a_folder_that_is_a_link_to_another_disk_is_looked_through(planted: ErasureScope, tmp_path: Path) -> None:
+    planted.raw.rename(tmp_path / "disk")
+    planted.raw.symlink_to(tmp_path / "disk")
+    assert do(planted, WHO).everywhere.closed == {}
+    assert search([tmp_path / "disk"], needles()).found == {}
 
 
 def test_one_that_is_in_a_file_alone_is_somebody(planted: ErasureScope) -> None:
