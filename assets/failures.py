@@ -18,6 +18,9 @@ R = TypeVar("R")
 RETRY_OUTSIDE = dg.RetryPolicy(max_retries=3, delay=8, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
+TOLD_TO_END = "The run was told to end, and ended here: a person ended it, or its pod was evicted, drained or deleted."
+
+
 class Interrupted(dg.DagsterError, dg.DagsterExecutionInterruptedError):
     """The run was told to end, by a person or by the machine: no step of it is tried again, the run itself may be.
 
@@ -33,9 +36,7 @@ def raise_if_interrupted(error: BaseException) -> None:
         if isinstance(each, dg.DagsterExecutionInterruptedError | KeyboardInterrupt) or "Query interrupted" in str(
             each
         ):
-            raise Interrupted(
-                "The run was told to end, and ended here: a person ended it, or its pod was evicted, drained or deleted."
-            ) from error
+            raise Interrupted(TOLD_TO_END) from error
 
 
 def explained(body: Callable[P, R]) -> Callable[P, R]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from assets.failures import Interrupted
+from assets.failures import TOLD_TO_END, Interrupted
 from resources.errors import of_the_machine
 
 PARTITION_TAG = "dagster/partition"
@@ -70,6 +70,10 @@ def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> Iterator[Failed]
 def _said(message: str) -> str:
     """What an error says that nobody has explained, as those of checks: with its remedy, where it is the machine's."""
     own = message.strip().removeprefix(f"{Interrupted.__module__}.{Interrupted.__name__}: ")
+    if own.rstrip(": ").endswith(
+        f".{dg.DagsterExecutionInterruptedError.__name__}"
+    ):  # of a check, which nothing explains
+        return TOLD_TO_END
     return str(of_the_machine(Exception(own)) or own)
 
 
