@@ -21,6 +21,7 @@ from assets.quality.costs import costed
 from assets.quality.gates import Gates, Versions
 from resources.errors import Superseded
 from resources.records.fencing import FencingToken
+from resources.records.privacy import Erasure
 from resources.records.quality import Verdict
 from resources.records.store import OperationsDatabase
 from resources.tables.fence import Fence
@@ -70,7 +71,7 @@ def begin(context: Context, resources: Mapping[str, Any], *, writes: Iterable[st
             taken_at=dt.datetime.now(dt.UTC),
         )
     )
-    step = Step(resources={**resources, "operations": operations})
+    step = Step(resources={**resources, "operations": operations}, erasures=_erasures(operations))
     assert operations.token
     fence = Fence(
         tables=resources["tables"],
@@ -90,6 +91,7 @@ class Step:
     """What a fenced step was begun with, and what its gates have let through: the versions of each subject."""
 
     resources: Mapping[str, Any]  # the records with their token, the tables as they are now
+    erasures: int  # that were on record
     asked: dict[str, tuple[Versions, int]] = field(default_factory=dict)
 
     def heard(self, needs: Mapping[str, Versions], last: Mapping[str, int]) -> None:
@@ -99,9 +101,17 @@ class Step:
             self.asked[subject] = ({**before, **versions}, last[subject])
 
     def ask(self, seen: TableStore) -> None:
-        """Raise :class:`Superseded` unless this run is the latest, and all that was let through is there and still is."""
+        """Raise :class:`Superseded` unless this run is the latest, and all that was let through is there and still is.
+
+        And where somebody was forgotten since: what was read may have them.
+        """
         operations: OperationsDatabase = self.resources["operations"]
         operations.require_newest()
+        if _erasures(operations) > self.erasures:
+            raise Superseded(
+                "Somebody was forgotten since this step began, and what it has read may have them. Nothing of it is written.",
+                remedy="nothing is to be done if a later run makes it again; else `nightcart nightly --date YYYY-MM-DD` goes on with what is there now.",
+            )
         for subject, (versions, last) in self.asked.items():
             gates: Gates = self.resources["gates"]
             if not seen.is_newest(subject) or gates[subject][0].versions:
@@ -121,8 +131,8 @@ def superseded(what: str, by: str) -> Superseded:
     """What is to be told where `what` a run had read was replaced meanwhile, `by` whom."""
     return Superseded(
         f"{what} is no longer what this run has read{by}. What was made of it is not written.",
-        remedy="nothing is to be done if a later run makes it again; else `nightcart nightly --force` begins with what is "
-        "there now (`--date` for an older day).",
+        remedy="nothing is to be done if a later run makes it again; else `nightcart nightly --date YYYY-MM-DD --force` begins "
+        "with what is there now.",
     )
 
 
@@ -137,6 +147,11 @@ class _Asked(Gates):
         last = {subject: _last_verdict(operations, subject) for subject in needs}  # before the look at them
         super().require(operations, needs, now=now)
         self._step.heard(needs, last)
+
+
+def _erasures(operations: OperationsDatabase) -> int:
+    """How many a person has asked for; those that a restore lacked go on record again at the beginning of a night."""
+    return sum(bool(each.by) for each in operations.records(Erasure, step=Erasure.ASKED))
 
 
 def _last_verdict(operations: OperationsDatabase, subject: str) -> int:

@@ -166,7 +166,7 @@ def override(
     )
     say(
         "[green]✓[/] {} may be used although {} {}: {}\n  until {:%Y-%m-%d %H:%M}, or until it changes. A night that it "
-        "stopped goes on with `nightcart nightly`.",
+        "stopped goes on with `nightcart nightly --date YYYY-MM-DD`.",
         f"{subject} of {verdict.partition}" if verdict.partition else subject,
         *(check_name, verdict.outcome, verdict.reason, expires_at.astimezone(zone)),
     )

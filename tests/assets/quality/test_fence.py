@@ -14,6 +14,7 @@ from assets.partitions import days_of
 from assets.quality.evaluation import GateResult, gate_checks
 from assets.quality.fence import fenced
 from assets.quality.gates import Gate, Gates, of_days
+from resources.records.privacy import Erasure
 from resources.records.quality import DerivedFrom, Verdict
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
@@ -111,9 +112,19 @@ def test_lists_of_baskets_that_were_corrected_meanwhile_are_not_written(shop: Sh
     told = said(shop.make(lambda: shop.bring(DAY, 2)))
     version = shop.tables.version("baskets")
     assert f"baskets of {DAY} is no longer what this run has read (version {version}, at 20" in told
-    assert "`nightcart nightly --force`" in told
+    assert "`nightcart nightly --date YYYY-MM-DD --force`" in told
     assert not shop.tables.exists("lists") or shop.lists() == []
     assert shop.operations.records(DerivedFrom) == []
+
+
+def test_nobody_who_was_forgotten_meanwhile_is_written(shop: Shop) -> None:
+    def forget(by: str) -> None:
+        shop.operations.record(Erasure(household="hash", key="key", step=Erasure.ASKED, by=by, reason="letter", at=NOW))
+
+    assert shop.make(lambda: forget("")).success  # what a restore lacked
+    assert "Somebody was forgotten since this step began" in said(shop.make(lambda: forget("ada")))
+    assert len(shop.operations.records(DerivedFrom)) == 1
+    assert shop.make().success
 
 
 def test_a_gate_that_was_shut_meanwhile_stops_the_commit(shop: Shop) -> None:

@@ -86,7 +86,7 @@ def test_baskets_that_were_corrected_although_nothing_was_made_of_them_yet(
     tables: TableStore, operations: OperationsDatabase, day: dt.date
 ) -> None:
     deliver(operations, day, "corrected")
-    with pytest.raises(Superseded, match=f"transactions of {day}.*nightcart nightly --force"):
+    with pytest.raises(Superseded, match=f"transactions of {day}.*nightcart nightly --date"):
         require_newest_inputs(DAY, tables, operations)
 
 
