@@ -69,17 +69,20 @@ def launch_lost_retries(instance: dg.DagsterInstance) -> list[str]:
     )
     lost = []
     for run in instance.get_runs(given_up):
-        events = instance.all_logs(
-            run.run_id, of_type={dg.DagsterEventType.ENGINE_EVENT, dg.DagsterEventType.RUN_FAILURE}
-        )
-        said = [event.dagster_event.message or "" for event in events if event.dagster_event]
-        if not said or said[-1] != RETRY_NOT_LAUNCHED or said.count(RETRY_NOT_LAUNCHED) >= LAUNCHES:
+        events = [
+            event.dagster_event
+            for event in instance.all_logs(
+                run.run_id, of_type={dg.DagsterEventType.ENGINE_EVENT, dg.DagsterEventType.RUN_FAILURE}
+            )
+            if event.dagster_event
+        ]
+        attempts = [place for place, event in enumerate(events) if event.message == RETRY_NOT_LAUNCHED]
+        failed = [place for place, event in enumerate(events) if event.is_run_failure]
+        if not attempts or not failed or attempts[-1] < failed[-1] or len(attempts) >= LAUNCHES:
             continue
         if not instance.get_runs(dg.RunsFilter(tags={PARENT_TAG: run.run_id}), limit=1):  # nor has a person
-            failures = [
-                each.dagster_event for each in events if each.dagster_event and each.dagster_event.is_run_failure
-            ]
-            instance.report_run_failed(run, failures[-1].message, failures[-1].event_specific_data)
+            last = events[failed[-1]]
+            instance.report_run_failed(run, last.message, last.event_specific_data)  # pyright: ignore[reportArgumentType]
             lost.append(run.run_id)
     return lost
 

@@ -171,6 +171,7 @@ def test_a_retry_that_dagster_could_not_launch_is_launched_once_the_code_is_ther
     lost = retrying.get_run_by_id(run_id)
     assert lost
     assert not is_retried(lost)
+    retrying.report_engine_event("Ignoring a run worker that started after the run had already finished.", lost)
     assert launch_lost_retries(retrying) == [run_id]
     again = retrying.get_run_by_id(run_id)
     assert again
