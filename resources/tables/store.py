@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from resources.config.deployment import load_deployment
-from resources.errors import Damaged, Refused, Unavailable
+from resources.errors import Damaged, Refused, Unavailable, of_the_machine
 from resources.locks import Held, hold
 from resources.tables import contents, engine, object_store, spark_parts
 from resources.tables.contents import Part
@@ -425,7 +425,9 @@ class TableStore:
             ) from error
         except DeltaError as error:
             if (cut := self._cut_commit(table)) is None:
-                raise
+                if version is not None or self.is_remote or of_the_machine(error):
+                    raise
+                raise _no_log(table, Path(self.uri(table), "_delta_log")) from error
             raise _was_cut(table, cut) from error
         # Delta takes a commit without a line for one that changed nothing.
         if version is None and (cut := self._cut_commit(table)):
@@ -474,6 +476,15 @@ def _was_cut(table: str, commit: Path) -> Damaged:
     return Damaged(
         f"The last commit of {table}, {commit}, was cut off.",
         remedy=f"`rm {commit}` takes the table back to the commit before; what it lacks then is named, and can be made again.",
+    )
+
+
+def _no_log(table: str, log: Path) -> Damaged:
+    hint = log / "_last_checkpoint"  # which Delta believes, and can do without
+    return Damaged(
+        f"The log of {table}, {log}, cannot be read: a file of it is damaged, missing, or none of it.",
+        remedy=(f"`rm {hint}`; if that does not help, " if hint.exists() else "")
+        + "bring the folder of the table back from the newest backup (docs/runbooks.md, Restore from a backup).",
     )
 
 

@@ -261,6 +261,25 @@ def test_a_commit_that_was_cut_off_is_named_and_its_remedy_takes_the_table_back(
     assert content(two_days) == [(DAYS[0], 1)]
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "remedy"),
+    [
+        ("_last_checkpoint", '{"version": 77, "size": 1}', "`rm .*/_last_checkpoint`"),
+        (f"{99:020}.json", '{"commitInfo": {}}', "the newest backup"),
+        (f"{0:020}.json", None, "the newest backup"),
+    ],
+    ids=["a hint that lies", "a commit too many", "none of the first"],
+)
+def test_a_log_that_cannot_be_read_is_told_in_words(two_days: TableStore, file: str, content: str | None, remedy: str):
+    place = Path(two_days.uri("sales"), "_delta_log", file)
+    if content is None:
+        place.unlink()
+    else:
+        place.write_text(content)
+    with pytest.raises(Damaged, match=f"The log of sales, .* cannot be read.*{remedy}"):
+        two_days.read("sales")
+
+
 @pytest.mark.parametrize(("share", "says"), [(None, "is gone"), (0.5, "is cut off")])
 def test_a_file_that_is_not_whole_is_named_with_its_day(two_days: TableStore, share: float | None, says: str):
     (file,) = Path(two_days.uri("sales"), f"business_date={DAYS[0]}").glob("*.parquet")

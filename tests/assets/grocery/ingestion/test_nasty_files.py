@@ -309,6 +309,7 @@ NO_FILES: dict[str, Callable[[Path], object]] = {
     "a link to a device": lambda path: path.symlink_to("/dev/zero"),
     "a link to nothing": lambda path: path.symlink_to(path.parent / "nothing"),
     "one that may not be read": _unreadable,
+    "a link that leads round": lambda path: path.symlink_to(path),
     "more than the disk has": lambda path: (path.touch(), os.truncate(path, 1 << 43)),
 }
 NAMES = [b"-new\nline.csv", b"-\xff\xfe.csv", b"-\x1b[31m.csv", b"-" + b"n" * 230 + b".csv", b"-'\"$(id).csv"]
