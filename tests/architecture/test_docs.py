@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -74,6 +75,19 @@ def test_modules_and_classes_that_the_docs_name_are_there():
         and not is_defined(each.replace(":", "."))
     ]
     assert missing == []
+
+
+def test_changes_that_contributing_shows_can_be_made():
+    text, named, impossible = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "", []
+    for part in re.split(r"(^ *```diff\n.*?^ *```)", text, flags=re.DOTALL | re.MULTILINE):
+        if "```diff" not in part:
+            named = ([each for each in QUOTED.findall(part) if each.endswith(".py")] or [named])[-1]
+            continue
+        lines = textwrap.dedent(part).splitlines()[1:-1]
+        before = "\n".join(line[1:] for line in lines if not line.startswith("+"))
+        if before not in (PROJECT / named).read_text(encoding="utf-8"):
+            impossible.append((named, before))
+    assert impossible == []
 
 
 def test_links_between_pages_lead_somewhere():
