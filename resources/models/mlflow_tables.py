@@ -1,6 +1,6 @@
 """MLflow's registry read from its database tables: MLflow itself takes four CPU seconds to import.
 
-Whatever writes goes by MLflow's client, but for :func:`move`. The one module that knows MLflow's schema, which is the same on
+Whatever writes goes by MLflow's client, but for :func:`follow`. The one module that knows MLflow's schema, which is the same on
 every database and changes with MLflow's minor versions (pinned in pyproject.toml); a test compares with the client.
 """
 
@@ -79,8 +79,15 @@ def experiment_tag(url: str, name: str, key: str) -> str | None:
     return next((tag["value"] for tag in tags[0] if tag["key"] == key), None)
 
 
-def move(url: str, before: str, after: str) -> None:
-    """Let the files that are below `before` by a database be below `after`: it was moved, or copied, together with them."""
+def follow(url: str, artifacts: str | None, *, before: str) -> None:
+    """Let a database that was moved, or copied, together with its files name them where they are now, and not as `before`.
+
+    A copy of a state would else write its models into the one that it was copied from, and remove that one's.
+    """
+    folder = Path(url.removeprefix("sqlite:///")).parent / "artifacts"
+    is_beside = url.startswith("sqlite:///") and folder.as_uri() == artifacts and folder.is_dir()
+    if artifacts == before or not is_beside or not before.endswith("/mlflow/artifacts"):
+        return
     import sqlalchemy as sa
 
     engine = sa.create_engine(url)
@@ -91,7 +98,7 @@ def move(url: str, before: str, after: str) -> None:
                     f"UPDATE {table} SET {column} = :after || substr({column}, :size + 1) "
                     f"WHERE substr({column}, 1, :size) = :before"
                 ),
-                {"before": before, "after": after, "size": len(before)},
+                {"before": before, "after": artifacts, "size": len(before)},
             )
     engine.dispose()
 

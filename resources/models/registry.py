@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import logging
 import os
 import re
@@ -82,18 +83,9 @@ class ModelRegistry:
                 experiment = client.get_experiment_by_name(self.name)
                 if experiment is None:
                     client.create_experiment(self.name, artifact_location=self.artifacts)
-                elif self._is_moved_from(experiment.artifact_location):
-                    mlflow_tables.move(self.tracking_uri, experiment.artifact_location, str(self.artifacts))
+                else:
+                    mlflow_tables.follow(self.tracking_uri, self.artifacts, before=experiment.artifact_location)
             return client
-
-    def _is_moved_from(self, artifacts: str) -> bool:
-        """Whether the files are beside the database, which names them in full as it did in another folder.
-
-        A state that was copied would else write its models into the one it was copied from, and remove that one's.
-        """
-        folder = Path(self.tracking_uri.removeprefix("sqlite:///")).parent / "artifacts"
-        is_ours = self.tracking_uri.startswith("sqlite:///") and folder.as_uri() == self.artifacts != artifacts
-        return is_ours and artifacts.endswith("/mlflow/artifacts") and folder.is_dir()
 
     def register(self, folder: Path, record: ModelRecord) -> ModelVersion:
         """Put the model files of `folder` on record as a new version, or return the version with the same identity.
@@ -267,12 +259,20 @@ class ModelRegistry:
             yield folder
 
     def document(self, version: ModelVersion, name: str) -> str | None:
-        """A text that was put on record with a version; None when there is none of that name."""
+        """A text that was put on record with a version; None when there is none of that name, :class:`Damaged` when it is no text."""
         with self._talking(), quiet():
             if name not in {artifact.path for artifact in self._client.list_artifacts(version.run_id)}:
                 return None
             with tempfile.TemporaryDirectory() as scratch:
-                return Path(self._client.download_artifacts(version.run_id, name, scratch)).read_text(encoding="utf-8")
+                content = Path(self._client.download_artifacts(version.run_id, name, scratch)).read_bytes()
+        with contextlib.suppress(ValueError):
+            text = content.decode("utf-8")
+            if not name.endswith(".json") or json.loads(text):
+                return text
+        raise Damaged(
+            f"{name} of version {version.version} of {self.name} is damaged.",
+            remedy=f"bring it back from a backup; {_another(version.version)}",
+        )
 
     def attach(self, version: ModelVersion, documents: Mapping[str, str]) -> None:
         """Put texts beside a version, by file name; one of the same name is replaced."""

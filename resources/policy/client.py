@@ -106,6 +106,10 @@ class Policy:
         """Every file of the policy, tests among them, by its path."""
         try:
             files = sorted(Path(self.folder).rglob("*.rego"))
+            if odd := next(
+                (file for file in files if not file.is_file()), None
+            ):  # a pipe, say, which nobody writes into
+                raise OSError(f"{odd} is no file")
             sources = tuple((str(file), file.read_text(encoding="utf-8")) for file in files)
         except (OSError, UnicodeDecodeError) as error:
             raise Refused(f"The policy cannot be read: {error}.", remedy=f"mend the files of {self.folder}.") from error

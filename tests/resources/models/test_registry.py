@@ -174,6 +174,18 @@ def test_documents_are_kept_with_the_version_that_they_were_registered_with(with
     assert with_two.document(with_two.version(1), "reference.json") is None
 
 
+def test_a_damaged_document_is_told_in_words(with_two):
+    (file,) = Path(with_two.artifacts.removeprefix("file://")).rglob("reference.json")
+    whole = file.read_bytes()
+    for content in (whole[:-1], b"\xff" + whole):
+        file.write_bytes(content)
+        with pytest.raises(
+            Damaged, match=r"reference\.json of version 2 of recommender is damaged.*nightcart rollback"
+        ):
+            with_two.document(with_two.version(2), "reference.json")
+    file.write_bytes(whole)
+
+
 def test_a_version_whose_files_are_lost_says_so_and_is_registered_again(
     tmp_path: Path, empty_mlflow: Path, folders: tuple[Path, Path]
 ) -> None:

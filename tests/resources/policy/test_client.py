@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import re
 import shutil
 import threading
@@ -149,6 +150,11 @@ class TestWhatItCannotSay:
     def test_file_that_is_no_text(self, tmp_path: Path):
         (tmp_path / "shop.rego").write_bytes(b"\xff\xfe\x00")
         with pytest.raises(Refused, match="cannot be read"):
+            Policy(folder=str(tmp_path)).ask("shop", {})
+
+    def test_pipe_among_the_files_keeps_nobody_waiting(self, tmp_path: Path):
+        os.mkfifo(tmp_path / "shop.rego")
+        with pytest.raises(Refused, match=r"shop\.rego is no file"):
             Policy(folder=str(tmp_path)).ask("shop", {})
 
     def test_what_fails_its_own_tests_decides_nothing(self, tmp_path: Path):
