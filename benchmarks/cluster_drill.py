@@ -203,7 +203,8 @@ class Drill:
 
     def launch(self, day: dt.date, *, assets: list[str] | None = None, without: Iterable[str] = WITHOUT) -> str:
         """Ask for the night of `day`, or for some assets of it; the run's id."""
-        asked = {"query": LAUNCH, "day": str(day), "job": "nightly", "assets": assets or [], "without": [*without]}
+        left_out = [] if assets else [*without]
+        asked = {"query": LAUNCH, "day": str(day), "job": "nightly", "assets": assets or [], "without": left_out}
         said = self.agent("launch", asked)
         try:
             return said["data"]["launchRun"]["run"]["runId"]
@@ -264,7 +265,7 @@ class Drill:
         (self.hooks / "order.new").rename(self.hooks / "order.json")
         before, run_id = self.versions(), self.launch(day, assets=assets)
         found: dict[str, Any] = {"cell": name_of(stage, point, blow), "day": str(day)}
-        reached = self._until(lambda: (self.hooks / "at.json").exists(), bool, 240)
+        reached = self._until(lambda: (self.hooks / "at.json").exists(), bool, 400)
         if not reached:
             (self.hooks / "order.json").unlink(missing_ok=True)
             return Found(**found, wrong=(f"the point was not reached: {self.ended(run_id, within=60)}",))

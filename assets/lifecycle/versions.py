@@ -123,6 +123,7 @@ def register(model: Model, day: dt.date, work: Lifecycle, *, made_from: Sequence
                 description=f"{model.title} of the night of {day}.",
                 **record,
             ),
+            ask=work.operations.require_newest,
         )
     # Not before it is registered: a run that died between the two finds the version again, and comes here.
     if not work.operations.records(Registration, version=version.version, last=1):

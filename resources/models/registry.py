@@ -87,10 +87,11 @@ class ModelRegistry:
                     mlflow_tables.follow(self.tracking_uri, self.artifacts, before=experiment.artifact_location)
             return client
 
-    def register(self, folder: Path, record: ModelRecord) -> ModelVersion:
+    def register(self, folder: Path, record: ModelRecord, *, ask: Callable[[], None] = lambda: None) -> ModelVersion:
         """Put the model files of `folder` on record as a new version, or return the version with the same identity.
 
-        The version appears last, when its files and record are complete: a run that dies before leaves none.
+        The version appears last, when its files and record are complete: a run that dies before leaves none. `ask` is called
+        right before, and raises where it may appear no more: files take their time, and a run may sleep meanwhile.
         """
         for known in (v for v in self.versions() if v.tags.get(IDENTITY) == record.identity):
             # One whose files are lost is registered again.
@@ -133,14 +134,15 @@ class ModelRegistry:
                 )
             if not self._is_registered():
                 self._client.create_registered_model(self.name, description="The nightly run's model.")
-            return self._numbered(logged.model_uri, run_id=logged.run_id, tags=tags, model_id=logged.model_id)
+            return self._numbered(logged.model_uri, ask, run_id=logged.run_id, tags=tags, model_id=logged.model_id)
 
-    def _numbered(self, source: str, **of_version: Any) -> ModelVersion:
+    def _numbered(self, source: str, ask: Callable[[], None] = lambda: None, **of_version: Any) -> ModelVersion:
         """A new version, under a number that no other model ever had.
 
         A database that was brought back from an older backup gives out numbers again; those are passed over.
         """
         while True:  # MLflow remembers the numbers of versions that were deleted
+            ask()
             # Not mlflow.register_model, which prints what it does.
             made = self._client.create_model_version(self.name, source=source, **of_version)
             if self.sealed(int(made.version)) is None:

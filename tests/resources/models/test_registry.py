@@ -11,7 +11,7 @@ import pytest
 
 from assets.grocery.training.models.baselines import GlobalTop, PersonalTopFrequency
 from assets.grocery.training.models.recommender import Recommender
-from resources.errors import Damaged, Refused
+from resources.errors import Damaged, Refused, Superseded
 from resources.models import mlflow_tables
 from resources.models.registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, digest
 
@@ -99,6 +99,15 @@ def test_same_identity_is_registered_once(with_two, folders):
     again = with_two.register(folders[0], replace(RECORD, metrics={"recall_at_10": 0.99}))
     assert (again.version, again.metrics["recall_at_10"]) == (1, 0.25)
     assert [version.version for version in with_two.versions()] == [2, 1]  # newest first
+
+
+def test_a_run_that_was_overtaken_while_its_files_were_put_there_makes_no_version(with_two, folders):
+    def overtaken() -> None:
+        raise Superseded("A later run is at work on it.", remedy="nothing is to be done.")
+
+    with pytest.raises(Superseded):
+        with_two.register(folders[0], replace(RECORD, identity="made of something else"), ask=overtaken)
+    assert [version.version for version in with_two.versions()] == [2, 1]
 
 
 def test_challenger_is_the_version_of_its_day(with_two):
