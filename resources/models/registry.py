@@ -90,8 +90,7 @@ class ModelRegistry:
     def register(self, folder: Path, record: ModelRecord, *, ask: Callable[[], None] = lambda: None) -> ModelVersion:
         """Put the model files of `folder` on record as a new version, or return the version with the same identity.
 
-        The version appears last, when its files and record are complete: a run that dies before leaves none. `ask` is called
-        right before, and raises where it may appear no more: files take their time, and a run may sleep meanwhile.
+        The version appears last: a run that dies before leaves none, and one that may make none any more `ask` refuses then.
         """
         for known in (v for v in self.versions() if v.tags.get(IDENTITY) == record.identity):
             # One whose files are lost is registered again.
@@ -213,9 +212,8 @@ class ModelRegistry:
 
         with self._talking(), quiet():
             try:
-                self._client.get_run(
-                    run_id
-                )  # MLflow itself would make a version of a run that is not there, or fail midway
+                # MLflow itself would make a version of a run that is not there, or fail midway.
+                self._client.get_run(run_id)
                 return self._numbered(source, run_id=run_id, tags=dict(tags))
             except MlflowException as error:
                 if error.get_http_status_code() >= 500:
