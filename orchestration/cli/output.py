@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -42,7 +43,10 @@ class Output:
 
 
 def keep_going() -> None:
-    """Let standard output be one that ends nothing, also where a process was started without."""
+    """Let standard output be one that ends nothing, also where a process was started without, or where it has few signs."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     if sys.stdout is None:  # closed (`>&-`)
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the life of the process
     sys.stdout = Output(sys.stdout)  # pyright: ignore[reportAttributeAccessIssue]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -31,3 +32,11 @@ def test_a_process_without_any_has_one(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "stdout", None)
     keep_going()
     print("said to nobody", flush=True)
+
+
+def test_a_sign_that_the_terminal_has_not_is_a_question_mark(monkeypatch: pytest.MonkeyPatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    keep_going()
+    print("✓ 2 of \udcff", flush=True)
+    assert written.getvalue() == b"? 2 of ?\n"
