@@ -189,6 +189,8 @@ PARTS = {
         Fault(name="a file of a table deleted", around=state.file_deleted),
         Fault(name="the served lists' files deleted", around=state.features_deleted),
         Fault(name="the champion's files deleted", around=state.artifacts_gone),
+        Fault(name="the share of deliveries away", around=state.share_away),
+        Fault(name="the mark of the tables cut off", around=state.mark_cut),
         GOOD,
     ]),
     "clocks": Part(faults=[

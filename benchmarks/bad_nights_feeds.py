@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import io
+import json
 import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -89,6 +91,33 @@ def as_parquet(content: str, *, times: int = 1) -> bytes:
     return buffer.getvalue()
 
 
+def counts_one_less(content: bytes) -> bytes:
+    """A Parquet file whose footer counts a row less than there are; no checksum covers it."""
+    import pyarrow.parquet as pq
+
+    rows = pq.read_metadata(io.BytesIO(content)).num_rows
+    true, less = (
+        b"\x16" + bytes([2 * n & 0x7F | 0x80, n >> 6]) for n in (rows, rows - 1)
+    )  # as Thrift writes 64 … 8,191
+    before, _, after = content.rpartition(true)  # of its last group
+    return before + less + after
+
+
+def as_json(content: str, *more: str) -> str:
+    header, lines = rows(content)
+    return "\n".join(
+        [*(json.dumps(dict(zip(header.split(","), line.split(","), strict=True))) for line in lines), *more]
+    )
+
+
+def socket_at(file: Path) -> None:
+    here = os.getcwd()
+    os.chdir(file.parent)  # the name of a socket is short
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(file.name)
+    os.chdir(here)
+
+
 def with_columns(content: str, **more: str) -> str:
     header, lines = rows(content)
     return joined(",".join([header, *more]), [",".join([line, *more.values()]) for line in lines])
@@ -115,6 +144,8 @@ IN_ITS_PLACE: dict[str, Callable[[Path, dt.date], None]] = {
     "a FIFO in the file's place": in_place(os.mkfifo),
     "a folder in the file's place": in_place(Path.mkdir),
     "a link to /dev/zero in its place": in_place(lambda file: file.symlink_to("/dev/zero")),
+    "a link that leads round in its place": in_place(lambda file: file.symlink_to(file)),
+    "a socket in its place": in_place(socket_at),
     "a link to /etc/passwd in its place": in_place(lambda file: file.symlink_to("/etc/passwd")),
 }
 
@@ -124,6 +155,11 @@ HOSTILE: dict[str, Callable[[dt.date, str, str], Files]] = {
     "gzip bomb": bomb,
     "Parquet of 600,000 rows more": lambda d, now, b: {f"{d}.parquet": as_parquet(now, times=3_000)},
     "one bit of a Parquet": lambda d, now, b: {f"{d}.parquet": one_bit(as_parquet(now), 0.4)},
+    "a Parquet that counts one row less": lambda d, now, b: {f"{d}.parquet": counts_one_less(as_parquet(now))},
+    "JSON with a name for every line": lambda d, now, b: {
+        f"{d}.jsonl": as_json(now, *(f'{{"k{n}": 1}}' for n in range(20_000))).encode()
+    },
+    "half a sign in a line of JSON": lambda d, now, b: {f"{d}.jsonl": as_json(now, '{"customer": "\\ud800"}').encode()},
     "Parquet's header broken": lambda d, now, b: {f"{d}.parquet": one_bit(as_parquet(now), 0.001)},
     "header of 5 MB": lambda d, now, b: text(d, "x" * 5_000_000 + "," + now),
     "5,000 columns": lambda d, now, b: text(d, with_columns(now, **{f"c{n}": "1" for n in range(5_000)})),

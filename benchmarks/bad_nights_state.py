@@ -115,6 +115,23 @@ def log_cut(side: Side, day: dt.date) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def share_away(side: Side, day: dt.date) -> Iterator[None]:
+    """The folder of the deliveries is not there, as a share that is not mounted."""
+    away = side.sales.with_name("away")
+    side.sales.rename(away)
+    yield
+    away.rename(side.sales)
+
+
+@contextlib.contextmanager
+def mark_cut(side: Side, day: dt.date) -> Iterator[None]:
+    """What says of what time the tables are is empty, as after a power cut."""
+    if isinstance(side, Nightcart):
+        os.truncate(side.state / "tables" / ".mark", 0)
+    yield
+
+
+@contextlib.contextmanager
 def file_deleted(side: Side, day: dt.date) -> Iterator[None]:
     """The file of a day of the transactions, a week ago, is gone."""
     if isinstance(side, Nightcart):
