@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedRefused
@@ -74,7 +74,7 @@ def read(engine: Backend, files: Sequence[FeedFile], settings: FeedConfig) -> ib
     """The rows of Parquet files: their own columns, with `copy`, `source_row` and `defect`, which none has."""
     for file in files:
         _refuse_a_bomb(file, settings)
-        _refuse_a_damaged(file)
+        _refuse_a_damaged(file, settings)
     import ibis
 
     copy = temporary_name("copy")
@@ -99,10 +99,15 @@ def _refuse_a_bomb(file: FeedFile, settings: FeedConfig) -> None:
     """Refuse a small file of very many rows or bytes: every value counts as one byte at least."""
     import pyarrow.parquet as pq
 
-    about, size = pq.read_metadata(file.copy), file.copy.stat().st_size
+    about = pq.read_metadata(file.copy)
     _refuse_other_counts(file, about)
     unpacked = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
-    if max(unpacked, about.num_rows * about.num_columns) > max(SMALL, settings.most_unpacked * size):
+    _require_measure(file, about, settings, max(unpacked, about.num_rows * about.num_columns))
+
+
+def _require_measure(file: FeedFile, about: pq.FileMetaData, settings: FeedConfig, unpacked: int) -> None:
+    size = file.copy.stat().st_size
+    if unpacked > max(SMALL, settings.most_unpacked * size):
         raise FeedRefused(
             f"{file.path} has {about.num_rows:,} rows and {unpacked:,} bytes when it is unpacked, in {size:,} bytes.",
             remedy="look at the file; if it is right, raise `most_unpacked` in the configuration.",
@@ -124,16 +129,33 @@ def _refuse_other_counts(file: FeedFile, about: pq.FileMetaData) -> None:
         )
 
 
-def _refuse_a_damaged(file: FeedFile) -> None:
-    """Refuse a file of which a page cannot be read, or is not the one whose checksum was written (where one was)."""
+def _refuse_a_damaged(file: FeedFile, settings: FeedConfig) -> None:
+    """Refuse a file of which a page cannot be read, or is not the one whose checksum was written (where one was).
+
+    And one that has a long text once, and names it in every row.
+    """
     import pyarrow as pa
+    import pyarrow.compute
     import pyarrow.parquet as pq
 
-    row = 0
+    of: Any = pyarrow.compute
+    row, unpacked, about = 0, 0, pq.read_metadata(file.copy)
+    group = about.row_group(0) if about.num_row_groups else None
+    columns = [group.column(at) for at in range(about.num_columns)] if group else []
+    # Text that is once in the file for all rows that have it is left so: what it would be is counted.
+    once = [
+        each.path_in_schema
+        for each in columns
+        if each.physical_type == "BYTE_ARRAY" and {"RLE_DICTIONARY", "PLAIN_DICTIONARY"}.intersection(each.encodings)
+    ]
     try:
-        with pq.ParquetFile(file.copy, page_checksum_verification=True) as opened:
+        with pq.ParquetFile(file.copy, page_checksum_verification=True, read_dictionary=once) as opened:
             for batch in opened.iter_batches():
                 batch.validate(full=True)  # of text that is no UTF-8
                 row += batch.num_rows
+                for values in batch.columns:
+                    if pa.types.is_dictionary(values.type):
+                        unpacked += of.sum(of.binary_length(values.dictionary).take(values.indices)).as_py() or 0
+                _require_measure(file, about, settings, unpacked)
     except (pa.ArrowException, OSError) as error:
         raise FeedRefused(f"{file.path} is damaged: it cannot be read beyond row {row:,}.", remedy=REDELIVER) from error

@@ -119,6 +119,13 @@ class TestBrokenFiles:
         with pytest.raises(FeedRefused, match=r"a\.parquet is damaged: it counts \d+ rows, and has others"):
             read({"a.parquet": bytes(damaged)}, path="*", columns=["who"])
 
+    def test_parquet_that_names_one_long_text_in_every_row_is_refused(self, read):
+        content = io.BytesIO()
+        text = pa.DictionaryArray.from_arrays(pa.array([0] * 2_000, pa.int32()), pa.array(["H" * 100_000]))
+        pq.write_table(pa.table({"who": text}), content, compression="zstd")
+        with pytest.raises(FeedRefused, match=r"a\.parquet has 2,000 rows and 200,000,000 bytes when.*most_unpacked"):
+            read({"a.parquet": content.getvalue()}, path="*", columns=["who"])
+
     def test_parquet_whose_text_is_no_text_is_refused(self, read):
         content = io.BytesIO()
         pq.write_table(pa.table({"who": ["Meier", "Weber"]}), content, compression="none")
