@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import re
 import tempfile
@@ -24,11 +25,13 @@ from resources.feeds.lines import HEADER_REMEDY, MOST_COLUMNS
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Row = dict[str, Any]
 WORKBOOKS = (".xlsx", ".xlsm")
 JSON_LINES = (".jsonl", ".ndjson")
 PACKED = {".zst": "zstd", ".bz2": "bz2", ".gz": "gzip"}
 BLOCK = 1 << 20
 LONGEST_LINE = 1 << 20  # bytes of a line of JSON
+LINES_HELD = 100_000  # of lines of JSON, as objects
 SHOWN = 10_000  # bytes that are kept of one that is none
 LINE, DEFECT = "nightcart_line", "nightcart_defect"
 ONE_OBJECT = "have it delivered as one JSON object a line, then materialise the day again."
@@ -69,7 +72,7 @@ def convert(content: IO[bytes], path: str, *, sheet: str | None, most_unpacked: 
             return workbooks.rows_of_sheet(content, path, sheet)
         if lower.endswith(".gz"):
             content = _unpacked(content, path, "gzip", most_unpacked)
-        return _as_parquet(_rows_of_json(content, path))
+        return _json_as_parquet(content, path)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         why = str(error).strip().rstrip(".") or "it ends too early"
         raise FeedRefused(f"{path} is truncated or unreadable: {why}.", remedy=REDELIVER) from error
@@ -119,15 +122,6 @@ def _copied(inside: IO[bytes], path: str, *, most: int) -> IO[bytes]:
     return into
 
 
-def _as_parquet(rows: pa.Table) -> IO[bytes]:
-    import pyarrow.parquet as pq
-
-    into = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    pq.write_table(rows, into)
-    into.seek(0)
-    return into
-
-
 def _refuse_a_bomb(content: IO[bytes], path: str, most_unpacked: int) -> None:
     """Refuse a workbook that grows beyond measure as it is unpacked."""
     size, read = content.seek(0, io.SEEK_END), 0
@@ -150,15 +144,38 @@ def _require_measure(size: int, path: str, *, most: int) -> None:
         )
 
 
-def _rows_of_json(content: IO[bytes], path: str) -> pa.Table:
-    """Lines of JSON objects, with the types that their values have; what is nested is text.
+def _json_as_parquet(content: IO[bytes], path: str) -> IO[bytes]:
+    """Lines of JSON objects, with the types that their values have in all of them; what is nested is text.
 
     A line that is none has nothing but the line itself and why, in the columns :data:`LINE` and :data:`DEFECT`. Raises
-    :class:`FeedRefused` where no line is one, and where the last breaks off.
+    :class:`FeedRefused` where no line is one, and where the last breaks off. Read twice, so that a part of it is held at a time.
     """
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    rows, names, broken = [], {}, None
+    kinds: dict[str, set[str]] = {}
+    broken: Row | None = None
+    for rows in _parts_of_json(content, path):
+        broken = broken or next((row for row in rows if DEFECT in row), None)
+        for name in dict.fromkeys(itertools.chain.from_iterable(rows)):
+            kinds.setdefault(name, set()).update(_kind([row.get(name) for row in rows]))
+    if broken and kinds.keys() <= {LINE, DEFECT}:
+        raise _no_object(path, broken)
+    schema = pa.schema({name: _type(of) for name, of in kinds.items()})
+    into = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    with pq.ParquetWriter(into, schema) as writer:
+        content.seek(0)
+        for rows in _parts_of_json(content, path):
+            columns = [_column([row.get(name) for row in rows], schema.field(name).type) for name in schema.names]
+            writer.write_table(pa.table(columns, schema=schema))
+    into.seek(0)
+    return into
+
+
+def _parts_of_json(content: IO[bytes], path: str) -> Iterator[list[Row]]:
+    """The objects of the lines, :data:`LINES_HELD` at a time."""
+    rows: list[Row] = []
+    names: set[str] = set()
     for number, line in enumerate(iter(lambda: content.readline(LONGEST_LINE + 1), b""), start=1):
         if not line.strip():
             continue
@@ -174,30 +191,62 @@ def _rows_of_json(content: IO[bytes], path: str) -> pa.Table:
                     json.dumps(found, ensure_ascii=False).encode()  # raises for half of a sign, which no text has
                 row = found
         if not isinstance(row, dict):
-            shown = line[:SHOWN].rstrip(b"\r\n").decode(errors="backslashreplace")
-            broken = broken or FeedRefused(f"{path}, {why}: {shown[:60]!r}.", remedy=ONE_OBJECT)
+            row = {LINE: line[:SHOWN].rstrip(b"\r\n").decode(errors="backslashreplace"), DEFECT: why}
             if not is_ended:
-                raise broken
-            row = {LINE: shown, DEFECT: why}
-        names |= dict.fromkeys(row)
+                raise _no_object(path, row)
+        names |= row.keys()
         if len(names) > MOST_COLUMNS:
             raise FeedRefused(
                 f"{path} has more than {MOST_COLUMNS:,} columns by line {number:,}.", remedy=HEADER_REMEDY
             )
         rows.append(row)
-    if broken and names.keys() <= {LINE, DEFECT}:
-        raise broken
-    return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
+        if len(rows) == LINES_HELD:
+            yield rows
+            rows = []
+    if rows:
+        yield rows
 
 
-def _column(values: list[Any]) -> pa.Array:
+def _no_object(path: str, row: Row) -> FeedRefused:
+    return FeedRefused(f"{path}, {row[DEFECT]}: {row[LINE][:60]!r}.", remedy=ONE_OBJECT)
+
+
+def _kind(values: list[Any]) -> set[str]:
+    """What values are together: a type of Arrow, `long` for whole numbers that no float holds, none for no value."""
     import pyarrow as pa
 
-    with contextlib.suppress(pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        if not any(isinstance(value, (dict, list)) for value in values):
-            column = pa.array(values)
-            return column.cast(pa.string()) if pa.types.is_null(column.type) else column
+    if any(isinstance(value, (dict, list)) for value in values):
+        return {"string"}
+    try:
+        column = pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return {"string"}
+    if pa.types.is_null(column.type):
+        return set()
+    is_long = pa.types.is_integer(column.type) and any(value and abs(value) > 2**53 for value in values)
+    return {str(column.type), *(["long"] if is_long else [])}
+
+
+def _type(kinds: set[str]) -> pa.DataType:
+    """The type of a column whose parts are of these kinds; text for what goes together in no other."""
+    import pyarrow as pa
+
+    types = {
+        frozenset({"int64"}): pa.int64(),
+        frozenset({"int64", "long"}): pa.int64(),
+        frozenset({"double"}): pa.float64(),
+        frozenset({"int64", "double"}): pa.float64(),
+        frozenset({"bool"}): pa.bool_(),
+    }
+    return types.get(frozenset(kinds), pa.string())
+
+
+def _column(values: list[Any], type_: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    if not pa.types.is_string(type_):
+        return pa.array(values, type_)
     texts: Iterator[str | None] = (
         value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in values
     )
-    return pa.array(list(texts), pa.string())
+    return pa.array(list(texts), type_)

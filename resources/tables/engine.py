@@ -7,7 +7,9 @@ Another engine needs these functions anew, and the two places that hand it files
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import fcntl
+import functools
 import itertools
 import shutil
 import tempfile
@@ -17,6 +19,7 @@ import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from resources.config.deployment import load_deployment
 from resources.errors import Refused
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
 PART_OF_MEMORY = 0.5  # that an engine may hold; the rest is for libraries, frames and models
+OFFSETS_OF = (dt.datetime(1975, 1, 1), dt.datetime(2100, 1, 1))  # noqa: DTZ001 - instants in UTC
 SPARK = "pyspark"  # Ibis's name of the other engine: resources.tables.engine_spark
 
 
@@ -149,9 +153,43 @@ def in_zone(at: ir.TimestampValue, zone: str) -> ir.TimestampValue:
     return at if zone == "UTC" else _timezone(zone, _timezone("UTC", at))
 
 
+def day_in_zone(at: ir.TimestampValue, zone: str, *, ends: dt.timedelta = dt.timedelta(0)) -> ir.DateValue:
+    """The day in `zone` of the UTC instants `at`, which ends so long after midnight.
+
+    Zones are worked out for the few instants alone that are of one day or of the next, by how far the zone ever is from
+    UTC: to do it for each took three quarters of the time in which lines are read.
+    """
+    import ibis
+
+    def day(shift: dt.timedelta) -> ir.DateValue:
+        shift -= ends
+        return (at + ibis.interval(seconds=int(shift.total_seconds())) if shift else at).date()
+
+    if zone == "UTC":
+        return day(dt.timedelta(0))
+    west, east = map(day, _furthest(zone))
+    exactly = in_zone(at, zone) - ibis.interval(seconds=int(ends.total_seconds())) if ends else in_zone(at, zone)
+    return (at.between(*OFFSETS_OF) & (west == east)).ifelse(west, exactly.date())
+
+
+@functools.cache
+def _furthest(zone: str) -> tuple[dt.timedelta, dt.timedelta]:
+    """How far `zone` is at most west and east of UTC in the years :data:`OFFSETS_OF`, and an hour for what is decreed since."""
+    first, last = (each.replace(tzinfo=dt.UTC) for each in OFFSETS_OF)
+    months = (first + dt.timedelta(days=days) for days in range(0, (last - first).days, 30))
+    offsets = {month.astimezone(ZoneInfo(zone)).utcoffset() or dt.timedelta(0) for month in months}
+    return min(offsets) - dt.timedelta(hours=1), max(offsets) + dt.timedelta(hours=1)
+
+
 def to_utc(local: ir.TimestampValue, zone: str) -> ir.TimestampValue:
     """The UTC instants of the wall-clock times `local` in `zone`, both without zone."""
-    return local if zone == "UTC" else _timezone("UTC", _timezone(zone, local))
+    import ibis
+
+    @ibis.udf.scalar.builtin(name="epoch_us", signature=(("timestamp",), "int64"))
+    def microseconds(at: Any): ...  # noqa: ANN202
+
+    # By its number: the calendar of UTC is asked as long as that of any zone.
+    return local if zone == "UTC" else since_1970(microseconds(_timezone(zone, local)))  # pyright: ignore
 
 
 def try_strptime(text: ir.StringValue, pattern: str) -> ir.TimestampValue:

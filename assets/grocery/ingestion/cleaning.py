@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import instants, money, rules
-from assets.grocery.ingestion.doubles import once
+from assets.grocery.ingestion.doubles import BASKET, SOURCE, once
 from assets.grocery.ingestion.filters import counting, filter_columns
 from assets.grocery.ingestion.numbers import currency_of, number_of
 from assets.grocery.tables import QUARANTINE, TABLES, TRANSACTIONS
@@ -130,9 +130,11 @@ def clean(
     if landed:
         is_of_others = standard.file_date.notnull() | standard.local_date.isnull() | standard.local_date.notin(landed)
         standard = standard.filter(is_of_others)
-    dated = of_days(standard, first_day=first_day, last_day=last_day, since=since, until=until)
+    near = _near(standard, first_day=first_day, last_day=last_day, since=since, until=until).cache()
+    # Cached, else the engine works the local day out anew wherever it is mentioned: 8 s.
+    dated = of_days(near, first_day=first_day, last_day=last_day, since=since, until=until)
     delivered_by_day, counting_by_day = _by_day(dated), _by_day(purchases(dated))
-    judged = judge(purchases(dated), feed)
+    judged = judge(purchases(dated), feed).cache()
     counts = judged.group_by("business_date", "rule").agg(lines=judged.count()).to_pyarrow().to_pylist()
     lines: dict[dt.date | None, int] = {}
     for row in counts:
@@ -210,8 +212,19 @@ def of_days(lines: ibis.Table, *, first_day: dt.date, last_day: dt.date, since: 
     """
     import ibis
 
-    # No zone is further than a day from UTC, and no business day ends later than the next noon, so most lines are told
-    # apart by their instant alone, which a Parquet file answers from its statistics; the day is worked out for the rest.
+    is_in_history = lines.business_date.between(first_day, last_day)
+    dated = lines.mutate(business_date=is_in_history.ifelse(lines.business_date, ibis.null("date")))
+    return dated.filter(dated.business_date.isnull() | dated.business_date.between(since, until))
+
+
+def _near(lines: ibis.Table, *, first_day: dt.date, last_day: dt.date, since: dt.date, until: dt.date) -> ibis.Table:
+    """The lines that may be those of :func:`of_days`.
+
+    No zone is further than a day from UTC, and no business day ends later than the next noon, so most lines are told
+    apart by their instant alone, which a Parquet file answers from its statistics; the day is worked out for the rest.
+    """
+    import ibis
+
     near = ibis.or_(
         lines.file_date.notnull(),
         lines.occurred_at.isnull(),
@@ -219,10 +232,7 @@ def of_days(lines: ibis.Table, *, first_day: dt.date, last_day: dt.date, since: 
         lines.occurred_at < first_day + 2 * ONE_DAY,
         lines.occurred_at > last_day - ONE_DAY,
     )
-    dated = lines.filter(near).cache()  # else the engine works the local day out anew wherever it is mentioned: 8 s
-    is_in_history = dated.business_date.between(first_day, last_day)
-    dated = dated.mutate(business_date=is_in_history.ifelse(dated.business_date, ibis.null("date")))
-    return dated.filter(dated.business_date.isnull() | dated.business_date.between(since, until))
+    return lines.filter(near)
 
 
 def has_lines(delivered: ibis.Table, feed: TransactionsConfig, day: dt.date, *, timezone: str) -> bool:
@@ -233,17 +243,49 @@ def has_lines(delivered: ibis.Table, feed: TransactionsConfig, day: dt.date, *, 
     return bool(near.filter(near.business_date == day).limit(1).count().execute())
 
 
-def judge(lines: ibis.Table, feed: TransactionsConfig) -> ibis.Table:
-    """`lines` (of :func:`of_days`) with `rule`: the first of :data:`rules.RULES` that each breaks, or null."""
+def judge(lines: ibis.Table, feed: TransactionsConfig, *, among: ibis.Table | None = None) -> ibis.Table:
+    """`lines` (of :func:`of_days`) with `rule`: the first of :data:`rules.RULES` that each breaks, or null.
+
+    Rules of lines together are tried on few baskets: those of :func:`suspects`, or `among` others that hold them.
+    """
+    judged = by_line(lines, feed)
+    among = suspects(judged) if among is None else among
+    few = judged.filter(judged.rule.isnull()).semi_join(among, BASKET).cache()
+    if not few.limit(1).count().to_pyarrow().as_py():
+        return judged
+    few = once(few, has_receipts=feed.columns.basket_id is not None)
+    few = _judge_groups(few, rules.ONE_HOUSEHOLD)
+    if feed.contract.is_product_once_a_basket:
+        few = _judge_groups(few, rules.PRODUCT_ONCE)
+    broken = few.filter(few.rule.notnull()).select(*SOURCE, broken_rule=few.rule).cache()
+    joined = judged.left_join(broken, SOURCE)
+    return joined.mutate(rule=joined.rule.coalesce(joined.broken_rule)).select(*judged.columns)
+
+
+def by_line(lines: ibis.Table, feed: TransactionsConfig) -> ibis.Table:
+    """`lines` with `rule`: the first of :data:`rules.LINE_RULES` that each breaks, or null."""
     import ibis
 
     cases = ((rule.is_broken(lines, feed), rule.name) for rule in rules.LINE_RULES)
-    judged = lines.mutate(rule=ibis.cases(*((is_broken, name) for is_broken, name in cases if is_broken is not None)))
-    judged = once(judged, has_receipts=feed.columns.basket_id is not None)
-    judged = _judge_groups(judged, rules.ONE_HOUSEHOLD)
-    if feed.contract.is_product_once_a_basket:
-        judged = _judge_groups(judged, rules.PRODUCT_ONCE)
-    return judged.cache()
+    return lines.mutate(rule=ibis.cases(*((is_broken, name) for is_broken, name in cases if is_broken is not None)))
+
+
+def suspects(judged: ibis.Table) -> ibis.Table:
+    """The baskets that may break a rule of lines together, of those that break none so far.
+
+    A product stands in them more than once, or they are of several households. (Two products of one hash let a basket in
+    that need not be: it is looked at for nothing.)
+    """
+    good = judged.filter(judged.rule.isnull() & judged.basket_id.notnull())
+    baskets = good.group_by(*BASKET).agg(
+        lines=good.count(),
+        products=good.product_id.hash().collect().unique().length(),
+        first=good.household_id.min(),
+        last=good.household_id.max(),
+    )
+    return (
+        baskets.filter((baskets.products < baskets.lines) | (baskets.first != baskets["last"])).select(*BASKET).cache()
+    )
 
 
 def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: TransactionsConfig) -> ibis.Table:

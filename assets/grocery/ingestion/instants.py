@@ -9,7 +9,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from resources.config.validators import EPOCHS, EXCEL_DAYS
-from resources.tables.engine import in_zone, since_1970, to_utc, try_strptime
+from resources.tables.engine import day_in_zone, since_1970, to_utc, try_strptime
 
 if TYPE_CHECKING:
     import ibis
@@ -65,14 +65,8 @@ def in_calendar(at: ir.TimestampValue) -> ir.TimestampValue:
 
 def business_day(at: ir.TimestampValue, feed: TransactionsConfig, *, timezone: str) -> ir.DateValue:
     """The business day of UTC instants: the local day, the hours after midnight up to `business_day_ends` the day before's."""
-    return _before(in_zone(at, timezone), feed.business_day_ends).date()
-
-
-def _before(local: ir.TimestampValue, ends: dt.time) -> ir.TimestampValue:
-    import ibis
-
-    seconds = ends.hour * 3600 + ends.minute * 60 + ends.second
-    return local - ibis.interval(seconds=seconds) if seconds else local
+    ends = feed.business_day_ends
+    return day_in_zone(at, timezone, ends=dt.timedelta(hours=ends.hour, minutes=ends.minute, seconds=ends.second))
 
 
 def _microseconds(number: ir.FloatingValue) -> ir.IntegerValue:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from assets.grocery.ingestion import cleaning
+from assets.grocery.ingestion.doubles import BASKET
 from assets.grocery.ingestion.profile import volume_against_weekday
 from assets.grocery.ingestion.rules import IN_ONE_FILE, ONCE_IN_A_FILE, are_exact
 from assets.grocery.onboarding.columns import one_row
@@ -33,10 +34,16 @@ VOLUME = (0.4, 2.5)  # at least as wide as the settings' default
 LEAST_QUARANTINE, MOST_QUARANTINE = 0.01, 0.5  # above the second no day is worth its lines
 
 
-def of_lines(parts: Sequence[ibis.Table], feed: TransactionsConfig) -> list[ProposedSetting]:
-    """What a line may be, from all of them under our names that are good otherwise; each part has all lines of its days."""
+def of_lines(
+    parts: Sequence[ibis.Table], feed: TransactionsConfig
+) -> tuple[list[ProposedSetting], Sequence[ibis.Table]]:
+    """What a line may be, from all of them under our names that are good otherwise; each part has all lines of its days.
+
+    And the baskets of each part among which alone are those that break a rule of lines together.
+    """
     amounts = [name for name in ("quantity", "sales_value") if getattr(feed.columns, name)]
-    found = [_facts(good_otherwise(part, feed), amounts) for part in parts]
+    good, among = zip(*(good_otherwise(part, feed) for part in parts), strict=True)
+    found = [_facts(lines, amounts, among=suspects) for lines, suspects in zip(good, among, strict=True)]
     if not any(each["n"] for each in found):
         found = [_facts(part, amounts) for part in parts]
     row: dict[str, Any] = {}
@@ -60,19 +67,21 @@ def of_lines(parts: Sequence[ibis.Table], feed: TransactionsConfig) -> list[Prop
     why_anonymous = f"{anonymous:.1%} of lines have none" + "; kept, but unscored" * (anonymous > ODD)
     why_inexact = f"{inexact / row['n']:.1%} of lines have rounded identifiers, or several in one" * bool(inexact)
     exact = ProposedSetting("are_identifiers_exact", inexact / row["n"] <= ODD, why_inexact)
-    return [
+    proposed = [
         *proposed,
         *([exact] if inexact else []),
         ProposedSetting("is_product_once_a_basket", repeats <= ODD, why_repeated),
         ProposedSetting("is_household_required", anonymous <= ODD, why_anonymous * bool(row["anonymous"])),
     ]
+    return proposed, among
 
 
-def _facts(standard: ibis.Table, amounts: Sequence[str]) -> dict[str, Any]:
-    """What is counted and measured of lines: sums, the lowest and the highest."""
+def _facts(standard: ibis.Table, amounts: Sequence[str], *, among: ibis.Table | None = None) -> dict[str, Any]:
+    """What is counted and measured of lines: sums, the lowest and the highest; what repeats is looked for `among` baskets."""
     import ibis
 
     once = standard.filter(standard.basket_id.notnull() & standard.product_id.notnull())
+    once = once if among is None else once.semi_join(among, BASKET)
     lines = once.group_by("business_date", "basket_id", "product_id").agg(n=once.count())
     facts: dict[str, Any] = {
         "n": standard.count(),
@@ -96,21 +105,26 @@ def outward(value: float) -> float:
 
 
 def of_days(
-    parts: Iterable[ibis.Table], feed: TransactionsConfig, history: TradingDays, *, today: dt.date
+    parts: Iterable[ibis.Table],
+    feed: TransactionsConfig,
+    history: TradingDays,
+    *,
+    today: dt.date,
+    among: Iterable[ibis.Table],
 ) -> tuple[list[ProposedSetting], list[Note], dt.date, Counter[str | None]]:
     """What a day may be, measured by cleaning the whole history, in `parts` that have all lines of their days; notes; a typical day; and all lines by the rule that
-    they break (None: by none), without those of a day that is not over."""
+    they break (None: by none), without those of a day that is not over. `among` are the baskets that :func:`of_lines` found."""
     last_day = history.last if history.is_finished else today  # the lines of a day that is not over are no mistakes
     first, last = history.first, history.last
 
-    def counted(part: ibis.Table) -> list[dict[str, Any]]:
+    def counted(part: ibis.Table, suspects: ibis.Table) -> list[dict[str, Any]]:
         lines_of_days = cleaning.of_days(part, first_day=first, last_day=last_day, since=first, until=last)
-        judged = cleaning.judge(lines_of_days, feed)
+        judged = cleaning.judge(lines_of_days, feed, among=suspects)
         return judged.group_by("business_date", "rule").agg(n=judged.count()).to_pyarrow().to_pylist()
 
     again = (IN_ONE_FILE.name, ONCE_IN_A_FILE.name)
     lines, good, by_rule = Counter[dt.date | None](), Counter[dt.date | None](), Counter[str]()
-    for row in itertools.chain.from_iterable(map(counted, parts)):
+    for row in itertools.chain.from_iterable(map(counted, parts, among)):
         lines[row["business_date"]] += row["n"]
         if row["rule"] is None:
             good[row["business_date"]] += row["n"]

@@ -34,13 +34,14 @@ FOREIGN_ENCODINGS = [
 ]
 
 AS_CSV = "convert it to CSV or Parquet, one row a line of a basket"
+AS_JSON_LINES = f"deliver it as a file .jsonl of one JSON object a line of a basket, or {AS_CSV}"
 # What a file that is no feed begins with, and what to do about it.
 FOREIGN = {
     b"PK\x03\x04": ("a zip archive or an Excel workbook", "unpack it, or save the sheet as CSV"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save the sheet as CSV"),
     b"SQLite format": ("an SQLite database", "export the table as CSV"),
-    b"{": ("JSON", AS_CSV),
-    b"[": ("JSON", AS_CSV),
+    b"{": ("JSON", AS_JSON_LINES),
+    b"[": ("JSON", AS_JSON_LINES),
     b"<": ("XML or HTML", AS_CSV),
     b"\x28\xb5\x2f\xfd": ("compressed with zstd", "unpack it, or compress it with gzip"),
     b"BZh": ("compressed with bzip2", "unpack it, or compress it with gzip"),

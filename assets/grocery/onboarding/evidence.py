@@ -33,7 +33,7 @@ DOMINANT = 0.1  # the share of lines above which one household of many is hardly
 HOUSEHOLDS_TO_TELL = 20
 ODD = 0.001
 PURCHASES = frozenset(
-    """purchase purchased sale sales sold sell buy bought order ordered complete completed paid delivered shipped closed
+    """purchase purchased transaction sale sales sold sell buy bought order ordered complete completed paid delivered shipped closed
     verkauf kauf vente achat venta compra vendita acquisto verkoop aankoop salg sprzedaz""".split()  # noqa: SIM905
 )
 OTHERS = frozenset(
@@ -97,22 +97,23 @@ def doubts_of_identifiers(lines: ibis.Table, feed: TransactionsConfig, *, is_tol
 
     Raises :class:`Refused` when the products' column holds several products a cell, unless a person named it (`is_told`).
     """
-    notes = []
+    notes, who_is_it = [], []
     columns = feed.columns
     for column in (columns.household_id, columns.product_id, columns.basket_id):
         if column is None:
             continue
-        type_, text = lines[column].type(), trimmed(lines[column].cast("string"))
+        type_ = lines[column].type()
+        values = lines.group_by(value=lines[column]).agg(n=lines.count()).cache()  # each is looked at once
+        text, of = trimmed(values.value.cast("string")), values.n
         is_list = text.re_search(LIST if column != columns.product_id else rf"{LIST}|[^;|]+[;|][^;|]+")
         is_rounded, is_nothing = (
             text.re_search(ROUNDED),
-            text.notnull() & identifiers(lines[column], nothing=feed.empty_values).isnull(),
+            text.notnull() & (text != "") & identifiers(values.value, nothing=feed.empty_values).isnull(),
         )
         row = one_row(
-            lines.agg(
-                n=lines.count(), lists=is_list.sum(), a_list=text.max(where=is_list), rounded=is_rounded.sum(),
-                a_rounded=text.max(where=is_rounded), nothing=(is_nothing & (text != "")).sum(),
-                a_word=text.mode(where=is_nothing & (text != "")),
+            values.agg(
+                n=of.sum(), lists=of.sum(where=is_list), a_list=text.max(where=is_list), rounded=of.sum(where=is_rounded),
+                a_rounded=text.max(where=is_rounded), nothing=of.sum(where=is_nothing), a_word=text.argmax(of, where=is_nothing),
             )
         )  # fmt: skip
         n, several = row["n"] or 1, row["lists"] or 0
@@ -132,21 +133,22 @@ def doubts_of_identifiers(lines: ibis.Table, feed: TransactionsConfig, *, is_tol
             notes.append(
                 Note("to know", says, "if it names something in earnest, say in `empty_values` which words do not.")
             )
-        notes += _leading_zeros(lines, column, feed)
-    text = identifiers(lines[columns.household_id], nothing=feed.empty_values)
-    most = one_row(lines.agg(n=text.count(), different=text.nunique(), who=text.mode()))
-    if most["different"] and most["different"] >= HOUSEHOLDS_TO_TELL:
-        of_one = one_row(lines.agg(n=(text == most["who"]).sum()))["n"] / most["n"]
-        if of_one > DOMINANT:
+        read = values.select("n", text=identifiers(values.value, nothing=feed.empty_values))
+        read = read.filter(read.text.notnull()).group_by("text").agg(n=read.n.sum()).cache()
+        notes += _leading_zeros(read, column)
+        if column != columns.household_id:
+            continue
+        most = one_row(
+            read.agg(n=read.n.sum(), different=read.count(), who=read.text.argmax(read.n), of_one=read.n.max())
+        )
+        if most["different"] >= HOUSEHOLDS_TO_TELL and (of_one := most["of_one"] / most["n"]) > DOMINANT:
             says = f"{columns.household_id} {most['who']} has {of_one:.1%} of the lines: is it nobody?"
-            notes.append(Note("to know", says, "if so, add the word to `empty_values` in [transactions]."))
-    return notes
+            who_is_it.append(Note("to know", says, "if so, add the word to `empty_values` in [transactions]."))
+    return notes + who_is_it
 
 
-def _leading_zeros(lines: ibis.Table, column: str, feed: TransactionsConfig) -> list[Note]:
-    """Identifiers of a column that only leading zeros tell apart: most likely a file had them and another had not."""
-    text = identifiers(lines.select(column).distinct()[column], nothing=feed.empty_values).name("text")
-    values = text.as_table().distinct()
+def _leading_zeros(values: ibis.Table, column: str) -> list[Note]:
+    """Identifiers of a column (`values.text`) that only leading zeros tell apart: most likely a file had them and another had not."""
     bare = values.mutate(bare=values.text.re_replace("^0+([0-9]+)$", r"\1"))
     same = bare.group_by("bare").agg(n=bare.count(), one=bare.text.min(), other=bare.text.max())
     same = same.filter(same.n > 1)
@@ -250,8 +252,9 @@ def currency(
     return None, None, {}, []
 
 
-def good_otherwise(standard: ibis.Table, feed: TransactionsConfig) -> ibis.Table:
-    """The purchases that break no rule but those that are to be measured: ranges, and who is named."""
+def good_otherwise(standard: ibis.Table, feed: TransactionsConfig) -> tuple[ibis.Table, ibis.Table]:
+    """The purchases that break no rule but those that are to be measured: ranges, and who is named; and their
+    :func:`assets.grocery.ingestion.cleaning.suspects`, which hold those of any contract."""
     anything: Any = (-math.inf, math.inf)
     lenient = TransactionContractConfig(
         quantity=anything,
@@ -260,5 +263,7 @@ def good_otherwise(standard: ibis.Table, feed: TransactionsConfig) -> ibis.Table
         is_household_required=False,
         are_identifiers_exact=False,
     )
-    judged = cleaning.judge(cleaning.purchases(standard), feed.model_copy(update={"contract": lenient}))
-    return judged.filter(judged.rule.isnull())
+    bought, feed = cleaning.purchases(standard), feed.model_copy(update={"contract": lenient})
+    among = cleaning.suspects(cleaning.by_line(bought, feed))
+    judged = cleaning.judge(bought, feed, among=among)
+    return judged.filter(judged.rule.isnull()), among

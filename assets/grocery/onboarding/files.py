@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.grocery.onboarding import dialect
-from assets.grocery.onboarding.many import MOST_LINES
 from assets.grocery.onboarding.proposed import JOIN, Note
 from resources import home
 from resources.config.feeds import FeedConfig
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 ENDINGS = (".csv", ".parquet", ".pq", ".tsv", ".txt", ".psv", ".dat", ".xlsx", ".xlsm", ".jsonl", ".ndjson", ".zip")
 PACKED = (".gz", ".zst", ".bz2", ".zip")
 FILES_COMPARED = 50
+MOST_CACHED = 3_000_000  # lines of text
 
 # A date in a path: how it is written between its parts, and the placeholder that stands for it.
 DATES = {
@@ -144,7 +144,7 @@ def read(
         notes.append(Note("left out", f"The header is in line {header}: what is above it is left out of every file."))
     is_text = all(lines[name].type().is_string() for name in lines.columns if name not in OUR_COLUMNS)
     # Text is numbered and put together anew by every query; what is much lies in columns on disk, as Parquet does.
-    is_cached = is_text and lines.count().to_pyarrow().as_py() <= MOST_LINES
+    is_cached = is_text and lines.count().to_pyarrow().as_py() <= MOST_CACHED
     return (lines.cache() if is_cached else lines), replace(source, notes=(*source.notes, *notes))
 
 
@@ -201,11 +201,17 @@ def _notes_on_encoding(lines: ibis.Table, foreign: int, source: SourceFiles, *, 
         says = f"{plural(foreign, 'line')} of {files} have bytes that are no text in {encoding}, and are set aside."
         return [Note("set aside", says, "have it delivered in one encoding, or name the right one by --encoding.")]
     strange = None if is_told or encoding.lower().startswith("utf") else _strange(lines)
-    words = strange.value.topk(3).to_pyarrow()["value"].to_pylist() if strange is not None else []
+    words = _commonest(strange) if strange is not None else []
     if not words:
         return []
     says = f"The encoding of {files} is a guess: {encoding}. It reads words such as {listed([repr(word) for word in words])}."
     return [Note("guessed", says, "if they read badly, name the right one: --encoding cp1251, for instance.")]
+
+
+def _commonest(values: ibis.Table) -> list[str]:
+    """The three commonest of `values.value`; of those as common, the first by the alphabet."""
+    counted = values.group_by("value").agg(n=values.count())
+    return counted.order_by(counted.n.desc(), "value").limit(3).to_pyarrow()["value"].to_pylist()
 
 
 def one_file_a_day(paths: Sequence[str]) -> tuple[str, tuple[dt.date, ...]] | None:

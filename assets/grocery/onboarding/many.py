@@ -21,7 +21,7 @@ from resources.tables.slices import slices_for
 if TYPE_CHECKING:
     import ibis
 
-MOST_LINES = 3_000_000  # from which columns, their writing and their roles are told; twice the demo's year
+MOST_LINES = 1_500_000  # from which columns, their writing and their roles are told; the demo's year
 STRETCH = 1_000  # lines that stay together, for baskets do
 
 

@@ -18,6 +18,7 @@ from assets.grocery.onboarding.proposed import JOIN, ProposedSetting
 from assets.grocery.onboarding.words import matching_columns
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
+from resources.identifiers import identifiers
 
 if TYPE_CHECKING:
     import ibis
@@ -26,6 +27,7 @@ Columns = Mapping[str, ColumnProfile]
 
 NEARLY_ALL = 0.99
 MIXED_BASKETS = 0.01  # the share of lines in baskets of several households above which a column names no baskets
+LINES = "nightcart_lines"  # no feed's column
 EVIDENCE_PRODUCTS = 5  # products sold in different quantities from which a line's value is told from a unit's price
 
 
@@ -84,11 +86,18 @@ def basket(columns: Columns, lines: ibis.Table, feed: TransactionsConfig, *, tim
     """The column whose values are baskets: each of one household, and most of several lines."""
     why = "no column is called like a basket"
     for name in matching_columns("basket", columns):
-        with_baskets = feed.model_copy(update={"columns": feed.columns.model_copy(update={"basket_id": name})})
-        standard = cleaning.standardise(lines, with_baskets, timezone=timezone)
-        standard = standard.filter(standard.basket_id.notnull())
-        baskets = standard.group_by("business_date", "basket_id").agg(
-            lines=standard.count(), is_mixed=standard.household_id.min() != standard.household_id.max()
+        # As they are written there are far fewer baskets than lines, and their times and identifiers are read once.
+        written = lines.group_by(*{name, feed.columns.household_id, *feed.columns.occurred_at, "file_date"})
+        written = written.agg(**{LINES: lines.count()})
+        read = written.select(
+            LINES,
+            day=cleaning.business_date_of(written, feed, timezone=timezone),
+            basket=identifiers(written[name], nothing=feed.empty_values),
+            household=identifiers(written[feed.columns.household_id], nothing=feed.empty_values),
+        )
+        read = read.filter(read.basket.notnull())
+        baskets = read.group_by("day", "basket").agg(
+            lines=read[LINES].sum(), is_mixed=read.household.min() != read.household.max()
         )
         in_mixed = baskets.lines.sum(where=baskets.is_mixed)
         counts = one_row(baskets.agg(baskets=baskets.count(), lines=baskets.lines.sum(), mixed=in_mixed))

@@ -181,11 +181,13 @@ def propose(
     trading = history.trading_days(
         {row["business_date"]: row["n"] for row in counted if row["business_date"]}, today=today
     )
-    of_lines = contract.of_lines(of_all.parts, feed)
+    of_lines, among = contract.of_lines(of_all.parts, feed)
     feed = feed.model_copy(
         update={"contract": TransactionContractConfig(**{each.setting: each.value for each in of_lines})}
     )
-    of_days, notes_on_days, typical_day, outcomes = contract.of_days(bought.parts, feed, trading, today=today)
+    of_days, notes_on_days, typical_day, outcomes = contract.of_days(
+        bought.parts, feed, trading, today=today, among=among
+    )
     if unfinished := sum(row["n"] for row in counted) - outcomes.total():
         says = f"{plural(unfinished, 'line')} of days after {trading.last} are left out, for that day is not over."
         notes.append(Note("left out", f"{says} They are taken in with their night."))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 VOCABULARY = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+LETTERS = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ı": "i", "ø": "o", "Ø": "O", "æ": "ae", "đ": "d"})
 SHARED: dict[str, str] = VOCABULARY.pop("shared")
 
 
@@ -45,7 +46,7 @@ _KNOWN = KEYS.union(*({*role.nouns, *role.modifiers, *role.excluded} for role in
 @functools.cache
 def split_name(name: str) -> tuple[str, ...]:
     """The words of a column's name in lower case, without accents; `custid` and `CustId` alike."""
-    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    plain = unicodedata.normalize("NFKD", name.translate(LETTERS))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     parts = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+", plain)
     return tuple(word for part in parts for word in _known_words(part.lower()))

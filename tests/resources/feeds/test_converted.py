@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,27 @@ def test_lines_of_json_keep_their_types(read, pack):
     ]
     assert redact([file.copy], FeedConfig(path=["x"]), "who", "3".__eq__) == 1
     assert pq.read_table(file.copy)["who"].to_pylist() == [1, None]
+
+
+VALUES = {
+    "wholes": ([1, None, 2**60], [1, None, 2**60]),
+    "numbers": ([1, 2.5, None], [1.0, 2.5, None]),
+    "long_ones": ([2**60 + 1, None, 2.5], ["1152921504606846977", None, "2.5"]),
+    "beyond": ([1, 2, 2**64], ["1", "2", "18446744073709551616"]),
+    "mixed": ([1, "x", True], ["1", "x", "true"]),
+    "nested": ([None, {"a": 1}, "x"], [None, '{"a": 1}', "x"]),
+    "later": ([..., ..., "x"], [None, None, "x"]),
+    "nothing": ([None, None, None], [None, None, None]),
+}
+
+
+@pytest.mark.parametrize("held", [1, 2, 100])
+def test_types_of_json_are_those_of_all_lines_however_few_are_held(read, monkeypatch, held):
+    monkeypatch.setattr(converted, "LINES_HELD", held)
+    objects = [{name: of[n] for name, (of, _) in VALUES.items() if of[n] is not ...} for n in range(3)]
+    lines = "".join(json.dumps({"who": n, "what": "x", **each}) + "\n" for n, each in enumerate(objects))
+    rows, _ = read("a.jsonl", lines.encode())
+    assert {name: [row[name] for row in rows] for name in VALUES} == {name: of for name, (_, of) in VALUES.items()}
 
 
 def test_line_that_is_no_json_is_set_aside_with_its_row_and_reason(read):

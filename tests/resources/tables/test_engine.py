@@ -16,6 +16,7 @@ from resources.tables import engine
 from resources.tables.engine import (
     combined,
     content_digest,
+    day_in_zone,
     exact_sum,
     in_zone,
     quoted_name,
@@ -54,6 +55,17 @@ def moment(text: str) -> ibis.Value:
 def test_instants_and_wall_clocks_agree_around_the_change_of_clocks(engine, zone, utc, local):
     assert f"{evaluated(engine, in_zone(moment(utc), zone)):{MOMENT}}" == local
     assert f"{evaluated(engine, to_utc(moment(local), zone)):{MOMENT}}" == utc
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "America/St_Johns", "Pacific/Apia", "UTC"])
+@pytest.mark.parametrize("ends", [dt.timedelta(0), dt.timedelta(hours=4)])
+def test_the_day_in_a_zone_is_that_of_its_wall_clock(engine, zone, ends):
+    hours = engine.sql(
+        "SELECT unnest(generate_series(TIMESTAMP '1960-01-01', TIMESTAMP '2105-01-01', INTERVAL '1000 minutes')) AS at"
+    )
+    wall = in_zone(hours["at"], zone) - ibis.interval(seconds=int(ends.total_seconds()))
+    other = hours.filter(day_in_zone(hours["at"], zone, ends=ends) != wall.date())
+    assert other.count().to_pyarrow().as_py() == 0
 
 
 def test_strptime_gives_null_for_what_does_not_fit(engine):

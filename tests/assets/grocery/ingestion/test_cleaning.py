@@ -20,10 +20,13 @@ from assets.grocery.ingestion.cleaning import (
     QUARANTINE_COLUMNS,
     TYPES,
     Cleaned,
+    by_line,
     clean,
     has_lines,
+    judge,
     no_lines,
     standardise,
+    suspects,
 )
 from assets.grocery.ingestion.numbers import number_of
 from assets.grocery.ingestion.rules import RULES
@@ -313,6 +316,18 @@ def test_first_of_repeated_lines_is_kept_whatever_order_they_are_read_in(engine)
     result = cleaned(engine, lines)
     assert good(result, "source_file", "source_row") == [("a file before.csv", 7)]
     assert result.broken == {(DAY, "product_is_once_a_basket"): 3}
+
+
+def test_baskets_that_a_lax_contract_suspects_hold_those_of_a_strict_one(engine):
+    of_two = [{"receipt": "R2", "what": what, "who": who} for what, who in (("P1", "H1"), ("P2", "H2"), ("P2", "H2"))]
+    lines = [{}, {"what": "P2", "items": "-1"}, {"what": "P2"}, *of_two, {"receipt": "R3"}]
+    standard = standardise(delivered(engine, lines), feed(), timezone="UTC")
+    lax = feed(contract={"quantity": [-10, 10], "is_product_once_a_basket": False})
+    among = suspects(by_line(standard, lax))
+    assert sorted(among.basket_id.to_pyarrow().to_pylist()) == ["R1", "R2"]
+    for judged in (judge(standard, feed(), among=among), judge(standard, feed())):
+        told = judged.order_by("source_row").rule.to_pyarrow().to_pylist()
+        assert told == [None, "quantity_is_in_range", None, *["basket_has_one_household"] * 3, None]
 
 
 def test_contract_may_allow_a_product_twice_in_a_basket(engine):
