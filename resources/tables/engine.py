@@ -16,7 +16,7 @@ import tempfile
 import uuid
 import warnings
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -135,10 +135,17 @@ def batches(rows: ibis.Table | Sequence[ibis.Table]) -> pa.RecordBatchReader:
     """
     import pyarrow as pa
 
-    parts = rows if isinstance(rows, Sequence) else [rows]
-    schema = parts[0].schema().to_pyarrow()
-    read = (part.to_pyarrow_batches(chunk_size=200_000) for part in parts)
-    return pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for each in read for batch in each))
+    parts = iter(rows if isinstance(rows, Sequence) else [rows])
+    first = [next(parts)]
+    schema = first[0].schema().to_pyarrow()
+
+    def read() -> Iterator[pa.RecordBatch]:
+        # What a part has in memory goes before the next one is made.
+        while (part := first.pop() if first else next(parts, None)) is not None:
+            yield from (batch.cast(schema) for batch in part.to_pyarrow_batches(chunk_size=200_000))
+            del part
+
+    return pa.RecordBatchReader.from_batches(schema, read())
 
 
 def as_text(value: ir.Value) -> ir.StringValue:

@@ -13,9 +13,10 @@ import contextlib
 import datetime as dt
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from resources.config.deployment import load_deployment
 from resources.tables import engine
@@ -27,9 +28,47 @@ KEY, SLICE = "household_id", "household_slice"
 PART_OF_MEMORY = 0.5  # for the rows of a slice in frames; the rest is the engine's, and the libraries'
 
 
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True)
+class InParts(Sequence[T], Generic[T]):
+    """So many things that follow one another, each made by its number when it is asked for, and kept by nobody."""
+
+    parts: int
+    make: Callable[[int], T]
+
+    def __len__(self) -> int:
+        return self.parts
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self.make, range(self.parts))  # a sequence's own keeps each until the next is made
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[T]: ...
+    def __getitem__(self, place: int | slice) -> T | Sequence[T]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(self.parts))]
+        if not 0 <= place < self.parts:
+            raise IndexError(place)
+        return self.make(place)
+
+    def each(self, change: Callable[[T], U]) -> InParts[U]:
+        """The same with `change` done to each."""
+        return InParts(self.parts, lambda number: change(self.make(number)))
+
+
 def slices_for(rows: int, *, bytes_a_row: int) -> int:
     """How many slices so many rows are cut into, that those of one take a part of the memory that is granted; 1 for few."""
     return max(1, math.ceil(rows * bytes_a_row / (PART_OF_MEMORY * granted())))
+
+
+def slices_of(rows: ibis.Table, *, bytes_a_row: int) -> int:
+    """The same of a table that is materialised; Spark cuts its own."""
+    return 1 if engine.is_spark(rows) else slices_for(rows.count().to_pyarrow().as_py(), bytes_a_row=bytes_a_row)
 
 
 def groups_of_days(

@@ -31,6 +31,7 @@ from assets.grocery.features.product import product, product_sums
 from assets.grocery.features.shared_days import SharedDays, shared_days
 from assets.grocery.features.terms import as_floats, decayed, deviation, ratio
 from resources.tables.engine import exact_sum, fixed
+from resources.tables.slices import InParts, slices_of
 
 if TYPE_CHECKING:
     import ibis
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["CATEGORY_AFFINITY", "HOUSEHOLD", "HOUSEHOLD_PRODUCT", "PRODUCT", "SUBCATEGORY_AFFINITY"]
 
 VERSION = "3"
+BYTES_A_DAY = 1000  # that the engine holds of a shopping day of a household's product, to make all features of the pair
 
 
 def household_product(days: ibis.Table, products: ibis.Table) -> ibis.Table:
@@ -168,9 +170,10 @@ class FeatureTables:
         """The tables as `read` finds them under the names that they are stored under."""
         return cls(**{attribute: read(name) for attribute, name in STORED_AS.items()})
 
-    def cached(self) -> FeatureTables:
-        """The tables, materialised."""
-        return FeatureTables(**{attribute: getattr(self, attribute).cache() for attribute in STORED_AS})
+    def cached(self, product: ibis.Table) -> FeatureTables:
+        """The tables, materialised, with the features of products that are so already."""
+        own = {name: getattr(self, name).cache() for name in STORED_AS if name != "product"}
+        return FeatureTables(**own, product=product)
 
     def by_name(self) -> dict[str, ibis.Table]:
         """The tables by the names that they are stored under."""
@@ -192,7 +195,7 @@ def build(
     """
     with shared_days(transactions, products, until=as_of) as days:
         if only is not None:
-            return build_of(days, offers, as_of=as_of, only=only)
+            return build_of(days, offers, as_of=as_of, only=only, parts=1)[0]
         return build_slices(days, offers, as_of=as_of)[0]
 
 
@@ -202,15 +205,31 @@ def build_slices(days: SharedDays, offers: ibis.Table, *, as_of: dt.date) -> lis
     return [_tables(own, by_product, days) for own in known]
 
 
-def build_of(days: SharedDays, offers: ibis.Table, *, as_of: dt.date, only: ibis.Table) -> FeatureTables:
-    """The same, of the households in `only` (a column `household_id`) alone; the product's are everybody's."""
+def build_of(
+    days: SharedDays, offers: ibis.Table, *, as_of: dt.date, only: ibis.Table, parts: int | None = None
+) -> InParts[FeatureTables]:
+    """The same, of the households in `only` (a column `household_id`) alone; the product's are everybody's.
+
+    In parts of households in the order of their names, by default as many as the granted memory asks for: each is
+    materialised when it is asked for.
+    """
     import ibis
 
     known, by_product = _known(days, offers, as_of=as_of)
     numbers = days.numbered(only.select("household_id"), "household_id").cache()
     own = ibis.union(*(part.semi_join(numbers, "household_id") for part in known)).cache()
-    # Candidates look at them three times.
-    return _tables(own, by_product, days).cached()
+    count = parts or slices_of(own, bytes_a_row=BYTES_A_DAY)
+    product = days.named(by_product).cache()
+    chosen = sorted(numbers.to_pyarrow()["household_id"].to_pylist()) if count > 1 else []
+
+    def part(number: int) -> FeatureTables:
+        first, last = (chosen[len(chosen) * each // count :] for each in (number, number + 1))
+        mine = own.filter(own.household_id >= first[0]) if number else own
+        mine = mine.filter(mine.household_id < last[0]) if last else mine
+        # Candidates look at them three times.
+        return _tables(mine, by_product, days).cached(product)
+
+    return InParts(count, part)
 
 
 def _known(days: SharedDays, offers: ibis.Table, *, as_of: dt.date) -> tuple[list[ibis.Table], ibis.Table]:

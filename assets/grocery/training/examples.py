@@ -20,7 +20,9 @@ from resources.tables.engine import sample_hash
 if TYPE_CHECKING:
     import ibis
 
+    from assets.grocery.features.definitions import FeatureTables
     from resources.config.retailer import RecommenderConfig
+    from resources.tables.slices import InParts
 
 VERSION = "5"
 LABEL_DAYS = 7
@@ -68,26 +70,41 @@ def examples(
     *,
     as_of: dt.date,
     model: RecommenderConfig,
-    households: int | None = None,
-    days: SharedDays | None = None,
 ) -> ibis.Table:
-    """The candidates as of `as_of`'s close, labelled with what was bought in the seven days after.
+    """The candidates as of `as_of`'s close, labelled with what was bought in the seven days after: :func:`in_parts` as one table."""
+    with shared_days(transactions, products, until=as_of) as days:
+        (week,) = in_parts(transactions, products, offers, as_of=as_of, model=model, days=days, parts=1)
+        return week
 
-    Of every household that bought in them, and of one in :data:`INACTIVE_SAMPLING_RATE` of those that did not, drawn by a hash;
-    at most `households` of both, by default the `model.households_a_week` that are learnt from. Columns: those of
+
+def in_parts(
+    transactions: ibis.Table,
+    products: ibis.Table,
+    offers: ibis.Table,
+    *,
+    as_of: dt.date,
+    model: RecommenderConfig,
+    days: SharedDays,
+    households: int | None = None,
+    parts: int | None = None,
+) -> InParts[ibis.Table]:
+    """The candidates of a label week, of parts of its households in the order of their names (:func:`definitions.build_of`).
+
+    Of every household that bought in the seven days, and of one in :data:`INACTIVE_SAMPLING_RATE` of those that did not, drawn by
+    a hash; at most `households` of both, by default the `model.households_a_week` that are learnt from. Columns: those of
     :func:`assets.grocery.candidates.candidates.labelled`, `draw`: the household's place among those drawn, from 0, `stands_for`: how
     many households it stands for among those that are learnt from, and `fold`: 0 … 9, the same for a household in every week,
     for what must not be fitted on the households that it is judged on. Several weeks share their shopping `days`.
     """
-    if days is None:
-        with shared_days(transactions, products, until=as_of) as days:
-            return examples(transactions, products, offers, as_of=as_of, model=model, households=households, days=days)
     truth = baskets_after(purchases(transactions, products), as_of=as_of, days=LABEL_DAYS).cache()
     learnt_from = model.households_a_week
     drawn = _drawn(days, truth, as_of=as_of, learnt_from=learnt_from, most=households or learnt_from).cache()
-    tables = definitions.build_of(days, offers, as_of=as_of, only=drawn)
-    found = candidates(tables, own=model.candidates, new=model.new_candidates)
-    return labelled(found.join(drawn, "household_id"), _with_news(truth, tables.household_product))
+
+    def part(tables: FeatureTables) -> ibis.Table:
+        found = candidates(tables, own=model.candidates, new=model.new_candidates)
+        return labelled(found.join(drawn, "household_id"), _with_news(truth, tables.household_product))
+
+    return definitions.build_of(days, offers, as_of=as_of, only=drawn, parts=parts).each(part)
 
 
 def _with_news(truth: ibis.Table, history: ibis.Table) -> ibis.Table:

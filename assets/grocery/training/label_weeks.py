@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from assets.grocery.features.purchases import recommendable
 from assets.grocery.features.shared_days import shared_days, slices_of_lines
 from assets.grocery.tables import AS_OF, EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
-from assets.grocery.training.examples import LABEL_DAYS, examples, inputs_of, label_weeks, truth_with_slices
+from assets.grocery.training.examples import LABEL_DAYS, in_parts, inputs_of, label_weeks, truth_with_slices
 from assets.lifecycle.domain import Windows
 from assets.quality.gates import Versions, history, whole
 from resources.errors import Refused
@@ -97,9 +97,15 @@ def make_missing(
         with shared_days(lines, catalogue, until=newest, slices=slices) as days:
             for as_of, known, households, inputs in missing:
                 say(f"Labelling the week to {as_of + dt.timedelta(days=LABEL_DAYS)}")
-                week = examples(lines, catalogue, known, as_of=as_of, model=model, households=households, days=days)
-                week = week.mutate(inputs=ibis.literal(inputs), **{AS_OF: ibis.literal(as_of)})
-                commit = kept_in.replace_days(EXAMPLES, in_order(week), days=[as_of], by=AS_OF)
+                own = {"inputs": ibis.literal(inputs), AS_OF: ibis.literal(as_of)}
+                commit = kept_in.replace_days(
+                    EXAMPLES,
+                    in_parts(lines, catalogue, known, as_of=as_of, model=model, households=households, days=days).each(
+                        lambda part, own=own: in_order(part.mutate(**own))
+                    ),
+                    days=[as_of],
+                    by=AS_OF,
+                )
     return Made(made=len(missing), kept=len(weeks) - len(missing), commit=commit)
 
 
@@ -116,12 +122,15 @@ def make_again(
     import ibis
 
     catalogue, offers = (sources.read(name, version=versions(name)).cache() for name in (PRODUCTS, OFFERS))
-    kept = TableStore(root=folder)
-    for as_of in weeks:
-        say(f"Labelling the week after {as_of}")
-        lines = sources.read(TRANSACTIONS, until=as_of + dt.timedelta(days=LABEL_DAYS), version=versions(TRANSACTIONS))
-        week = in_order(examples(lines, catalogue, offers, as_of=as_of, model=model))
-        kept.replace_days(EXAMPLES, week.mutate(**{AS_OF: ibis.literal(as_of)}), days=[as_of], by=AS_OF)
+    kept, end = TableStore(root=folder), max(weeks) + dt.timedelta(days=LABEL_DAYS)
+    lines = sources.read(TRANSACTIONS, until=end, version=versions(TRANSACTIONS))
+    slices = slices_of_lines(sources.count(TRANSACTIONS, until=end))
+    with shared_days(lines, catalogue, until=max(weeks), slices=slices) as days:
+        for as_of in weeks:
+            say(f"Labelling the week after {as_of}")
+            parts = in_parts(lines, catalogue, offers, as_of=as_of, model=model, days=days)
+            rows = parts.each(lambda part, own=as_of: in_order(part).mutate(**{AS_OF: ibis.literal(own)}))
+            kept.replace_days(EXAMPLES, rows, days=[as_of], by=AS_OF)
     return kept
 
 
@@ -153,6 +162,8 @@ def read_examples(
     Without their identifiers (`is_identified=False`) a million rows take a fifth of the time and a third of the memory.
     `households` leaves out those that were drawn after so many. `version` is that of the table, by default the newest. Raises :class:`Refused` when a week is missing.
     """
+    import pyarrow as pa
+
     from assets.grocery.candidates.candidates import FEATURES
 
     keys = [AS_OF, "household_id", "product_id"]
@@ -168,7 +179,10 @@ def read_examples(
     ):  # a week that is older than the column has none to leave out
         wanted = wanted.filter(wanted.draw.fill_null(0) < households)
     columns = [*(keys if is_identified else []), *LABELS, *FEATURES]
-    return wanted.order_by(keys).select(columns).to_pyarrow().to_pandas()
+    # Week by week, and handed over column by column: no two copies of all of them are in memory.
+    parts = (wanted.filter(wanted[AS_OF] == week).order_by(keys).select(columns) for week in sorted(weeks))
+    made = pa.concat_tables([part.to_pyarrow() for part in parts])
+    return made.to_pandas(split_blocks=True, self_destruct=True)
 
 
 def read_truth(tables: TableStore, weeks: Sequence[dt.date], *, among: Sequence[str] | None = None) -> pd.DataFrame:

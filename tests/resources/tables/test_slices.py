@@ -52,3 +52,22 @@ def test_days_are_grouped_by_their_rows(monkeypatch):
     groups = slices.groups_of_days(days, rows, bytes_a_row=100)  # ten rows
     assert [[day.day for day in group] for group in groups] == [[1, 2], [3], [4], [5, 6]]
     assert slices.groups_of_days([], {}, bytes_a_row=100) == []
+
+
+def test_parts_are_made_when_they_are_asked_for_and_kept_by_nobody(tables):
+    connection = ibis.get_backend(tables["bought"])
+    alive: list[int] = []
+
+    def make(number: int):
+        caches = [name for name in connection.list_tables() if name.startswith("ibis_cached")]
+        alive.append(len(caches))
+        return tables["bought"].filter(tables["bought"].n % 3 == number).cache()
+
+    parts = slices.InParts(3, make).each(lambda part: part.mutate(twice=part.n * 2))
+    assert (len(parts), alive) == (3, [])
+    for _ in range(2):  # a commit that is tried again reads them again
+        alive.clear()
+        rows = engine.batches(parts).read_all()
+        assert sorted(rows["n"].to_pylist()) == list(range(200))
+        assert alive == [alive[0]] * 3  # the one before is gone
+    assert [part.n.max().execute() for part in parts[1:]] == [199, 197]

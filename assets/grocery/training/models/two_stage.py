@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 UNSEEN_FOLD = 0  # of households: on its own examples a ranker is too sure of itself, by a sixth on the demo
 LEAST_UNSEEN = 100  # purchases among them, for a calibration to stand on
 LEAST_LEAVES = 7
+LEARNT = ("label", "label_next", "truth_size", "next_size")  # of an example, beside its features
+BLOCK = 200_000  # candidates that are scored at a time
 RANKER, CALIBRATION = "ranker.lightgbm.txt", "calibration.json"
 
 
@@ -93,9 +95,11 @@ class TwoStageRanker(Recommender):
         is_unseen = examples["fold"].to_numpy() == UNSEEN_FOLD
         is_drawn = label | (random.random(len(label)) < given["negatives"])
         is_kept = (examples["truth_size"].to_numpy() > 0) & is_drawn & ~is_unseen
-        kept = examples[is_kept]
+        kept = examples[list(LEARNT)][is_kept]
         target, weight = self._target(kept)
-        data = lgb.Dataset(self._matrix(kept), target, weight=weight, feature_name=list(self.features))
+        matrix = self._matrix(examples, is_kept)
+        data = lgb.Dataset(matrix, target, weight=weight, feature_name=list(self.features))
+        del matrix  # the data set lets go of it once it has its own
         settings = {
             "objective": "cross_entropy",
             "learning_rate": given["learning_rate"],
@@ -171,12 +175,20 @@ class TwoStageRanker(Recommender):
         """What the trees say, between 0 and 1: it ranks, but it is no probability."""
         import numpy as np
 
-        return np.asarray(self.booster.predict(self._matrix(frame), num_threads=_threads()))
+        booster, threads = self.booster, _threads()
+        blocks = (frame.iloc[start : start + BLOCK] for start in range(0, max(len(frame), 1), BLOCK))
+        return np.concatenate([booster.predict(self._matrix(block), num_threads=threads) for block in blocks])
 
-    def _matrix(self, frame: pd.DataFrame) -> np.ndarray:
+    def _matrix(self, frame: pd.DataFrame, rows: np.ndarray | None = None) -> np.ndarray:
+        """The features of the rows, column by column: a copy, and no second one of the frame."""
         import numpy as np
 
-        return frame[list(self.features)].to_numpy(dtype=np.float32)
+        count = len(frame) if rows is None else int(rows.sum())
+        matrix = np.empty((count, len(self.features)), np.float32)
+        for place, name in enumerate(self.features):
+            column = frame[name].to_numpy()
+            matrix[:, place] = column if rows is None else column[rows]
+        return matrix
 
 
 def _threads() -> int:

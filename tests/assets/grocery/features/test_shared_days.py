@@ -6,10 +6,12 @@ import datetime as dt
 
 import ibis
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from assets.grocery.features import definitions
 from assets.grocery.features.definitions import build, build_of, build_slices
 from assets.grocery.features.shared_days import SharedDays, shared_days
 from tests.assets.grocery.features.test_definitions import HISTORY, KEYS, LINES, frames
@@ -46,8 +48,25 @@ def test_some_households_of_several_slices_are_the_same_to_the_bit(engine):
     lines, only = transactions(engine, WIDE), ibis.memtable({"household_id": ["H2", "H5"]})
     whole = frames(build(lines, products(), offers(PLANNED), as_of=CLOSE, only=only))
     with shared_days(lines, products(), until=CLOSE, slices=3) as days:
-        for name, frame in frames(build_of(days, offers(PLANNED), as_of=CLOSE, only=only)).items():
-            pd.testing.assert_frame_equal(frame, whole[name], check_exact=True)
+        for count in (1, 2):
+            parts = [frames(part) for part in build_of(days, offers(PLANNED), as_of=CLOSE, only=only, parts=count)]
+            assert [len(part["household_features"]) for part in parts] == [2 // count] * count
+            for name, frame in whole.items():
+                made = parts[0][name] if name == "product_features" else pd.concat([part[name] for part in parts])
+                pd.testing.assert_frame_equal(made.reset_index(drop=True), frame, check_exact=True)
+
+
+def test_households_that_are_more_than_the_granted_memory_holds_are_made_in_parts(
+    engine, monkeypatch: pytest.MonkeyPatch
+):
+    lines, only = transactions(engine, WIDE), ibis.memtable({"household_id": NAMES})
+    with shared_days(lines, products(), until=CLOSE) as days:
+        assert len(build_of(days, offers(PLANNED), as_of=CLOSE, only=only)) == 1
+        monkeypatch.setattr(definitions, "BYTES_A_DAY", 10**9)
+        parts = build_of(days, offers(PLANNED), as_of=CLOSE, only=only)
+        assert len(parts) > 2
+        made = [each for part in parts for each in part.household.to_pyarrow()["household_id"].to_pylist()]
+        assert made == sorted(made) == NAMES
 
 
 @hypothesis_settings(max_examples=2)

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from assets.grocery.candidates.candidates import FEATURES
+from assets.grocery.features import definitions
 from assets.grocery.tables import EXAMPLES
 from assets.grocery.training.examples import examples
 from assets.grocery.training.label_weeks import (
@@ -125,6 +126,14 @@ def test_stored_week_is_that_of_its_close(tables):
     assert len(stored) == 6  # H1 and H2, each with the three products that somebody had bought by then
     pd.testing.assert_frame_equal(stored.drop(columns="as_of_date"), made[stored.columns.drop("as_of_date")])
     assert sorted(stored["offered_next"].unique()) == pytest.approx([0, 0.5 * 4 / 7])
+
+
+def test_week_made_in_parts_is_the_same_rows_in_the_same_order(folders, bare, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(definitions, "BYTES_A_DAY", 10**9)
+    make(bare, NEWER)
+    whole = TableStore(root=str(folders[1]))
+    made, expected = (each.read(EXAMPLES, since=NEWER, until=NEWER).to_pyarrow() for each in (bare, whole))
+    assert made.equals(expected)
 
 
 def test_stored_week_has_the_sizes_of_every_households_truth(tables):
