@@ -152,18 +152,18 @@ def judge(
     by_slice = domain.slice_metrics(holdout, as_of, work)
     opponent = champion[0] if champion else best_baseline
     curve = _curve(model, holdout, scores[name], work)
+    others = [who for who in models if who != name]
+    of_everybody = {(who, metric): column for who, each in units.items() for metric, column in each.items()}
+    differences = {(who, None): units[name][rule.metric] - units[who][rule.metric] for who in others}
+    estimates = draw.means({**of_everybody, **differences})
     return Judgement(
         metric=rule.metric,
         confidence=rule.confidence,
-        comparisons=[
-            Comparison(opponent=who, difference=draw.mean(units[name][rule.metric] - units[who][rule.metric]))
-            for who in models
-            if who != name
-        ],
+        comparisons=[Comparison(opponent=who, difference=estimates[who, None]) for who in others],
         champion=champion[0] if champion else None,
         scores_are_probabilities=model.scores_are_probabilities,
         calibration_error=None if curve is None else calibration_error(curve),
-        quality={who: draw.means(each) for who, each in units.items()},
+        quality={who: {metric: estimates[who, metric] for metric in each} for who, each in units.items()},
         subjects=int(units[name].index.get_level_values(draw.subject).nunique()),
         best_baseline=best_baseline,
         slices=compare_slices(by_slice(scores[name]), by_slice(scores[opponent]), draw, min_subjects=rule.min_subjects)

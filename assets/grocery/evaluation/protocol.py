@@ -107,7 +107,7 @@ def compared(
             method=method,
             truth=truth,
             means={name: float(lists[name].mean()) for name in (*METRICS, "repeat", "explore")},
-            leads={name: draw.mean(ours[name] - lists[name]) for name in METRICS if method != model},
+            leads=draw.means({name: ours[name] - lists[name] for name in METRICS if method != model}),
             dates_won={
                 name: int(((ours[name] - lists[name]).groupby(level="as_of_date").mean() > 0).sum())
                 for name in METRICS

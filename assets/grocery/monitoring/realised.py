@@ -58,10 +58,8 @@ def summary(
 ) -> list[dict[str, object]]:
     """The rows of the series: one a metric, with its bootstrap interval over households."""
     rows = []
-    for metric in (*METRICS, "explore_hit_rate"):
-        if lists[metric].isna().all():
-            continue
-        value = draw.mean(lists[metric].dropna())
+    known = [metric for metric in (*METRICS, "explore_hit_rate") if not lists[metric].isna().all()]
+    for metric, value in draw.means({metric: lists[metric].dropna() for metric in known}).items():
         rows.append(
             {
                 "business_date": business_date,

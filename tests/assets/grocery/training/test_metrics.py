@@ -18,6 +18,7 @@ from assets.grocery.training.metrics import (
     explored,
     top,
 )
+from assets.lifecycle import estimates
 from assets.lifecycle.estimates import Bootstrap, Estimate, calibration_error, reliability
 
 SECOND = 1 / math.log2(3)  # what a hit in the second place gains
@@ -263,6 +264,18 @@ class TestEstimate:
         lists = by_list(frame([("H", "a", True)], truth={"H": 1}), np.array([1.0]), k=1)
         found = Bootstrap(subject="household_id", samples=200, confidence=0.95, seed=1).means(lists)
         assert {name: str(value) for name, value in found.items()} == dict.fromkeys(METRICS, "1.0000 [1.0000, 1.0000]")
+
+    def test_metrics_that_share_draws_are_estimated_as_alone(self, monkeypatch: pytest.MonkeyPatch):
+        draw = Bootstrap(subject="household_id", samples=250, confidence=0.95, seed=1)
+        one = values([[value] for value in HABITS])
+        columns = {"all": one, "other way": one[::-1] * 2, "some": one[:60], "none": one[:0]}
+        found = draw.means(columns)
+        assert {name: str(draw.mean(column)) for name, column in columns.items()} == {
+            name: str(each) for name, each in found.items()
+        }
+        assert found["all"] == draw.mean(one)
+        monkeypatch.setattr(estimates, "NUMBERS", 7 * len(HABITS))  # of so many subjects, fewer draws at a time
+        assert found["all"].as_list() == pytest.approx(draw.mean(one).as_list(), rel=1e-12)
 
 
 class TestPlacesOfASubcategory:
