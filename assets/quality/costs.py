@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import logging
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,11 +43,28 @@ def costed(
 
 def settle(operations: OperationsDatabase, run: dg.DagsterRun, log: dg.DagsterLogManager) -> None:
     """Put on record what the process of a run used after its last step."""
+    global _last_run
+    _last_run = operations, run
     _note(operations, run, {StepCost.AROUND: unaccounted()}, log)
 
 
+_last_run: tuple[OperationsDatabase, dg.DagsterRun] | None = None  # of this process, when its end is not yet on record
+
+
+def settle_the_end() -> None:
+    """Put on record what the process used since its last run, such as showing what became of it: of that run, once."""
+    global _last_run
+    if _last_run:
+        operations, run = _last_run
+        _last_run = None
+        _note(operations, run, {StepCost.AROUND: unaccounted()}, logging.getLogger(__name__))
+
+
 def _note(
-    operations: OperationsDatabase, run: dg.DagsterRun, used: Mapping[str, Used], log: dg.DagsterLogManager
+    operations: OperationsDatabase,
+    run: dg.DagsterRun,
+    used: Mapping[str, Used],
+    log: dg.DagsterLogManager | logging.Logger,
 ) -> None:
     tags = run.tags
     day = tags.get("dagster/asset_partition_range_end") or tags.get("dagster/partition")

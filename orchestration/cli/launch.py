@@ -16,9 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import dagster as dg
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from assets.quality.costs import settle_the_end
 from assets.reporting import WARNING
 from orchestration import definitions
 from orchestration.cli import context
@@ -73,6 +75,8 @@ class Outcome:
 @contextlib.contextmanager
 def running() -> Iterator[dg.DagsterInstance]:
     """The real instance, held by this process alone among the `nightcart` commands that run something."""
+    if command := click.get_current_context(silent=True):  # ends when all is shown
+        command.call_on_close(settle_the_end)
     with home.kept(), hold(home.state(), context.resources().operations):
         require_whole(_databases())
         with dg.DagsterInstance.get() as instance:

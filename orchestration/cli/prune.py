@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -94,9 +95,9 @@ def _kinds(need: Needed, instance: dg.DagsterInstance, now: dt.datetime) -> Iter
     yield from retention.old_days(work, need)
     yield retention.old_files(work, need)
     yield retention.old_logs(work, need)
-    before = max(days_with_lists(work.tables)) - dt.timedelta(days=settings.raw_days)
+    raw_since = max(days_with_lists(work.tables)) - dt.timedelta(days=settings.raw_days)
     for place in dict.fromkeys([feeds.place, str(feeds.raw)]):  # of an object store they are read here
-        copies = old_copies(place, work.operations, before=before, now=now, days=settings.raw_days)
+        copies = old_copies(place, work.operations, before=raw_since, now=now, days=settings.raw_days)
         yield retention.Prunable(
             kind="copies of delivered files" if place == feeds.place else "copies of delivered files on this machine",
             count=len(copies.copies),
@@ -105,3 +106,10 @@ def _kinds(need: Needed, instance: dg.DagsterInstance, now: dt.datetime) -> Iter
         )
     count, size, remove = old_logs(instance, before=now - dt.timedelta(days=settings.log_days))
     yield retention.Prunable(kind="logs of runs", count=count, size=size, remove=remove)
+    before = now - dt.timedelta(days=settings.cost_days)
+    yield retention.Prunable(
+        kind="costs of steps",
+        count=work.operations.count_costs(before=before),
+        size=0,
+        remove=partial(work.operations.forget_costs, before=before),
+    )

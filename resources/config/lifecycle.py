@@ -145,6 +145,7 @@ class RetentionConfig(BaseConfig):
     log_days: int = setting(
         60, "Days for which the steps' own messages stay; what was made, checked and decided stays for good.", ge=7
     )
+    cost_days: int = setting(400, "Days for which it is known what each step cost.", ge=60)
 
 
 class LifecycleSettings(BaseSettings):

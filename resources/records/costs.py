@@ -43,6 +43,20 @@ class CostStore(RecordStore):
         with self._engine.connect() as connection:
             return [cost for _, cost in self._read(connection, StepCost, *conditions, **equal)]
 
+    def count_costs(self, *, before: dt.datetime) -> int:
+        """How many steps that ended `before` then have costs on record."""
+        import sqlalchemy as sa
+
+        table = self._table(StepCost)
+        with self._engine.connect() as connection:
+            return connection.scalar(sa.select(sa.func.count()).where(table.c.ended_at < before)) or 0
+
+    def forget_costs(self, *, before: dt.datetime) -> None:
+        """Remove the costs of steps that ended `before` then."""
+        table = self._table(StepCost)
+        with self._writing() as connection:
+            connection.execute(table.delete().where(table.c.ended_at < before))
+
     def nights_with_costs(self, last: int, *, before: dt.date = dt.date.max) -> list[dt.date]:
         """The newest `last` business days `before` a day that have costs of a night, in order."""
         import sqlalchemy as sa

@@ -13,6 +13,7 @@ from orchestration.cli import context, launch
 from orchestration.reports import governance
 from resources.config.lifecycle import RetentionConfig
 from resources.feeds.reader import FeedReader
+from resources.records.costs import StepCost
 from resources.records.retention import Pruning
 from resources.resources import Resources
 from tests.support.shop import CornerShop
@@ -27,6 +28,8 @@ def shop(after_a_night: CornerShop, run, reached: Resources, monkeypatch: pytest
     shop = after_a_night
     week = shop.tables.read(EXAMPLES).limit(5).mutate(as_of_date=LONG_AGO)
     shop.tables.replace_days(EXAMPLES, week, days=[LONG_AGO], by="as_of_date")
+    ended = dt.datetime.combine(LONG_AGO, dt.time(), dt.UTC)
+    shop.operations.spent(StepCost(run_id="1", job="nightly", step="features", business_date=LONG_AGO, ended_at=ended))
     bundle = {
         **reached.by_name(),
         "settings": reached.settings.model_copy(update={"retention": SHORTEST}),
@@ -51,7 +54,8 @@ def test_a_killed_pruning_is_finished_by_the_same_command(shop: CornerShop, run,
     planned = counts(run("prune", "--dry-run", "--json").stdout)
     assert sorted(shop.folder.rglob("*")) == files
     assert shop.operations.records(Pruning) == []
-    assert planned["label weeks"] == 1
+    assert planned["label weeks"] == planned["costs of steps"] == 1
+    costs = len(shop.operations.costs())
     assert planned["versions of the model"] == 0  # it serves
 
     def dies(*_: object) -> None:
@@ -68,6 +72,7 @@ def test_a_killed_pruning_is_finished_by_the_same_command(shop: CornerShop, run,
     asked, finished = shop.operations.records(Pruning)
     assert (asked.step, finished.step) == (Pruning.ASKED, Pruning.DONE)
     assert finished.kept["models"] == [1]
+    assert len(shop.operations.costs()) == costs - 1
     assert shop.operations.flaws() == []
     assert governance.files(shop.tables, shop.operations, lambda _: None).flaws == []
 
