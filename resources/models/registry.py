@@ -267,8 +267,9 @@ class ModelRegistry:
                 content = Path(self._client.download_artifacts(version.run_id, name, scratch)).read_bytes()
         with contextlib.suppress(ValueError):
             text = content.decode("utf-8")
-            if not name.endswith(".json") or json.loads(text):
-                return text
+            if name.endswith(".json"):
+                json.loads(text)
+            return text
         raise Damaged(
             f"{name} of version {version.version} of {self.name} is damaged.",
             remedy=f"bring it back from a backup; {_another(version.version)}",
