@@ -10,7 +10,7 @@ from typing import Any
 from orchestration.definitions import defs
 
 SNAPSHOT = Path(__file__).with_name("graph.json")
-REGENERATE = "WRITE_GRAPH=1 uv run pytest -n 0 tests/architecture/test_graph.py"
+REGENERATE = "WRITE_GRAPH=1 .venv/bin/pytest -n 0 tests/architecture/test_graph.py"
 
 
 def graph() -> dict[str, Any]:
