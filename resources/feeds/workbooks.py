@@ -81,7 +81,9 @@ def _workbook(content: bytes, path: str) -> Any:
 
 
 def _filled(book: Any) -> list[str]:
-    return [name for name in book.sheet_names if book.get_sheet_by_name(name).height]
+    """The sheets with anything in them, the one with most lines first: a cover has few."""
+    heights = {name: book.get_sheet_by_name(name).height for name in book.sheet_names}
+    return sorted(filter(heights.__getitem__, heights), key=lambda name: -heights[name])
 
 
 def _rows(book: Any, path: str, sheet: str | None) -> pa.Table:

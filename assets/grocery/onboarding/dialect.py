@@ -22,6 +22,7 @@ from resources.feeds.table_folders import format_of, refuse_unreadable
 
 SAMPLE_BYTES, HEADER_BYTES = 1 << 20, 1 << 16
 SAMPLE_LINES = 200
+RARE_DELIMITERS = "\x01\x1f\x1e\x02~^¦§#"  # Hive's own and others that DuckDB's sniffer does not try
 LINES_ABOVE = 50  # in which a header is looked for
 MOST = 0.5  # of the lines, at least, have as many values as the header
 PARQUET = b"PAR1"
@@ -33,13 +34,35 @@ FOREIGN_ENCODINGS = [
     *("cp1252", "cp1250", "cp1254", "cp1257"),
 ]
 
+# What is usual where the stores are: better than statistics, which take Greek for Chinese, if the bytes can be it.
+USUAL_ENCODINGS = {
+    zone: encoding
+    for encoding, zones in {
+        "cp1250": "Belgrade Bratislava Bucharest Budapest Ljubljana Podgorica Prague Sarajevo Warsaw Zagreb",
+        "cp1251": "Almaty Bishkek Chisinau Kiev Kyiv Minsk Moscow Samara Sofia Skopje Yekaterinburg",
+        "cp1253": "Athens Nicosia",
+        "cp1254": "Istanbul",
+        "cp1255": "Jerusalem",
+        "cp1256": "Amman Baghdad Beirut Cairo Dubai Karachi Riyadh Tehran",
+        "cp1257": "Riga Tallinn Vilnius",
+        "cp932": "Tokyo",
+        "cp949": "Seoul",
+        "gb18030": "Shanghai",
+        "big5": "Hong_Kong Taipei",
+    }.items()
+    for zone in zones.split()
+}
+
 AS_CSV = "convert it to CSV or Parquet, one row a line of a basket"
 AS_JSON_LINES = f"deliver it as a file .jsonl of one JSON object a line of a basket, or {AS_CSV}"
 # What a file that is no feed begins with, and what to do about it.
 FOREIGN = {
     b"PK\x03\x04": ("a zip archive or an Excel workbook", "unpack it, or save the sheet as CSV"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save the sheet as CSV"),
-    b"SQLite format": ("an SQLite database", "export the table as CSV"),
+    b"SQLite format": (
+        "an SQLite database",
+        "name its table: nightcart init sqlite:///{path} --query 'SELECT * FROM sales', for instance; or export it as CSV",
+    ),
     b"{": ("JSON", AS_JSON_LINES),
     b"[": ("JSON", AS_JSON_LINES),
     b"<": ("XML or HTML", AS_CSV),
@@ -48,10 +71,10 @@ FOREIGN = {
 }
 
 
-def recognise(path: str, files: FeedConfig, *, encoding: str | None = None) -> FeedConfig:
+def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usual: str | None = None) -> FeedConfig:
     """`files` with the format, delimiter, encoding and header's place of the file `path`.
 
-    `encoding` is what a person says. Raises :class:`Refused` when it is no table with a header, saying what it is.
+    `encoding` is what a person says, `usual` one of :data:`USUAL_ENCODINGS`. Raises :class:`Refused` when it is no table with a header, saying what it is.
     """
     if is_of := format_of(path):
         refuse_unreadable(path, is_of)
@@ -70,8 +93,9 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None) -> F
         return files if has_ending else files.model_copy(update={"format": "parquet"})
     for magic, (what, remedy) in FOREIGN.items():
         if first.lstrip().startswith(magic):
+            remedy = remedy.replace("{path}", path)
             raise Refused(f"{path} is {what}, neither CSV nor Parquet.", remedy=f"{remedy}.")
-    encoding, text = _decoded(first, encoding)
+    encoding, text = _decoded(first, encoding, usual)
     if text.count("\0") > MOST_NULS * len(text):
         raise Refused(f"{path} is binary, neither CSV nor Parquet.", remedy="name the files of the basket lines.")
     lines = text.split("\n")
@@ -83,6 +107,8 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None) -> F
     own = declared[1].decode(errors="replace") if declared else ""
     delimiter = own if len(own) == 1 and lines and own in lines[0] else _delimiter("\n".join(lines))
     header = _cells(lines[0], delimiter)
+    if len(header) < 2 and (rare := next((sign for sign in RARE_DELIMITERS if _divides(lines, sign)), None)):
+        delimiter, header = rare, _cells(lines[0], rare)
     if len(header) < 2:
         raise Refused(
             f"{path} has no two columns, its first line is {lines[0][:80]!r}.",
@@ -159,9 +185,9 @@ def _beginning(path: str, most: int, files: FeedConfig | None = None) -> bytes:
             raise Refused(f"{path} cannot be unpacked: {error}.", remedy="have it delivered again.") from error
 
 
-def _decoded(first: bytes, encoding: str | None = None) -> tuple[str, str]:
+def _decoded(first: bytes, encoding: str | None = None, usual: str | None = None) -> tuple[str, str]:
     """The encoding of a text that begins so, if it is not told, and its whole lines, ended by line feeds."""
-    encoding = encoding or _encoding(first)
+    encoding = encoding or _encoding(first, usual)
     try:
         text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(first).lstrip("\ufeff")
     except LookupError as error:
@@ -170,8 +196,8 @@ def _decoded(first: bytes, encoding: str | None = None) -> tuple[str, str]:
     return encoding, text[: text.rfind("\n")] if len(first) >= SAMPLE_BYTES else text
 
 
-def _encoding(first: bytes) -> str:
-    """UTF-8 if it can be; another script's encoding if the words are of that script; else Western Europe's.
+def _encoding(first: bytes, usual: str | None = None) -> str:
+    """UTF-8 if it can be; what is `usual`, if it can be that; another script's encoding if the words are of that script; else Western Europe's.
 
     By statistics alone charset-normalizer reads `Piñas` as Central European (cp1250) and `Crème` as Cyrillic (cp1251):
     between the encodings of the Latin script its answer does not count.
@@ -184,8 +210,10 @@ def _encoding(first: bytes) -> str:
     strange_lines = [
         line for line in first.splitlines()[: None if len(first) < SAMPLE_BYTES else -1] if not line.isascii()
     ]
-    if 2 * sum(map(_is_utf8, strange_lines)) >= len(strange_lines):
+    if 2 * sum(_is_text(line, "utf-8") for line in strange_lines) >= len(strange_lines):
         return "utf-8"
+    if usual and all(_is_text(line, usual) for line in strange_lines):
+        return usual
     import charset_normalizer
 
     # Its words alone, each once: numbers between short names are too much noise for it.
@@ -197,12 +225,18 @@ def _encoding(first: bytes) -> str:
     return best.encoding if best and is_foreign else "cp1252"  # Latin-1 with € and curly quotes: what Excel writes
 
 
-def _is_utf8(line: bytes) -> bool:
+def _is_text(line: bytes, encoding: str) -> bool:
     try:
-        line.decode("utf-8")
+        line.decode(encoding)
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _divides(lines: Sequence[str], sign: str) -> bool:
+    """Whether a sign stands in every line as often as in the first, and there are names between."""
+    first, *others = [line.count(sign) for line in lines[:SAMPLE_LINES] if line]
+    return first > 1 and sum(n == first for n in others) >= MOST * len(others)
 
 
 def _delimiter(text: str) -> str:

@@ -8,7 +8,9 @@ All of it is measured on lines that fit the header: a broken line says nothing o
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,8 @@ LISTED = 0.2  # the share of lines with several products in a cell above which a
 DOMINANT = 0.1  # the share of lines above which one household of many is hardly one
 HOUSEHOLDS_TO_TELL = 20
 ODD = 0.001
+# Of households that are none: nothing but zeros or nines, and words.
+PLACEHOLDERS = r"^(0+|9{3,}|-1|anon(ymous)?|unknown|unbekannt|guest|gast|walk.?in|dummy|default|no.?card|cash|inconnu|desconocido)$"
 PURCHASES = frozenset(
     """purchase purchased transaction sale sales sold sell buy bought order ordered complete completed paid delivered shipped closed
     verkauf kauf vente achat venta compra vendita acquisto verkoop aankoop salg sprzedaz""".split()  # noqa: SIM905
@@ -50,9 +54,11 @@ FLAGS = frozenset(
 YES = frozenset("1 y yes true t x j ja oui si".split())  # noqa: SIM905
 NO = frozenset("0 n no false f nein non".split())  # noqa: SIM905
 OF_A_LINE = frozenset(
-    "line transaction trans txn sale sales event order record row item document doc beleg bon receipt".split()  # noqa: SIM905
+    "line transaction trans txn sale sales event order record rec row item document doc beleg bon satz receipt".split()  # noqa: SIM905
 )
-TYPE_NAMES = frozenset("type status kind event action typ art state vorgang tipo statut estado belegart".split())  # noqa: SIM905
+TYPE_NAMES = frozenset(
+    "type status kind event action typ art state vorgang tipo statut estado belegart rectype satzart linetype".split()  # noqa: SIM905
+)
 
 
 def written_as(lines: ibis.Table, files: FeedConfig) -> tuple[FeedConfig, list[Note]]:
@@ -139,12 +145,33 @@ def doubts_of_identifiers(lines: ibis.Table, feed: TransactionsConfig, *, is_tol
         if column != columns.household_id:
             continue
         most = one_row(
-            read.agg(n=read.n.sum(), different=read.count(), who=read.text.argmax(read.n), of_one=read.n.max())
+            read.agg(
+                n=read.n.sum().fill_null(0), different=read.count(), who=read.text.argmax(read.n), of_one=read.n.max()
+            )
         )
-        if most["different"] >= HOUSEHOLDS_TO_TELL and (of_one := most["of_one"] / most["n"]) > DOMINANT:
-            says = f"{columns.household_id} {most['who']} has {of_one:.1%} of the lines: is it nobody?"
+        lion = most["of_one"] / most["n"] if most["different"] >= HOUSEHOLDS_TO_TELL else 0
+        if lion > DOMINANT:
+            says = f"{columns.household_id} {most['who']} has {lion:.1%} of the lines: is it nobody?"
             who_is_it.append(Note("to know", says, "if so, add the word to `empty_values` in [transactions]."))
+            read = read.filter(read.text != most["who"])
+        who_is_it += _placeholders(read, column, nobody=1 - most["n"] / n)
     return notes + who_is_it
+
+
+def _placeholders(households: ibis.Table, column: str, *, nobody: float) -> list[Note]:
+    """Which of the `households` (`text`, with `n` lines) read as if they were nobody; and `nobody`, the share of lines that name none."""
+    notes = []
+    if nobody > DOMINANT:
+        says = f"{nobody:.1%} of lines name no {column}: they are nobody's, and count for products alone."
+        remedy = "if only the first line of a receipt names it, have it written into every line."
+        notes.append(Note("to know", says, remedy))
+    odd = households.filter(households.text.lower().re_search(PLACEHOLDERS))
+    words = odd.order_by(odd.n.desc(), "text").limit(5).to_pyarrow().to_pylist()
+    if words:
+        shown = listed([f"{row['text']} ({row['n']:,} lines)" for row in words])
+        says = f"{column} has values that are hardly somebody: {shown}."
+        notes.append(Note("to know", says, "if so, add them to `empty_values` in [transactions]."))
+    return notes
 
 
 def _leading_zeros(values: ibis.Table, column: str) -> list[Note]:
@@ -183,6 +210,7 @@ def no_purchases(
             told.append(name)
             continue
         of_values = {value: {*split_name(value), *split_name(value.lower().replace("_", ""))} for value in counts}
+        is_always_given = sum(counts.values()) == sum(row["n"] for row in counted)
         others = [value for value in counts if of_values[value] & OTHERS]
         sales = sorted(value for value in counts if of_values[value] & PURCHASES and value not in others)
         is_named = not words.isdisjoint(TYPE_NAMES)
@@ -192,15 +220,24 @@ def no_purchases(
             continue
         told.append(name)
         if sales and len(sales) + len(others) == len(counts):
-            where[name] = sales
+            if is_always_given:
+                where[name] = sales
+            elif others:  # a line may say nothing, as further ones of an order: it is no other kind
+                unless[name] = sorted(others)
             if others:
-                remedy = f"correct `where` in [transactions] if others of {name} are purchases."
+                setting = "where" if is_always_given else "unless"
+                remedy = f"correct `{setting}` in [transactions] if others of {name} are purchases."
                 notes.append(_left_out(name, counts, f"that are not {listed(sales)}", others, remedy))
         else:
             says = f"{name} says what a line is ({_shown(counts)}): all are taken for purchases. Are they?"
-            remedy = f'name those that are under [transactions]: where = {{ {name} = ["…"] }}.'
+            remedy = f'name those that are under [transactions]: where = {{ {_key(name)} = ["…"] }}.'
             notes.append(Note("left out", says, remedy))
     return where, unless, told, notes
+
+
+def _key(name: str) -> str:
+    """A name as TOML writes it before the sign of equality."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
 
 
 def _left_out(name: str, counts: Mapping[str, int], which: str, others: Iterable[str], remedy: str) -> Note:

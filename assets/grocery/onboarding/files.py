@@ -20,7 +20,7 @@ from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds import sources, table_folders
 from resources.feeds.files import OUR_COLUMNS
-from resources.feeds.prepared import NO_TEXT, NOT_CLOSED, NOT_DOUBLED
+from resources.feeds.prepared import NO_TEXT, NOT_AS_MANY, NOT_CLOSED, NOT_DOUBLED
 from resources.feeds.reader import FeedReader
 from resources.text import listed, plural, without_secrets
 
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
 ENDINGS = (".csv", ".parquet", ".pq", ".tsv", ".txt", ".psv", ".dat", ".xlsx", ".xlsm", ".jsonl", ".ndjson", ".zip")
 PACKED = (".gz", ".zst", ".bz2", ".zip")
+OTHER_WIDTH = NOT_AS_MANY.partition(":")[0]
+TOO_MANY, TOO_FEW = "it has more values than the header", "it has fewer values than the header"
+WIDTHS = {  # and what to do about it
+    TOO_MANY: "have values with the delimiter in them put in quotation marks.",
+    TOO_FEW: "if it is a total or a message, have it left out; if it is cut off, have it delivered again.",
+}
 FILES_COMPARED = 50
 MOST_CACHED = 3_000_000  # lines of text
 
@@ -60,11 +66,11 @@ class SourceFiles:
         return replace(self, files=self.files.model_copy(update={"path": path}), days=())
 
 
-def find(argument: str, *, encoding: str | None = None) -> SourceFiles:
+def find(argument: str, *, encoding: str | None = None, timezone: str | None = None) -> SourceFiles:
     """The files that `argument` (a file, folder, glob, `{date}` pattern or URL) means, and how they are written.
 
-    `encoding` is what a person says of them. Raises :class:`Refused` when there are none, or when they are no feed,
-    saying what they are.
+    `encoding` is what a person says of them, `timezone` where the stores are. Raises :class:`Refused` when there are none,
+    or when they are no feed, saying what they are.
     """
     patterns, notes = _patterns(argument)
     found = {
@@ -78,7 +84,8 @@ def find(argument: str, *, encoding: str | None = None) -> SourceFiles:
     # Relative to the project when inside it: the file of settings can then be shared.
     undated = [pattern.removeprefix(f"{home.PROJECT}/") for pattern in patterns]
     path = [each[0].removeprefix(f"{home.PROJECT}/") for each in dated if each] if days else undated
-    files = dialect.recognise(paths[0], FeedConfig(path=path), encoding=encoding)
+    usual = dialect.USUAL_ENCODINGS.get((timezone or "").rpartition("/")[2])
+    files = dialect.recognise(paths[0], FeedConfig(path=path), encoding=encoding, usual=usual)
     if not days:
         _refuse_a_mixture(paths, files)
     return SourceFiles(files=files, days=tuple(days), undated_path=tuple(undated), notes=tuple(notes))
@@ -154,8 +161,14 @@ def _foreign(lines: ibis.Table) -> int:
 
 
 def _notes_on_marks(lines: ibis.Table) -> list[Note]:
-    """Where quotation marks are wrong, for whoever can mend what writes them."""
-    wrong = lines.filter(lines.defect.isin([NOT_CLOSED, NOT_DOUBLED]))
+    """Where quotation marks are wrong, or there are not as many values as columns, for whoever can mend what writes them."""
+    import ibis
+
+    wrong = lines.filter(lines.defect.isin([NOT_CLOSED, NOT_DOUBLED]) | lines.defect.startswith(OTHER_WIDTH))
+    columns, values = (wrong.defect.re_extract(rf"{word}: (\d+)", 1).try_cast("int64") for word in ("Columns", "Found"))
+    wrong = wrong.mutate(
+        defect=ibis.cases((values > columns, TOO_MANY), (values < columns, TOO_FEW), else_=wrong.defect)
+    )
     found = wrong.group_by("defect").agg(
         n=wrong.count(),
         file=wrong.source_file.min(),
@@ -166,7 +179,9 @@ def _notes_on_marks(lines: ibis.Table) -> list[Note]:
             "set aside",
             f"{each['file']}, row {each['row']:,}: {each['defect']}"
             + (f"; so in {plural(each['n'] - 1, 'other line')}." if each["n"] > 1 else "."),
-            "have quotation marks in values doubled, and values that have them put in marks.",
+            WIDTHS.get(
+                each["defect"], "have quotation marks in values doubled, and values that have them put in marks."
+            ),
         )
         for each in found.order_by("defect").to_pyarrow().to_pylist()
     ]

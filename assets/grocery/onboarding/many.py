@@ -40,7 +40,7 @@ class Standard:
 def some(lines: ibis.Table, *, total: int) -> tuple[ibis.Table, list[Note]]:
     """All of the `total` lines, or of many stretches of them, from the beginning of the files to the end; a note on that."""
     nth = -(-total // MOST_LINES)
-    if nth == 1:
+    if nth <= 1:  # 0 where there are none
         return lines, []
     stretch = (lines.source_row - 1) // STRETCH + lines.source_file.hash() % nth
     says = (

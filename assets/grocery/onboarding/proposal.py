@@ -111,16 +111,25 @@ def propose(
         engine, reader = connect(), FeedReader(raw=Path(folder))
         encoding = encoding or told.get("transactions.encoding")
         found = (
-            files.find_rows(basket_lines, query, between=days) if query else files.find(basket_lines, encoding=encoding)
+            files.find_rows(basket_lines, query, between=days)
+            if query
+            else files.find(basket_lines, encoding=encoding, timezone=timezone)
         )
         lines, source = files.read(found, engine=engine, reader=reader, encoding=encoding)
         say(
             f"{lines.count().to_pyarrow().as_py():,} lines of {without_secrets(basket_lines)}: understanding the columns"
         )
         zone = timezone or "UTC"
-        feed = transactions.propose(
-            lines, source, timezone=zone, today=today, given=given, given_format=given_format, told=told
-        )
+        try:
+            feed = transactions.propose(
+                lines, source, timezone=zone, today=today, given=given, given_format=given_format, told=told
+            )
+        except Refused as error:
+            guess = source.files.encoding
+            if encoding or guess.startswith("utf") or error.message.isascii():
+                raise
+            remedy = f"{error.remedy} If words read badly: the encoding is a guess, too ({guess}); --encoding cp1250, for instance."
+            raise Refused(error.message, remedy=remedy) from error
         proposed, notes = list(_of_the_retailer(name, timezone)), list(feed.notes)
         settled = {each.setting for each in feed.proposed}
         proposed = [*(each for each in proposed if each.setting not in settled), *feed.proposed]

@@ -31,7 +31,7 @@ SHOWN = 8
 
 def note_on(standard: ibis.Table) -> list[Note]:
     """A note on products of `standard` (lines under our names) that look like services or fees."""
-    named = standard.filter(standard.product_id.notnull())
+    named = standard.filter(standard.product_id.notnull() & standard.occurred_at.notnull())  # a header again is none
     sold = named.group_by("product_id").agg(lines=named.count())
     sold = sold.mutate(is_word=~sold.product_id.re_search(r"\d"), is_service=sold.product_id.re_search(SERVICES))
     counts = sold.agg(products=sold.count(), words=sold.is_word.sum()).to_pyarrow().to_pylist()[0]

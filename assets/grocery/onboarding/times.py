@@ -38,9 +38,9 @@ DENSER = 1.5  # how much more of its span the right order of day and month must 
 DATES = {
     r"\d{4}-\d\d-\d\d([ T])00:00:00": (r"%Y-%m-%d\g<1>00:00:00",),  # with the time in a column of its own
     r"\d{4}([-/.])\d\d?\1\d\d?": (r"%Y\1%m\1%d",),
-    r"\d{8}": ("%Y%m%d",),
+    r"\d{8}": ("%Y%m%d", "%d%m%Y", "%m%d%Y"),
     r"\d\d?([-/.])\d\d?\1\d{4}": (r"%d\1%m\1%Y", r"%m\1%d\1%Y"),
-    r"\d\d?([-/.])\d\d?\1\d\d": (r"%d\1%m\1%y", r"%m\1%d\1%y"),
+    r"\d\d?([-/.])\d\d?\1\d\d": (r"%d\1%m\1%y", r"%m\1%d\1%y", r"%y\1%m\1%d"),
     r"\d\d?([- ]?)[a-z]{3,9}\1\d{4}": (r"%d\1%b\1%Y", r"%d\1%B\1%Y"),
     r"\d\d?([- ]?)[a-z]{3}\1\d\d": (r"%d\1%b\1%y",),
     r"[a-z]{3,9} \d\d?(,?) \d{4}": (r"%b %d\1 %Y", r"%B %d\1 %Y"),
@@ -50,9 +50,12 @@ TIMES = {
     r"([ T]|, |:)\d\d?:\d\d": r"\1%H:%M",
     r"([ T]|, |:)\d\d?:\d\d:\d\d": r"\1%H:%M:%S",
     r"([ T])\d\d?:\d\d:\d\d\.\d{1,9}": r"\1%H:%M:%S.%f",
+    r"([ T])\d\d?:\d\d:\d\d,\d{1,6}": r"\1%H:%M:%S,%f",
     r" \d\d?:\d\d:\d\d [+-]\d\d:?\d\d": " %H:%M:%S %z",
     r" \d\d?:\d\d( ?)[ap]m": r" %I:%M\1%p",
     r" \d\d?:\d\d:\d\d( ?)[ap]m": r" %I:%M:%S\1%p",
+    r" \d\d?\.\d\d\.\d\d( ?)[ap]m": r" %I.%M.%S\1%p",
+    r" \d\d?\.\d\d\.\d\d(\.0{9})( ?)[ap]m": r" %I.%M.%S\1\2%p",  # as Oracle writes it
     r" \d\d?": " %H",
     r" \d\d?\.\d\d": " %H.%M",
     r"( ?)\d{4}": r"\1%H%M",
@@ -73,6 +76,7 @@ SAID = {
     "epoch_ns": "nanoseconds since 1970, in UTC",
     EXCEL_DAYS: "days since 1900 as Excel counts them",
 }
+FIRST = {"%d": "day", "%m": "month", "%y": "year"}
 SAY_HOW = f"--timestamp-format '%d/%m/%Y %H:%M', or {', '.join(SAID)} for numbers."
 
 
@@ -160,13 +164,13 @@ def read(lines: ibis.Table, names: Sequence[str], *, given_format: str | None, t
     time = replace(time, has_time_of_day="%H" in best or "%I" in best)
     if "%z" in best:
         time = replace(time, zone="UTC", why=f"{example}, with an offset")
-    other = swapped(best)
-    if other is None or given_format:
+    others = [each for each in orders(best) if each != best]
+    if not others or given_format:
         return time
-    if shares.get(other, 0) < shares[best]:
-        time = _in_order(time, best, "other values leave no choice")
+    if rivals := [each for each in others if shares.get(each, 0) >= shares[best]]:
+        time = _in_one_order(lines, time, rivals, today=today)
     else:
-        time = _day_or_month_first(lines, time, other, today=today)
+        time = _in_order(time, best, "other values leave no choice")
     return _with_other_order(lines, time, today=today)
 
 
@@ -181,22 +185,31 @@ def formats_of(value: str) -> Iterator[str]:
                 yield from (day.expand(each) + rest.expand(time_format) for each in date_formats)
 
 
+def orders(format_: str) -> list[str]:
+    """The same format with day, month and a year of two digits in the orders that can be mistaken for it."""
+    if match := re.match(r"%([dmy])([/.-])%([dm])\2%([dy])", format_):
+        mark, rest = match[2], format_[match.end() :]
+        return [mark.join(f"%{each}" for each in order) + rest for order in ("dmy", "mdy", "ymd")]
+    other = swapped(format_)
+    return [format_, other] if other else []
+
+
 def swapped(format_: str) -> str | None:
     """The same format with day and month in the other order; None when the order cannot be mistaken."""
-    match = re.match(r"%([dm])([/.-])%([dm])", format_)
+    match = re.match(r"%([dm])([/.-]?)%([dm])", format_)
     return f"%{match[3]}{match[2]}%{match[1]}{format_[match.end() :]}" if match else None
 
 
 def _in_order(time: TimeFormat, format_: str, why: str) -> TimeFormat:
-    first = "day" if format_.startswith("%d") else "month"
-    return replace(time, format=format_, why=f"{time.why}; {first} first, {why}")
+    return replace(time, format=format_, why=f"{time.why}; {FIRST[format_[:2]]} first, {why}")
 
 
 def _with_other_order(lines: ibis.Table, time: TimeFormat, *, today: dt.date) -> TimeFormat:
     """`time` with a note when values that it cannot read are dates with day and month in the other order."""
     assert time.format
     other = swapped(time.format)
-    assert other
+    if other is None:
+        return time
     text = text_of(lines, *time.columns)
     mine, theirs = (_is_plausible(instants.read(text, format_), today) for format_ in (time.format, other))
     row = lines.agg(n=(~mine & theirs).sum(), example=text.max(where=~mine & theirs)).to_pyarrow().to_pylist()[0]
@@ -228,10 +241,10 @@ def _is_plausible(at: ir.TimestampValue, today: dt.date) -> ir.BooleanValue:
     return at.cast("timestamp").between(EARLIEST, latest).fill_null(False)
 
 
-def _day_or_month_first(lines: ibis.Table, time: TimeFormat, other: str, *, today: dt.date) -> TimeFormat:
+def _in_one_order(lines: ibis.Table, time: TimeFormat, others: Sequence[str], *, today: dt.date) -> TimeFormat:
     """Tell 1/2 from 2/1 by all of the values, by the days in the files' names, or by how densely the days lie."""
     assert time.format
-    formats = sorted((time.format, other))
+    formats = sorted((time.format, *others))
     facts = {}
     for format_ in formats:
         at = instants.read(text_of(lines, *time.columns), format_)
@@ -241,7 +254,7 @@ def _day_or_month_first(lines: ibis.Table, time: TimeFormat, other: str, *, toda
         (facts[format_],) = row.to_pyarrow().to_pylist()
 
     def better(by: str, factor: float = 1.0) -> str | None:
-        worse, best = sorted(formats, key=lambda format_: facts[format_][by] or 0)
+        *_, worse, best = sorted(formats, key=lambda format_: facts[format_][by] or 0)
         return best if (facts[best][by] or 0) > factor * (facts[worse][by] or 0) else None
 
     if best := better("read"):
@@ -250,12 +263,16 @@ def _day_or_month_first(lines: ibis.Table, time: TimeFormat, other: str, *, toda
         return _in_order(time, best, "as the files' names say")
     for fact in facts.values():
         fact["filled"] = fact["days"] / ((fact["last"] - fact["first"]).days + 1)
-    if best := better("filled", DENSER):
+    usual = [each for each in formats if not each.startswith("%y")]  # a year of two digits is hardly ever the first
+    best = better("filled", DENSER) or (usual[0] if len(usual) == 1 else None)
+    if best and usual == [best]:
+        return _in_order(time, best, "other values leave no choice")
+    if best:
         why = "because the days then lie together, but no value proves it"
         return replace(_in_order(time, best, why), is_guess=True)
     raise Refused(
         f"{listed(time.columns)} ({_example(lines, time.columns)}) may have the day or the month first: no value tells.",
-        remedy=f"say which: --timestamp-format '{formats[0]}' or --timestamp-format '{formats[1]}'.",
+        remedy="say which: " + " or ".join(f"--timestamp-format '{each}'" for each in usual) + ".",
     )
 
 

@@ -226,7 +226,7 @@ class TestWorkbooks:
 
     def test_sheet_is_named_where_there_are_several(self, read):
         content = workbook(Notes=[["x"]], Sales=self.ROWS)
-        with pytest.raises(FeedRefused, match=r"has 2 sheets: Notes, Sales\. Remedy: write sheet = "):
+        with pytest.raises(FeedRefused, match=r"has 2 sheets: Sales, Notes\. Remedy: write sheet = \"Sales\" or"):
             read("a.xlsx", content)
         assert len(read("a.xlsx", content, sheet="Sales")[0]) == 2
         with pytest.raises(FeedRefused, match=r"has no sheet 'Other'; it has Notes, Sales"):

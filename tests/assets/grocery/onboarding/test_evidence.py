@@ -45,6 +45,19 @@ def test_lines_that_are_no_purchases_are_left_out_where_the_words_are_clear(unde
     assert "left out: type says what a line is (SALE 80, RETURN 40): 40 lines" in notes
 
 
+def test_lines_that_say_nothing_of_their_kind_are_not_left_out(understood):
+    found, notes = understood(with_column("status", "paid", "", "refunded"))
+    assert found["transactions.unless"] == {"status": ["refunded"]}
+    assert "left out: status says what a line is (paid 40, refunded 40): 40 lines" in notes
+
+
+def test_households_that_are_hardly_one_are_told(understood):
+    lines = with_column("member", *(f"K{n}" for n in range(21)), "GUEST", "000000", "", "", "", "")
+    _, notes = understood(lines, household_id=["member"], basket_id=[])
+    assert "member has values that are hardly somebody: 000000 (4 lines), GUEST (4 lines)" in notes
+    assert "of lines name no member: they are nobody's" in notes
+
+
 def test_lines_of_unknown_kinds_are_asked_for(understood):
     found, notes = understood(with_column("type", "SALE", "X"))
     assert "transactions.where" not in found

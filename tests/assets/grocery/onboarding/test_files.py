@@ -68,9 +68,9 @@ def test_an_empty_file_among_others_is_named(tmp_path):
         files.find(str(tmp_path))
 
 
-@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|", "\x01", "~", "^"])
 def test_delimiters(tmp_path, mark):
-    (tmp_path / "a.txt").write_text(f'a{mark}b\n"x, y; z"{mark}1.5\n', encoding="utf-8")
+    (tmp_path / "a.txt").write_text(f'a{mark}b{mark}c\n"x, y; z"{mark}1.5{mark}2\n', encoding="utf-8")
     assert files.find(str(tmp_path / "a.txt")).files.delimiter == mark
 
 
@@ -85,7 +85,8 @@ def test_name_with_brackets_is_the_file_itself(tmp_path):
     [
         (b"", "is empty"),
         (b"PK\x03\x04", "Excel workbook"),
-        (b'{"a": 1}', "is JSON"),
+        (b'{"a": 1}', r"is JSON.*one JSON object a line"),
+        (b"SQLite format 3", r"nightcart init sqlite:////.*a\.csv --query"),
         (b"\x7fELF\0\0", "is binary"),
         (b"a\n1\n", "has no two columns"),
         (b"c1,p1,2024-01-31,2\nc2,p1,2024-01-31,1\n", "has no header"),
@@ -180,8 +181,9 @@ class TestWhatLiesAboveTheHeader:
         lines, source = looked_at(tmp_path / "a.csv", engine, feeds)
         assert (source.files.skip_lines, source.files.delimiter) == (3, ",")
         assert lines.filter(lines.defect.isnull()).count().execute() == 10
-        assert [str(note) for note in source.notes] == [
-            "The header is in line 4: what is above it is left out of every file."
+        assert [note.says.rpartition("/")[2] for note in source.notes] == [
+            "a.csv, row 11: it has fewer values than the header.",
+            "The header is in line 4: what is above it is left out of every file.",
         ]
 
     def test_declared_delimiter(self, tmp_path, engine, feeds):
@@ -243,6 +245,19 @@ class TestEncodings:
         path.write_bytes(("article,name\n" + "".join(f"{n},{name}\n" for n, name in enumerate(names))).encode(encoding))
         return path
 
+    def test_of_the_latin_script_it_is_what_is_usual_in_the_zone(self, tmp_path):
+        path = str(self.write(tmp_path / "a.csv", ["żółty ser", "śledź"], "cp1250"))
+        zones = ("Europe/Warsaw", "Europe/Istanbul", "Europe/Paris", None)
+        found = [files.find(path, timezone=zone).files.encoding for zone in zones]
+        assert found == ["cp1250", "cp1254", "cp1252", "cp1252"]
+        greek = str(self.write(tmp_path / "b.csv", [f"γάλα {n}" for n in range(40)], "cp1253"))
+        assert files.find(greek, timezone="Europe/Athens").files.encoding == "cp1253"
+
+    def test_of_words_that_are_as_common_the_first_by_the_alphabet_are_shown(self, tmp_path, engine, feeds):
+        path = self.write(tmp_path / "a.csv", ["хлеб", "соль", "молоко", "чай", "чай"], "cp1251")
+        _, source = looked_at(path, engine, feeds)
+        assert "'чай', 'молоко', 'соль'" in source.notes[0].says
+
     def test_guess_is_told_with_an_example(self, tmp_path, engine, feeds):
         path = self.write(tmp_path / "a.csv", ["молоко", "хлеб"], "cp1251")
         _, source = looked_at(path, engine, feeds)
@@ -279,3 +294,13 @@ def test_marks_that_are_wrong_are_told_with_their_row(tmp_path, engine, feeds):
     ]
     profile = profile_columns(lines, files=source.files)
     assert {name: each.different for name, each in profile.items()} == {"customer": 2, "article": 2, "name": 1}
+
+
+def test_lines_of_another_width_are_told_with_their_row(tmp_path, engine, feeds):
+    body = "c1,p1,tea\nc2,p2,jam, red\nc3,p3,tea\nc4\n"
+    (tmp_path / "a.csv").write_text("customer,article,name\n" + body)
+    _, source = looked_at(tmp_path / "a.csv", engine, feeds)
+    assert [note.says for note in source.notes] == [
+        f"{tmp_path}/a.csv, row 4: it has fewer values than the header.",
+        f"{tmp_path}/a.csv, row 2: it has more values than the header.",
+    ]

@@ -323,3 +323,11 @@ def test_more_lines_than_memory_holds_are_understood_as_few_are(understood, monk
     assert {name: each.value for name, each in found.items()} == {name: each.value for name, each in few.items()}
     assert any("one stretch in 3" in note.says for note in notes_on_many) == (looked_at == 100)
     assert {note.says for note in notes if note.kind == "set aside"} <= {note.says for note in notes_on_many}
+
+
+def test_a_header_without_lines_is_refused_in_words(engine, feeds, tmp_path):
+    (tmp_path / "sales.csv").write_text("customer,receipt,article,bought_at\n")
+    found = files.find(str(tmp_path / "sales.csv"))
+    lines, source = files.read(found, engine=engine, reader=feeds)
+    with pytest.raises(Refused, match="has no lines"):
+        transactions.propose(lines, source, timezone="UTC", today=dt.date(2024, 7, 1), given={})
