@@ -175,8 +175,9 @@ def day_in_zone(at: ir.TimestampValue, zone: str, *, ends: dt.timedelta = dt.tim
     if zone == "UTC":
         return day(dt.timedelta(0))
     west, east = map(day, _furthest(zone))
-    exactly = in_zone(at, zone) - ibis.interval(seconds=int(ends.total_seconds())) if ends else in_zone(at, zone)
-    return (at.between(*OFFSETS_OF) & (west == east)).ifelse(west, exactly.date())
+    exact = in_zone(at, zone)
+    exact = exact - ibis.interval(seconds=int(ends.total_seconds())) if ends else exact  # pyright: ignore
+    return (at.between(*OFFSETS_OF) & (west == east)).ifelse(west, exact.date())  # pyright: ignore
 
 
 @functools.cache

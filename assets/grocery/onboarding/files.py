@@ -144,6 +144,7 @@ def read(
     ]
     notes += _notes_on_encoding(lines, foreign, source, is_told=encoding is not None)
     notes += _notes_on_marks(lines)
+    _refuse_another_order(lines)
     if source.files.sheet:
         notes.append(Note("left out", f"Of the workbook only the sheet {source.files.sheet} is read.", "set `sheet`."))
     if source.files.skip_lines:
@@ -185,6 +186,23 @@ def _notes_on_marks(lines: ibis.Table) -> list[Note]:
         )
         for each in found.order_by("defect").to_pyarrow().to_pylist()
     ]
+
+
+def _refuse_another_order(lines: ibis.Table) -> None:
+    """Refuse files that were appended to one another with their columns in different orders: a header says it."""
+    own = [name for name in lines.columns if name not in OUR_COLUMNS and lines[name].type().is_string()]
+    names = [name.lower() for name in own]
+    if not own:
+        return
+    again = lines.filter(lines.defect.isnull() & lines[own[0]].strip().lower().isin(names))
+    for row in again.limit(FILES_COMPARED).to_pyarrow().to_pylist():
+        values = [(row[name] or "").strip().lower() for name in own]
+        if values != names and len(set(values).intersection(names)) > len(names) / 2:
+            raise Refused(
+                f"{row['source_file']}, row {row['source_row']:,} is a header with its columns in another order: "
+                "the lines below it would be taken for other things.",
+                remedy="have each part delivered as a file of its own: their columns may be in any order.",
+            )
 
 
 def _beyond_ascii(lines: ibis.Table) -> int:

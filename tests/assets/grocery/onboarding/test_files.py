@@ -304,3 +304,13 @@ def test_lines_of_another_width_are_told_with_their_row(tmp_path, engine, feeds)
         f"{tmp_path}/a.csv, row 4: it has fewer values than the header.",
         f"{tmp_path}/a.csv, row 2: it has more values than the header.",
     ]
+
+
+@pytest.mark.parametrize(("again", "is_refused"), [("card,article,at", False), ("card,at,article", True)])
+def test_header_again_in_another_order_is_refused(tmp_path, engine, feeds, again, is_refused):
+    (tmp_path / "a.csv").write_text(f"card,article,at\nK1,A1,2024-01-01\n{again}\nK1,2024-01-01,A1\n")
+    if is_refused:
+        with pytest.raises(Refused, match=r"a\.csv, row 2 is a header with its columns in another order"):
+            looked_at(tmp_path / "a.csv", engine, feeds)
+    else:
+        assert looked_at(tmp_path / "a.csv", engine, feeds)[0].count().to_pyarrow().as_py() == 3
