@@ -79,14 +79,18 @@ def _said(message: str) -> str:
 
 def end_of(instance: dg.DagsterInstance, run_id: str) -> str:
     """What Dagster says of the end of a run in which no step failed: it was killed, or lost its worker."""
-    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
-    if not entries:
+    entries = instance.all_logs(run_id, of_type={dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.ENGINE_EVENT})
+    ends = [entry for entry in entries if entry.dagster_event and entry.dagster_event.is_run_failure]
+    if not ends:
         return "it was ended from outside."
-    event = entries[-1].dagster_event
-    data = event.job_failure_data if event else None  # none where a run was only reported as failed
-    error = data.error if data else None
-    while error and error.cause:
-        error = error.cause
-    if error and error.message.startswith("resources.errors."):  # no step had begun: the run was not for this process
-        return error.message.partition(": ")[2].strip()
-    return entries[-1].user_message or entries[-1].message
+    for entry in reversed(
+        entries
+    ):  # a process that cannot load the code says why before it fails the run, without a word
+        error = getattr(entry.dagster_event and entry.dagster_event.event_specific_data, "error", None)
+        while error and error.cause:
+            error = error.cause
+        if error and error.message.startswith(
+            "resources.errors."
+        ):  # no step had begun: the run was not for this process
+            return error.message.partition(": ")[2].strip()
+    return ends[-1].user_message or ends[-1].message
