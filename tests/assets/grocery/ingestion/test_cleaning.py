@@ -134,14 +134,30 @@ def test_every_rule_is_tried_here():
     assert list(BREAKING) == [rule.name for rule in RULES]
 
 
+@pytest.fixture(scope="module")
+def judged(engine) -> tuple[dict[int, str | None], dict[int, dict[str, Any]]]:
+    """The rule that each line broke, and what is in the quarantine, by their rows, of all cases in one cleaning.
+
+    A case's lines are in baskets and files of their own, and its rows begin at a hundred of their own.
+    """
+    lines = [
+        {"receipt": f"R1 of {rule}", "source_file": f"{rule}.csv", **line, "source_row": 100 * case + row}
+        for case, (rule, (of_case, _, _)) in enumerate(BREAKING.items())
+        for row, line in enumerate(of_case, start=1)
+    ]
+    result = cleaned(engine, lines, feed(contract={"allowed": {"store_id": ["N", "W"]}}))
+    return rules(result), {row["source_row"]: row for row in result.quarantine.to_pyarrow().to_pylist()}
+
+
 @pytest.mark.parametrize("rule", [rule.name for rule in RULES])
-def test_line_that_breaks_a_rule_is_told_exactly_that_rule(engine, rule):
-    lines, row, reason = BREAKING[rule]
-    contract = {"allowed": {"store_id": ["N", "W"]}} if rule == "value_is_allowed" else {}
-    result = cleaned(engine, lines, feed(contract=contract))
-    (told,) = [each for each in result.quarantine.to_pyarrow().to_pylist() if each["source_row"] == row]
-    assert (told["rule"], told["reason"], told["source_file"]) == (rule, reason, "sales.csv")
-    assert json.loads(told["line"]) == dict(GOOD) | {
+def test_line_that_breaks_a_rule_is_told_exactly_that_rule(judged, rule):
+    broken, quarantine = judged
+    (lines, row, reason), before = BREAKING[rule], 100 * list(BREAKING).index(rule)
+    receipt = f"R1 of {rule}"
+    told = quarantine[before + row]
+    assert (told["rule"], told["source_file"]) == (rule, f"{rule}.csv")
+    assert told["reason"] == reason.replace("R1'", f"{receipt}'")
+    assert json.loads(told["line"]) == GOOD | {"receipt": receipt} | {
         name: value for name, value in lines[row - 1].items() if name in GOOD
     }
     # the other lines of the case are good, but for a basket of several households, of which none can be believed
@@ -150,7 +166,8 @@ def test_line_that_breaks_a_rule_is_told_exactly_that_rule(engine, rule):
         others[1] = rule
     elif rule == "basket_is_once_in_a_file":
         others[3] = rule  # a basket is repeated as a whole
-    assert rules(result) == dict(sorted((others | {row: rule}).items()))
+    of_case = {number - before: of for number, of in broken.items() if number // 100 == before // 100}
+    assert of_case == dict(sorted((others | {row: rule}).items()))
 
 
 def test_good_lines_have_our_names_and_types(engine):
