@@ -163,7 +163,7 @@ def judge(
         champion=champion[0] if champion else None,
         scores_are_probabilities=model.scores_are_probabilities,
         calibration_error=None if curve is None else calibration_error(curve),
-        quality={who: {metric: estimates[who, metric] for metric in each} for who, each in units.items()},
+        quality={who: {str(metric): estimates[who, metric] for metric in each} for who, each in units.items()},
         subjects=int(units[name].index.get_level_values(draw.subject).nunique()),
         best_baseline=best_baseline,
         slices=compare_slices(by_slice(scores[name]), by_slice(scores[opponent]), draw, min_subjects=rule.min_subjects)
