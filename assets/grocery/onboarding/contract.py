@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ODD = 0.001  # the share of lines above which something is a habit of the feed and no mistake in it
 HEADROOM = 1.1  # of the contract's ranges over what the data spans
 LEAST_HIGHEST = {"quantity": 100, "sales_value": 1_000}  # a small sample must not make a tight contract
+RETURNS = "are returns"
 VOLUME = (0.4, 2.5)  # at least as wide as the settings' default
 LEAST_QUARANTINE, MOST_QUARANTINE = 0.01, 0.5  # above the second no day is worth its lines
 
@@ -58,7 +59,7 @@ def of_lines(
         least = 0
         if negative / row["n"] > ODD:
             least = -outward(-HEADROOM * low)
-            why += f"; the {negative / row['n']:.1%} below 0 are returns: kept, but no purchases"
+            why += f"; the {negative / row['n']:.1%} below 0 {RETURNS}: kept, but no purchases"
         elif negative:
             why += f"; the {negative:,} lines below 0 are quarantined"
         proposed.append(ProposedSetting(name, [least, max(outward(HEADROOM * high), LEAST_HIGHEST[name])], why))
@@ -161,7 +162,7 @@ def of_days(
     most = min(max(LEAST_QUARANTINE, math.ceil(125 * shares[worst]) / 100), MOST_QUARANTINE)
     spans = f"the history spans {low:.2f} to {high:.2f}" if ratios else "too short a history to measure it"
     why = f"its worst day, {worst}, has {shares[worst]:.2%}" if shares[worst] else "the history has none"
-    by_volume = sorted((day for day in good if day), key=good.__getitem__)
+    by_volume = sorted((day for day in good if day), key=lambda day: (good[day], day))
     measured = {"volume_against_weekday": (volume, spans), "max_quarantined_share": (most, why)}
     proposed = [ProposedSetting(name, *each) for name, each in measured.items()]
     outcomes = Counter[str | None](by_rule)

@@ -33,6 +33,8 @@ MOST_KINDS = 30  # a column with more values says no kind of a line
 LISTED = 0.2  # the share of lines with several products in a cell above which a feed is no feed of lines
 DOMINANT = 0.1  # the share of lines above which one household of many is hardly one
 HOUSEHOLDS_TO_TELL = 20
+UNIT_NAMES = frozenset("unit units uom einheit unite unidad unidade unita eenheid jm birim".split())  # noqa: SIM905
+MEASURES = frozenset("g gr gram grams gramm kg kilo lb lbs oz ml cl l ltr liter litre".split())  # noqa: SIM905
 ODD = 0.001
 # Of households that are none: nothing but zeros or nines, and words.
 PLACEHOLDERS = r"^(0+|9{3,}|-1|anon(ymous)?|unknown|unbekannt|guest|gast|walk.?in|dummy|default|no.?card|cash|inconnu|desconocido)$"
@@ -248,6 +250,22 @@ def _left_out(name: str, counts: Mapping[str, int], which: str, others: Iterable
 
 def _shown(counts: Mapping[str, int]) -> str:
     return listed([f"{value} {n:,}" for value, n in sorted(counts.items(), key=lambda item: -item[1])], 10)
+
+
+def units(lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, ColumnProfile]) -> list[Note]:
+    """That the quantities are of several units, where a column says so: grams beside pieces are added up as they are."""
+    notes = []
+    for name, column in free.items() if feed.columns.quantity else ():
+        if UNIT_NAMES.isdisjoint(split_name(name)) or not 1 < column.different <= MOST_KINDS or column.is_number:
+            continue
+        counted = lines.group_by(value=trimmed(lines[name])).agg(n=lines.count()).to_pyarrow().to_pylist()
+        counts = {row["value"]: row["n"] for row in counted if row["value"]}
+        if MEASURES.isdisjoint(value.lower() for value in counts):
+            continue
+        says = f"{name} says what {feed.columns.quantity} counts ({_shown(counts)}): its numbers are taken as they are."
+        remedy = "have weights delivered in one unit, or leave the column out: --column quantity=."
+        notes.append(Note("to know", says, remedy))
+    return notes
 
 
 def currency(

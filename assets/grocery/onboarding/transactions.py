@@ -98,6 +98,12 @@ def propose(
     whole = looked_at.filter(looked_at.defect.isnull())
     files, notes_on_values = evidence.written_as(whole, source.files)
     columns = profile_columns(whole, files=files)
+    if not columns and total:
+        defect = lines.defect.min().to_pyarrow().as_py()
+        raise Refused(
+            f"{sources.where(source.files)} has {plural(total, 'line')} without a value under its header: {defect}.",
+            remedy="have it delivered with a header of as many names as its lines have values, and with values.",
+        )
     if not columns:
         raise Refused(f"{sources.where(source.files)} has no lines.", remedy="have it delivered again.")
     refuse_unknown([name for name in given.get("occurred_at", ()) if name != FILE_DATE or not source.days], columns)
@@ -153,6 +159,7 @@ def propose(
     choose("store_id", lambda: roles.store(free))
     choose("quantity", lambda: roles.quantity(free))
     feed = feed.model_copy(update={"columns": _columns(chosen)})
+    notes += evidence.units(every, feed, free)
     choose("sales_value", lambda: roles.sales_value(free, whole, feed))
     feed = feed.model_copy(update={"columns": _columns(chosen)})
     baskets_are = None
@@ -185,6 +192,7 @@ def propose(
     feed = feed.model_copy(
         update={"contract": TransactionContractConfig(**{each.setting: each.value for each in of_lines})}
     )
+    notes += [Note("to know", f"{each.setting} {each.why}.") for each in of_lines if contract.RETURNS in each.why]
     of_days, notes_on_days, typical_day, outcomes = contract.of_days(
         bought.parts, feed, trading, today=today, among=among
     )

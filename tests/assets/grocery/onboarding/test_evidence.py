@@ -58,6 +58,13 @@ def test_households_that_are_hardly_one_are_told(understood):
     assert "of lines name no member: they are nobody's" in notes
 
 
+def test_quantities_of_several_units_are_told(understood):
+    _, notes = understood(with_column("unit", "pcs", "g"))
+    assert "unit says what items counts (pcs 60, g 60): its numbers are taken as they are" in notes
+    _, notes = understood(with_column("unit", "pcs", "box"))
+    assert "unit says" not in notes
+
+
 def test_lines_of_unknown_kinds_are_asked_for(understood):
     found, notes = understood(with_column("type", "SALE", "X"))
     assert "transactions.where" not in found

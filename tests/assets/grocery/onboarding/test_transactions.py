@@ -325,9 +325,13 @@ def test_more_lines_than_memory_holds_are_understood_as_few_are(understood, monk
     assert {note.says for note in notes if note.kind == "set aside"} <= {note.says for note in notes_on_many}
 
 
-def test_a_header_without_lines_is_refused_in_words(engine, feeds, tmp_path):
-    (tmp_path / "sales.csv").write_text("customer,receipt,article,bought_at\n")
+@pytest.mark.parametrize(
+    ("lines_below", "says"),
+    [("", "has no lines"), ("1,K1,R1,A1,2024-01-01\n", "has 1 line without a value under its header")],
+)
+def test_a_header_without_lines_is_refused_in_words(engine, feeds, tmp_path, lines_below, says):
+    (tmp_path / "sales.csv").write_text("customer,receipt,article,bought_at\n" + lines_below)
     found = files.find(str(tmp_path / "sales.csv"))
     lines, source = files.read(found, engine=engine, reader=feeds)
-    with pytest.raises(Refused, match="has no lines"):
+    with pytest.raises(Refused, match=says):
         transactions.propose(lines, source, timezone="UTC", today=dt.date(2024, 7, 1), given={})
