@@ -267,8 +267,7 @@ class ModelRegistry:
                 content = Path(self._client.download_artifacts(version.run_id, name, scratch)).read_bytes()
         with contextlib.suppress(ValueError):
             text = content.decode("utf-8")
-            if name.endswith(".json"):
-                json.loads(text)
+            _ = name.endswith(".json") and json.loads(text)
             return text
         raise Damaged(
             f"{name} of version {version.version} of {self.name} is damaged.",
