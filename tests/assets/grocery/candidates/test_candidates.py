@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,8 +34,14 @@ def built(engine) -> FeatureTables:
     return build(transactions(engine, HISTORY), products(), offers(), as_of=CLOSE)
 
 
+@functools.cache
+def rows_of(tables: FeatureTables, *, own: int = 10, new: int = 2) -> list[dict[str, Any]]:
+    """The candidates; those that several tests look at are found once."""
+    return candidates(tables, own=own, new=new).to_pyarrow().to_pylist()
+
+
 def found(tables: FeatureTables, *, own: int, new: int) -> dict[str, list[str]]:
-    rows = candidates(tables, own=own, new=new).to_pyarrow().to_pylist()
+    rows = rows_of(tables, own=own, new=new)
     households = {row["household_id"] for row in rows}
     return {who: sorted(row["product_id"] for row in rows if row["household_id"] == who) for who in sorted(households)}
 
@@ -69,8 +76,7 @@ def test_what_was_ever_bought_is_not_new_also_when_it_is_no_favourite(built):
 
 
 def test_repeats_are_told_from_what_was_never_bought(built):
-    rows = candidates(built, own=10, new=2).to_pyarrow().to_pylist()
-    by_pair = {(row["household_id"], row["product_id"]): row for row in rows}
+    by_pair = {(row["household_id"], row["product_id"]): row for row in rows_of(built)}
     assert {pair for pair, row in by_pair.items() if row["is_repeat"]} == {
         ("H1", "P1"),
         ("H1", "P2"),
@@ -94,34 +100,41 @@ class TestNew:
     )
     CATEGORIES = {"T1": "TEA", "T2": "TEA", "C1": "COFFEE", "C2": "COFFEE", "N1": None}  # noqa: RUF012
 
-    def new(self, engine, *, most: int, categories: bool = True) -> dict[str, list[str]]:
-        catalogue = [
-            {"product_id": key, "category": category if categories else None}
-            for key, category in self.CATEGORIES.items()
-        ]
-        tables = build(transactions(engine, self.LINES), products(catalogue), offers(), as_of=CLOSE)
-        return {who: found(tables, own=0, new=most)[who] for who in "GH"}
+    @pytest.fixture(scope="class")
+    def shops(self, engine) -> dict[bool, FeatureTables]:
+        """What is known with and without categories."""
+        return {
+            has: build(
+                transactions(engine, self.LINES),
+                products([{"product_id": key, "category": of if has else None} for key, of in self.CATEGORIES.items()]),
+                offers(),
+                as_of=CLOSE,
+            )
+            for has in (True, False)
+        }
 
-    def test_it_is_from_the_categories_that_the_household_needs(self, engine):
+    def new(self, shops: dict[bool, FeatureTables], *, most: int, categories: bool = True) -> dict[str, list[str]]:
+        return {who: found(shops[categories], own=0, new=most)[who] for who in "GH"}
+
+    def test_it_is_from_the_categories_that_the_household_needs(self, shops):
         # Need for tea: H's own 9.7 decayed purchases of tea, and 5 of everybody's, of whom 13 / 26 buy tea: 84 %.
         # T2 is 4 of the 13 (10-fold T1 is 9.0 by now): .84 x .31 = .26. C1 is half of the other 16 %: .08.
         # G has no need: everybody's it is, the best seller first.
-        assert self.new(engine, most=1) == {"G": ["T1"], "H": ["T2"]}
+        assert self.new(shops, most=1) == {"G": ["T1"], "H": ["T2"]}
 
-    def test_then_from_everybodys(self, engine):
-        assert self.new(engine, most=2) == {"G": ["C1", "T1"], "H": ["C1", "T2"]}  # C1 and C2 tie: the lower product
+    def test_then_from_everybodys(self, shops):
+        assert self.new(shops, most=2) == {"G": ["C1", "T1"], "H": ["C1", "T2"]}  # C1 and C2 tie: the lower product
 
-    def test_product_without_a_category_can_be_new_too(self, engine):
-        assert self.new(engine, most=10) == {"G": ["C1", "C2", "T1", "T2"], "H": ["C1", "C2", "N1", "T2"]}
+    def test_product_without_a_category_can_be_new_too(self, shops):
+        assert self.new(shops, most=10) == {"G": ["C1", "C2", "T1", "T2"], "H": ["C1", "C2", "N1", "T2"]}
 
-    def test_retailer_without_categories_has_best_sellers(self, engine):
-        assert self.new(engine, most=1, categories=False) == {"G": ["T1"], "H": ["C1"]}
-        assert self.new(engine, most=3, categories=False) == {"G": ["C1", "C2", "T1"], "H": ["C1", "C2", "T2"]}
+    def test_retailer_without_categories_has_best_sellers(self, shops):
+        assert self.new(shops, most=1, categories=False) == {"G": ["T1"], "H": ["C1"]}
+        assert self.new(shops, most=3, categories=False) == {"G": ["C1", "C2", "T1"], "H": ["C1", "C2", "T2"]}
 
 
 def row_of(tables: FeatureTables, household: str, product: str) -> dict[str, Any]:
-    rows = candidates(tables, own=10, new=2).to_pyarrow().to_pylist()
-    return next(row for row in rows if (row["household_id"], row["product_id"]) == (household, product))
+    return next(row for row in rows_of(tables) if (row["household_id"], row["product_id"]) == (household, product))
 
 
 def test_derived_features_by_hand(built):
@@ -166,31 +179,31 @@ class TestLabels:
         schema={"household_id": "string", "product_id": "string", "is_next": "boolean", "is_new": "boolean"},
     )
 
+    @pytest.fixture(scope="class")
     def rows(self, built: FeatureTables) -> dict[tuple[str, str], dict[str, Any]]:
         rows = labelled(candidates(built, own=10, new=2), self.TRUTH).to_pyarrow().to_pylist()
         return {(row["household_id"], row["product_id"]): row for row in rows}
 
-    def test_bought_is_true_and_all_else_is_false(self, built):
-        rows = self.rows(built)
+    def test_bought_is_true_and_all_else_is_false(self, rows):
         assert {pair for pair, row in rows.items() if row["label"]} == {("H1", "P1"), ("H1", "P2")}
         assert {pair for pair, row in rows.items() if row["label_next"]} == {("H1", "P1")}
         assert {type(row[name]) for row in rows.values() for name in ("label", "label_next")} == {bool}
 
-    def test_truth_counts_what_is_no_candidate_too(self, built):
+    def test_truth_counts_what_is_no_candidate_too(self, rows):
         sizes = [
             tuple(row[name] for name in ("truth_size", "new_size", "next_size"))
-            for (who, _), row in self.rows(built).items()
+            for (who, _), row in rows.items()
             if who == "H1"
         ]
         assert set(sizes) == {(3, 1, 1)}  # P1, P2, and P7 that nobody ever bought before
 
-    def test_household_that_bought_nothing_has_an_empty_truth(self, built):
-        rows = [row for (who, _), row in self.rows(built).items() if who == "H2"]
+    def test_household_that_bought_nothing_has_an_empty_truth(self, rows):
+        rows = [row for (who, _), row in rows.items() if who == "H2"]
         assert [row["product_id"] for row in rows if not row["label"]] == [row["product_id"] for row in rows]
         assert {(row["truth_size"], row["new_size"], row["next_size"]) for row in rows} == {(0, 0, 0)}
 
-    def test_household_without_candidates_is_left_out(self, built):
-        assert {who for who, _ in self.rows(built)} == {"H1", "H2"}
+    def test_household_without_candidates_is_left_out(self, rows):
+        assert {who for who, _ in rows} == {"H1", "H2"}
 
     def test_columns_are_not_doubled(self, built):
         table = candidates(built, own=10, new=2)

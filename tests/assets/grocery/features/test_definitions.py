@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ibis
@@ -38,12 +39,23 @@ HISTORY: list[Line] = [
 
 
 def made(engine, lines: Sequence[Line], planned: Sequence[Offer] = (), *, as_of: dt.date = CLOSE) -> FeatureTables:
+    """The five tables; those of lines that several tests look at are built once."""
+    return _made(engine, tuple(lines), tuple(planned), as_of)
+
+
+@functools.cache
+def _made(engine, lines: Sequence[Line], planned: Sequence[Offer], as_of: dt.date) -> FeatureTables:
     return build(transactions(engine, lines), products(), offers(planned), as_of=as_of)
+
+
+@functools.cache
+def rows(table: ibis.Table) -> list[dict[str, Any]]:
+    return table.to_pyarrow().to_pylist()
 
 
 def row(table: ibis.Table, **keys: str) -> dict[str, Any]:
     """The features of one row, rounded to what can be written down by hand."""
-    (found,) = table.filter([table[name] == value for name, value in keys.items()]).to_pyarrow().to_pylist()
+    (found,) = [each for each in rows(table) if all(each[name] == value for name, value in keys.items())]
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in found.items() if k not in keys}
 
 
@@ -385,20 +397,17 @@ class TestAffinity:
 
 
 class TestWhatIsNoPurchase:
-    @pytest.mark.parametrize(
-        "line",
-        [
-            ("H1", "P2", 5, 0, 2.0),
-            ("H1", "P2", 5, -1, 2.0),
-            ("H1", "BAG", 5, 1, 2.0),
-            ("H1", "UNKNOWN", 5, 1, 2.0),
-            (None, "P2", 5, 1, 2.0),
-        ],
-        ids=["quantity 0", "return", "not recommendable", "not in the catalogue", "anonymous"],
-    )
-    def test_is_left_out_of_every_feature(self, engine, line):
+    LINES: Mapping[str, Line] = {
+        "quantity 0": ("H1", "P2", 5, 0, 2.0),
+        "return": ("H1", "P3", 5, -1, 2.0),
+        "not recommendable": ("H1", "BAG", 5, 1, 2.0),
+        "not in the catalogue": ("H1", "UNKNOWN", 5, 1, 2.0),
+        "anonymous": (None, "P4", 5, 1, 2.0),
+    }
+
+    def test_is_left_out_of_every_feature(self, engine):
         alone = [("H1", "P1", 5, 1, 2.0)]
-        assert_same(made(engine, [*alone, line]), made(engine, alone))
+        assert_same(made(engine, [*alone, *self.LINES.values()]), made(engine, alone))
 
     def test_nothing_at_all_is_five_empty_tables(self, engine):
         tables = made(engine, [("H1", "BAG", 5, 1, 2.0)])
