@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import ibis
 import pytest
 
 from assets.grocery.personal_data import personal_data
@@ -77,8 +78,13 @@ def forgotten(shop: CornerShop, who: str = WHO, **more: Any) -> Erased:
 
 
 def rows(shop: CornerShop) -> dict[str, list[str]]:
-    """All rows of all tables."""
-    return {name: sorted(map(repr, shop.rows(name))) for name in table_history.names(shop.tables)}
+    """All rows of all tables, each as the engine writes it."""
+    found = {}
+    for name in table_history.names(shop.tables):
+        table = shop.tables.read(name)
+        whole = ibis.struct({column: table[column] for column in table.columns}).cast("string")
+        found[name] = sorted(table.select(row=whole).to_pyarrow()["row"].to_pylist())
+    return found
 
 
 def others(rows: dict[str, list[str]]) -> dict[str, list[str]]:
