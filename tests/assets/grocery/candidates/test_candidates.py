@@ -101,12 +101,13 @@ class TestNew:
     CATEGORIES = {"T1": "TEA", "T2": "TEA", "C1": "COFFEE", "C2": "COFFEE", "N1": None}  # noqa: RUF012
 
     @pytest.fixture(scope="class")
-    def shops(self, engine) -> dict[bool, FeatureTables]:
+    @classmethod
+    def shops(cls, engine) -> dict[bool, FeatureTables]:
         """What is known with and without categories."""
         return {
             has: build(
-                transactions(engine, self.LINES),
-                products([{"product_id": key, "category": of if has else None} for key, of in self.CATEGORIES.items()]),
+                transactions(engine, cls.LINES),
+                products([{"product_id": key, "category": of if has else None} for key, of in cls.CATEGORIES.items()]),
                 offers(),
                 as_of=CLOSE,
             )
@@ -180,8 +181,9 @@ class TestLabels:
     )
 
     @pytest.fixture(scope="class")
-    def rows(self, built: FeatureTables) -> dict[tuple[str, str], dict[str, Any]]:
-        rows = labelled(candidates(built, own=10, new=2), self.TRUTH).to_pyarrow().to_pylist()
+    @classmethod
+    def rows(cls, built: FeatureTables) -> dict[tuple[str, str], dict[str, Any]]:
+        rows = labelled(candidates(built, own=10, new=2), cls.TRUTH).to_pyarrow().to_pylist()
         return {(row["household_id"], row["product_id"]): row for row in rows}
 
     def test_bought_is_true_and_all_else_is_false(self, rows):
