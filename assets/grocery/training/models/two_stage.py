@@ -177,7 +177,8 @@ class TwoStageRanker(Recommender):
 
         booster, threads = self.booster, _threads()
         blocks = (frame.iloc[start : start + BLOCK] for start in range(0, max(len(frame), 1), BLOCK))
-        return np.concatenate([booster.predict(self._matrix(block), num_threads=threads) for block in blocks])
+        found = [np.asarray(booster.predict(self._matrix(block), num_threads=threads)) for block in blocks]
+        return np.concatenate(found)
 
     def _matrix(self, frame: pd.DataFrame, rows: np.ndarray | None = None) -> np.ndarray:
         """The features of the rows, column by column: a copy, and no second one of the frame."""
