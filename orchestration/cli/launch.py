@@ -5,6 +5,7 @@ One `nightcart` runs at a time (`orchestration.runs.locks`); what one that was k
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import datetime as dt
 import os
@@ -16,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 import dagster as dg
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
@@ -75,8 +75,7 @@ class Outcome:
 @contextlib.contextmanager
 def running() -> Iterator[dg.DagsterInstance]:
     """The real instance, held by this process alone among the `nightcart` commands that run something."""
-    if command := click.get_current_context(silent=True):  # ends when all is shown
-        command.call_on_close(settle_the_end)
+    atexit.register(settle_the_end)  # when all is shown
     with home.kept(), hold(home.state(), context.resources().operations):
         require_whole(_databases())
         with dg.DagsterInstance.get() as instance:
