@@ -38,7 +38,7 @@ def test_it_shows_nights_and_the_parts_of_the_newest(operations, run):
     assert "5.0%" in text
     assert StepCost.AROUND in text
     assert "the night of 2024-03-31 0.00200 USD (180 CPU seconds" in text
-    assert "the training of 2024-03-31 0.001 USD" in text
+    assert "the training of 2024-03-31 0.00100 USD" in text
     told = json.loads(run("costs", "--days", "1", "--json").stdout)
     assert [night["name"] for night in told["nights"]] == ["2024-03-31"]
     assert sum(part["cost"] for part in told["parts"]) == pytest.approx(told["nights"][0]["cost"])
