@@ -19,6 +19,7 @@ from resources.records.costs import StepCost
 from resources.records.store import OperationsDatabase
 
 FEWEST_NIGHTS = 3  # before a night, that say what is usual
+_last_run: tuple[OperationsDatabase, dg.DagsterRun] | None = None  # of this process, when its end is not yet on record
 
 
 @contextlib.contextmanager
@@ -46,9 +47,6 @@ def settle(operations: OperationsDatabase, run: dg.DagsterRun, log: dg.DagsterLo
     global _last_run
     _last_run = operations, run
     _note(operations, run, {StepCost.AROUND: unaccounted()}, log)
-
-
-_last_run: tuple[OperationsDatabase, dg.DagsterRun] | None = None  # of this process, when its end is not yet on record
 
 
 def settle_the_end() -> None:

@@ -29,7 +29,7 @@ from orchestration.jobs import night_selection
 from orchestration.runs import attempts as retraining_attempts
 from orchestration.runs.locks import hold
 from orchestration.runs.orphans import HOST_TAG, LAUNCH_TAG, fail_orphaned_runs, host
-from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS, broken_gates, failures
+from orchestration.runs.outcomes import PARENT_TAG, PARTITION_TAG, RANGE_TAGS, broken_gates, failures
 from orchestration.runs.submission import ROOT_TAG, ask_for, end_of_all
 from orchestration.tags import RETAILER
 from resources import home
@@ -130,7 +130,7 @@ def run_night(
     tags = {PARTITION_TAG: day.isoformat()}
     if attempts and len(todo) < len(wanted):
         root = attempts[-1].run_id
-        tags |= {"dagster/parent_run_id": attempts[0].run_id, ROOT_TAG: root}
+        tags |= {PARENT_TAG: attempts[0].run_id, ROOT_TAG: root}
         names = ", ".join(sorted(key.to_user_string() for key in todo))
         say("  goes on after run {}: {}", attempts[0].run_id[:8], names)
     return execute(instance, nightly_job, assets=todo, tags=tags, title=f"night of {day}")

@@ -33,9 +33,8 @@ class Output:
             work()
         except OSError as error:
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(
-                nowhere, self._stream.fileno()
-            )  # also for the processes that are started, and for what is still held back
+            # Also for the processes that are started, and for what is still held back.
+            os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)
             if not isinstance(error, BrokenPipeError):
                 with contextlib.suppress(OSError):

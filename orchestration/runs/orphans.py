@@ -20,12 +20,11 @@ import dagster as dg
 from orchestration.runs.dagster_internals import LOCAL_WORKER_TAG, RETRY_NOT_LAUNCHED, is_of_a_launcher
 from orchestration.runs.locks import hold
 from orchestration.runs.nights import UNDER_WAY
-from orchestration.runs.outcomes import WILL_RETRY_TAG
+from orchestration.runs.outcomes import PARENT_TAG, WILL_RETRY_TAG
 from resources.errors import Refused
 from resources.records.base import RecordStore
 
 LAUNCH_TAG = "nightcart/launch"  # on every run of a command
-PARENT_TAG = "dagster/parent_run_id"
 LAUNCHES = 5  # of a retry, before it is left
 AS_NEW = dt.timedelta(hours=1)  # an older failure is left to those who have been told
 HOST_TAG = "nightcart/host"  # and the machine that it runs on: a process is looked for on its own

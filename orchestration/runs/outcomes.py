@@ -11,6 +11,7 @@ from assets.failures import TOLD_TO_END, Interrupted
 from resources.errors import of_the_machine
 
 PARTITION_TAG = "dagster/partition"
+PARENT_TAG = "dagster/parent_run_id"
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 BACKFILL_TAG = "dagster/backfill"
 WILL_RETRY_TAG = "dagster/will_retry"
@@ -70,9 +71,8 @@ def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> Iterator[Failed]
 def _said(message: str) -> str:
     """What an error says that nobody has explained, as those of checks: with its remedy, where it is the machine's."""
     own = message.strip().removeprefix(f"{Interrupted.__module__}.{Interrupted.__name__}: ")
-    if own.rstrip(": ").endswith(
-        f".{dg.DagsterExecutionInterruptedError.__name__}"
-    ):  # of a check, which nothing explains
+    # Of a check, which nothing explains.
+    if own.rstrip(": ").endswith(f".{dg.DagsterExecutionInterruptedError.__name__}"):
         return TOLD_TO_END
     return str(of_the_machine(Exception(own)) or own)
 
@@ -83,14 +83,12 @@ def end_of(instance: dg.DagsterInstance, run_id: str) -> str:
     ends = [entry for entry in entries if entry.dagster_event and entry.dagster_event.is_run_failure]
     if not ends:
         return "it was ended from outside."
-    for entry in reversed(
-        entries
-    ):  # a process that cannot load the code says why before it fails the run, without a word
+    # A process that cannot load the code says why before it fails the run, without a word.
+    for entry in reversed(entries):
         error = getattr(entry.dagster_event and entry.dagster_event.event_specific_data, "error", None)
         while error and error.cause:
             error = error.cause
-        if error and error.message.startswith(
-            "resources.errors."
-        ):  # no step had begun: the run was not for this process
+        # No step had begun: the run was not for this process.
+        if error and error.message.startswith("resources.errors."):
             return error.message.partition(": ")[2].strip()
     return ends[-1].user_message or ends[-1].message

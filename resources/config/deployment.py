@@ -28,9 +28,8 @@ def sqlite_url(database: str | Path) -> str:
 
 
 SIZE = r"(\d+(?:\.\d+)?) ?([KMGT]i?B)"
-LEAST_MEMORY = (
-    500_000_000  # bytes: with half of it no slice of a table is small enough, and the libraries alone take as much
-)
+# Bytes: with half of it no slice of a table is small enough, and the libraries alone take as much.
+LEAST_MEMORY = 500_000_000
 MOST_OF_MACHINE = 0.9  # of its memory: the system and a shell live there too
 # The most that a container may take, by the two versions of control groups; without one "max", or a number beyond any machine.
 LIMITS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"

@@ -140,16 +140,15 @@ def _refuse_a_damaged(file: FeedFile, settings: FeedConfig) -> None:
 
     of: Any = pyarrow.compute
     row, unpacked, about = 0, 0, pq.read_metadata(file.copy)
-    group = about.row_group(0) if about.num_row_groups else None
-    columns = [group.column(at) for at in range(about.num_columns)] if group else []
+    groups = map(about.row_group, range(about.num_row_groups))
     # Text that is once in the file for all rows that have it is left so: what it would be is counted.
-    once = [
+    once = {
         each.path_in_schema
-        for each in columns
+        for each in (group.column(at) for group in groups for at in range(about.num_columns))
         if each.physical_type == "BYTE_ARRAY" and {"RLE_DICTIONARY", "PLAIN_DICTIONARY"}.intersection(each.encodings)
-    ]
+    }
     try:
-        with pq.ParquetFile(file.copy, page_checksum_verification=True, read_dictionary=once) as opened:
+        with pq.ParquetFile(file.copy, page_checksum_verification=True, read_dictionary=sorted(once)) as opened:
             for batch in opened.iter_batches():
                 batch.validate(full=True)  # of text that is no UTF-8
                 row += batch.num_rows

@@ -266,9 +266,9 @@ class ModelRegistry:
             with tempfile.TemporaryDirectory() as scratch:
                 content = Path(self._client.download_artifacts(version.run_id, name, scratch)).read_bytes()
         with contextlib.suppress(ValueError):
-            text = content.decode("utf-8")
-            _ = name.endswith(".json") and json.loads(text)
-            return text
+            if name.endswith(".json"):
+                json.loads(content)
+            return content.decode("utf-8")
         raise Damaged(
             f"{name} of version {version.version} of {self.name} is damaged.",
             remedy=f"bring it back from a backup; {_another(version.version)}",

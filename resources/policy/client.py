@@ -106,9 +106,8 @@ class Policy:
         """Every file of the policy, tests among them, by its path."""
         try:
             files = sorted(Path(self.folder).rglob("*.rego"))
-            if odd := next(
-                (file for file in files if not file.is_file()), None
-            ):  # a pipe, say, which nobody writes into
+            # A pipe, say, which nobody writes into.
+            if odd := next((file for file in files if not file.is_file()), None):
                 raise OSError(f"{odd} is no file")
             sources = tuple((str(file), file.read_text(encoding="utf-8")) for file in files)
         except (OSError, UnicodeDecodeError) as error:

@@ -102,9 +102,12 @@ def candidates(tables: FeatureTables, *, own: int, new: int, denied: ibis.Table 
 
 def in_subcategories(frame: pd.DataFrame, products: ibis.Table) -> pd.DataFrame:
     """`frame` with the `subcategory` of each product as `products` has it, empty where it has none; in the same order."""
+    import pandas as pd
+
     wanted = products.select("product_id", subcategory=products.subcategory.fill_null("")).distinct(on="product_id")
     known = wanted.to_pandas().set_index("product_id")["subcategory"]
-    return frame.assign(subcategory=frame["product_id"].map(known).fillna("").astype("category"))
+    own = frame["product_id"].map(known).fillna("").astype("category")
+    return pd.concat([frame, own.rename("subcategory")], axis=1)  # a column inserted among a hundred is warned of
 
 
 def best_sellers(tables: FeatureTables, *, most: int, denied: ibis.Table | None = None, places: int = 0) -> ibis.Table:

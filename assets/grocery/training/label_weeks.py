@@ -174,9 +174,8 @@ def read_examples(
             f"{EXAMPLES} has {found} of the {len(weeks)} label weeks {min(weeks)} … {max(weeks)}.",
             remedy="materialise training_examples for this business day first.",
         )
-    if (
-        households is not None and "draw" in wanted.columns
-    ):  # a week that is older than the column has none to leave out
+    # A week that is older than the column has none to leave out.
+    if households is not None and "draw" in wanted.columns:
         wanted = wanted.filter(wanted.draw.fill_null(0) < households)
     columns = [*(keys if is_identified else []), *LABELS, *FEATURES]
     # Week by week, and handed over column by column: no two copies of all of them are in memory.

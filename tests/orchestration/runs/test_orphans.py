@@ -22,12 +22,11 @@ from orchestration.runs.orphans import (
     HOST_TAG,
     LAUNCH_TAG,
     LAUNCHES,
-    PARENT_TAG,
     fail_runs_of_dead_workers,
     fail_runs_of_killed_commands,
     launch_lost_retries,
 )
-from orchestration.runs.outcomes import WILL_RETRY_TAG
+from orchestration.runs.outcomes import PARENT_TAG, WILL_RETRY_TAG
 from resources.records.store import OperationsDatabase
 
 FAILURE = dg.DagsterRunStatus.FAILURE

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from assets.grocery.candidates.candidates import candidates
 from assets.grocery.features import definitions
 from assets.grocery.features.definitions import FeatureTables, build
+from assets.grocery.features.purchases import purchases
 from tests.support.histories import CLOSE, Line, Offer, offers, products, transactions
 
 KEYS = {
@@ -408,6 +409,13 @@ class TestWhatIsNoPurchase:
     def test_is_left_out_of_every_feature(self, engine):
         alone = [("H1", "P1", 5, 1, 2.0)]
         assert_same(made(engine, [*alone, *self.LINES.values()]), made(engine, alone))
+
+    @pytest.mark.parametrize("line", LINES.values(), ids=LINES)
+    def test_is_none(self, engine, line):
+        bought = purchases(transactions(engine, [line, ("H1", "P1", 5, 1, 2.0)]), products())
+        assert bought.select("household_id", "product_id").to_pyarrow().to_pylist() == [
+            {"household_id": "H1", "product_id": "P1"}
+        ]
 
     def test_nothing_at_all_is_five_empty_tables(self, engine):
         tables = made(engine, [("H1", "BAG", 5, 1, 2.0)])
