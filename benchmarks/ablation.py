@@ -20,7 +20,7 @@ from measure import arguments, run
 from states import FIRST_DAY, ingestion_of, with_keep
 
 from assets.grocery.candidates.candidates import FEATURES
-from assets.grocery.training.label_weeks import make_missing, read_examples
+from assets.grocery.training.label_weeks import make_missing, read_examples, read_holdout
 from assets.grocery.training.metrics import by_list
 from assets.grocery.training.models.two_stage import TwoStageRanker
 from assets.lifecycle.estimates import Bootstrap
@@ -88,17 +88,19 @@ def main() -> None:
 
 def compare(names: Sequence[str], root: Path) -> None:
     """Fit and judge the variants, a line each."""
+    import pandas as pd
+
     from resources.config.loader import load_settings
     from resources.tables.store import TableStore
 
     tables, model = TableStore(root=str(root)), load_settings().model
     train = [FIRST - dt.timedelta(days=7 * n) for n in range(1, WEEKS + 1)]
     make_missing([*JUDGED, *train], sources=tables, kept_in=tables, model=model, say=print)
-    judged, reference = read_examples(tables, JUDGED), None
+    judged, reference = pd.concat(read_holdout(tables, JUDGED), ignore_index=True), None
     print(f"{'variant':36}{'week R':>18}{'week N':>18}{'next R':>18}{'next N':>18}{'fit s':>8}")
     for name in names:
         variant = VARIANTS[name]
-        found, seconds = outcome(variant, read_examples(tables, train[: variant.weeks], is_identified=False), judged)
+        found, seconds = outcome(variant, read_examples(tables, train[: variant.weeks]), judged)
         reference = reference or found
         columns = [_cell(found[key], reference[key]) for key in found]
         print(f"{name:36}{''.join(f'{text:>18}' for text in columns)}{seconds:8.0f}", flush=True)

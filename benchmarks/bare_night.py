@@ -17,7 +17,7 @@ import hashlib
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +33,7 @@ from assets.grocery.ingestion.rules import expectations
 from assets.grocery.monitoring import realised
 from assets.grocery.scoring import allowed, lists
 from assets.grocery.scoring.assets import placed
-from assets.grocery.training.label_weeks import inputs_on_record, make_missing, read_examples, windows
+from assets.grocery.training.label_weeks import inputs_on_record, make_missing, read_examples, read_holdout, windows
 from assets.lifecycle.domain import Lifecycle, Windows
 from assets.lifecycle.evaluation import evaluate, judge
 from assets.lifecycle.model import Model
@@ -105,8 +105,8 @@ class BareNight:
         with stage("label weeks"):
             self.label_weeks()
         with stage("read examples"):
-            learn_from = read_examples(self.tables, self.weeks.train, is_identified=False)
-            holdout = read_examples(self.tables, self.weeks.holdout)
+            learn_from = read_examples(self.tables, self.weeks.train)
+            holdout = list(read_holdout(self.tables, self.weeks.holdout))
         with stage("fit"):
             model = Model.create(self.settings.model.family, self.settings.model.parameters)
             model.fit(learn_from, seed=self.settings.model.seed)
@@ -169,7 +169,7 @@ class BareNight:
             self.weeks.all, sources=self.tables, kept_in=self.tables, model=self.settings.model, say=lambda line: None
         )
 
-    def register(self, model: Model, holdout: pd.DataFrame, *, examples: int) -> ModelVersion:
+    def register(self, model: Model, holdout: Sequence[pd.DataFrame], *, examples: int) -> ModelVersion:
         """Save the model and put it on record in MLflow, with its quality on the holdout."""
         given, found = self.settings.model, evaluate(model, holdout, self.lifecycle)
         with tempfile.TemporaryDirectory() as scratch:
@@ -200,7 +200,7 @@ class BareNight:
                 ),
             )
 
-    def decide(self, model: Model, challenger: ModelVersion, holdout: pd.DataFrame) -> int:
+    def decide(self, model: Model, challenger: ModelVersion, holdout: Sequence[pd.DataFrame]) -> int:
         """Judge the challenger, ask the policy, record the decision, and return the version of the champion."""
         settings = self.settings
         before = self.operations.champion_as_of(self.day - dt.timedelta(days=1))

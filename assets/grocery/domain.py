@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from assets.lifecycle.model import Model
     from resources.config.retailer import Settings
+    from resources.tables.slices import InParts
     from resources.tables.store import TableStore
 
 LIMITS = (
@@ -68,16 +69,24 @@ class Grocery(Domain):
         as_of = sorted(self.windows(day, work.settings).all)
         return {**weeks.delivered(work.tables, until=day), EXAMPLES: of_days(work.tables, EXAMPLES, as_of)}
 
-    def examples(
-        self, as_of: Sequence[dt.date], work: Lifecycle, *, with_keys: bool = True, version: int | None = None
-    ) -> pd.DataFrame:
-        """Labelled candidates (:func:`assets.grocery.training.examples.examples`).
+    def examples(self, as_of: Sequence[dt.date], work: Lifecycle, *, version: int | None = None) -> pd.DataFrame:
+        """Labelled candidates (:func:`assets.grocery.training.examples.examples`)."""
+        return weeks.read_examples(
+            work.tables, as_of, households=work.settings.model.households_a_week, version=version
+        )
 
-        With keys, for a holdout, with the subcategory besides: what is judged are the lists that would be served.
-        """
-        few = None if with_keys else work.settings.model.households_a_week
-        rows = weeks.read_examples(work.tables, as_of, is_identified=with_keys, households=few, version=version)
-        return in_subcategories(rows, work.tables.read(PRODUCTS)) if with_keys else rows
+    def holdout(
+        self, as_of: Sequence[dt.date], work: Lifecycle, *, version: int | None = None
+    ) -> InParts[pd.DataFrame]:
+        """The same of all households, with the subcategory: what is judged are the lists that would be served."""
+        products = work.tables.read(PRODUCTS)
+        return weeks.read_holdout(work.tables, as_of, version=version).each(
+            lambda part: in_subcategories(part, products)
+        )
+
+    def scored(self, part: pd.DataFrame) -> pd.DataFrame:
+        """Without the features: lists are put in order in copies, and those of twenty thousand households are a gigabyte."""
+        return part.drop(columns=[name for name in SCORED_BY if name in part])
 
     def made_from(self, as_of: Sequence[dt.date], work: Lifecycle) -> Sequence[Any]:
         """The digest of the inputs of each label week."""
@@ -86,7 +95,7 @@ class Grocery(Domain):
     def unit_metrics(self, holdout: pd.DataFrame, scores: np.ndarray, settings: Settings) -> pd.DataFrame:
         """Recall, nDCG and hit rate of each list's places by score, as they would be served."""
         model = settings.model
-        return by_list(_unscored(holdout), scores, k=model.ranked_places, places=model.places_a_subcategory)
+        return by_list(holdout, scores, k=model.ranked_places, places=model.places_a_subcategory)
 
     def recorded_metrics(
         self, holdout: pd.DataFrame, scores: np.ndarray, settings: Settings
@@ -97,7 +106,7 @@ class Grocery(Domain):
         recorded = {f"{name}_at_{model.ranked_places}": units[name] for name in METRICS}
         if model.explore_places:
             lists = explored(
-                _unscored(holdout),
+                holdout,
                 scores,
                 k=model.top_k,
                 explore=model.explore_places,
@@ -111,7 +120,7 @@ class Grocery(Domain):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Those of the lists, of all households whether they shopped or not."""
         model = settings.model
-        best = top(_unscored(holdout), scores, k=model.ranked_places, by=LIST_KEY, places=model.places_a_subcategory)
+        best = top(holdout, scores, k=model.ranked_places, by=LIST_KEY, places=model.places_a_subcategory)
         return best["score"].to_numpy(), best["label"].to_numpy(), best["stands_for"].to_numpy()
 
     def slice_metrics(
@@ -120,8 +129,8 @@ class Grocery(Domain):
         """Recall by how long a household is known, by department, by weekday."""
         judged = sorted(set(holdout["household_id"]))
         truth, model = weeks.read_truth(work.tables, as_of, among=judged), work.settings.model
-        listed, places = _unscored(holdout), model.places_a_subcategory
-        return lambda scores: recalls(listed, scores, truth, k=model.ranked_places, places=places)
+        places = model.places_a_subcategory
+        return lambda scores: recalls(holdout, scores, truth, k=model.ranked_places, places=places)
 
     def days_with_data(self, tables: TableStore) -> Collection[dt.date]:
         """The days that have baskets."""
@@ -149,7 +158,7 @@ class Grocery(Domain):
             kept = weeks.make_again(
                 as_of, versions, sources=work.tables, folder=scratch, model=work.settings.model, say=work.say
             )
-            return weeks.read_examples(kept, as_of, is_identified=False)
+            return weeks.read_examples(kept, as_of)
 
     def card_facts(self, settings: Settings) -> Mapping[str, Any]:
         """The places of a list."""
@@ -171,8 +180,3 @@ class Grocery(Domain):
 
 
 GROCERY = Grocery()
-
-
-def _unscored(holdout: pd.DataFrame) -> pd.DataFrame:
-    """`holdout` without the features: lists are put in order in copies, and twenty thousand households' are a gigabyte."""
-    return holdout.drop(columns=[name for name in SCORED_BY if name in holdout])

@@ -30,8 +30,6 @@ from resources.errors import Damaged, MadeForOtherFeatures
 from resources.records.lifecycle import PolicyDecision, PromotionRecord, Signal
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from assets.lifecycle.domain import Lifecycle
     from resources.models.registry import ModelVersion
     from resources.records.store import OperationsDatabase
@@ -46,7 +44,6 @@ class PromotionDecision:
     record: PromotionRecord
     answered: PolicyDecision
     judgement: Judgement
-    holdout: pd.DataFrame
     baselines: Sequence[Model]
     card: Mapping[str, Any]
 
@@ -70,12 +67,11 @@ def evaluate_candidate(
     domain, settings, now = work.domain, work.settings, dt.datetime.now(dt.UTC)
     model = load_verified(work.registry, candidate)
     windows = domain.windows(judged_by, settings).holdout
-    holdout = domain.examples(windows, work)
-    work.say(f"Judging version {candidate.version} on {len(holdout):,} examples of the holdout")
+    work.say(f"Judging version {candidate.version} on the holdout")
     baselines = [Model.create(family) for family in settings.model.baselines]
     champion, notes = _defender(before, candidate, work)
     judgement = judge(
-        holdout,
+        domain.holdout(windows, work),
         windows,
         candidate=(f"challenger (version {candidate.version})", model),
         baselines={baseline.title: baseline for baseline in baselines},
@@ -120,7 +116,6 @@ def evaluate_candidate(
         record=record,
         answered=answer.on_record(subject=card.subject(candidate.version), run_id=work.run_id, now=now),
         judgement=judgement,
-        holdout=holdout,
         baselines=baselines,
         card=facts,
     )

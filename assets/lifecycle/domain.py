@@ -9,7 +9,7 @@ the domain's own and does not belong here.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -149,18 +149,26 @@ class Domain(Protocol):
         """Versions by gated subject of what the examples up to `day` are made of: their gates must be open."""
         ...
 
-    def examples(
-        self, as_of: Sequence[dt.date], work: Lifecycle, *, with_keys: bool = True, version: int | None = None
-    ) -> pd.DataFrame:
-        """The labelled examples of some windows in a fixed order: features, `labels` and, `with_keys`, `keys`.
+    def examples(self, as_of: Sequence[dt.date], work: Lifecycle, *, version: int | None = None) -> pd.DataFrame:
+        """The labelled examples of some windows to learn from, in a fixed order: features and `labels`.
 
         `version` is that of the table of examples, by default the newest.
         """
         ...
 
+    def holdout(
+        self, as_of: Sequence[dt.date], work: Lifecycle, *, version: int | None = None
+    ) -> Iterable[pd.DataFrame]:
+        """Those of some windows to judge by, with `keys` besides: in as many parts as memory asks for, each made when it is its turn."""
+        ...
+
     def unit_metrics(self, holdout: pd.DataFrame, scores: np.ndarray, settings: Any) -> pd.DataFrame:
         """The `metrics` of what is judged one by one, such as a subject's window; the subject is a level of the index."""
         ...
+
+    def scored(self, part: pd.DataFrame) -> pd.DataFrame:
+        """What metrics need of a part of the holdout once it has scores: less than all, where its features take much."""
+        return part
 
     def days_with_data(self, tables: TableStore) -> Collection[dt.date]:
         """The days that new labels can come from."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +13,24 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from assets.lifecycle.domain import Lifecycle
+    from assets.lifecycle.domain import Domain, Lifecycle
     from assets.lifecycle.model import Model
+
+
+SOME = 1_000  # examples
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """A model on a holdout: each recorded metric, those that are `promised`, and the reliability of its probabilities."""
+    """A model on a holdout: each recorded metric, those that are `promised`, and the reliability of its probabilities.
+
+    `some` are a few of the holdout's examples, with their features.
+    """
 
     estimates: Mapping[str, Estimate]
     promised: Mapping[str, Estimate]
     curve: pd.DataFrame | None
+    some: pd.DataFrame
 
     def metrics(self) -> dict[str, float]:
         """The plain numbers, as MLflow records them."""
@@ -113,14 +120,42 @@ def bootstrap(work: Lifecycle) -> Bootstrap:
     )
 
 
-def evaluate(model: Model, holdout: pd.DataFrame, work: Lifecycle) -> Evaluation:
-    """Evaluate a model on the labelled examples of a holdout that it has not seen."""
-    scores, draw = model.score(holdout), bootstrap(work)
+def evaluate(model: Model, holdout: Iterable[pd.DataFrame], work: Lifecycle) -> Evaluation:
+    """Evaluate a model on the labelled examples of a holdout that it has not seen (:meth:`Domain.holdout`)."""
+    found, draw = _scored({model.title: model}, holdout, work.domain), bootstrap(work)
+    scores = found.scores[model.title]
     return Evaluation(
-        estimates=draw.means(work.domain.recorded_metrics(holdout, scores, work.settings)),
-        promised=draw.means(work.domain.unit_metrics(holdout, scores, work.settings)),
-        curve=_curve(model, holdout, scores, work),
+        estimates=draw.means(work.domain.recorded_metrics(found.rows, scores, work.settings)),
+        promised=draw.means(work.domain.unit_metrics(found.rows, scores, work.settings)),
+        curve=_curve(model, found.rows, scores, work),
+        some=found.some,
     )
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """The whole holdout without what metrics do not need, its scores by name of model, and some of it with all it has."""
+
+    rows: pd.DataFrame
+    scores: Mapping[str, np.ndarray]
+    some: pd.DataFrame
+
+
+def _scored(models: Mapping[str, Model], holdout: Iterable[pd.DataFrame], domain: Domain) -> _Scored:
+    """Score a holdout part by part, of which one at a time is in memory."""
+    import numpy as np
+    import pandas as pd
+
+    rows, scores, some = [], {name: [] for name in models}, pd.DataFrame()
+    for part in holdout:
+        for name, model in models.items():
+            scores[name].append(model.score(part))
+        rows.append(domain.scored(part))
+        if some.empty:
+            some = part.sample(min(len(part), SOME), random_state=0)
+        del part  # the next takes its place in memory
+    together = rows[0] if len(rows) == 1 else pd.concat(rows, ignore_index=True)
+    return _Scored(together, {name: np.concatenate(found) for name, found in scores.items()}, some)
 
 
 def _curve(model: Model, holdout: pd.DataFrame, scores: np.ndarray, work: Lifecycle) -> pd.DataFrame | None:
@@ -130,7 +165,7 @@ def _curve(model: Model, holdout: pd.DataFrame, scores: np.ndarray, work: Lifecy
 
 
 def judge(
-    holdout: pd.DataFrame,
+    holdout: Iterable[pd.DataFrame],
     as_of: Sequence[dt.date],
     *,
     candidate: tuple[str, Model],
@@ -146,12 +181,13 @@ def judge(
     rule, domain, draw = work.settings.promotion, work.domain, bootstrap(work)
     name, model = candidate
     models = {**baselines, **(dict([champion]) if champion else {}), name: model}
-    scores = {who: each.score(holdout) for who, each in models.items()}
-    units = {who: domain.unit_metrics(holdout, each, work.settings) for who, each in scores.items()}
+    found = _scored(models, holdout, domain)
+    rows, scores = found.rows, found.scores
+    units = {who: domain.unit_metrics(rows, each, work.settings) for who, each in scores.items()}
     best_baseline = max(baselines, key=lambda who: float(units[who][rule.metric].mean()))
-    by_slice = domain.slice_metrics(holdout, as_of, work)
+    by_slice = domain.slice_metrics(rows, as_of, work)
     opponent = champion[0] if champion else best_baseline
-    curve = _curve(model, holdout, scores[name], work)
+    curve = _curve(model, rows, scores[name], work)
     others = [who for who in models if who != name]
     of_everybody = {(who, metric): column for who, each in units.items() for metric, column in each.items()}
     differences = {(who, None): units[name][rule.metric] - units[who][rule.metric] for who in others}

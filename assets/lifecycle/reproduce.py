@@ -68,11 +68,10 @@ def rebuild(version: ModelVersion, work: Lifecycle, *, from_lines: bool, erasure
     )
     stored = _version_of(version, domain.examples_table)
     anew = domain.examples_again(windows, lambda table: _version_of(version, table), work) if from_lines else None
-    learn_from = domain.examples(windows, work, with_keys=False, version=stored) if anew is None else anew
+    learn_from = domain.examples(windows, work, version=stored) if anew is None else anew
     again = Model.create(recipe["family"], recipe["parameters"])
     work.say(f"Fitting {again.title} on {len(learn_from):,} examples")
     again.fit(learn_from, seed=recipe["seed"])
-    holdout = domain.examples(holdout_windows, work, version=stored)
     with registry.files(version) as registered, tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch) / "model"
         again.save(made)
@@ -87,14 +86,16 @@ def rebuild(version: ModelVersion, work: Lifecycle, *, from_lines: bool, erasure
             if digest(made) == version.tags[DIGEST]
             else [n for n in sorted(names) if _bytes(registered / n) != _bytes(made / n)]
         )
-        differences = np.abs(again.score(holdout) - Model.load(registered).score(holdout))
+        model = Model.load(registered)
+        holdout = domain.holdout(holdout_windows, work, version=stored)
+        differences = np.concatenate([np.abs(again.score(part) - model.score(part)) for part in holdout])
     code = version.tags.get(CODE)
     return Rebuilt(
         version=version.version,
         examples=len(learn_from),
         changed_files=changed,
         largest_difference=float(differences.max()),
-        rows=len(holdout),
+        rows=len(differences),
         other_code=code if code != code_version() else None,
     )
 

@@ -11,7 +11,7 @@ import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from assets.lifecycle.decision import PromotionDecision, evaluate_candidate
 from assets.lifecycle.domain import Lifecycle
@@ -26,6 +26,9 @@ from resources.errors import Refused
 from resources.models.registry import ModelRegistry, ModelVersion
 from resources.records.lifecycle import PromotionRecord
 from resources.records.store import OperationsDatabase
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REFERENCE = "reference.json"  # under which name a reference is kept on a version's record
 
@@ -44,15 +47,14 @@ def train(day: dt.date, work: Lifecycle) -> Trained:
     """Fit the challenger of `day` on the label windows before its holdout, judge it, and register it."""
     domain, config = work.domain, work.settings.model
     windows = domain.windows(day, work.settings)
-    learn_from = domain.examples(windows.train, work, with_keys=False)
+    learn_from = domain.examples(windows.train, work)
     model = Model.create(config.family, config.parameters)
     work.say(f"Fitting {model.title} on {len(learn_from):,} examples of {len(windows.train)} label weeks")
     model.fit(learn_from, seed=config.seed)
     learnt_from = len(learn_from)
     del learn_from  # the holdout takes its place in memory
 
-    holdout = domain.examples(windows.holdout, work)
-    evaluation = evaluate(model, holdout, work)
+    evaluation = evaluate(model, domain.holdout(windows.holdout, work), work)
     work.say("Registering the version in MLflow")
     recipe = {"family": model.family(), "parameters": dict(model.parameters), "seed": config.seed}
     version = register(
@@ -68,7 +70,7 @@ def train(day: dt.date, work: Lifecycle) -> Trained:
             HOLDOUT: " ".join(as_of.isoformat() for as_of in windows.holdout),
         },
         metrics=evaluation.metrics(),
-        documents=_documents(model, day, evaluation.promised, holdout, work),
+        documents=_documents(model, day, evaluation.promised, evaluation.some, work),
         tags={RECIPE: json.dumps(recipe)},  # MLflow's own parameters are texts
     )
     return Trained(version=version, model=model, examples=learnt_from, evaluation=evaluation)
@@ -104,7 +106,8 @@ def decide(day: dt.date, candidate: ModelVersion, work: Lifecycle) -> PromotionD
     # Nobody is left without scores.
     judgement = decision.judgement
     stand_in = next(model for model in decision.baselines if model.title == judgement.best_baseline)
-    documents = _documents(stand_in, day, judgement.quality[stand_in.title], decision.holdout, work)
+    some = next(iter(work.domain.holdout(work.domain.windows(day, work.settings).holdout, work)))
+    documents = _documents(stand_in, day, judgement.quality[stand_in.title], some, work)
     version = register(stand_in, day, work, made_from=["stand-in"], documents=documents).version
     note = f"{stand_in.title} serves as champion, version {version}, until a challenger beats it"
     record = dataclasses.replace(decision.record, champion_after=version, reasons=[*decision.record.reasons, note])
@@ -112,7 +115,7 @@ def decide(day: dt.date, candidate: ModelVersion, work: Lifecycle) -> PromotionD
 
 
 def _documents(
-    model: Model, day: dt.date, promised: Mapping[str, Estimate], holdout: Any, work: Lifecycle
+    model: Model, day: dt.date, promised: Mapping[str, Estimate], some: pd.DataFrame, work: Lifecycle
 ) -> dict[str, str]:
     """What is kept with a version: the reference that later nights are compared with, and the golden sample."""
 
@@ -123,7 +126,7 @@ def _documents(
     numbers = {name: estimate.as_list() for name, estimate in promised.items()}
     return {
         REFERENCE: work.domain.reference(day, model, numbers, work, may_be_used),
-        SAMPLE: golden_sample(model, holdout.drop(columns=list(work.domain.labels))),
+        SAMPLE: golden_sample(model, some.drop(columns=list(work.domain.labels))),
     }
 
 

@@ -78,10 +78,12 @@ class Meters(Domain):
     def inputs(self, day, work):
         return {READINGS: of_days(work.tables, READINGS, self.windows(day, work.settings).all)}
 
-    def examples(self, as_of, work, *, with_keys=True, version=None):
+    def holdout(self, as_of, work, *, version=None):
         rows = work.tables.read(READINGS, since=min(as_of), until=max(as_of), version=version)
-        frame = rows.order_by("business_date", "meter_id").to_pandas()
-        return frame if with_keys else frame.drop(columns=["business_date", "meter_id"])
+        return [rows.order_by("business_date", "meter_id").to_pandas()]
+
+    def examples(self, as_of, work, *, version=None):
+        return pd.concat(self.holdout(as_of, work, version=version)).drop(columns=["business_date", "meter_id"])
 
     def unit_metrics(self, holdout, scores, settings):
         index = pd.MultiIndex.from_frame(holdout[["business_date", "meter_id"]])

@@ -56,7 +56,7 @@ def enter_model(as_of_dates: Sequence[dt.date], tables_root: str, kept_root: str
         make_missing(weeks.train, sources=tables, kept_in=kept, model=model, say=say)
         begun = time.perf_counter()
         recommender = Model.create(model.family, model.parameters)
-        recommender.fit(read_examples(kept, weeks.train, is_identified=False), seed=model.seed)
+        recommender.fit(read_examples(kept, weeks.train), seed=model.seed)
         fitted = time.perf_counter()
         built = build(tables.read(TRANSACTIONS, until=as_of), catalogue, offers, as_of=as_of)
         found = candidates(built, own=model.candidates, new=model.new_candidates)

@@ -19,6 +19,7 @@ from assets.lifecycle.domain import Windows
 from assets.quality.gates import Versions, history, whole
 from resources.errors import Refused
 from resources.tables.engine import combined, content_digest, content_digests
+from resources.tables.slices import SLICE, InParts, slices_for, with_slice
 from resources.tables.store import TableStore
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
     from resources.config.retailer import RecommenderConfig, Settings
     from resources.tables.store import Commit
+
+
+KEYS = [AS_OF, "household_id", "product_id"]
+BYTES_A_ROW = 1_000  # of a holdout in frames, and beside them while they are made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,23 +155,36 @@ def inputs_on_record(tables: TableStore, as_of: dt.date) -> str | None:
 
 
 def read_examples(
-    tables: TableStore,
-    weeks: Sequence[dt.date],
-    *,
-    is_identified: bool = True,
-    households: int | None = None,
-    version: int | None = None,
+    tables: TableStore, weeks: Sequence[dt.date], *, households: int | None = None, version: int | None = None
 ) -> pd.DataFrame:
-    """The labelled candidates of some weeks, in a fixed order: the same rows in another order are another model.
+    """The labelled candidates of some weeks to learn from, in a fixed order: the same rows in another are another model.
 
-    Without their identifiers (`is_identified=False`) a million rows take a fifth of the time and a third of the memory.
-    `households` leaves out those that were drawn after so many. `version` is that of the table, by default the newest. Raises :class:`Refused` when a week is missing.
+    Without their identifiers: a million rows take a fifth of the time and a third of the memory. `households` leaves out
+    those that were drawn after so many. `version` is that of the table, by default the newest. Raises :class:`Refused`
+    when a week is missing.
     """
-    import pyarrow as pa
+    wanted = _of_weeks(tables, weeks, version=version)
+    # A week that is older than the column has none to leave out.
+    if households is not None and "draw" in wanted.columns:
+        wanted = wanted.filter(wanted.draw.fill_null(0) < households)
+    return _in_memory(wanted, weeks, [])
 
-    from assets.grocery.candidates.candidates import FEATURES
 
-    keys = [AS_OF, "household_id", "product_id"]
+def read_holdout(tables: TableStore, weeks: Sequence[dt.date], *, version: int | None = None) -> InParts[pd.DataFrame]:
+    """Those of some weeks to judge by, with their keys: of parts of the households, as many as the memory asks for."""
+    wanted, counts = _of_weeks(tables, weeks, version=version), tables.rows_by_day(EXAMPLES)
+    parts = slices_for(sum(counts.get(week, 0) for week in weeks), bytes_a_row=BYTES_A_ROW)
+
+    def part(number: int) -> pd.DataFrame:
+        if parts == 1:
+            return _in_memory(wanted, weeks, KEYS)
+        numbered = with_slice(wanted, of=parts)
+        return _in_memory(numbered.filter(numbered[SLICE] == number), weeks, KEYS)
+
+    return InParts(parts, part)
+
+
+def _of_weeks(tables: TableStore, weeks: Sequence[dt.date], *, version: int | None) -> ibis.Table:
     rows = tables.read(EXAMPLES, since=min(weeks), until=max(weeks), version=version)
     wanted = rows.filter(rows[AS_OF].isin(list(weeks)))
     if (found := wanted[AS_OF].nunique().execute()) != len(weeks):
@@ -174,14 +192,29 @@ def read_examples(
             f"{EXAMPLES} has {found} of the {len(weeks)} label weeks {min(weeks)} … {max(weeks)}.",
             remedy="materialise training_examples for this business day first.",
         )
-    # A week that is older than the column has none to leave out.
-    if households is not None and "draw" in wanted.columns:
-        wanted = wanted.filter(wanted.draw.fill_null(0) < households)
-    columns = [*(keys if is_identified else []), *LABELS, *FEATURES]
-    # Week by week, and handed over column by column: no two copies of all of them are in memory.
-    parts = (wanted.filter(wanted[AS_OF] == week).order_by(keys).select(columns) for week in sorted(weeks))
-    made = pa.concat_tables([part.to_pyarrow() for part in parts])
-    return made.to_pandas(split_blocks=True, self_destruct=True)
+    return wanted
+
+
+def _in_memory(rows: ibis.Table, weeks: Sequence[dt.date], keys: Sequence[str]) -> pd.DataFrame:
+    """Rows in the order of their keys, with `keys`, labels and features: of these there is one copy, made week by week."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    from assets.grocery.candidates.candidates import FEATURES
+
+    others = [*keys, *LABELS]
+    values, found, begin = np.empty((len(FEATURES), rows.count().to_pyarrow().as_py()), np.float32), [], 0
+    for week in sorted(weeks):
+        made = rows.filter(rows[AS_OF] == week).order_by(KEYS).select(*others, *FEATURES).to_pyarrow()
+        end = begin + made.num_rows
+        for place, name in enumerate(FEATURES):
+            values[place, begin:end] = made[name].to_numpy()
+        # A copy: of what the engine hands over, one column keeps all the others in memory.
+        found.append(made.select(others).take(np.arange(made.num_rows)))
+        begin = end
+    features = pd.DataFrame(values.T, columns=FEATURES, copy=False)
+    return pd.concat([pa.concat_tables(found).to_pandas(), features], axis=1)
 
 
 def read_truth(tables: TableStore, weeks: Sequence[dt.date], *, among: Sequence[str] | None = None) -> pd.DataFrame:

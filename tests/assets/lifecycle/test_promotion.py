@@ -363,7 +363,7 @@ def work(**model: int) -> Lifecycle:
 
 
 def evaluated(model: Model, rows: pd.DataFrame, **config: int) -> Evaluation:
-    return evaluate(model, rows, work(**config))
+    return evaluate(model, [rows], work(**config))
 
 
 def numbers_of(judgement: Judgement) -> dict[str, Any]:
@@ -379,7 +379,7 @@ class TestJudging:
             "baselines": {self.POPULAR.title: self.POPULAR},
             "champion": ("champion (version 1)", self.POPULAR),
         }
-        return judge(holdout(), [], work=work(top_k=top_k, explore_places=explore_places), **given | others)
+        return judge([holdout()], [], work=work(top_k=top_k, explore_places=explore_places), **given | others)
 
     def test_everybody_scores_the_same_holdout(self):
         found = self.judged()
@@ -433,7 +433,7 @@ class TestJudging:
     def test_weeks_are_not_counted_as_households(self):
         weeks = pd.concat([holdout(), holdout().assign(as_of_date="2024-03-17")])
         found = judge(
-            weeks,
+            [weeks],
             [],
             candidate=("challenger", self.HABIT),
             baselines={"popular": self.POPULAR},
@@ -441,6 +441,17 @@ class TestJudging:
             work=work(top_k=1, explore_places=0),
         )
         assert found.subjects == 30
+
+    def test_holdout_in_parts_is_the_same_measurement(self):
+        def odd(frame: pd.DataFrame) -> pd.Series:
+            return frame["household_id"].str[1:].astype(int) % 2 == 1
+
+        whole, given = holdout(), {"candidate": ("challenger", Known()), "baselines": {"popular": self.POPULAR}}
+        found = [
+            numbers_of(judge(parts, [], champion=None, work=work(top_k=2, explore_places=0), **given))
+            for parts in ([whole], [whole[odd(whole)], whole[~odd(whole)]])
+        ]
+        assert found[0] == found[1]
 
     def test_scores_that_are_probabilities_are_held_against_the_holdout(self):
         found = self.judged(candidate=("challenger", Known()), top_k=2)

@@ -25,6 +25,7 @@ from assets.grocery.training.label_weeks import (
     inputs_on_record,
     make_missing,
     read_examples,
+    read_holdout,
     read_truth,
 )
 from assets.grocery.training.slices import recalls
@@ -106,6 +107,12 @@ def make(
     )
 
 
+def held(tables: TableStore, *weeks: dt.date) -> pd.DataFrame:
+    """The only part of a holdout."""
+    (part,) = read_holdout(tables, weeks)
+    return part
+
+
 def made_again(tables: TableStore, *, model: RecommenderConfig = MODEL) -> set[dt.date]:
     """Which of the two weeks are made when it is asked for both."""
     said: list[str] = []
@@ -128,10 +135,10 @@ def test_only_what_is_missing_is_made(bare):
 def test_more_households_judge_than_are_learnt_from(bare):
     model = MODEL.model_copy(update={"households_a_week": 1, "households_judged": 2})
     assert make(bare, NEWER, model=model).made == 1
+    assert held(bare, NEWER)["household_id"].nunique() == 1
     learnt_from = read_examples(bare, [NEWER])
-    assert learnt_from["household_id"].nunique() == 1
     assert make(bare, NEWER, model=model, judging=[NEWER]).made == 1
-    assert read_examples(bare, [NEWER])["household_id"].nunique() == 2
+    assert held(bare, NEWER)["household_id"].nunique() == 2
     assert make(bare, NEWER, model=model).made == 0  # a week later it is learnt from, as if it had never judged
     pd.testing.assert_frame_equal(read_examples(bare, [NEWER], households=1), learnt_from)
 
@@ -139,7 +146,7 @@ def test_more_households_judge_than_are_learnt_from(bare):
 def test_stored_week_is_that_of_its_close(tables):
     lines, planned = tables.read("transactions", until=CLOSE), tables.read("offers")
     made = in_order(examples(lines, tables.read("products"), planned, as_of=NEWER, model=MODEL)).to_pandas()
-    stored = read_examples(tables, [NEWER])
+    stored = held(tables, NEWER)
     assert len(stored) == 6  # H1 and H2, each with the three products that somebody had bought by then
     pd.testing.assert_frame_equal(stored.drop(columns="as_of_date"), made[stored.columns.drop("as_of_date")])
     assert sorted(stored["offered_next"].unique()) == pytest.approx([0, 0.5 * 4 / 7])
@@ -159,7 +166,7 @@ def test_week_made_in_parts_is_the_same_rows(folders, bare, monkeypatch: pytest.
 
 def test_stored_week_has_the_sizes_of_every_households_truth(tables):
     # Sums are where a table can differ from what was asked for: DuckDB's have 128 bits.
-    stored = read_examples(tables, [NEWER, OLDER])
+    stored = held(tables, NEWER, OLDER)
     sizes = stored[["as_of_date", "household_id", "truth_size", "next_size", "new_size"]].drop_duplicates()
     assert sorted(sizes.itertuples(index=False, name=None)) == [
         (OLDER, "H1", 1, 1, 1),
@@ -238,18 +245,26 @@ def test_week_without_inputs_on_record_is_made_again(copied):
 
 class TestReading:
     def test_examples_are_of_the_weeks_asked_for_in_a_fixed_order(self, tables):
-        both = read_examples(tables, [NEWER, OLDER])
+        both = held(tables, NEWER, OLDER)
         keys = ["as_of_date", "household_id", "product_id"]
         assert list(both.columns) == [*keys, *LABELS, *FEATURES]
         assert both.equals(both.sort_values(keys))
-        older = read_examples(tables, [OLDER])
+        older = held(tables, OLDER)
         assert set(older["as_of_date"]) == {OLDER}
         assert len(older) < len(both)
 
     def test_identifiers_can_be_left_out_of_the_same_rows(self, tables):
-        known = read_examples(tables, [NEWER, OLDER])
-        unknown = read_examples(tables, [OLDER, NEWER], is_identified=False)
+        known = held(tables, NEWER, OLDER)
+        unknown = read_examples(tables, [OLDER, NEWER])
         pd.testing.assert_frame_equal(unknown, known[[*LABELS, *FEATURES]])
+
+    def test_holdout_in_parts_is_the_same_rows_of_whole_households(self, tables, monkeypatch: pytest.MonkeyPatch):
+        whole = held(tables, NEWER, OLDER)
+        monkeypatch.setattr(label_weeks, "BYTES_A_ROW", 10**9)
+        parts = [part for part in read_holdout(tables, [NEWER, OLDER]) if len(part)]
+        assert [set(part["household_id"]) for part in parts] in ([{"H1"}, {"H2"}], [{"H2"}, {"H1"}])
+        together = pd.concat(parts).sort_values(["as_of_date", "household_id", "product_id"], ignore_index=True)
+        pd.testing.assert_frame_equal(together, whole)
 
     def test_missing_week_is_refused(self, tables):
         before = OLDER - dt.timedelta(days=7)
@@ -277,7 +292,7 @@ class TestReading:
         assert own == rows[[row[:2] for row in rows].index((NEWER, "H2"))]
 
     def test_truth_and_examples_are_of_the_same_lists(self, tables):
-        examples, truth = read_examples(tables, [NEWER, OLDER]), read_truth(tables, [NEWER, OLDER])
+        examples, truth = held(tables, NEWER, OLDER), read_truth(tables, [NEWER, OLDER])
         found = recalls(examples, examples["days_since_last"].fillna(0).to_numpy(), truth, k=1)
         # What H1 bought longest ago is P1: it bought P3 in the older week, P1 in the newer. H2 only ever bought P3.
         by_history = found[found["slice"] == "history"]["score"]
