@@ -1,7 +1,8 @@
 """Identifiers as text: one rule for what a file writes, for the engine and for Python, so that both know a household again.
 
 An identifier is its text without blanks around it, and a whole number without a point and zeros: `17001`, `17001.0` and a
-float of 17001 are one, for a program that met a gap in a column writes the second. The rule looks at one value alone, so
+float of 17001 are one, for a program that met a gap in a column writes the second. What keeps a spreadsheet from taking text
+for a number is no part of it: `="00123"` and `'00123` are `00123`. The rule looks at one value alone, so
 that it is the same every night, whatever else a file holds. Leading zeros, capitals and check digits are left as they are.
 """
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # Read alike by Python, DuckDB and Arrow (the last two use RE2).
 POINT_ZERO = r"^(-?[0-9]+)\.0+$"
+FORMULA, APOSTROPHE = r'^="(.*)"$', "^'([0-9]+)$"
 # As spreadsheets and programs write long numbers, and what digits they had is gone: 4.01E+12, 1.5159e+18, 4,01E12.
 ROUNDED = r"^-?[0-9]([.,][0-9]+)?[eE]\+[0-9]+$|^-?[0-9][.,][0-9]+[eE][0-9]+$"
 # Several values in one cell: ['milk', 'tea'], {1,2}, ('milk',). In brackets alone, a value may be an identifier: [A12].
@@ -36,7 +38,9 @@ def identifier(value: Any, *, nothing: Collection[str] = ()) -> str:
     """A value of a file as an identifier, empty for none and for the words `nothing`: the rule in Python."""
     if value is None or value != value:  # no number
         return ""
-    text = re.sub(POINT_ZERO, r"\1", str(value).strip(BLANKS))
+    text = str(value).strip(BLANKS)
+    for written in (FORMULA, APOSTROPHE, POINT_ZERO):
+        text = re.sub(written, r"\1", text)
     return "" if text.lower() in {word.lower() for word in nothing} else text
 
 
@@ -59,7 +63,8 @@ def identifiers(column: ir.Value, *, nothing: Collection[str] = ()) -> ir.String
     first, last, longest = text.left(1), text.right(1), max(map(len, words))
     # What is certainly none of the exceptions is left as it is: to trim every value took three times as long in all.
     is_odd = (first < "!") | (last < "!") | (first > "~") | (last > "~") | (last == "0") | (text.length() <= longest)
-    bare = without_point_zero(trimmed(text))
+    is_odd |= first.isin(["=", "'"])
+    bare = without_point_zero(trimmed(text).re_replace(APOSTROPHE, r"\1"))
     return is_odd.ifelse(bare.lower().isin(words).ifelse(ibis.null("string"), bare), text)
 
 
@@ -68,14 +73,19 @@ def without_point_zero(text: ir.StringValue) -> ir.StringValue:
     return text.re_replace(POINT_ZERO, r"\1")
 
 
+def unwrapped(text: ir.StringValue) -> ir.StringValue:
+    """Texts out of the formula that keeps a spreadsheet from taking them for numbers: `="00123"`."""
+    return text.startswith('="').ifelse(text.re_replace(FORMULA, r"\1"), text)
+
+
 def trimmed(text: ir.StringValue) -> ir.StringValue:
-    """Texts without blanks around them, those that do not break a line included."""
+    """Texts without blanks around them, those that do not break a line included, and without such a formula."""
     import ibis
 
     @ibis.udf.scalar.builtin(name="trim", signature=(("string", "string"), "string"))
     def trim(text: str, blanks: str) -> str: ...
 
-    return trim(text, BLANKS)  # pyright: ignore
+    return unwrapped(trim(text, BLANKS))  # pyright: ignore
 
 
 def is_one_of(rows: pa.Table, column: str, subject: str) -> pa.ChunkedArray:
@@ -84,13 +94,15 @@ def is_one_of(rows: pa.Table, column: str, subject: str) -> pa.ChunkedArray:
     import pyarrow.compute as pc
 
     texts = rows[column].cast(pa.string())
-    bare = pc.replace_substring_regex(texts, pattern=POINT_ZERO, replacement=r"\1")  # pyright: ignore
-    return pc.equal(bare, identifier(subject))  # pyright: ignore
+    for written in (FORMULA, APOSTROPHE, POINT_ZERO):
+        texts = pc.replace_substring_regex(texts, pattern=written, replacement=r"\1")  # pyright: ignore
+    return pc.equal(texts, identifier(subject))  # pyright: ignore
 
 
 def ways_to_write(subject: str) -> tuple[str, ...]:
     """How an identifier may have been written by a version that took each way for another."""
-    return (subject, f"{subject}.0", f"{subject}.00") if re.fullmatch(r"-?[0-9]+", subject) else (subject,)
+    numbers = (f"{subject}.0", f"{subject}.00", f"'{subject}") if re.fullmatch(r"-?[0-9]+", subject) else ()
+    return (subject, *numbers, f'="{subject}"')
 
 
 def is_exact(text: ir.StringValue) -> ir.BooleanValue:

@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 
 from resources.config.deployment import load_deployment
 from resources.errors import Refused
-from resources.identifiers import without_point_zero
+from resources.identifiers import unwrapped, without_point_zero
 
 if TYPE_CHECKING:
     import ibis
@@ -152,7 +152,7 @@ def as_text(value: ir.Value) -> ir.StringValue:
     """A column as text; 1510.0 is 1510 in a column of numbers, for a program that met a gap writes the first."""
     text = value.cast("string")
     is_number = value.type().is_floating() or value.type().is_decimal()
-    return without_point_zero(text) if is_number else text
+    return without_point_zero(text) if is_number else unwrapped(text)
 
 
 def in_zone(at: ir.TimestampValue, zone: str) -> ir.TimestampValue:

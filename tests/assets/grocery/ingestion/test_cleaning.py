@@ -212,6 +212,7 @@ class TestIdentifiers:
         **{"17001.5": "17001.5", "1.10": "1.10", "A1.0": "A1.0", "1.2.0": "1.2.0", "007.0": "007"},
         **{"0000000001": "0000000001", "20250303100000000001": "20250303100000000001", "\u00a0K1\ufeff": "K1"},
         **dict.fromkeys(("NULL", "null", r"\N", "NaN", "None", "N/A", "#N/A", "NA", "-", '""', "", " ")),
+        **{'="00123"': "00123", "'00123": "00123", '="17001.0"': "17001", "'A1": "'A1", '="A"x': '="A"x', '=""': None},
         **{"NANCY": "NANCY", "A-1": "A-1", "Ø": "Ø", "0": "0"},
     }
 
@@ -221,6 +222,12 @@ class TestIdentifiers:
         assert dict(zip(self.TEXTS, found, strict=True)) == self.TEXTS
         for text, identifier in self.TEXTS.items():
             assert of_python(text, nothing=EMPTY_VALUES) == (identifier or ""), text
+
+    def test_what_keeps_a_spreadsheet_from_reading_numbers_is_no_part_of_any_value(self, engine):
+        lines = [{}, {name: f'="{value}"' for name, value in GOOD.items()}]
+        columns = (*COLUMNS, "business_date")
+        alone, wrapped = (good(cleaned(engine, [line]), *columns) for line in lines)
+        assert wrapped == alone
 
     @given(st.one_of(st.integers().map(str), st.floats(allow_infinity=False), st.text(), st.decimals(allow_nan=False)))
     def test_the_engine_and_python_agree(self, engine, value):
