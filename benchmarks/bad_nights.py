@@ -54,7 +54,7 @@ from bad_nights_feeds import (
     text,
     with_comma,
 )
-from bad_nights_sides import FIRST_NIGHT, ONE_DAY, Cron, Line, Night, Nightcart, Side, at, line_of, waited
+from bad_nights_sides import FIRST_NIGHT, ONE_DAY, STEPS, Cron, Line, Night, Nightcart, Side, at, line_of, waited
 from bad_nights_state import Around, Disk, During
 
 from tests.support import retailer
@@ -66,6 +66,7 @@ SEED = 20240318
 COMMAND = re.compile(r"`(?:uv run |\S*/)?((?:nightcart|rm) [^`]+)`")
 NIGHTCART, CRON, TWIN = "Nightcart", "cron script", "twin"
 NOT_TRIED = "–"
+OUT_OF_REACH = "out of its reach"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +92,7 @@ class Fault:
     is_for_good: bool = False  # what of the file is harmed is lost by the sender, and never corrected
     fresh_is_wrong: bool = False  # lists of that night should not be served, whatever the lines are
     backfill: float | None = None  # instead of a night: the history taken in anew, killed at this share of its time
+    is_of_nightcart: bool = False  # the script has nothing that it could befall
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +102,14 @@ class Part:
     faults: Sequence[Fault]
     has_twin: bool = False  # a second Nightcart that nothing befalls, compared with in the end, table by table
     is_by_http: bool = False
+    is_of_nightcart: bool = False  # what befalls its nights is
     left_out: Callable[[], str | None] = lambda: None
 
 
 def killed(step: str, *, needs_training: bool = False) -> Fault:
-    return Fault(name=f"kill -9 during {step}", kill=step, needs_training=needs_training)
+    return Fault(
+        name=f"kill -9 during {step}", kill=step, needs_training=needs_training, is_of_nightcart=not STEPS[step][1]
+    )
 
 
 def stepped(hours: float) -> Fault:
@@ -182,15 +187,15 @@ PARTS = {
     "databases": Part(faults=[
         GOOD,
         Fault(name="operations database locked a minute", around=state.operations_locked),
-        Fault(name="MLflow's database locked a minute", around=state.mlflow_locked, needs_training=True),
-        Fault(name="MLflow's folder away", around=state.mlflow_away),
-        Fault(name="MLflow read-only", around=state.mlflow_read_only, needs_training=True),
-        Fault(name="last commit of a table cut", around=state.log_cut),
-        Fault(name="a file of a table deleted", around=state.file_deleted),
-        Fault(name="the served lists' files deleted", around=state.features_deleted),
-        Fault(name="the champion's files deleted", around=state.artifacts_gone),
+        Fault(name="MLflow's database locked a minute", around=state.mlflow_locked, needs_training=True, is_of_nightcart=True),
+        Fault(name="MLflow's folder away", around=state.mlflow_away, is_of_nightcart=True),
+        Fault(name="MLflow read-only", around=state.mlflow_read_only, needs_training=True, is_of_nightcart=True),
+        Fault(name="last commit of a table cut", around=state.log_cut, is_of_nightcart=True),
+        Fault(name="a file of a table deleted", around=state.file_deleted, is_of_nightcart=True),
+        Fault(name="the served lists' files deleted", around=state.features_deleted, is_of_nightcart=True),
+        Fault(name="the champion's files deleted", around=state.artifacts_gone, is_of_nightcart=True),
         Fault(name="the share of deliveries away", around=state.share_away),
-        Fault(name="the mark of the tables cut off", around=state.mark_cut),
+        Fault(name="the mark of the tables cut off", around=state.mark_cut, is_of_nightcart=True),
         GOOD,
     ]),
     "clocks": Part(faults=[
@@ -205,7 +210,7 @@ PARTS = {
         Fault(name="clock a day behind", clock=-ONE_DAY),
         GOOD,
     ]),
-    "restores": Part(faults=[
+    "restores": Part(is_of_nightcart=True, faults=[
         GOOD,
         GOOD,
         *(Fault(name=f"{part} of the day before restored", around=state.restored(part)) for part in STATE if part != "erasure.key"),
@@ -218,7 +223,7 @@ PARTS = {
         Fault(name="forgotten, then all of before it restored", around=state.forgotten_and_restored(*STATE)),
         GOOD,
     ]),
-    "contents": Part(faults=[
+    "contents": Part(is_of_nightcart=True, faults=[
         GOOD,
         GOOD,
         *(Fault(name=f"a bit of the transactions' newest file, at {place:.0%}", around=state.flipped("tables/transactions/business_date=*/*.parquet", place)) for place in (0.1, 0.3, 0.5, 0.7)),
@@ -233,12 +238,12 @@ PARTS = {
         Fault(name="the header of operations.db", around=state.flipped("operations.db", 0.0)),
         GOOD,
     ]),
-    "catalogue": Part(faults=[GOOD, *(Fault(name=name, catalogue=change, fresh_is_wrong=True) for name, change in CATALOGUES.items()), GOOD]),
+    "catalogue": Part(is_of_nightcart=True, faults=[GOOD, *(Fault(name=name, catalogue=change, fresh_is_wrong=True) for name, change in CATALOGUES.items()), GOOD]),
     "server": Part(is_by_http=True, faults=[
         GOOD,
-        Fault(name="HTTP server down", server="down"),
-        Fault(name="HTTP server answers 500", server="error"),
-        Fault(name="HTTP server sends half of a file", server="half"),
+        Fault(name="HTTP server down", server="down", is_of_nightcart=True),
+        Fault(name="HTTP server answers 500", server="error", is_of_nightcart=True),
+        Fault(name="HTTP server sends half of a file", server="half", is_of_nightcart=True),
         Fault(name="not on the HTTP server", files=lambda day, now, before: {}),
         GOOD,
     ]),
@@ -248,9 +253,9 @@ PARTS = {
             Fault(name=name, around=disk.around, during=disk.during)
             for name, disk in {
                 "700 kB left on the disk": Disk("size={size}"),
-                "60 inodes left on the disk": Disk("nr_inodes={inodes}"),
-                "disk read-only from the features on": Disk("size=50%", fails="remount,ro"),
-                "disk read-only from the publication on": Disk("size=50%", fails="remount,ro", step="publication"),
+                "20 inodes left on the disk": Disk("nr_inodes={inodes}"),
+                "disk read-only from the features on": Disk(fails_at="features"),
+                "disk read-only from the publication on": Disk(fails_at="publication"),
             }.items()
         ),
         GOOD,
@@ -316,8 +321,9 @@ class Story:
                 side.deliver(day, text(day, self.content(day)))
         shutil.copy(self.true / "articles.csv", side.folder)
         if isinstance(side, Cron):
-            (side.folder / "closed_days").write_text(str(CLOSED_DAY))
-            (side.folder / "first_day").write_text(str(retailer.FIRST_DAY - ONE_DAY))
+            side.state.mkdir()
+            (side.state / "closed_days").write_text(str(CLOSED_DAY))
+            (side.state / "first_day").write_text(str(retailer.FIRST_DAY - ONE_DAY))
             return
         told = config.read_text(encoding="utf-8").replace(str(self.true), str(side.folder))
         place = f"{side.sales}/{{date}}"
@@ -435,10 +441,9 @@ class Story:
             if fault.kill:
                 state.until(fault.kill, side, process, log)
                 time.sleep(0.1)
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                night.came_too_late = not state.signalled(process, signal.SIGKILL)
             elif fault.during:
-                fault.during(side, day, process, log)
+                night.came_too_late = not fault.during(side, day, process, log)
             if not fault.is_at_once:
                 waited(process)
             if fault == GOOD:
@@ -504,6 +509,8 @@ def in_words(night: Night, fault: Fault) -> str:
         return NOT_TRIED
     if fault.is_harmless and night.lists == "fresh" and not night.is_wrong:
         return "fresh" + (", **false alarm**" if night.is_told and not (fault.times > 1) else "")
+    if night.came_too_late:
+        return "fresh, done before it"
     lists = {"fresh": "fresh", "marked": "marked", "old": "**lost**", "unreadable": "**unreadable**"}[night.lists]
     lists = "**wrong**" if night.is_wrong else lists
     after = "" if night.after == night.lists and night.is_wrong == night.is_wrong_after else f" → {night.after}"
@@ -566,8 +573,16 @@ class Results:
                 cells = {}
                 for row in [row for row in found if row["number"] == number]:
                     night = Night(**row["night"] | {"day": dt.date.fromisoformat(row["night"]["day"])})
+                    last[row["side"]] = row
+                    if (
+                        row["side"] == CRON
+                        and (part.is_of_nightcart or fault.is_of_nightcart)
+                        and not fault.is_harmless
+                    ):
+                        cells[CRON] = OUT_OF_REACH
+                        continue
                     pairs[row["side"]].append((night, fault))
-                    cells[row["side"]], last[row["side"]] = in_words(night, fault), row
+                    cells[row["side"]] = in_words(night, fault)
                 if cells:
                     told.append(
                         f"| {name} | {fault.name} | {cells.get(NIGHTCART, NOT_TRIED)} | {cells.get(CRON, NOT_TRIED)} |"

@@ -50,6 +50,7 @@ class Night:
     is_wrong: bool = False
     said: list[str] = field(default_factory=list)
     typed: list[str] = field(default_factory=list)
+    came_too_late: bool = False  # what was to befall it found it done
     after: str = ""
     is_wrong_after: bool = False
 
@@ -90,6 +91,11 @@ class Side:
         return (self.true / f"{day}.csv").read_bytes()
 
     @property
+    def state(self) -> Path:
+        """The folder of all that it keeps from one night to the next."""
+        raise NotImplementedError
+
+    @property
     def yesterday(self) -> Path:
         """The copy of this folder from before the night before."""
         return self.folder.parents[1] / "yesterday" / self.folder.name
@@ -102,6 +108,9 @@ class Side:
         log.parent.mkdir(exist_ok=True)
 
         def limit() -> None:
+            signal.signal(
+                signal.SIGINT, signal.SIG_DFL
+            )  # which a shell sets aside for what it starts in the background
             for which, most in (limits or {}).items():
                 resource.setrlimit(which, (most, most))
 
@@ -245,16 +254,20 @@ class Nightcart(Side):
 
 
 class Cron(Side):
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
     def night_command(self, day: dt.date) -> list[str]:
-        return [str(BENCHMARKS / "cron_night.py"), str(self.folder)]
+        return [str(BENCHMARKS / "cron_night.py"), str(self.state), str(self.sales)]
 
     def state_of_lists(self, day: dt.date) -> str:
-        lists = self.folder / "lists.csv"
+        lists = self.state / "lists.csv"
         rows = lists.read_text().splitlines() if lists.exists() else []
         return "fresh" if len(rows) > 1 and rows[-1].endswith(str(day)) else "old"
 
     def lines(self, until: dt.date) -> Counter[Line]:
-        with contextlib.closing(sqlite3.connect(self.folder / "shop.db")) as shop:
+        with contextlib.closing(sqlite3.connect(self.state / "shop.db")) as shop:
             query = "SELECT substr(bought_at, 1, 10), customer, receipt, article, items, paid FROM sales WHERE substr(bought_at, 1, 10) BETWEEN ? AND ?"
             try:
                 return Counter(line_of(*row) for row in shop.execute(query, [str(FIRST_NIGHT), str(until)]))

@@ -29,7 +29,8 @@ from bad_nights_sides import ONE_DAY, Nightcart, Side, at, waited
 
 LOCKED = 60  # seconds
 Around = Callable[[Side, dt.date], contextlib.AbstractContextManager[object]]
-During = Callable[[Side, dt.date, subprocess.Popen[bytes], Path], None]
+# Whether the night was still at work when it came.
+During = Callable[[Side, dt.date, subprocess.Popen[bytes], Path], bool]
 
 
 @contextlib.contextmanager
@@ -58,7 +59,7 @@ def locked(file: Path) -> Iterator[None]:
 
 
 def database_of(side: Side) -> Path:
-    return side.state / "operations.db" if isinstance(side, Nightcart) else side.folder / "shop.db"
+    return side.state / ("operations.db" if isinstance(side, Nightcart) else "shop.db")
 
 
 def operations_locked(side: Side, day: dt.date):
@@ -161,13 +162,20 @@ def until(step: str, side: Side, process: subprocess.Popen[bytes], log: Path) ->
         time.sleep(0.02)
 
 
+def signalled(process: subprocess.Popen[bytes], which: signal.Signals) -> bool:
+    """Send a signal to the night and to all that it started; whether it was still there."""
+    found = process.poll() is None
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, which)
+    return found
+
+
 def sent(which: signal.Signals, *, at_step: str) -> During:
     """A signal to the night, and to all that it started, at a step."""
 
-    def send(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> None:
+    def send(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> bool:
         until(at_step, side, process, log)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, which)
+        return signalled(process, which)
 
     return send
 
@@ -175,52 +183,52 @@ def sent(which: signal.Signals, *, at_step: str) -> During:
 def killed_at(share: float) -> During:
     """Killed after a share of the time that the night before took."""
 
-    def kill(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> None:
+    def kill(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> bool:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=share * side.usual)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        return signalled(process, signal.SIGKILL)
 
     return kill
 
 
-def asleep(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> None:
+def asleep(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> bool:
     """Stopped at the scoring, as by a laptop's lid, and woken ten seconds later."""
     until("scoring", side, process, log)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGSTOP)
-        time.sleep(10)
-        os.killpg(process.pid, signal.SIGCONT)
+    found = signalled(process, signal.SIGSTOP)
+    time.sleep(10)
+    signalled(process, signal.SIGCONT)
+    return found
 
 
-def stepped(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> None:
+def stepped(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> bool:
     """The clock jumps, by CLOCK_STEP, at the features."""
     until("features", side, process, log)
-    with contextlib.suppress(ProcessLookupError):
+    is_at_work = process.poll() is None
+    if is_at_work:
         os.kill(process.pid, signal.SIGUSR1)
+    return is_at_work
 
 
-def zombie(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> None:
+def zombie(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> bool:
     """A second making of the lists sleeps after its gates; the day is corrected and made anew; it wakes.
 
     The day's file lacked its last lines. What is served in the end is to be of the corrected ones.
     """
     waited(process)
     if not isinstance(side, Nightcart):
-        return
+        return True  # its file lacks the lines as well
     dg = (str(Path(sys.executable).with_name("dg")), "launch", "--assets", "recommendations,published_recommendations")
     sleeper, its_log = side.start(at(day, 5), *dg, "--partition", str(day))
     until("scoring", side, sleeper, its_log)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(sleeper.pid, signal.SIGSTOP)
+    found = signalled(sleeper, signal.SIGSTOP)
     side.deliver(day, {f"{day}.csv": side.truth(day)})
     side.run(at(day, 6), "nightcart", "nightly", "--date", str(day), "--force")
     newest = side.digests()
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(sleeper.pid, signal.SIGCONT)
+    signalled(sleeper, signal.SIGCONT)
     waited(sleeper)
     after = side.digests()
     side.is_overwritten = any(after[name] != newest[name] for name in ("recommendations", "published_recommendations"))
+    return found
 
 
 # To parts of the state
@@ -317,44 +325,65 @@ def model_exchanged(side: Side, day: dt.date) -> Iterator[None]:
     yield
 
 
-# To disks, which needs root: the state lies on one in memory
+# To disks, which needs root: the state lies on one of its own
 
 
 class Disk:
-    """The side's state folder on a file system of its own, for a night."""
+    """The side's state folder on a file system of its own, for a night: in memory, with `options`, or one that `fails_at` a step.
 
-    def __init__(self, options: str, *, fails: str = "", step: str = "features") -> None:
-        self.options, self.fails, self.step = options, fails, step
+    That one is ext4 in a file, and is told by the kernel's own switch that it is damaged: it takes no write from then on, as a
+    disk does that fails. In the morning it is repaired (`e2fsck`), and what had not reached it is lost.
+    """
+
+    def __init__(self, options: str = "", *, fails_at: str = "") -> None:
+        self.options, self.fails_at = options, fails_at
 
     @contextlib.contextmanager
     def around(self, side: Side, day: dt.date) -> Iterator[None]:
-        if not isinstance(side, Nightcart):
-            yield
-            return
-        aside = side.state.with_name("aside")
+        aside, image = side.state.with_name("aside"), side.state.with_name("disk.img")
         side.state.rename(aside)
         side.state.mkdir()
         used = sum(file.stat().st_size for file in aside.rglob("*") if file.is_file() and not file.is_symlink())
         files = sum(1 for _ in aside.rglob("*")) + 1
-        options = self.options.format(size=used + files * 4096 + 700_000, inodes=files + 60)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", side.state], check=True)
+        if self.fails_at:
+            with image.open("wb") as file:
+                file.truncate(2 * used + 300_000_000)
+            subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+            mount = ["mount", "-o", "loop,errors=remount-ro", image, side.state]
+        else:
+            options = self.options.format(size=used + files * 4096 + 700_000, inodes=files + 20)
+            mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", side.state]
+        subprocess.run(mount, check=True)
         try:
             subprocess.run(["cp", "-a", f"{aside}/.", side.state], check=True)
+            if self.fails_at:
+                subprocess.run(["sync", "-f", side.state], check=True)
             yield
         finally:
-            if self.fails:
-                subprocess.run(["mount", "-o", "remount,rw", side.state], check=True)
+            if self.fails_at:
+                subprocess.run(["umount", side.state], check=True)
+                subprocess.run(["e2fsck", "-fy", image], check=False, stdout=subprocess.DEVNULL)  # 1: it was mended
+                subprocess.run(mount, check=True)
             shutil.rmtree(aside)
             subprocess.run(["cp", "-a", f"{side.state}/.", aside], check=True)
             subprocess.run(["umount", "-l", side.state], check=True)
             side.state.rmdir()
+            image.unlink(missing_ok=True)
             aside.rename(side.state)
 
-    def during(self, side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> None:
+    def during(self, side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path) -> bool:
         """At the step, the disk fails, if it does."""
-        if self.fails and isinstance(side, Nightcart):
-            until(self.step, side, process, log)
-            subprocess.run(["mount", "-o", self.fails, side.state], check=False)  # busy: it stays as it is
+        if not self.fails_at:
+            return True
+        until(self.fails_at, side, process, log)
+        found = process.poll() is None
+        device = side.state.stat().st_dev
+        name = os.readlink(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").rpartition("/")[2]
+        Path(f"/sys/fs/ext4/{name}/trigger_fs_error").write_text("1")
+        with contextlib.suppress(OSError):
+            (side.state / "tried").touch()
+            raise SystemExit(f"{side.state} can still be written: the fault was not planted")
+        return found
 
 
 def no_root() -> str | None:

@@ -1,10 +1,10 @@
 """A night as a cron script does it, with nothing between a bad file and the households: what `bad_nights.py` compares with.
 
-    python benchmarks/cron_night.py FOLDER
+    python benchmarks/cron_night.py FOLDER SALES
 
 Written as such scripts are: every day since the last one that was done is appended to one table; three months of it
 become pandas features and a LightGBM model, fitted every night; its lists replace those of the night before. An exception
-ends it, cron mails that, and the next night begins where it stopped. FOLDER has the `sales/`, `closed_days` and `first_day`.
+ends it, cron mails that, and the next night begins where it stopped. FOLDER has the `closed_days` and the `first_day`, SALES the files.
 """
 
 # pandas types a selection by all that it might be: a frame, a series or a scalar.
@@ -22,7 +22,7 @@ LABEL_WEEKS = 4
 FEATURES = ["times", "times_month", "days_since", "rhythm", "buyers"]
 
 
-def main(folder: Path, today: dt.date) -> None:
+def main(folder: Path, sales_folder: Path, today: dt.date) -> None:
     import pandas as pd
 
     done, closed = folder / "last_done", (folder / "closed_days").read_text().split()
@@ -31,7 +31,7 @@ def main(folder: Path, today: dt.date) -> None:
         day = last + dt.timedelta(days=1)
         while day <= today:
             print("ingest", flush=True)
-            files = sorted((folder / "sales").glob(f"{day}*"))
+            files = sorted(sales_folder.glob(f"{day}*"))
             if not files and str(day) not in closed:
                 raise SystemExit(f"no file for {day}")
             for file in files:
@@ -80,4 +80,4 @@ def labelled(sales, close: dt.date):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), (dt.datetime.now(dt.UTC) - dt.timedelta(days=1)).date())
+    main(Path(sys.argv[1]), Path(sys.argv[2]), (dt.datetime.now(dt.UTC) - dt.timedelta(days=1)).date())
