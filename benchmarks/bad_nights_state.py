@@ -27,6 +27,8 @@ from pathlib import Path
 from bad_nights_feeds import one_bit
 from bad_nights_sides import ONE_DAY, Nightcart, Side, at, waited
 
+from resources import home
+
 LOCKED = 60  # seconds
 Around = Callable[[Side, dt.date], contextlib.AbstractContextManager[object]]
 # Whether the night was still at work when it came.
@@ -218,7 +220,9 @@ def zombie(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path
     if not isinstance(side, Nightcart):
         return True  # its file lacks the lines as well
     dg = (str(Path(sys.executable).with_name("dg")), "launch", "--assets", "recommendations,published_recommendations")
-    sleeper, its_log = side.start(at(day, 5), *dg, "--partition", str(day))
+    # Without these, `dg` reads the project's own, of the demo, from its `.env`.
+    places = home.environment(Path(side.variables["NIGHTCART_CONFIG"]))
+    sleeper, its_log = side.start(at(day, 5), *dg, "--partition", str(day), **places)
     until("scoring", side, sleeper, its_log)
     found = signalled(sleeper, signal.SIGSTOP)
     side.deliver(day, {f"{day}.csv": side.truth(day)})

@@ -92,9 +92,13 @@ def newest_runs(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) ->
     return newest
 
 
-def lost_nights(instance: dg.DagsterInstance) -> dict[dt.date, dg.DagsterRun]:
-    """The nights, in order, whose last run to end failed, after the last night that did not."""
-    ended = newest_runs(instance, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
+def lost_nights(instance: dg.DagsterInstance, *, today: dt.date) -> dict[dt.date, dg.DagsterRun]:
+    """The nights, in order, whose last run to end failed, after the last night that did not.
+
+    A night of a day that is not over was asked for by a clock that was ahead: it is neither lost nor good yet.
+    """
+    runs = newest_runs(instance, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
+    ended = {day: run for day, run in runs.items() if day < today}
     good = max((day for day, run in ended.items() if run.is_success), default=dt.date.min)
     return {day: run for day, run in sorted(ended.items()) if day > good}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -205,6 +206,10 @@ class LifecycleSettings(BaseSettings):
     def registered_model(self) -> str:
         """The name of its model in the registry."""
         return f"{self.name}_model"
+
+    def local_day(self, now: dt.datetime) -> dt.date:
+        """The calendar day of an instant, in the zone of the business days."""
+        return now.astimezone(ZoneInfo(self.timezone)).date()
 
     def is_closed(self, day: dt.date) -> bool:
         """Whether `day` is declared closed: no feed is expected."""

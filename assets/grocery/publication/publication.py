@@ -23,14 +23,15 @@ class Published:
     carried_over_because: str = ""
 
 
-def after_a_good_night(served: Published | None, *, night: dt.date) -> Published | None:
+def after_a_good_night(served: Published | None, *, night: dt.date, today: dt.date) -> Published | None:
     """What is served once the lists of `night` are good; None when what is served is of a later night, and stays.
 
-    Lists that follow a gap without closing it stay marked: the newest night is still one that could not be made good.
+    Lists that follow a gap without closing it stay marked: the newest night is still one that could not be made good. One
+    of a day that is not over `today` was never due: a clock that was ahead asked for it, and its mark goes.
     """
     if served and served.made_on > night:
         return None
-    if served and served.published_for > night + ONE_DAY:
+    if served and night + ONE_DAY < served.published_for <= today:
         return replace(served, made_on=night)
     return Published(made_on=night, published_for=night + ONE_DAY)
 

@@ -240,7 +240,9 @@ def published_recommendations(
     days = days_of(context)
     gates.require(operations, {RECOMMENDATIONS: of_days(tables, RECOMMENDATIONS, days)}, now=dt.datetime.now(dt.UTC))
     version, served = _replaced(context, tables)
-    published = publication.after_a_good_night(served, night=days[-1])
+    published = publication.after_a_good_night(
+        served, night=days[-1], today=settings.local_day(dt.datetime.now(dt.UTC))
+    )
     if published:
         require_newest_inputs(days[-1], tables, operations)
         lists = tables.read(RECOMMENDATIONS, since=days[-1], until=days[-1]).drop("business_date")

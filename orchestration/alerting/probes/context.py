@@ -48,7 +48,12 @@ class ProbeContext:
     @cached_property
     def lost_nights(self) -> dict[dt.date, dg.DagsterRun]:
         """The nights whose last run failed, after the last good one."""
-        return lost_nights(self.instance)
+        return lost_nights(self.instance, today=self.today)
+
+    @cached_property
+    def today(self) -> dt.date:
+        """The day that is not over yet, of the retailer's zone."""
+        return self.settings.local_day(self.now)
 
     @cached_property
     def instigator_states(self) -> Mapping[str, InstigatorState]:

@@ -28,7 +28,7 @@ def look(context: ProbeContext) -> Iterator[Incident]:
         dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=context.now - LOOK_BACK), limit=MOST_RUNS
     )
     ended = newest_runs(context.instance, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
-    old_nights = {run.run_id for day, run in ended.items() if day not in context.lost_nights}
+    old_nights = {run.run_id for day, run in ended.items() if day < context.today and day not in context.lost_nights}
     keys = set()
     for run in (record.dagster_run for record in records):
         if is_retried(run) or (run.job_name == nightly.name and run.run_id not in old_nights):

@@ -219,6 +219,19 @@ def test_two_lost_nights_are_two_alerts_and_the_lists_grow_older(finished: Watch
     assert over.count("Over: ") == 2  # a newer night is good
 
 
+def test_a_night_that_a_clock_asked_for_too_early_is_over_once_the_clock_is_right(finished: Watched) -> None:
+    finished.publish(MAY[5])
+    finished.run(MAY[7], REFUSED)
+    assert len(finished.look(dt.datetime(2024, 5, 9, 6, tzinfo=BERLIN))) == 1
+    finished.publish(MAY[6])
+    (over,) = finished.look(dt.datetime(2024, 5, 8, 6, tzinfo=BERLIN))
+    assert "Over: " in over
+    assert "was refused" not in over.partition("Over: ")[0]
+    served = served_now(finished.tables)
+    assert served
+    assert not served.is_carried_over
+
+
 def test_lists_that_cannot_be_marked_do_not_keep_the_alert_back(finished: Watched, monkeypatch) -> None:
     def full(*args: Any, **kwargs: Any) -> None:
         raise OSError(28, "No space left on device")

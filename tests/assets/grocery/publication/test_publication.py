@@ -1,6 +1,7 @@
 """What is served, night after night: the newest good lists, marked when they are older than they should be."""
 
 import datetime as dt
+from types import SimpleNamespace
 
 import dagster as dg
 import pyarrow as pa
@@ -24,6 +25,7 @@ from resources.tables.store import TableStore
 
 MAY = [dt.date(2024, 5, day) for day in range(1, 12)]
 NOW = dt.datetime(2024, 5, 8, 2, tzinfo=dt.UTC)
+SETTINGS = SimpleNamespace(local_day=dt.datetime.date)
 
 
 def fresh(day: dt.date) -> Published:
@@ -34,13 +36,13 @@ def fresh(day: dt.date) -> Published:
 
 
 def test_a_good_night_is_served_the_day_after() -> None:
-    assert after_a_good_night(None, night=MAY[6]) == fresh(MAY[6])
-    assert after_a_good_night(fresh(MAY[5]), night=MAY[6]) == fresh(MAY[6])
-    assert after_a_good_night(fresh(MAY[6]), night=MAY[6]) == fresh(MAY[6])  # made again
+    assert after_a_good_night(None, night=MAY[6], today=MAY[9]) == fresh(MAY[6])
+    assert after_a_good_night(fresh(MAY[5]), night=MAY[6], today=MAY[9]) == fresh(MAY[6])
+    assert after_a_good_night(fresh(MAY[6]), night=MAY[6], today=MAY[9]) == fresh(MAY[6])  # made again
 
 
 def test_an_older_night_made_again_does_not_replace_a_newer_one() -> None:
-    assert after_a_good_night(fresh(MAY[6]), night=MAY[5]) is None
+    assert after_a_good_night(fresh(MAY[6]), night=MAY[5], today=MAY[9]) is None
 
 
 def test_a_lost_night_leaves_the_last_lists_and_says_why() -> None:
@@ -67,11 +69,16 @@ def test_a_lost_night_changes_nothing_where_there_are_no_lists_or_newer_ones() -
 
 def test_a_night_that_is_made_good_late_is_fresh_unless_a_later_one_was_lost_too() -> None:
     lost = after_a_lost_night(fresh(MAY[4]), night=MAY[5], because="no feed")
-    assert after_a_good_night(lost, night=MAY[5]) == fresh(MAY[5])
+    assert after_a_good_night(lost, night=MAY[5], today=MAY[9]) == fresh(MAY[5])
     lost_twice = after_a_lost_night(lost, night=MAY[6], because="refused")
-    assert after_a_good_night(lost_twice, night=MAY[5]) == Published(
+    assert after_a_good_night(lost_twice, night=MAY[5], today=MAY[9]) == Published(
         made_on=MAY[5], published_for=MAY[7], is_carried_over=True, carried_over_because="refused"
     )
+
+
+def test_a_mark_of_a_day_that_is_not_over_goes_with_the_next_good_night() -> None:
+    ahead = after_a_lost_night(fresh(MAY[4]), night=MAY[6], because="by a clock that was ahead")
+    assert after_a_good_night(ahead, night=MAY[5], today=MAY[6]) == fresh(MAY[5])
 
 
 @pytest.mark.parametrize(
@@ -132,7 +139,7 @@ def publish(tables: TableStore, operations: OperationsDatabase, day: dt.date) ->
     return dg.materialize(
         [published_recommendations, published_recommendations_are_fit_to_use],
         partition_key=day.isoformat(),
-        resources={"settings": None, "tables": tables, "operations": operations, "gates": GATES},
+        resources={"settings": SETTINGS, "tables": tables, "operations": operations, "gates": GATES},
         raise_on_error=False,
     )
 
@@ -192,7 +199,7 @@ def test_a_list_that_is_lacking_is_counted(tables, operations) -> None:
     looked = dg.materialize(
         [published_recommendations, published_recommendations_are_fit_to_use],
         selection=dg.AssetSelection.checks_for_assets(published_recommendations),
-        resources={"settings": None, "tables": tables, "operations": operations, "gates": GATES},
+        resources={"settings": SETTINGS, "tables": tables, "operations": operations, "gates": GATES},
         raise_on_error=False,
     )
     assert [each.passed for each in looked.get_asset_check_evaluations()] == [False]
