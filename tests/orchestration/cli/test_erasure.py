@@ -41,13 +41,12 @@ NOW = dt.datetime(2024, 6, 1, 12, tzinfo=dt.UTC)
 
 @pytest.fixture(scope="module")
 def prepared_night(tmp_path_factory: pytest.TempPathFactory, prepared_shops: PreparedShops) -> Path:
-    """The state of a shop with its history, a day of it delivered twice, and one whole night."""
+    """The state of a shop with its history and one whole night, a day of it delivered twice."""
     folder = tmp_path_factory.mktemp("night") / "shop"
-    prepared_shops.copy("history", folder)
+    prepared_shops.copy("night", folder)
     with open_shop(folder) as shop:
         shop.write(DAY, lambda text: text + "H-0007;R;P-001\n")
         assert shop.take_in(DAY, DAY).success
-        assert shop.night(NIGHT).success
     return folder
 
 
