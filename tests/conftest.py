@@ -275,6 +275,12 @@ def shop_with_history(tmp_path: Path, prepared_shops: PreparedShops) -> Iterator
 
 
 @pytest.fixture
+def shop_with_label_weeks(tmp_path: Path, prepared_shops: PreparedShops) -> Iterator[CornerShop]:
+    """The corner shop with what its first night learns from: to learn, and all that follows, is left."""
+    yield from _copied(prepared_shops, "label_weeks", tmp_path)
+
+
+@pytest.fixture
 def after_a_night(tmp_path: Path, prepared_shops: PreparedShops) -> Iterator[CornerShop]:
     """The corner shop with its history and one whole night."""
     yield from _copied(prepared_shops, "night", tmp_path)

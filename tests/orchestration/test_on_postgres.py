@@ -62,13 +62,13 @@ def brought_to(url: str, file: Path) -> OperationsDatabase:
 
 
 def test_a_night_on_postgres_makes_the_lists_that_it_makes_on_a_laptop(
-    shop_with_history: CornerShop,
+    shop_with_label_weeks: CornerShop,
     prepared_shops: PreparedShops,
     tmp_path: Path,
     instance_on_postgres: Callable[[], dg.DagsterInstance],
     new_database: Callable[[str], str],
 ) -> None:
-    shop = shop_with_history
+    shop = shop_with_label_weeks
     operations = brought_to(new_database("operations"), shop.folder / "operations.db")
     registry = registry_on(new_database("mlflow"), shop.folder, sealed=operations.sealed_digest)
     overrides = {

@@ -33,8 +33,8 @@ def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         del sys.modules[name]
 
 
-def test_a_class_and_a_line_of_configuration_are_a_night(family: str, shop_with_history: CornerShop) -> None:
-    settings, shop = load_settings(), shop_with_history
+def test_a_class_and_a_line_of_configuration_are_a_night(family: str, shop_with_label_weeks: CornerShop) -> None:
+    settings, shop = load_settings(), shop_with_label_weeks
     model = settings.model.model_copy(update={"family": family, "parameters": {}})
     settings = settings.model_copy(update={"model": model})
     tables, registry = shop.tables, shop.registry

@@ -70,7 +70,7 @@ department = "department"
 department = ["SERVICES"]
 
 [model]
-label_weeks = 3
+label_weeks = 2
 candidates = 40
 new_candidates = 10
 parameters = {{ trees = 30, learning_rate = 0.2, min_data_in_leaf = 20 }}

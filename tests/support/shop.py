@@ -156,6 +156,11 @@ def _history(shop: CornerShop) -> None:
     assert shop.take_in(FIRST_DAY, NIGHT - ONE_DAY).success
 
 
+def _weeks(shop: CornerShop) -> None:
+    made = [dg.AssetKey(name) for name in ("transactions", "products", "offers", "training_examples")]
+    assert shop.run("backfill", NIGHT, asset_selection=made).success
+
+
 def _night(shop: CornerShop) -> None:
     assert shop.night(NIGHT).success
 
@@ -170,7 +175,8 @@ class PreparedShops:
 
     folder: Path
     empty_mlflow: Path
-    # Each state after the one before it: all days up to the eve of NIGHT, the first night, an ordinary one.
+    # Each state after the one before it: all days up to the eve of NIGHT, the first night, an ordinary one; what it
+    # learns from.
     steps: Mapping[str, Callable[[CornerShop], None]]
 
     def copy(self, name: str, folder: Path) -> None:
@@ -197,4 +203,4 @@ class PreparedShops:
         made.touch()
 
 
-STEPS = {"history": _history, "night": _night, "two_nights": _next_night}
+STEPS = {"history": _history, "label_weeks": _weeks, "night": _night, "two_nights": _next_night}

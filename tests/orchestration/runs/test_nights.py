@@ -167,7 +167,7 @@ def test_label_weeks_end_by_the_day_and_are_made_once(after_a_night: CornerShop)
     )
     event = again.asset_materializations_for_node("training_examples")[0]
     assert event.metadata["weeks_made"].value == 0
-    assert event.metadata["weeks_kept"].value == 4
+    assert event.metadata["weeks_kept"].value == 3
     assert after_a_night.tables.version("training_examples") == version
 
 
