@@ -41,7 +41,8 @@ def promote(
     from assets.lifecycle import manual
 
     work = context.lifecycle(say=lambda line: say("[dim]{}[/]", line))
-    record = manual.promote(version, _person(reason), work, is_overriding=override)
+    with work.tables.together():  # no pruning removes the version meanwhile, no backup has the half of it
+        record = manual.promote(version, _person(reason), work, is_overriding=override)
     for line in record.reasons:
         say("  {}", line)
     say(
@@ -61,8 +62,9 @@ def rollback(
     """
     from assets.lifecycle.manual import roll_back
 
-    person = _person(reason)
-    record = roll_back(person, context.lifecycle(), to=to)
+    person, work = _person(reason), context.lifecycle()
+    with work.tables.together():
+        record = roll_back(person, work, to=to)
     say(
         "[green]✓[/] Version {} is champion again, instead of version {}. The next lists are scored with it; "
         "`nightcart nightly --date {} --force` makes the last ones again.",

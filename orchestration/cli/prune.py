@@ -40,13 +40,14 @@ def prune(
     now, done = dt.datetime.now(dt.UTC), []
     with running() as instance:
         require_quiet(instance)
-        need = _needed()
         operations, tables = context.resources().operations, context.resources().tables
         if dry_run:
+            need = _needed()
             report = reports.Pruned(is_done=False, kinds=[reports.kind(each) for each in _kinds(need, instance, now)])
             show(report, draw, as_json=json_)
             return
-        with tables.alone():
+        with tables.alone():  # nobody makes a version champion that is not needed
+            need = _needed()
             planned = {each.kind: [each.count, each.size] for each in _kinds(need, instance, now)}
             by, kept = getpass.getuser(), need.as_record()
             operations.record(Pruning(step=Pruning.ASKED, by=by, kinds=planned, kept=kept, at=now))

@@ -278,6 +278,12 @@ class TableStore:
             yield
 
     @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Nobody is :meth:`alone` with the tables meanwhile: who is, is waited for."""
+        with self._held(is_shared=True, patience=None):
+            yield
+
+    @contextlib.contextmanager
     def _held(self, **how: Any) -> Iterator[None]:
         """The lock of all writers: of a folder that is used with a file of SQLite in it, else in the operations database."""
         file, database = (
@@ -293,7 +299,7 @@ class TableStore:
             ) from error
 
     def _write(self, table: str, rows: ibis.Table | pa.Table | Sequence[ibis.Table], **how: Any) -> Commit:
-        with self._held(is_shared=True, patience=None):
+        with self.together():
             return self._commit(table, rows, **how)
 
     def _commit(
