@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 WORKBOOKS = (".xlsx", ".xlsm")
-JSON_LINES = (".jsonl", ".ndjson")
+JSON_LINES = (".jsonl", ".ndjson", ".json")
 PACKED = {".zst": "zstd", ".bz2": "bz2", ".gz": "gzip"}
 BLOCK = 1 << 20
 LONGEST_LINE = 1 << 20  # bytes of a line of JSON
@@ -35,6 +35,9 @@ LINES_HELD = 100_000  # of lines of JSON, as objects
 SHOWN = 10_000  # bytes that are kept of one that is none
 LINE, DEFECT = "nightcart_line", "nightcart_defect"
 ONE_OBJECT = "have it delivered as one JSON object a line, then materialise the day again."
+A_LIST = "`jq -c '.[]' FILE > FILE.jsonl` makes one object a line of it; have it delivered so."
+# How MongoDB's exports write a value with its type.
+TYPED = frozenset({"$oid", "$date", "$numberInt", "$numberLong", "$numberDouble", "$numberDecimal"})
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 
@@ -179,6 +182,8 @@ def _parts_of_json(content: IO[bytes], path: str) -> Iterator[list[Row]]:
     for number, line in enumerate(iter(lambda: content.readline(LONGEST_LINE + 1), b""), start=1):
         if not line.strip():
             continue
+        if not names and not rows and line.lstrip().startswith(b"["):
+            raise FeedRefused(f"{path} is one list of JSON, not an object a line.", remedy=A_LIST)
         row, why, is_ended = None, f"line {number:,} is no JSON object", line.endswith(b"\n")
         if len(line) > LONGEST_LINE:
             why = f"line {number:,} has more than {LONGEST_LINE:,} bytes, of which only the beginning is kept"
@@ -186,7 +191,7 @@ def _parts_of_json(content: IO[bytes], path: str) -> Iterator[list[Row]]:
                 is_ended = rest.endswith(b"\n")
         else:
             with contextlib.suppress(ValueError, RecursionError):
-                found = json.loads(line)
+                found = json.loads(line, object_hook=_untyped)
                 if SURROGATE.search(line):
                     json.dumps(found, ensure_ascii=False).encode()  # raises for half of a sign, which no text has
                 row = found
@@ -205,6 +210,17 @@ def _parts_of_json(content: IO[bytes], path: str) -> Iterator[list[Row]]:
             rows = []
     if rows:
         yield rows
+
+
+def _untyped(found: Row) -> Any:
+    """An object of JSON; its value alone where it is one of :data:`TYPED`."""
+    if len(found) != 1 or not TYPED.issuperset(found):
+        return found
+    ((name, value),) = found.items()
+    if name in ("$numberInt", "$numberLong") and isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return int(value)
+    return value
 
 
 def _no_object(path: str, row: Row) -> FeedRefused:

@@ -55,6 +55,8 @@ def read(text: ir.StringValue, format_: str | None) -> ir.TimestampValue:
         days = text.try_cast("float64") - EXCEL_DAY_OF_1970
         # To the second: the fraction of a day is a rounded number.
         return since_1970((_microseconds(days * SECONDS_A_DAY * 1e6) + 500_000) // 1_000_000 * 1_000_000)
+    if "%p" in format_:
+        text = text.re_replace(r"(?i)([ap])\. ?m\.", r"\1m")
     return in_calendar(try_strptime(text, format_).cast("timestamp"))
 
 

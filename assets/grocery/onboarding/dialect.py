@@ -68,7 +68,12 @@ FOREIGN = {
     b"<": ("XML or HTML", AS_CSV),
     b"\x28\xb5\x2f\xfd": ("compressed with zstd", "unpack it, or compress it with gzip"),
     b"BZh": ("compressed with bzip2", "unpack it, or compress it with gzip"),
+    b"\xfd7zXZ": ("compressed with xz", "unpack it, or compress it with gzip"),
+    b"7z\xbc\xaf": ("a 7-Zip archive", "unpack it, or compress it with gzip"),
+    b"Rar!": ("a RAR archive", "unpack it, or compress it with gzip"),
+    b"%PDF": ("a PDF", AS_CSV),
 }
+TAR, TAR_AT = b"ustar", 257
 
 
 def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usual: str | None = None) -> FeedConfig:
@@ -95,6 +100,11 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usua
         if first.lstrip().startswith(magic):
             remedy = remedy.replace("{path}", path)
             raise Refused(f"{path} is {what}, neither CSV nor Parquet.", remedy=f"{remedy}.")
+    if first[TAR_AT:].startswith(TAR):
+        raise Refused(
+            f"{path} is a tar archive, neither CSV nor Parquet.",
+            remedy="`tar -xf` unpacks it; name the files that were in it.",
+        )
     encoding, text = _decoded(first, encoding, usual)
     if text.count("\0") > MOST_NULS * len(text):
         raise Refused(f"{path} is binary, neither CSV nor Parquet.", remedy="name the files of the basket lines.")

@@ -62,6 +62,13 @@ TYPE_NAMES = frozenset(
     "type status kind event action typ art state vorgang tipo statut estado belegart rectype satzart linetype".split()  # noqa: SIM905
 )
 
+# What a log of changes says of each, as databases' connectors write it: of made, read, changed and removed rows.
+CHANGE_NAMES = frozenset("op operation change cdc dml type action event rowkind recordtype".split())  # noqa: SIM905
+MADE = frozenset("c r i +i create read insert inserted".split())  # noqa: SIM905
+CHANGED = frozenset(
+    "u -u +u d -d update updated upsert delete deleted update_preimage update_postimage update_before update_after".split()  # noqa: SIM905
+)
+
 
 def written_as(lines: ibis.Table, files: FeedConfig) -> tuple[FeedConfig, list[Note]]:
     """`files` with the separators of decimals and thousands that the whole feed's numbers have; notes."""
@@ -210,6 +217,15 @@ def no_purchases(
                 remedy = "take `unless` out of [transactions] if they are purchases."
                 notes.append(_left_out(name, counts, f"with {listed(others)}", others, remedy))
             told.append(name)
+            continue
+        kinds = {value.lower() for value in counts}
+        if kinds & CHANGED and kinds <= MADE | CHANGED and not words.isdisjoint(CHANGE_NAMES):
+            told.append(name)
+            says = (
+                f"{name} says what became of a row ({_shown(counts)}): each change is taken for a purchase of its own."
+            )
+            remedy = "have the rows delivered as they are now: the last change of each, and none that was deleted."
+            notes.append(Note("left out", says, remedy))
             continue
         of_values = {value: {*split_name(value), *split_name(value.lower().replace("_", ""))} for value in counts}
         is_always_given = sum(counts.values()) == sum(row["n"] for row in counted)

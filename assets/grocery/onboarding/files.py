@@ -28,7 +28,21 @@ if TYPE_CHECKING:
     import ibis
     from ibis.backends.duckdb import Backend
 
-ENDINGS = (".csv", ".parquet", ".pq", ".tsv", ".txt", ".psv", ".dat", ".xlsx", ".xlsm", ".jsonl", ".ndjson", ".zip")
+ENDINGS = (
+    ".csv",
+    ".parquet",
+    ".pq",
+    ".tsv",
+    ".txt",
+    ".psv",
+    ".dat",
+    ".xlsx",
+    ".xlsm",
+    ".jsonl",
+    ".ndjson",
+    ".json",
+    ".zip",
+)
 PACKED = (".gz", ".zst", ".bz2", ".zip")
 OTHER_WIDTH = NOT_AS_MANY.partition(":")[0]
 TOO_MANY, TOO_FEW = "it has more values than the header", "it has fewer values than the header"

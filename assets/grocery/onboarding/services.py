@@ -20,17 +20,27 @@ SERVICES = r"(?i)\b(" + "|".join(
         *("bank charges?", "fees?", "geb(ü|ue)hr", "amazonfee", "surcharge", "commission", "donation", "spende"),
         *("deposit", "pfand", "leergut", "consigne", "fianza", "statiegeld"),
         *("carrier bag", "bag", "bags", "t(ü|ue)te", "tragetasche", "sac caisse", "bolsa"),
+        *("vat", "mwst", "tva", "tips?", "trinkgeld", "gratuity"),
         *("gift ?cards?", "gift ?vouchers?", "vouchers?", "gutschein", "coupons?", "discount", "rabatt", "rounding"),
         *("manual", "adjust(ment)?", "test", "samples?", "service"),
     ]
 ) + r")\b"  # fmt: skip
+# The same as the beginning of a name, where a word further on may be what a product is for.
+NAMES = (
+    r"(?i)^(postage|porto|versand|shipping|delivery (fee|charge)|service (fee|charge)|fees?|geb(ü|ue)hr|surcharge|zuschlag|donation|spende"
+    r"|deposit|pfand|leergut|consigne|fianza|statiegeld|carrier bag|tragetasche|discount|rabatt|remise|descuento|sconto|rounding|rundung"
+    r"|gift ?(card|voucher)|geschenkkarte|gutschein|vouchers?|coupons?|vat|mwst|tva|tips?|trinkgeld|gratuity)(\b.{0,12})?$"
+)
 CODED = 0.9  # the share of identifiers with a digit from which one without is a word among codes
 MOST_WORDS = 0.02  # of the identifiers, those that may be such words
 SHOWN = 8
 
 
-def note_on(standard: ibis.Table) -> list[Note]:
-    """A note on products of `standard` (lines under our names) that look like services or fees."""
+def note_on(standard: ibis.Table, names: ibis.Table | None = None) -> list[Note]:
+    """A note on products of `standard` (lines under our names) that look like services or fees, by themselves or by `names`.
+
+    `names` are `product_id` and `name`.
+    """
     named = standard.filter(standard.product_id.notnull() & standard.occurred_at.notnull())  # a header again is none
     sold = named.group_by("product_id").agg(lines=named.count())
     sold = sold.mutate(is_word=~sold.product_id.re_search(r"\d"), is_service=sold.product_id.re_search(SERVICES))
@@ -39,6 +49,9 @@ def note_on(standard: ibis.Table) -> list[Note]:
     are_codes = products and words <= (1 - CODED) * products and words <= max(MOST_WORDS * products, SHOWN)
     # Among names, a word such as "bag" is in many that are products; among codes, it is none.
     strange = sold.filter(sold.is_word) if are_codes else sold.filter(sold.is_service & (sold.product_id.length() < 16))
+    if names is not None:
+        called = names.filter(names.name.strip().re_search(NAMES)).product_id
+        strange = sold.filter(sold.product_id.isin(called)).union(strange, distinct=True)
     rows = strange.order_by(strange.lines.desc(), strange.product_id).limit(SHOWN + 1).to_pyarrow().to_pylist()
     if not rows:
         return []

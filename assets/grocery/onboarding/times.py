@@ -44,7 +44,9 @@ DATES = {
     r"\d\d?([- ]?)[a-z]{3,9}\1\d{4}": (r"%d\1%b\1%Y", r"%d\1%B\1%Y"),
     r"\d\d?([- ]?)[a-z]{3}\1\d\d": (r"%d\1%b\1%y",),
     r"[a-z]{3,9} \d\d?(,?) \d{4}": (r"%b %d\1 %Y", r"%B %d\1 %Y"),
+    r"(19|20)\d\d(-?)[0-3]\d\d": (r"%Y\2%j",),  # the day of the year
 }
+WEEKDAY = r"([a-z]{3}|[a-z]+day)(,?) (?=.*[a-z]{3})"  # before a date with its month's name: others say no order
 TIMES = {
     "": "",
     r"([ T]|, |:)\d\d?:\d\d": r"\1%H:%M",
@@ -52,8 +54,9 @@ TIMES = {
     r"([ T])\d\d?:\d\d:\d\d\.\d{1,9}": r"\1%H:%M:%S.%f",
     r"([ T])\d\d?:\d\d:\d\d,\d{1,6}": r"\1%H:%M:%S,%f",
     r" \d\d?:\d\d:\d\d [+-]\d\d:?\d\d": " %H:%M:%S %z",
-    r" \d\d?:\d\d( ?)[ap]m": r" %I:%M\1%p",
-    r" \d\d?:\d\d:\d\d( ?)[ap]m": r" %I:%M:%S\1%p",
+    r" \d\d?:\d\d:\d\d (GMT|UTC)": r" %H:%M:%S \1",
+    r" \d\d?:\d\d( ?)(am|pm|[ap]\. ?m\.)": r" %I:%M\1%p",
+    r" \d\d?:\d\d:\d\d( ?)(am|pm|[ap]\. ?m\.)": r" %I:%M:%S\1%p",
     r" \d\d?\.\d\d\.\d\d( ?)[ap]m": r" %I.%M.%S\1%p",
     r" \d\d?\.\d\d\.\d\d(\.0{9})( ?)[ap]m": r" %I.%M.%S\1\2%p",  # as Oracle writes it
     r" \d\d?": " %H",
@@ -76,6 +79,7 @@ SAID = {
     "epoch_ns": "nanoseconds since 1970, in UTC",
     EXCEL_DAYS: "days since 1900 as Excel counts them",
 }
+IN_UTC = (" GMT", " UTC")
 FIRST = {"%d": "day", "%m": "month", "%y": "year"}
 SAY_HOW = f"--timestamp-format '%d/%m/%Y %H:%M', or {', '.join(SAID)} for numbers."
 
@@ -118,7 +122,7 @@ def find(
     # A number that nobody calls a time is none: a card's has ten digits too.
     for candidates, has_name in ((named, True), (nearly_named, True), (_by_type(lines, names), False)):
         readings = [read(lines, [name], given_format=given_format, today=today) for name in candidates]
-        readings = [each for each in readings if each and (has_name or each.format not in NUMBERS.values())]
+        readings = [each for each in readings if each and (has_name or each.format not in (*NUMBERS.values(), "%Y%j"))]
         if time := max(readings, key=lambda each: each.has_time_of_day, default=None):
             return _with_time_of_day(lines, names, time, given_format=given_format, today=today)
     tried = ", ".join(f"{name} ({_example(lines, [name])})" for name in named)
@@ -162,7 +166,7 @@ def read(lines: ibis.Table, names: Sequence[str], *, given_format: str | None, t
         why, zone = f"{example}: {SAID[best]}", "UTC" if best in EPOCHS else "local"
         return replace(time, has_time_of_day=has_time, zone=zone, why=why, is_guess=is_guess)
     time = replace(time, has_time_of_day="%H" in best or "%I" in best)
-    if "%z" in best:
+    if "%z" in best or best.endswith(IN_UTC):
         time = replace(time, zone="UTC", why=f"{example}, with an offset")
     others = [each for each in orders(best) if each != best]
     if not others or given_format:
@@ -177,6 +181,9 @@ def read(lines: ibis.Table, names: Sequence[str], *, given_format: str | None, t
 def formats_of(value: str) -> Iterator[str]:
     """The formats that the text of a time may be written in, as the settings call them."""
     yield from (format_ for number, format_ in NUMBERS.items() if re.fullmatch(number, value))
+    if weekday := re.match(WEEKDAY, value, re.IGNORECASE):
+        name = "%a" if len(weekday[1]) == len("Mon") else "%A"
+        yield from (f"{name}{weekday[2]} {each}" for each in formats_of(value[weekday.end() :]))
     for date, date_formats in DATES.items():
         if not (day := re.match(date, value, re.IGNORECASE)):
             continue

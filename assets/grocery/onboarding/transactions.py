@@ -30,10 +30,12 @@ from assets.grocery.onboarding.columns import (
 from assets.grocery.onboarding.files import SourceFiles
 from assets.grocery.onboarding.history import TradingDays
 from assets.grocery.onboarding.proposed import Note, ProposedSetting, of_files, under
+from assets.grocery.onboarding.words import matching_columns
 from resources.config.feeds import FILE_DATE
 from resources.config.retailer import TransactionColumnsConfig, TransactionContractConfig, TransactionsConfig
 from resources.errors import Refused
 from resources.feeds import sources
+from resources.identifiers import identifiers
 from resources.text import plural
 
 if TYPE_CHECKING:
@@ -223,7 +225,10 @@ def propose(
             *under("transactions.columns", (chosen[setting] for setting in order)),
             *under("transactions.contract", [*of_lines, *of_days]),
         ),
-        notes=(*source.notes, *notes, *history.notes_on(trading), *notes_on_days, *services.note_on(standard)),
+        notes=(
+            *(*source.notes, *notes, *history.notes_on(trading), *notes_on_days),
+            *(*days.jumps(standard), *services.note_on(standard, _names(whole, feed, free))),
+        ),
         feed=feed,
         lines=lines,
         standard=standard,
@@ -261,3 +266,12 @@ def _baskets_are(standard: ibis.Table) -> tuple[ProposedSetting | None, list[Not
     says = f"{why}. A household's lines of a business day and store are taken as one basket."
     remedy = "have a number of the basket or receipt delivered; or baskets_are = 'instant'."
     return ProposedSetting("baskets_are", "day", why, is_guess=True), [Note("merged", says, remedy)]
+
+
+def _names(lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, ColumnProfile]) -> ibis.Table | None:
+    """What the lines call their products, as `product_id` and `name`; None where no column does."""
+    column = next((name for name in matching_columns("name", free) if lines[name].type().is_string()), None)
+    if column is None:
+        return None
+    product = identifiers(lines[feed.columns.product_id], nothing=feed.empty_values)
+    return lines.select(product_id=product, name=lines[column])

@@ -241,3 +241,13 @@ class TestWorkbooks:
                 made.writestr(name, given.read(name).replace(b'"A4"', b"'XFD1048576'").replace(b'"4"', b'"1048576"'))
         with pytest.raises(FeedRefused, match=r"takes more than 600 seconds or 190 MB to be read.*NIGHTCART_MEMORY"):
             read("a.xlsx", content.getvalue())
+
+
+def test_values_with_their_types_as_mongodb_writes_them_are_the_values(read):
+    rows, _ = read("a.json", b'{"who": {"$numberLong": "7"}, "what": {"$date": "2024-01-31"}, "n": {"$x": 1}}\n')
+    assert [(row["who"], row["what"], row["n"]) for row in rows] == [(7, "2024-01-31", '{"$x": 1}')]
+
+
+def test_a_list_of_json_is_refused_with_what_makes_lines_of_it(read):
+    with pytest.raises(FeedRefused, match="is one list of JSON"):
+        read("a.json", b'[{"who": 1},\n{"who": 2}]\n')

@@ -170,3 +170,9 @@ def test_catalogue_has_to_know_as_much_as_it_does_now(engine, feeds, tmp_path):
     ids = ibis.memtable({"product_id": ["1", "2", "3"], "lines": [60, 20, 20]})
     proposed = {each.setting: each.value for each in masterdata.products(lines, source.files, ids=ids, given={})}
     assert proposed["products.least_known_share"] == 0.72  # nine tenths of the eighty lines of a hundred
+
+
+def test_a_log_of_changes_is_told(understood):
+    found, notes = understood(with_column("__op", "c", "c", "u", "d"))
+    assert "left out: __op says what became of a row (c " in notes
+    assert "transactions.where" not in found

@@ -211,3 +211,28 @@ def test_the_day_of_the_files_path_is_the_last_resort(table):
         "the date is that of the file's path",
     )
     assert read(lines.mutate(bought=ibis.literal("2024-03-05")))[0].columns[0] == "bought"
+
+
+@pytest.mark.parametrize(
+    ("values", "format_", "zone"),
+    [
+        (["Mon 29 Jan 2024 08:05:08", "Thu 01 Feb 2024 10:00:00"], "%a %d %b %Y %H:%M:%S", "local"),
+        (["Monday, 29 January 2024", "Thursday, 01 February 2024"], "%A, %d %B %Y", "local"),
+        (["Mon, 29 Jan 2024 08:05:08 GMT", "Thu, 01 Feb 2024 10:00:00 GMT"], "%a, %d %b %Y %H:%M:%S GMT", "UTC"),
+        (["31/01/2024 08:05 a.m.", "01/02/2024 11:00 p. m."], "%d/%m/%Y %I:%M %p", "local"),
+        (["2024031", "2024032"], "%Y%j", "local"),
+    ],
+)
+def test_weekdays_points_and_days_of_the_year(table, values, format_, zone):
+    time, _ = read(table(date=values))
+    assert (time.format, time.zone, time.share) == (format_, zone, 1)
+
+
+def test_a_weekday_before_numbers_does_not_hide_that_their_order_is_open(table):
+    with pytest.raises(Refused):
+        read(table(date=["Thu 01/02/2024", "Fri 02/02/2024"]))
+
+
+def test_seven_digits_that_nobody_calls_a_date_are_none(table):
+    with pytest.raises(Refused):
+        read(table(article=["2024031", "2024032"]))
