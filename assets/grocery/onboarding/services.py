@@ -55,13 +55,13 @@ def note_on(standard: ibis.Table, names: ibis.Table | None = None) -> list[Note]
     rows = strange.order_by(strange.lines.desc(), strange.product_id).limit(SHOWN + 1).to_pyarrow().to_pylist()
     if not rows:
         return []
-    names = [row["product_id"] for row in rows]
+    ids = [row["product_id"] for row in rows]
     examples = listed([f"{row['product_id']} ({row['lines']:,} lines)" for row in rows[:SHOWN]], SHOWN)
     more = " and others" * (len(rows) > SHOWN)
     return [
         Note(
             "to know",
             f"These products look like services, fees or bags: {examples}{more}. They would be recommended.",
-            f"rule them out under [products.not_recommendable]: product_id = {names[:SHOWN]}.",
+            f"rule them out under [products.not_recommendable]: product_id = {ids[:SHOWN]}.",
         )
     ]
