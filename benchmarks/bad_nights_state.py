@@ -222,7 +222,7 @@ def zombie(side: Side, day: dt.date, process: subprocess.Popen[bytes], log: Path
     dg = (str(Path(sys.executable).with_name("dg")), "launch", "--assets", "recommendations,published_recommendations")
     # Without these, `dg` reads the project's own, of the demo, from its `.env`.
     places = home.environment(Path(side.variables["NIGHTCART_CONFIG"]))
-    sleeper, its_log = side.start(at(day, 5), *dg, "--partition", str(day), **places)
+    sleeper, its_log = side.start(at(day, 5), *dg, "--partition", str(day), limits=None, **places)
     until("scoring", side, sleeper, its_log)
     found = signalled(sleeper, signal.SIGSTOP)
     side.deliver(day, {f"{day}.csv": side.truth(day)})
