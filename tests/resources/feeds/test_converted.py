@@ -153,7 +153,8 @@ def test_archive_that_says_it_has_more_than_it_has_is_bounded_all_the_same(read,
     content = bytearray(zipped(a=TEXT + Random(1).randbytes(50_000).hex().encode()))  # packed, half of that
     entry = content.rindex(b"PK\x01\x02")
     content[entry + 20 : entry + 24] = b"\xff\xff\xff\x0f"  # the packed bytes, in the archive's list
-    with pytest.raises(FeedRefused, match=r"bytes when it is unpacked.*most_unpacked"):
+    # Python 3.13 sees by itself that the entry reaches into the list behind it.
+    with pytest.raises(FeedRefused, match=r"bytes when it is unpacked.*most_unpacked|possible zip bomb"):
         read("a.zip", bytes(content), most_unpacked=1)
 
 
