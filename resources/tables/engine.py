@@ -74,7 +74,8 @@ def _own_folder(spill: Path, *, of: Backend) -> Path:
 
     def remove() -> None:
         shutil.rmtree(own, ignore_errors=True)
-        own.with_suffix(".lock").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of a disk that has failed: the next process removes it
+            own.with_suffix(".lock").unlink()
         lock.close()
 
     weakref.finalize(of, remove)

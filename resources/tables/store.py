@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from resources.config.deployment import load_deployment
 from resources.errors import Damaged, Refused, Unavailable, of_the_machine
 from resources.locks import Held, hold
-from resources.tables import contents, engine, object_store, spark_parts
+from resources.tables import commits, contents, engine, object_store, spark_parts
 from resources.tables.contents import Part
 from resources.tables.fence import FENCE, Days, Fence, Written, require_untouched
 from resources.tables.spark_parts import Parts
@@ -377,6 +377,8 @@ class TableStore:
                     continue
                 opened = self._load(table, mine)
             opened = opened or self._load(table, 0)
+            if not self.is_remote:
+                commits.to_disk(Path(self.uri(table)), since=base or -1, until=opened.version())
             if fence:
                 fence.seen[table] = opened
             if self.ledger:
@@ -430,28 +432,18 @@ class TableStore:
                 remedy=f"materialise {table.removesuffix('_quarantine')} first: `nightcart status` says what is missing.",
             ) from error
         except DeltaError as error:
-            if (cut := self._cut_commit(table)) is None:
-                if version is not None or self.is_remote or of_the_machine(error):
-                    raise
-                raise _no_log(table, Path(self.uri(table), "_delta_log")) from error
-            raise _was_cut(table, cut) from error
-        # Delta takes a commit without a line for one that changed nothing.
-        if version is None and (cut := self._cut_commit(table)):
-            raise _was_cut(table, cut)
+            if self._was_cut(table):
+                raise commits.were_cut(Path(self.root)) from error
+            if version is not None or self.is_remote or of_the_machine(error):
+                raise
+            raise _no_log(table, Path(self.uri(table), commits.LOG)) from error
+        if version is None and self._was_cut(table):
+            raise commits.were_cut(Path(self.root))
         return opened
 
-    def _cut_commit(self, table: str) -> Path | None:
-        """The file of the newest commit, if it is not whole; of a table on this machine."""
-        if self.is_remote:  # an object is there whole or not at all
-            return None
-        newest = max(Path(self.uri(table), "_delta_log").glob("*.json"), default=None)
-        try:
-            lines = newest.read_text(encoding="utf-8").splitlines() if newest else ["{}"]
-            for line in lines:
-                json.loads(line)
-            return None if lines else newest
-        except ValueError:
-            return newest
+    def _was_cut(self, table: str) -> bool:
+        """Whether the newest commit is not whole; an object of a store is there whole or not at all."""
+        return not self.is_remote and bool(commits.cut_off(Path(self.uri(table))))
 
     def _require_whole(self, table: str, parts: Sequence[Part], version: int | None) -> None:
         try:
@@ -476,13 +468,6 @@ def _writes_since(opened: DeltaTable, version: int) -> list[Written]:
     history = [commit for commit in opened.history(max(count, 1)) if count < 0 or commit["version"] > version]
     writes = [Written.of(commit) for commit in reversed(history) if commit["operation"] != "CREATE TABLE"]
     return writes if len(history) == count else [replace(writes[0], writer=None), *writes[1:]]
-
-
-def _was_cut(table: str, commit: Path) -> Damaged:
-    return Damaged(
-        f"The last commit of {table}, {commit}, was cut off.",
-        remedy=f"`rm {commit}` takes the table back to the commit before; what it lacks then is named, and can be made again.",
-    )
 
 
 def _no_log(table: str, log: Path) -> Damaged:

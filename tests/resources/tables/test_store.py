@@ -261,6 +261,36 @@ def test_a_commit_that_was_cut_off_is_named_and_its_remedy_takes_the_table_back(
     assert content(two_days) == [(DAYS[0], 1)]
 
 
+def test_all_that_was_cut_off_is_told_at_once(two_days: TableStore):
+    for name in ("N", "M"):
+        two_days.replace("names", pa.table({"name": [name]}))
+    cut = [*_log_of(two_days, "sales")[:2], _log_of(two_days, "names")[0]]
+    for commit in cut:
+        commit.write_bytes(b"")
+    with pytest.raises(Damaged, match="3 commits, the last of names, sales, were cut off") as told:
+        two_days.read("sales")
+    assert set(cut) == {Path(word) for word in told.value.remedy.split("`")[1].split()[1:]}
+    for commit in cut:
+        commit.unlink()
+    assert content(two_days) == []
+    assert two_days.read("names").to_pyarrow()["name"].to_pylist() == ["N"]
+
+
+def _log_of(tables: TableStore, name: str) -> list[Path]:
+    """A table's commits, the newest first."""
+    return sorted(Path(tables.uri(name), "_delta_log").glob("*.json"), reverse=True)
+
+
+def test_a_commit_is_on_the_disk_before_it_counts(tables: TableStore, monkeypatch: pytest.MonkeyPatch):
+    synced: list[Path] = []
+    monkeypatch.setattr("os.fsync", lambda opened: synced.append(Path(f"/dev/fd/{opened}").resolve()))
+    made = tables.replace_days("sales", rows((DAYS[0], 1), (DAYS[1], 2)), days=DAYS[:2])
+    log = Path(tables.uri("sales"), "_delta_log")
+    files = [path for day in DAYS[:2] for path in Path(tables.uri("sales"), f"business_date={day}").iterdir()]
+    assert {*files, *(path.parent for path in files), *log.glob("*.json"), log} <= set(synced)
+    assert synced.index(files[0]) < synced.index(log / f"{made.version:020}.json")
+
+
 @pytest.mark.parametrize(
     ("file", "content", "remedy"),
     [
