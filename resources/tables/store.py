@@ -339,6 +339,8 @@ class TableStore:
                         partition_by=[day],
                         storage_options=options,
                     )
+                if not self.is_remote:
+                    commits.to_disk(Path(self.uri(table)), since=-1, until=0)
             opened = self._load(table) if self.exists(table) else None
             if opened and base is not None:
                 writes = _writes_since(opened, base)
@@ -378,7 +380,7 @@ class TableStore:
                 opened = self._load(table, mine)
             opened = opened or self._load(table, 0)
             if not self.is_remote:
-                commits.to_disk(Path(self.uri(table)), since=base or -1, until=opened.version())
+                commits.to_disk(Path(self.uri(table)), since=base, until=opened.version())
             if fence:
                 fence.seen[table] = opened
             if self.ledger:

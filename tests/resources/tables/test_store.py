@@ -291,6 +291,13 @@ def test_a_commit_is_on_the_disk_before_it_counts(tables: TableStore, monkeypatc
     assert synced.index(files[0]) < synced.index(log / f"{made.version:020}.json")
 
 
+def test_what_a_commit_replaces_need_not_be_there_any_more(tables: TableStore):
+    tables.replace("names", pa.table({"name": ["N"]}))
+    (file,) = Path(tables.uri("names")).glob("*.parquet")
+    file.unlink()
+    assert tables.replace("names", pa.table({"name": ["M"]})).version == 1
+
+
 @pytest.mark.parametrize(
     ("file", "content", "remedy"),
     [
