@@ -51,9 +51,10 @@ def test_runs_that_slept_while_their_day_was_made_again_write_nothing(
     shop = after_two_nights
     (tmp_path / "sleeper.py").write_text(SLEEPER)
     with contextlib.ExitStack() as sleepers:
-        asleep = {after: sleepers.enter_context(_asleep(shop, tmp_path, after)) for after in PLACES}
-        for sleeper in asleep.values():
-            _, status = os.waitpid(sleeper.pid, os.WUNTRACED)
+        asleep: dict[str, subprocess.Popen[str]] = {}
+        for after in PLACES:  # one after the other: awake together, the first would be refused for the second
+            asleep[after] = sleepers.enter_context(_asleep(shop, tmp_path, after))
+            _, status = os.waitpid(asleep[after].pid, os.WUNTRACED)
             assert os.WIFSTOPPED(status)
         shop.write(TOMORROW, lambda text: "\n".join(text.splitlines()[:-5]) + "\n")
         night = shop.night(TOMORROW)
