@@ -509,7 +509,7 @@ def in_words(night: Night, fault: Fault) -> str:
         return NOT_TRIED
     if fault.is_harmless and night.lists == "fresh" and not night.is_wrong:
         return "fresh" + (", **false alarm**" if night.is_told and not (fault.times > 1) else "")
-    if night.came_too_late:
+    if night.came_too_late and night.lists == "fresh":
         return "fresh, done before it"
     lists = {"fresh": "fresh", "marked": "marked", "old": "**lost**", "unreadable": "**unreadable**"}[night.lists]
     lists = "**wrong**" if night.is_wrong else lists

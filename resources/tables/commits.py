@@ -21,7 +21,8 @@ def to_disk(table: Path, *, since: int, until: int) -> None:
     commits = [table / LOG / f"{version:020}.json" for version in range(since + 1, until + 1)]
     actions = (json.loads(line) for commit in commits for line in commit.read_text(encoding="utf-8").splitlines())
     added = [table / unquote(action["add"]["path"]) for action in actions if "add" in action]
-    for path in (*added, *dict.fromkeys(file.parent for file in added), *commits, table / LOG):
+    folders = dict.fromkeys((*(file.parent for file in added), table))  # a new day's folder is an entry of the table's
+    for path in (*added, *folders, *commits, table / LOG):
         opened = os.open(path, os.O_RDONLY)
         try:
             os.fsync(opened)
