@@ -84,8 +84,7 @@ def of_days(tables: TableStore, table: str, days: Iterable[dt.date]) -> dict[Par
 
 def history(tables: TableStore, table: str, *, until: dt.date) -> dict[Partition, str]:
     """The version of every day of a table from its first one up to `until`, those without rows among them."""
-    fingerprints = tables.fingerprints(table)
-    first = min((day for day in fingerprints if day and day <= until), default=until)
+    fingerprints, first = tables.fingerprints(table), tables.first_day(table, until=until)
     days = (first + dt.timedelta(days=n) for n in range((until - first).days + 1))
     return {day: fingerprints.get(day, NO_ROWS) for day in days}
 

@@ -67,7 +67,7 @@ def verify(
         raise Damaged(
             f"Of {plural(report.tables.files, 'file')} of tables, {len(report.tables.flaws)} not as written: "
             f"{' '.join(report.tables.flaws[:10])}",
-            remedy=f"{'; '.join(report.tables.remedies[:10])} makes it again; or bring the files back from a backup.",
+            remedy=f"{'; '.join(report.tables.remedies[:10])} makes {'it' if len(report.tables.flaws) == 1 else 'them'} again; or bring the files back from a backup.",
         )
     show(report, _draw, as_json=json_)
 

@@ -12,10 +12,11 @@ import typer
 from orchestration.cli import context
 from orchestration.cli.drawing import DAY, say
 from orchestration.cli.night import draw_next_commands, draw_night
+from resources.days import ranges
 from resources.errors import Damaged, Refused
 from resources.records.lifecycle import RetrainingDecision, RetrainingRequest
 from resources.records.privacy import Erasure
-from resources.text import plural
+from resources.text import listed, plural
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -273,8 +274,14 @@ def _night(instance: dg.DagsterInstance, day: dt.date, *, is_forced: bool) -> No
     attempts = runs_of_night(instance, day)
     if attempts and attempts[0].status == dg.DagsterRunStatus.SUCCESS and not is_forced:
         require_later(instance, attempts[0], now=dt.datetime.now(dt.UTC))
-        say("[green]✓[/] The night of {} is done (run {}).", day, attempts[0].run_id[:8])
-        return
+        if not _gone() & {day, None}:
+            say("[green]✓[/] The night of {} is done (run {}).", day, attempts[0].run_id[:8])
+            return
+        say(
+            "[yellow]![/] The night of {} was done, but not all that it wrote is in the tables any more: it is made again.",
+            day,
+        )
+        is_forced = True
     if attempts and not attempts[0].is_finished:
         raise Refused(
             f"The night of {day} is under way (run {attempts[0].run_id[:8]}).",
@@ -342,11 +349,15 @@ def _backfill(
         raise Refused(f"{assets!r} has no asset with days.", remedy="materialise it with `dg launch --assets …`.")
     wanted = [first + n * ONE_DAY for n in range((last - first).days + 1)]
     done = set.intersection(*(set(instance.get_materialized_partitions(key)) for key in by_day))
+    gone = _gone({key.to_user_string() for key in by_day})
+    if gone := [day for day in wanted if day in gone]:
+        done -= {day.isoformat() for day in gone}
+        say("[yellow]![/] Written once, and not in the tables any more: {}.", listed(gone, 3))
     todo = wanted if is_forced else [day for day in wanted if day.isoformat() not in done]
     # A table without days was perhaps what failed in the run that made them.
     if not todo and any(instance.get_latest_materialization_event(key) is None for key in chosen):
         todo = [last]
-    gaps = _gaps(todo)
+    gaps = ranges(todo)
     names = ", ".join(sorted(key.to_user_string() for key in chosen))
     runs = f" in {plural(len(gaps), 'run')}: {', '.join(f'{a} … {b}' for a, b in gaps[:5])}" if gaps else "."
     say(
@@ -362,15 +373,12 @@ def _backfill(
         report_outcome(outcome, f"{start} … {end}", again=again + " --force" * outcome.has_broken_checks)
 
 
-def _gaps(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
-    """Days as runs of consecutive days."""
-    gaps: list[tuple[dt.date, dt.date]] = []
-    for day in days:
-        if gaps and day - gaps[-1][1] == ONE_DAY:
-            gaps[-1] = (gaps[-1][0], day)
-        else:
-            gaps.append((day, day))
-    return gaps
+def _gone(assets: set[str] | None = None) -> set[dt.date | None]:
+    """The days of which tables have not what was written any more: those of `assets`, or all; None for a whole table."""
+    from resources.tables import contents
+
+    gone = contents.gone(context.resources().tables, context.resources().operations)
+    return {day for table in gone if assets is None or table in assets for day in gone[table]}
 
 
 def require_days(*days: dt.date) -> None:

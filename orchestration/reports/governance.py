@@ -70,7 +70,7 @@ class Overrides(Report):
 
 @dataclass(frozen=True, kw_only=True)
 class Files(Report):
-    """What of the tables' files is not what was written, each with its `remedies`, among how many `files`.
+    """What of the tables' files is not what was written, with the `remedies`, among how many `files`.
 
     `unknown` are those that are not on record: an earlier version wrote them, and so did a process that was killed.
     """
@@ -95,12 +95,10 @@ def files(tables: TableStore, operations: OperationsDatabase, say: Callable[[str
         except Damaged as error:
             flaws.append(error.message)
             remedies.append(error.remedy)
-    for flaw in (flaw for each in looked for flaw in each.flaws):
-        flaws.append(f"{flaw}.")
-        remedies.append(flaw.remedy)
+    found = [flaw for each in looked for flaw in each.flaws]
     return Files(
-        flaws=flaws,
-        remedies=list(dict.fromkeys(remedies)),
+        flaws=[*flaws, *(f"{flaw}." for flaw in found)],
+        remedies=[*dict.fromkeys(remedies), *contents.remedies(found)],
         tables=len(names),
         files=sum(each.files for each in looked),
         unknown=sum(each.unknown for each in looked),

@@ -42,6 +42,16 @@ class ContentsStore(RecordStore):
         with self._engine.connect() as connection:
             return set(connection.scalars(column.table.select().with_only_columns(column).distinct()))
 
+    def first_day(self, table: str) -> dt.date | None:
+        """The first day of which a table had files when it was last written."""
+        import sqlalchemy as sa
+
+        of = self._table(Contents).c
+        newest = sa.select(sa.func.max(of.id)).where(of.subject == table).group_by(of.partition)
+        days = sa.select(sa.func.min(of.partition)).where(of.id.in_(newest), sa.cast(of.files, sa.Text) != "{}")
+        with self._engine.connect() as connection:
+            return connection.scalar(days)
+
     def sealed(
         self, table: str, partitions: Collection[dt.date | None] | None = None, *, last: int | None = None
     ) -> list[Contents]:

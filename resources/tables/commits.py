@@ -52,7 +52,7 @@ def were_cut(tables: Path) -> Damaged:
         back = "the tables back to the commits"
     return Damaged(
         says,
-        remedy=f"`rm {' '.join(map(str, commits))}` takes {back} before; what is lacking then is named, and can be made again.",
+        remedy=f"`rm {' '.join(map(str, commits))}` takes {back} before. What is lacking then, `nightcart audit verify --tables` names with the command that makes it again.",
     )
 
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import posixpath
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from resources.days import ranges
 from resources.errors import Damaged
 from resources.tables import object_store
 from resources.text import listed
@@ -76,6 +77,10 @@ class Ledger(Protocol):
         """The tables of which something is on record."""
         ...
 
+    def first_day(self, table: str) -> dt.date | None:
+        """The first day of which a table had files when it was last written."""
+        ...
+
     def sealed(
         self, table: str, partitions: Collection[Partition] | None = None, *, last: int | None = None
     ) -> Sequence[OnRecord]:
@@ -95,8 +100,7 @@ class Flaw:
     @property
     def remedy(self) -> str:
         """The command that makes it again, from the kept copies of what was delivered."""
-        asset, day = self.table.removesuffix("_quarantine"), self.day
-        return f"`nightcart backfill --from {day} --to {day} --assets {asset} --force`" if day else "the next night"
+        return remedies([self])[0]
 
     def __str__(self) -> str:
         return f"{self.file}, a file of {self.table}{f' of {self.day}' if self.day else ''}, {self.says}"
@@ -298,18 +302,44 @@ def verify(store: TableStore, ledger: Ledger, table: str) -> Verified:
     return Verified(files=len(parts) + len(there), unknown=len(unknown), flaws=found)
 
 
-def lacking(store: TableStore, ledger: Ledger) -> list[str]:
-    """What tables do not hold any more of what is on record, table by table, in sentences with the command that makes it again."""
-    said = []
+def remedies(flaws: Iterable[Flaw]) -> list[str]:
+    """The commands that make again what flaws are of: one for each run of days of an asset."""
+    days: dict[str, set[Partition]] = {}
+    for flaw in flaws:
+        days.setdefault(_asset(flaw.table), set()).add(flaw.day)
+    commands = [
+        f"`nightcart backfill --from {first} --to {last} --assets {asset} --force`"
+        for asset, of_asset in days.items()
+        for first, last in ranges(day for day in of_asset if day)
+    ]
+    return [*commands, *(["the next night"] if any(None in of_asset for of_asset in days.values()) else [])]
+
+
+def gone(store: TableStore, ledger: Ledger) -> dict[str, set[Partition]]:
+    """The partitions of which tables do not hold any more what is on record, by the asset that makes them."""
+    found: dict[str, set[Partition]] = {}
     for table in sorted(ledger.sealed_tables()):
-        gone = _lacking(ledger.sealed(table), store.parts(table) if store.exists(table) else [])
-        days, asset = sorted(each.partition for each in gone if each.partition), table.removesuffix("_quarantine")
+        records = _lacking(ledger.sealed(table), store.parts(table) if store.exists(table) else [])
+        found.setdefault(_asset(table), set()).update(each.partition for each in records)
+    return {asset: partitions for asset, partitions in found.items() if partitions}
+
+
+def lacking(store: TableStore, ledger: Ledger) -> list[str]:
+    """The same asset by asset, in sentences with the command that makes it again."""
+    said = []
+    for asset, partitions in gone(store, ledger).items():
+        days = sorted(each for each in partitions if each)
         if days:
-            again = f"`nightcart backfill --from {days[0]} --to {days[-1]} --assets {asset} --force`"
-            said.append(f"{table} lacks what was written of {listed(days, 3)}: {again} makes it again.")
-        elif gone:
-            said.append(f"{table} is older than what is on record: the next night makes it again.")
+            again = f"`nightcart backfill --from {days[0]} --to {days[-1]} --assets {asset}`"
+            said.append(f"{asset} lacks what was written of {listed(days, 3)}: {again} makes it again.")
+        else:
+            said.append(f"{asset} is older than what is on record: the next night makes it again.")
     return said
+
+
+def _asset(table: str) -> str:
+    """The asset that a table is made by."""
+    return table.removesuffix("_quarantine")
 
 
 def _lacking(records: Sequence[OnRecord], parts: Sequence[Part]) -> list[OnRecord]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from resources.config.deployment import load_deployment
+from resources.days import ranges
 from resources.errors import Damaged, Refused, Unavailable, of_the_machine
 from resources.locks import Held, hold
 from resources.tables import commits, contents, engine, object_store, spark_parts
@@ -183,6 +184,14 @@ class TableStore:
     def rows_by_day(self, table: str) -> dict[dt.date | None, int]:
         """How many rows each day has, from the table's log alone; no table, no days."""
         return _rows_by_day(self._open(table)) if self.exists(table) else {}
+
+    def first_day(self, table: str, *, until: dt.date) -> dt.date:
+        """The first day up to `until` (which it is without another) of which the table has rows, or had them on record.
+
+        A table that was taken back has not its first days any more, and is no shorter history for that.
+        """
+        recorded = self.ledger.first_day(table) if self.ledger else None
+        return min((day for day in (recorded, *self.rows_by_day(table)) if day and day <= until), default=until)
 
     def count(self, table: str, *, until: dt.date) -> int:
         """How many rows the days up to `until` have, from the table's log alone."""
@@ -477,7 +486,8 @@ def _no_log(table: str, log: Path) -> Damaged:
     return Damaged(
         f"The log of {table}, {log}, cannot be read: a file of it is damaged, missing, or none of it.",
         remedy=(f"`rm {hint}`; if that does not help, " if hint.exists() else "")
-        + "bring the folder of the table back from the newest backup (docs/runbooks.md, Restore from a backup).",
+        + "bring the folder of the table back from the newest backup (docs/runbooks.md, Restore from a backup); without one, "
+        "put the folder aside, and `nightcart audit verify --tables` names the commands that make the table again.",
     )
 
 
@@ -527,16 +537,5 @@ def _is_among(name: str, values: Collection[str | None]) -> str:
 
 
 def _condition(by: str, days: Sequence[dt.date], *, undated: bool) -> str:
-    conditions = [f"({by} >= '{first}' AND {by} <= '{last}')" for first, last in _runs(days)]
+    conditions = [f"({by} >= '{first}' AND {by} <= '{last}')" for first, last in ranges(days)]
     return " OR ".join([*conditions, *([f"{by} IS NULL"] if undated else [])])
-
-
-def _runs(days: Sequence[dt.date]) -> list[tuple[dt.date, dt.date]]:
-    """Days as runs of consecutive days: a range is one condition, however long it is."""
-    runs: list[tuple[dt.date, dt.date]] = []
-    for day in sorted(set(days)):
-        if runs and day - runs[-1][1] == dt.timedelta(days=1):
-            runs[-1] = (runs[-1][0], day)
-        else:
-            runs.append((day, day))
-    return runs

@@ -34,7 +34,15 @@ def test_a_shop_is_brought_onto_an_empty_machine(tmp_path: Path) -> None:
     assert "1 done, 0 to make" in said[2][1]  # it knows of the run
     assert "The state is not empty: there are records, tables, raw." in said[3][2]
     assert "where it is" in said[4][2]
-    assert other.rows("transactions")
+    taken_in = other.rows("transactions")
+    assert taken_in
+    # What is on record, and in no table any more, is not taken for done.
+    shutil.move(other.state / "tables" / "transactions", tmp_path / "aside")
+    said = other.several(("backfill", *DAY), ("backfill", *DAY), ("audit", "verify", "--tables"))
+    assert [code for code, _, _ in said] == [0, 0, 0], said
+    assert "Written once, and not in the tables any more: 2024-01-01." in said[0][1]
+    assert "1 done, 0 to make" in said[1][1]
+    assert other.rows("transactions") == taken_in
 
 
 def test_a_laptop_moves_to_postgres_and_an_object_store(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from assets.quality import gates
 from resources.errors import Damaged
 from resources.tables import contents
 from resources.tables.store import TableStore
@@ -138,3 +140,45 @@ def test_a_day_without_rows_is_on_record_too(sealed: TableStore) -> None:
     newest = sealed.ledger.sealed("sales", [DAYS[0]])[-1]
     assert (newest.partition, newest.files) == (DAYS[0], {})
     assert json.loads(json.dumps(newest.files)) == {}
+
+
+def test_what_a_table_that_was_taken_back_lacks_is_known_by_its_days(sealed: TableStore) -> None:
+    assert contents.gone(sealed, sealed.ledger) == {}
+    max(Path(sealed.uri("sales"), "_delta_log").glob("*.json")).unlink()
+    taken_back = again(sealed)
+    assert contents.gone(taken_back, sealed.ledger) == {"sales": {DAYS[1]}}
+    command = f"`nightcart backfill --from {DAYS[1]} --to {DAYS[1]} --assets sales"
+    assert contents.lacking(taken_back, sealed.ledger) == [
+        f"sales lacks what was written of {DAYS[1]}: {command}` makes it again."
+    ]
+    assert contents.remedies(verified(taken_back).flaws) == [f"{command} --force`"]
+
+
+def test_one_command_makes_a_run_of_days_again(sealed: TableStore) -> None:
+    flaws = [
+        contents.Flaw(table=table, file="f", day=day, says="is gone")
+        for table, day in [
+            ("sales", DAYS[1]),
+            ("sales_quarantine", DAYS[0]),
+            ("products", None),
+            ("sales", dt.date(2024, 3, 9)),
+        ]
+    ]
+    assert contents.remedies(flaws) == [
+        f"`nightcart backfill --from {DAYS[0]} --to {DAYS[1]} --assets sales --force`",
+        "`nightcart backfill --from 2024-03-09 --to 2024-03-09 --assets sales --force`",
+        "the next night",
+    ]
+
+
+def test_history_of_a_table_that_lost_its_beginning_is_no_shorter(sealed: TableStore) -> None:
+    assert sealed.first_day("sales", until=DAYS[1]) == DAYS[0]
+    sealed.replace_days("sales", rows(DAYS[0], 0)[:0], days=[DAYS[0]])  # as an erasure does
+    assert sealed.first_day("sales", until=DAYS[1]) == DAYS[1]
+    sealed.replace_days("sales", rows(DAYS[0], 0), days=[DAYS[0]])
+    shutil.move(sealed.uri("sales"), Path(sealed.root).parent / "aside")
+    sealed.replace_days("sales", rows(DAYS[1], 0), days=[DAYS[1]])
+    assert again(sealed).first_day("sales", until=DAYS[1]) == DAYS[0]
+    assert gates.history(again(sealed), "sales", until=DAYS[1])[DAYS[0]] == gates.NO_ROWS
+    assert TableStore(root=sealed.root).first_day("sales", until=DAYS[1]) == DAYS[1]
+    assert sealed.first_day("sales", until=dt.date(2024, 1, 1)) == dt.date(2024, 1, 1)
