@@ -125,7 +125,8 @@ def scan(backend: Any, schema: ibis.Schema, parts: Sequence[str], *, folder: str
     # Not Ibis's read_parquet: it cannot pass the type of the partition column on.
     return backend.sql(
         f"SELECT {columns} FROM (FROM {empty.get_name()} UNION ALL BY NAME FROM read_parquet([{paths}], "
-        "union_by_name = true, " + (f"hive_types = {{{day}: DATE}}))" if day else "hive_partitioning = false))")
+        "union_by_name = true, " + (f"hive_types = {{{day}: DATE}}))" if day else "hive_partitioning = false))"),
+        schema=schema,  # or DuckDB would open every file to tell it
     )
 
 
