@@ -180,6 +180,8 @@ def admit(connection: DuckDBPyConnection) -> None:
     connection.execute(f"LOAD {quoted_text(str(_httpfs()))}")
     connection.execute(f"SET http_timeout = {ANSWER}")
     connection.execute(f"SET http_retries = {TRIES}")
+    # What a file of a table is called is never used again: each query would ask anew how long every one of them is.
+    connection.execute("SET enable_http_metadata_cache = true")
     key, secret, token = credentials()
     told = {"KEY_ID": key, "SECRET": secret, "SESSION_TOKEN": token, "REGION": region()}
     if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
