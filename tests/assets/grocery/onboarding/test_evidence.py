@@ -7,7 +7,7 @@ import datetime as dt
 import ibis
 import pytest
 
-from assets.grocery.onboarding import evidence, files, masterdata, transactions
+from assets.grocery.onboarding import days, evidence, files, masterdata, services, transactions
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from tests.assets.grocery.onboarding.test_transactions import baskets
@@ -176,3 +176,32 @@ def test_a_log_of_changes_is_told(understood):
     found, notes = understood(with_column("__op", "c", "c", "u", "d"))
     assert "left out: __op says what became of a row (c " in notes
     assert "transactions.where" not in found
+
+
+@pytest.mark.parametrize(("cents", "is_told"), [(100, True), (10, False)])
+def test_amounts_in_another_unit_from_a_day_on_are_told(cents, is_told):
+    daily = [(day, 2.5 * (1 if day < 4 else cents)) for day in range(1, 7) for _ in range(days.LINES_TO_TELL)]
+    lines = ibis.memtable(
+        {
+            "business_date": [dt.date(2024, 3, day) for day, _ in daily],
+            "sales_value": [value for _, value in daily],
+        }
+    )
+    told = [note.says for note in days.jumps(lines)]
+    assert told == is_told * [
+        "sales_value is of another size from 2024-03-04 on: half of the lines cost up to 250.00, and 2.50 on 2024-03-03."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_service"),
+    [
+        *[("Pfand 0,25", True), ("Delivery fee", True), ("Gift vouchers", True), ("Remise 10 %", True)],
+        *[("Flour, bag of 5 kg", False), ("Post box", False), ("Vatican stamps", False), ("Tip-Top Kaffee, gemahlen", False)],
+    ],
+)  # fmt: skip
+def test_services_are_known_by_their_products_names(name, is_service):
+    lines = ibis.memtable({"product_id": ["4711", "4712"], "occurred_at": [dt.datetime(2024, 3, 1)] * 2})
+    names = ibis.memtable({"product_id": ["4711", "4712"], "name": [name, "Tea"]})
+    notes = services.note_on(lines, names)
+    assert ["4711" in note.remedy for note in notes] == is_service * [True]
