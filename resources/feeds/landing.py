@@ -27,7 +27,7 @@ from resources.tables import object_store
 EVENT = ".event.json"  # ending of the CloudEvent that a deliverer may put beside a file
 LONGEST_EVENT = 100_000  # bytes
 LONGEST_NAME = 180
-DIGITS = {"Y": 4, "m": 2, "d": 2, "j": 3}  # of the directives that tell a day
+DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3}  # of the directives that tell a day
 SET_ASIDE = "set_aside"  # folder, beside the files, of those that cannot be used
 
 
@@ -118,17 +118,18 @@ def day_in(path: str, pattern: str) -> dt.date | None:
 
     parts = DATE_IN_PATH.split(pattern)  # text, format, text, format, … text
     expression = "".join(
-        _glob(part) if place % 2 == 0 else re.sub("%([Ymdj])", directive, re.escape(part or "%Y-%m-%d"))
+        _glob(part) if place % 2 == 0 else re.sub("%([Yymdj])", directive, re.escape(part or "%Y-%m-%d"))
         for place, part in enumerate(parts)
     )
     found = re.fullmatch(expression, path)
     if not found:
         return None
     told = found.groupdict()
+    year = told.get("Y") or f"20{told['y']}"
     try:
         if "m" in told:
-            return dt.date(int(told["Y"]), int(told["m"]), int(told["d"]))
-        return dt.datetime.strptime(f"{told['Y']} {told['j']}", "%Y %j").date()  # noqa: DTZ007
+            return dt.date(int(year), int(told["m"]), int(told["d"]))
+        return dt.datetime.strptime(f"{year} {told['j']}", "%Y %j").date()  # noqa: DTZ007
     except ValueError:
         return None
 

@@ -18,7 +18,7 @@ from assets.grocery.onboarding.proposed import JOIN, Note
 from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
-from resources.feeds import sources, table_folders
+from resources.feeds import landing, sources, table_folders
 from resources.feeds.files import OUR_COLUMNS
 from resources.feeds.prepared import NO_TEXT, NOT_AS_MANY, NOT_CLOSED, NOT_DOUBLED
 from resources.feeds.reader import FeedReader
@@ -53,12 +53,19 @@ WIDTHS = {  # and what to do about it
 FILES_COMPARED = 50
 MOST_CACHED = 3_000_000  # lines of text
 
-# A date in a path: how it is written between its parts, and the placeholder that stands for it.
-DATES = {
-    r"(?<!\d)((?:19|20)\d\d)-(\d\d)-(\d\d)(?!\d)": "{date}",
-    r"(?<!\d)((?:19|20)\d\d)_(\d\d)_(\d\d)(?!\d)": "{date:%Y_%m_%d}",
-    r"(?<!\d)((?:19|20)\d\d)\.(\d\d)\.(\d\d)(?!\d)": "{date:%Y.%m.%d}",
-    r"(?<!\d)((?:19|20)\d\d)(\d\d)(\d\d)(?=\d{6}(?!\d)|(?!\d))": "{date:%Y%m%d}",  # a time of day may follow
+# How a path may write its date. Of a row more than one may read all paths, and then none is known to be right.
+DATE_FORMATS = (
+    *(("%Y-%m-%d",), ("%Y_%m_%d",), ("%Y.%m.%d",), ("%Y%m%d",)),
+    *(("%d-%m-%Y", "%m-%d-%Y"), ("%d_%m_%Y", "%m_%d_%Y"), ("%d.%m.%Y", "%m.%d.%Y"), ("%d%m%Y", "%m%d%Y")),
+    *(("%Y/%m/%d",), ("%Y/%-m/%-d",)),
+)
+PARTS_OF_DATES = {
+    "%Y": r"(?P<Y>(?:19|20)\d\d)",
+    "%m": r"(?P<m>\d\d)",
+    "%d": r"(?P<d>\d\d)",
+    "%-m": r"(?P<m>[1-9]\d?)",
+    "%-d": r"(?P<d>[1-9]\d?)",
+    "/": r"/(?:[A-Za-z_]+=)?",  # as Hive and Spark write it: year=2024/month=01/day=31
 }
 
 
@@ -93,7 +100,7 @@ def find(argument: str, *, encoding: str | None = None, timezone: str | None = N
     paths = [path for each in found.values() for path in each]
     if not paths:
         raise Refused(f"There is no file at {argument}.", remedy="name an existing file, folder, glob or URL.")
-    dated = [one_file_a_day(each) for each in found.values() if each]
+    dated = [_as_told(argument, each) or one_file_a_day(each) for each in found.values() if each]
     days = sorted({day for each in dated if each for day in each[1]}) if all(dated) else []
     # Relative to the project when inside it: the file of settings can then be shared.
     undated = [pattern.removeprefix(f"{home.PROJECT}/") for pattern in patterns]
@@ -261,29 +268,62 @@ def _commonest(values: ibis.Table) -> list[str]:
     return counted.order_by(counted.n.desc(), "value").limit(3).to_pyarrow()["value"].to_pylist()
 
 
+def _as_told(argument: str, paths: Sequence[str]) -> tuple[str, tuple[dt.date, ...]] | None:
+    """The pattern that a person wrote, and the days of paths by it; None when it reads not all of them."""
+    pattern = argument if "://" in argument else str(Path(argument).expanduser().absolute())
+    days = {landing.day_in(path, pattern) for path in paths} if "{date" in argument else {None}
+    return None if None in days else (pattern, tuple(sorted(day for day in days if day)))
+
+
 def one_file_a_day(paths: Sequence[str]) -> tuple[str, tuple[dt.date, ...]] | None:
     """A pattern with `{date}` for paths that all name a day, and their days; None when they do not.
 
-    `2024/sales_north_20240131.csv` and `2024/sales_south_20240131.csv` become `{date:%Y}/sales_*_{date:%Y%m%d}.csv`.
+    `2024/sales_north_20240131.csv` and `2024/sales_south_20240131.csv` become `{date:%Y}/sales_*_{date:%Y%m%d}.csv`. Paths
+    that may have the day or the month first name none.
     """
-    for expression, placeholder in DATES.items():
-        found = [list(re.finditer(expression, path)) for path in paths]
-        if not all(found) or any("{" in path for path in paths):
-            continue
-        days = [_day(matches[-1]) for matches in found]
-        around = [(path[: of[-1].start()], path[of[-1].end() :]) for path, of in zip(paths, found, strict=True)]
-        heads = [_dated_folders(glob.escape(head), day) for (head, _), day in zip(around, days, strict=True) if day]
-        head, tail = _common(heads), _common([glob.escape(tail) for _, tail in around])
-        if None not in days and head is not None and tail is not None:
-            return head + placeholder + tail, tuple(sorted({day for day in days if day}))
+    if any("{" in path for path in paths):
+        return None
+    for formats in DATE_FORMATS:
+        read = [each for each in (_dated(paths, format_) for format_ in formats) if each]
+        if read:
+            return read[0] if len(read) == 1 else None
     return None
+
+
+def _dated(paths: Sequence[str], format_: str) -> tuple[str, tuple[dt.date, ...]] | None:
+    """The pattern and the days of paths that all write their date by a format; None when they do not."""
+    written = "".join(PARTS_OF_DATES.get(part, re.escape(part)) for part in re.split("(%-?[Ymd]|/)", format_))
+    behind = r"(?=\d{6}(?!\d)|(?!\d))" if len(format_) == len("%Y%m%d") else r"(?!\d)"  # a time of day may follow
+    found = [list(re.finditer(rf"(?<!\d){written}{behind}", path)) for path in paths]
+    if not all(found):
+        return None
+    matches = [each[-1] for each in found]
+    days = [day for match in matches if (day := _day(match))]
+    if len(days) < len(paths):
+        return None
+    heads = [_dated_folders(glob.escape(of.string[: of.start()]), day) for of, day in zip(matches, days, strict=True)]
+    tails = [glob.escape(of.string[of.end() :]) for of in matches]
+    head, placeholder, tail = _common(heads), _common([_placeholder(of, format_) for of in matches]), _common(tails)
+    if head is None or placeholder is None or "*" in placeholder or tail is None:
+        return None
+    return head + placeholder + tail, tuple(sorted(set(days)))
 
 
 def _day(match: re.Match[str]) -> dt.date | None:
     try:
-        return dt.date(*map(int, match.groups()))
+        return dt.date(*(int(match[part]) for part in "Ymd"))
     except ValueError:
         return None
+
+
+def _placeholder(match: re.Match[str], format_: str) -> str:
+    """What stands for the date of a match; in folders, for each of its parts."""
+    if "/" not in format_:
+        return "{date}" if format_ == "%Y-%m-%d" else f"{{date:{format_}}}"
+    year, month, day = format_.split("/")
+    path = match.string
+    names = path[match.end("Y") : match.start("m")], path[match.end("m") : match.start("d")]
+    return f"{{date:{year}}}{names[0]}{{date:{month}}}{names[1]}{{date:{day}}}"
 
 
 def _dated_folders(head: str, day: dt.date) -> str:

@@ -81,6 +81,8 @@ SAID = {
 }
 IN_UTC = (" GMT", " UTC")
 FIRST = {"%d": "day", "%m": "month", "%y": "year"}
+PARTS_OF_A_DAY = {"year", "month", "day"}  # folders of a path
+IN_PATH = "Where the files' names have it, write how: nightcart init 'FOLDER/sales_{date:%d%m%Y}.csv'."
 SAY_HOW = f"--timestamp-format '%d/%m/%Y %H:%M', or {', '.join(SAID)} for numbers."
 
 
@@ -125,14 +127,20 @@ def find(
         readings = [each for each in readings if each and (has_name or each.format not in (*NUMBERS.values(), "%Y%j"))]
         if time := max(readings, key=lambda each: each.has_time_of_day, default=None):
             return _with_time_of_day(lines, names, time, given_format=given_format, today=today)
-    tried = ", ".join(f"{name} ({_example(lines, [name])})" for name in named)
+
+    def tried(names: Sequence[str]) -> str:
+        return ", ".join(f"{name} ({_example(lines, [name])})" for name in names) + " cannot be read as a date"
+
     if lines.file_date.notnull().all().to_pyarrow().as_py():
-        why = "the date is that of the file's path" + f"; {tried} cannot be read" * bool(tried)
-        date = TimeFormat(columns=(FILE_DATE,), format=None, has_time_of_day=False, why=why, is_guess=bool(tried))
-        return _with_time_of_day(lines, names, date, given_format=given_format, today=today)
+        why = "the date is that of the file's path"
+        date = TimeFormat(columns=(FILE_DATE,), format=None, has_time_of_day=False, why=why)
+        time, notes = _with_time_of_day(lines, names, date, given_format=given_format, today=today)
+        unread = [name for name in named if name not in time.columns and name.lower() not in PARTS_OF_A_DAY]
+        return replace(time, why=f"{time.why}; {tried(unread)}", is_guess=True) if unread else time, notes
     raise Refused(
-        "No column says when a line was bought" + (f": {tried} cannot be read as a date." if tried else "."),
-        remedy=f"have it delivered with a date, or name the column: --column occurred_at=NAME, if need be with {SAY_HOW} {JOIN}",
+        "No column says when a line was bought" + (f": {tried(named)}." if named else "."),
+        remedy="have it delivered with a date, or name the column: --column occurred_at=NAME, if need be with "
+        f"{SAY_HOW} {IN_PATH} {JOIN}",
     )
 
 

@@ -33,12 +33,36 @@ def paths(folder: Path, *names: str) -> str:
         (["s_20240131235901.csv", "s_20240201235907.csv"], "s_{date:%Y%m%d}*.csv"),
         (["2024/01/s_20240131.csv", "2024/02/s_20240201.csv"], "{date:%Y}/{date:%m}/s_{date:%Y%m%d}.csv"),
         (["date=2024-01-31/part-0.csv", "date=2024-02-01/part-1.csv"], "date={date}/part-*.csv"),
+        (["31-01-2024.csv", "01-02-2024.csv"], "{date:%d-%m-%Y}.csv"),
+        (["s.31.01.2024.csv", "s.01.02.2024.csv"], "s.{date:%d.%m.%Y}.csv"),
+        (["s01312024.csv", "s02012024.csv"], "s{date:%m%d%Y}.csv"),
+        (["2024/01/31/a.csv", "2024/02/01/b.csv"], "{date:%Y}/{date:%m}/{date:%d}/*.csv"),
+        (
+            ["year=2024/month=1/day=31/a.csv", "year=2024/month=2/day=1/a.csv"],
+            "year={date:%Y}/month={date:%-m}/day={date:%-d}/a.csv",
+        ),
+        (
+            ["year=2024/month=01/day=31/hour=01/a.csv", "year=2024/month=02/day=01/hour=13/a.csv"],
+            "year={date:%Y}/month={date:%m}/day={date:%d}/hour=*/a.csv",
+        ),
     ],
 )
 def test_a_file_a_day(tmp_path, names, pattern):
     found = files.find(paths(tmp_path, *names))
     assert found.files.path == [f"{tmp_path}/{pattern}"]
-    assert len(found.days) == len({name[-14:] for name in names} if "north" not in names[0] else {1})
+    second = [] if len(names) == 1 or "north" in names[0] else [dt.date(2024, 2, 1)]
+    assert found.days == (dt.date(2024, 1, 31), *second)
+
+
+def test_day_or_month_that_no_name_tells_is_asked_of_a_person(tmp_path):
+    paths(tmp_path, "s_01022024.csv", "s_02022024.csv")
+    assert files.find(str(tmp_path)).days == ()
+    for format_, days in {"%d%m%Y": [(2, 1), (2, 2)], "%m%d%Y": [(1, 2), (2, 2)]}.items():
+        found = files.find(f"{tmp_path}/s_{{date:{format_}}}.csv")
+        assert found.days == tuple(dt.date(2024, *day) for day in days)
+        assert found.files.path == [f"{tmp_path}/s_{{date:{format_}}}.csv"]
+    paths(tmp_path, "t_240131.csv")
+    assert files.find(f"{tmp_path}/t_{{date:%y%m%d}}.csv").days == (dt.date(2024, 1, 31),)
 
 
 @pytest.mark.parametrize("name", ["s_20241399.csv", "s_2024.csv", "order_120240131.csv"])

@@ -210,6 +210,11 @@ def test_the_day_of_the_files_path_is_the_last_resort(table):
         False,
         "the date is that of the file's path",
     )
+    in_folders = read(lines.mutate(day=ibis.literal("5"), month=ibis.literal("3")))[0]
+    assert (in_folders.columns, in_folders.is_guess) == (("file_date", "uhrzeit"), False)
+    unread = read(lines.mutate(datum=ibis.literal("soon")))[0]
+    assert unread.is_guess
+    assert unread.why.endswith("; datum (soon) cannot be read as a date")
     assert read(lines.mutate(bought=ibis.literal("2024-03-05")))[0].columns[0] == "bought"
 
 
