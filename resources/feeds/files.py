@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,8 @@ from resources.text import on_one_line, without_secrets
 OUR_COLUMNS = frozenset({"source_file", "source_row", "file_date", "defect", "copy", "file_row_number"})
 SMALL = 100_000_000  # bytes; below it nothing is too large for having been packed well
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+# What Hadoop, Hive and Spark call the files that they may leave empty: a part without rows, or the marker of a job that has ended.
+EMPTY_PART = re.compile(r"part-|_|\d{6}_\d")
 REDELIVER = "have it delivered again, then materialise the day again."
 
 

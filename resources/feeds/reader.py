@@ -24,6 +24,7 @@ from resources.config.feeds import FeedConfig, LandingConfig
 from resources.errors import FeedMissing, FeedRefused, Refused
 from resources.feeds import databases, landing, parquet, remote_copies, text
 from resources.feeds.files import (
+    EMPTY_PART,
     REDELIVER,
     ColumnsMissing,
     FeedFile,
@@ -118,7 +119,7 @@ class FeedReader:
                 if refused is None:
                     raise
                 refused(path, error)
-        return _once(kept, drop=self._drop)
+        return _once(_without_empty_parts(kept), drop=self._drop)
 
     def read(
         self,
@@ -219,6 +220,16 @@ class FeedReader:
     def _drop(self, copy: Path) -> None:
         copy.unlink(missing_ok=True)
         self.put_back([copy])
+
+
+def _without_empty_parts(kept: Sequence[FeedFile]) -> list[FeedFile]:
+    """The files without parts of no bytes, where the same day has others: :data:`EMPTY_PART`."""
+    filled = {file.day for file in kept if file.copy.stat().st_size}
+    return [
+        file
+        for file in kept
+        if file.copy.stat().st_size or file.day not in filled or not EMPTY_PART.match(Path(file.path).name)
+    ]
 
 
 def _once(kept: Sequence[FeedFile], *, drop: Callable[[Path], None]) -> list[FeedFile]:

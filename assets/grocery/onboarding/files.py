@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import glob
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds import landing, sources, table_folders
-from resources.feeds.files import OUR_COLUMNS
+from resources.feeds.files import EMPTY_PART, OUR_COLUMNS
 from resources.feeds.prepared import NO_TEXT, NOT_AS_MANY, NOT_CLOSED, NOT_DOUBLED
 from resources.feeds.reader import FeedReader
 from resources.text import listed, plural, without_secrets
@@ -105,11 +106,12 @@ def find(argument: str, *, encoding: str | None = None, timezone: str | None = N
     # Relative to the project when inside it: the file of settings can then be shared.
     undated = [pattern.removeprefix(f"{home.PROJECT}/") for pattern in patterns]
     path = [each[0].removeprefix(f"{home.PROJECT}/") for each in dated if each] if days else undated
+    filled, note = _filled(paths)
     usual = dialect.USUAL_ENCODINGS.get((timezone or "").rpartition("/")[2])
-    files = dialect.recognise(paths[0], FeedConfig(path=path), encoding=encoding, usual=usual)
+    files = dialect.recognise(filled[0], FeedConfig(path=path), encoding=encoding, usual=usual)
     if not days:
-        _refuse_a_mixture(paths, files)
-    return SourceFiles(files=files, days=tuple(days), undated_path=tuple(undated), notes=tuple(notes))
+        _refuse_a_mixture(filled, files)
+    return SourceFiles(files=files, days=tuple(days), undated_path=tuple(undated), notes=(*notes, *note))
 
 
 def find_rows(database: str, query: str, *, between: Sequence[dt.date]) -> SourceFiles:
@@ -392,6 +394,23 @@ def _folder(folder: Path) -> tuple[list[str], list[Note]]:
     raise Refused(
         f"There is no data file in {folder}.", remedy=f"name the files; known endings are {listed(ENDINGS, 20)}."
     )
+
+
+def _filled(paths: Sequence[str]) -> tuple[list[str], list[Note]]:
+    """The paths without the files of this machine that are empty parts, and a note on those.
+
+    Raises :class:`Refused` for any other file of no bytes: it was lost on its way.
+    """
+    empty = [path for path in paths if "://" not in path and Path(path).is_file() and not Path(path).stat().st_size]
+    parts = [path for path in empty if EMPTY_PART.match(Path(path).name)]
+    if lost := sorted({*empty} - {*parts}) or parts * (parts == list(paths)):
+        raise Refused(
+            f"{lost[0]} is empty (0 bytes)" + f"; so are {len(lost) - 1} others" * (len(lost) > 1) + ".",
+            remedy=f"have it delivered again; if there was nothing to deliver, `rm {shlex.quote(lost[0])}`.",
+        )
+    says = f"{plural(len(parts), 'part')} of no bytes, such as {parts[0]}, hold no lines." if parts else ""
+    remedy = "if they should, have them delivered again."
+    return [path for path in paths if path not in {*parts}], [Note("left out", says, remedy)] if parts else []
 
 
 def _refuse_a_mixture(paths: Sequence[str], files: FeedConfig) -> None:

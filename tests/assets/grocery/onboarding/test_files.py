@@ -88,8 +88,21 @@ def test_a_few_lost_bytes_make_no_binary_file(tmp_path):
 def test_an_empty_file_among_others_is_named(tmp_path):
     (tmp_path / "a.csv").write_text("card,amount\nK1,2.50\n")
     (tmp_path / "b.csv").touch()
-    with pytest.raises(Refused, match=r"b\.csv has no header, or nothing in it"):
+    with pytest.raises(Refused, match=rf"b\.csv is empty \(0 bytes\)\. Remedy: .* `rm {tmp_path}/b\.csv`"):
         files.find(str(tmp_path))
+
+
+def test_empty_parts_beside_full_ones_hold_no_lines(tmp_path, engine, feeds):
+    folder = tmp_path / "sales"
+    paths(folder, *(f"date=2024-01-{day}/part-1.csv" for day in (30, 31)))
+    (folder / "date=2024-01-30/part-0.csv").touch()
+    (folder / "date=2024-01-30/_SUCCESS").touch()
+    lines, source = looked_at(folder, engine, feeds)
+    assert lines.count().execute() == 4
+    assert source.notes[0].says == f"1 part of no bytes, such as {folder}/date=2024-01-30/part-0.csv, hold no lines."
+    (folder / "date=2024-01-31/part-1.csv").write_bytes(b"")  # nothing else is there of that day
+    with pytest.raises(Refused, match=r"date=2024-01-31/part-1\.csv is empty"):
+        looked_at(folder, engine, feeds)
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|", "\x01", "~", "^"])
