@@ -20,6 +20,37 @@ if TYPE_CHECKING:
 # A time outside of these years is none: no calendar of a shop has it, and neither Python's nor a file's types can hold it.
 CALENDAR = (dt.datetime(1000, 1, 1), dt.datetime(9000, 1, 1))  # noqa: DTZ001 - wall-clock times
 OFFSET = r":\d\d(\.\d+)?\s?(Z|UTC|[+-]\d\d(:?\d\d)?)$"
+# Names of zones that mean one offset, as zones of that offset (whose signs are turned around). Not among them are BST, CST and IST,
+# which are several: Britain's summer and Bangladesh, central America and China, India, Ireland and Israel.
+ABBREVIATIONS = {
+    name: f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT"
+    for hours, names in {
+        0: "UTC GMT WET", 1: "WEST CET MEZ", 2: "CEST MESZ EET SAST", 3: "EEST MSK", 9: "JST KST",
+        10: "AEST", 11: "AEDT", 12: "NZST", 13: "NZDT", -3: "BRT", -4: "EDT", -5: "EST CDT", -6: "MDT", -7: "MST PDT", -8: "PST",
+    }.items()
+    for name in names.split()
+}  # fmt: skip
+ZONE = r"[A-Z][A-Za-z]+(?:/[A-Za-z_]+)+|\b(?:" + "|".join(ABBREVIATIONS) + r")\b"
+# The names of months besides the English ones, in the languages of western Europe: in none of them is one another month.
+MONTHS = {
+    word: english
+    for english, words in {
+        "January": "januar jänner jän janvier janv enero ene gennaio gen janeiro januari",
+        "February": "februar feber février févr fév fevrier fevr febrero febbraio fevereiro fev februari",
+        "March": "märz maerz mrz mär mars marzo março marco maart mrt marts",
+        "April": "avril avr abril abr aprile",
+        "May": "mai mayo maggio mag maio mei maj",
+        "June": "juni juin junio giugno giu junho",
+        "July": "juli juillet juil julio luglio lug julho",
+        "August": "août aout agosto ago augustus augusti",
+        "September": "sept septembre septiembre settembre set setembro",
+        "October": "oktober okt octobre octubre ottobre ott outubro out",
+        "November": "novembre noviembre novembro",
+        "December": "dezember dez décembre déc decembre diciembre dic dicembre dezembro december",
+    }.items()
+    for word in words.split()
+}
+MONTH = r"\p{L}{3,}"
 SECONDS_A_DAY = 86_400
 EXCEL_DAY_OF_1970 = 25_569
 
@@ -55,9 +86,31 @@ def read(text: ir.StringValue, format_: str | None) -> ir.TimestampValue:
         days = text.try_cast("float64") - EXCEL_DAY_OF_1970
         # To the second: the fraction of a day is a rounded number.
         return since_1970((_microseconds(days * SECONDS_A_DAY * 1e6) + 500_000) // 1_000_000 * 1_000_000)
+    if "%Z" in format_:
+        text = with_zones(text)
+    if "%b" in format_ or "%B" in format_:
+        text = _in_english(text, format_)
     if "%p" in format_:
         text = text.re_replace(r"(?i)([ap])\. ?m\.", r"\1m")
     return in_calendar(try_strptime(text, format_).cast("timestamp"))
+
+
+def with_zones(text: ir.StringValue) -> ir.StringValue:
+    """Texts with :data:`ABBREVIATIONS` as the zones that they mean; null where a zone is of another name.
+
+    The engine knows other meanings of some: BST is Bangladesh's.
+    """
+    zone = text.re_extract(ZONE, 0).nullif("")
+    return text.replace(zone, zone.substitute(ABBREVIATIONS))
+
+
+def _in_english(text: ir.StringValue, format_: str) -> ir.StringValue:
+    """Texts with :data:`MONTHS` in English, as the format has them, and without a point behind that it has not."""
+    length = 3 if "%b" in format_ else None
+    word = text.re_extract(MONTH, 0)
+    english = word.lower().substitute({word: month[:length] for word, month in MONTHS.items()}, word)
+    pointless = text if "%b." in format_ else text.replace(word + ".", word)
+    return (word == "").ifelse(text, pointless.replace(word, english))
 
 
 def in_calendar(at: ir.TimestampValue) -> ir.TimestampValue:

@@ -35,15 +35,17 @@ MOSTLY = 0.9  # the least share of values that must be times
 NEARLY_ALL = 0.99  # the same for a time of day in a column of its own, which can be done without
 DENSER = 1.5  # how much more of its span the right order of day and month must fill than the wrong one
 
+MONTH = r"[^\W\d_]{3,10}\.?"  # by its name in any of the languages that `instants` knows
+ZONE = r"[A-Z]{3,4}|[A-Z][a-z]+(?:/[A-Z]\w+)+"
 DATES = {
     r"\d{4}-\d\d-\d\d([ T])00:00:00": (r"%Y-%m-%d\g<1>00:00:00",),  # with the time in a column of its own
     r"\d{4}([-/.])\d\d?\1\d\d?": (r"%Y\1%m\1%d",),
     r"\d{8}": ("%Y%m%d", "%d%m%Y", "%m%d%Y"),
     r"\d\d?([-/.])\d\d?\1\d{4}": (r"%d\1%m\1%Y", r"%m\1%d\1%Y"),
     r"\d\d?([-/.])\d\d?\1\d\d": (r"%d\1%m\1%y", r"%m\1%d\1%y", r"%y\1%m\1%d"),
-    r"\d\d?([- ]?)[a-z]{3,9}\1\d{4}": (r"%d\1%b\1%Y", r"%d\1%B\1%Y"),
-    r"\d\d?([- ]?)[a-z]{3}\1\d\d": (r"%d\1%b\1%y",),
-    r"[a-z]{3,9} \d\d?(,?) \d{4}": (r"%b %d\1 %Y", r"%B %d\1 %Y"),
+    rf"\d\d?((?:\.? |-)?){MONTH}(-| |)\d{{4}}": (r"%d\1%b\2%Y", r"%d\1%B\2%Y"),
+    rf"\d\d?((?:\.? |-)?){MONTH}(-| |)\d\d": (r"%d\1%b\2%y",),
+    rf"{MONTH} \d\d?(,?) \d{{4}}": (r"%b %d\1 %Y", r"%B %d\1 %Y"),
     r"(19|20)\d\d(-?)[0-3]\d\d": (r"%Y\2%j",),  # the day of the year
 }
 WEEKDAY = r"([a-z]{3}|[a-z]+day)(,?) (?=.*[a-z]{3})"  # before a date with its month's name: others say no order
@@ -55,6 +57,9 @@ TIMES = {
     r"([ T])\d\d?:\d\d:\d\d,\d{1,6}": r"\1%H:%M:%S,%f",
     r" \d\d?:\d\d:\d\d [+-]\d\d:?\d\d": " %H:%M:%S %z",
     r" \d\d?:\d\d:\d\d (GMT|UTC)": r" %H:%M:%S \1",
+    rf" \d\d?:\d\d:\d\d (?:{ZONE})": " %H:%M:%S %Z",
+    rf" \d\d?:\d\d (?:{ZONE})": " %H:%M %Z",
+    r"([ T])\d\d?:\d\d:\d\d((?:\.\d{1,9})?)[+-]\d\d:?\d\d\[([\w/]+)\]": r"\1%H:%M:%S\2%z[\3]",  # as Java writes it
     r" \d\d?:\d\d( ?)(am|pm|[ap]\. ?m\.)": r" %I:%M\1%p",
     r" \d\d?:\d\d:\d\d( ?)(am|pm|[ap]\. ?m\.)": r" %I:%M:%S\1%p",
     r" \d\d?\.\d\d\.\d\d( ?)[ap]m": r" %I.%M.%S\1%p",
@@ -176,6 +181,8 @@ def read(lines: ibis.Table, names: Sequence[str], *, given_format: str | None, t
     time = replace(time, has_time_of_day="%H" in best or "%I" in best)
     if "%z" in best or best.endswith(IN_UTC):
         time = replace(time, zone="UTC", why=f"{example}, with an offset")
+    if "%Z" in best:
+        time = replace(time, zone="UTC", why=f"{example}, with a zone", notes=_notes_on_zones(values, names))
     others = [each for each in orders(best) if each != best]
     if not others or given_format:
         return time
@@ -186,12 +193,32 @@ def read(lines: ibis.Table, names: Sequence[str], *, given_format: str | None, t
     return _with_other_order(lines, time, today=today)
 
 
+def _notes_on_zones(values: ibis.Table, names: Sequence[str]) -> tuple[Note, ...]:
+    """How far from UTC the abbreviations of zones in `values.value` are taken to be."""
+    zones = values.select(zone=values.value.re_extract(instants.ZONE, 0)).distinct().order_by("zone")
+    found = [zone for zone in zones.to_pyarrow()["zone"].to_pylist() if zone in instants.ABBREVIATIONS]
+    if not found:
+        return ()
+    read = [f"{zone} as UTC{_offset(zone)}" for zone in found]
+    return (
+        Note("guessed", f"{listed(names)} names its zone: it reads {listed(read)}.", "write offsets, as in +02:00."),
+    )
+
+
+def _offset(abbreviation: str) -> str:
+    """The offset of one of :data:`instants.ABBREVIATIONS`, as ISO 8601 has it."""
+    hours = -int(instants.ABBREVIATIONS[abbreviation].removeprefix("Etc/GMT") or 0)
+    return f"{hours:+03d}:00"
+
+
 def formats_of(value: str) -> Iterator[str]:
     """The formats that the text of a time may be written in, as the settings call them."""
     yield from (format_ for number, format_ in NUMBERS.items() if re.fullmatch(number, value))
     if weekday := re.match(WEEKDAY, value, re.IGNORECASE):
         name = "%a" if len(weekday[1]) == len("Mon") else "%A"
         yield from (f"{name}{weekday[2]} {each}" for each in formats_of(value[weekday.end() :]))
+    if dated := re.fullmatch(rf"[a-z]{{3}} [a-z]{{3}} +\d\d? \d\d:\d\d:\d\d ({ZONE})? ?\d{{4}}", value, re.IGNORECASE):
+        yield "%a %b %d %H:%M:%S %Z %Y" if dated[1] else "%a %b %d %H:%M:%S %Y"  # as `date` and C write it
     for date, date_formats in DATES.items():
         if not (day := re.match(date, value, re.IGNORECASE)):
             continue

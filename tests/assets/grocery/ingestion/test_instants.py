@@ -125,3 +125,24 @@ def test_a_day_in_a_store_is_one_basket(cleaned):
     by_day = feed(baskets_are="day", columns={"store_id": "shop"})
     assert {line["basket_id"] for line in cleaned(at, by_day)[0]} == {"h1@2024-03-05@N"}
     assert len({line["basket_id"] for line in cleaned(at, feed())[0]}) == 3
+
+
+@pytest.mark.parametrize(
+    ("at", "format_", "in_utc"),
+    [
+        ("05.03.2024 18:03 CET", "%d.%m.%Y %H:%M %Z", "17:03"),
+        ("05.03.2024 18:03 MESZ", "%d.%m.%Y %H:%M %Z", "16:03"),
+        ("05.03.2024 03:03 EST", "%d.%m.%Y %H:%M %Z", "08:03"),
+        ("05.03.2024 18:03 Asia/Kolkata", "%d.%m.%Y %H:%M %Z", "12:33"),
+        ("05.03.2024 18:03 BST", "%d.%m.%Y %H:%M %Z", None),  # to the engine, Bangladesh's
+        ("5. März 2024 18:03", "%d. %B %Y %H:%M", "17:03"),
+        ("05-mrz-2024 18:03", "%d-%b-%Y %H:%M", "17:03"),
+        ("5 mars. 2024 18:03", "%d %b %Y %H:%M", "17:03"),
+        ("5 Mar. 2024 18:03", "%d %b. %Y %H:%M", "17:03"),
+        ("5 Brumaire 2024 18:03", "%d %B %Y %H:%M", None),
+    ],
+)
+def test_names_of_zones_and_months(cleaned, at, format_, in_utc):
+    good, broken = cleaned([at], feed(timestamp_format=format_))
+    assert [f"{row['occurred_at']:%H:%M}" for row in good] == ([in_utc] if in_utc else [])
+    assert broken == ({} if in_utc else {"occurred_at_is_a_time": 1})

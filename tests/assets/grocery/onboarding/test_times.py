@@ -226,6 +226,13 @@ def test_the_day_of_the_files_path_is_the_last_resort(table):
         (["Mon, 29 Jan 2024 08:05:08 GMT", "Thu, 01 Feb 2024 10:00:00 GMT"], "%a, %d %b %Y %H:%M:%S GMT", "UTC"),
         (["31/01/2024 08:05 a.m.", "01/02/2024 11:00 p. m."], "%d/%m/%Y %I:%M %p", "local"),
         (["2024031", "2024032"], "%Y%j", "local"),
+        (["26. Nov 2023", "03. Dez. 2023", "01. Mai 2024"], "%d. %b %Y", "local"),
+        (["26. November 2023 18:03", "3. März 2024 09:10"], "%d. %B %Y %H:%M", "local"),
+        (["26 novembre 2023", "3 août 2023", "1 janv. 2024"], "%d %b %Y", "local"),
+        (["03-Mai-2023 18:03:00", "01-Okt-2023 18:03:00"], "%d-%b-%Y %H:%M:%S", "local"),
+        (["2023-11-26 18:03:00 Europe/Berlin", "2024-05-26 18:03:00 America/New_York"], "%Y-%m-%d %H:%M:%S %Z", "UTC"),
+        (["Sun Nov 26 18:03:00 CET 2023", "Sun May 26 18:03:00 CEST 2024"], "%a %b %d %H:%M:%S %Z %Y", "UTC"),
+        (["2024-01-31T18:03:00+01:00[Europe/Berlin]"], "%Y-%m-%dT%H:%M:%S%z[Europe/Berlin]", "UTC"),
     ],
 )
 def test_weekdays_points_and_days_of_the_year(table, values, format_, zone):
@@ -241,3 +248,13 @@ def test_a_weekday_before_numbers_does_not_hide_that_their_order_is_open(table):
 def test_seven_digits_that_nobody_calls_a_date_are_none(table):
     with pytest.raises(Refused):
         read(table(article=["2024031", "2024032"]))
+
+
+def test_abbreviations_of_zones_are_told_with_their_offsets(table):
+    _, (note,) = read(table(sold_at=[f"26.11.2023 18:03 {zone}" for zone in ("MESZ", "CET", "EST")]))
+    assert note.says == "sold_at names its zone: it reads CET as UTC+01:00, EST as UTC-05:00, MESZ as UTC+02:00."
+
+
+def test_abbreviation_of_several_zones_is_not_read(table):
+    with pytest.raises(Refused, match="cannot be read as a date"):
+        read(table(sold_at=["2024-05-26 18:03:00 BST"]))
