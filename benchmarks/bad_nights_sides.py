@@ -222,7 +222,7 @@ class Nightcart(Side):
 
     def alerts(self) -> list[tuple[int, str]]:
         with contextlib.closing(sqlite3.connect(self.state / "operations.db")) as records:
-            with contextlib.suppress(sqlite3.OperationalError):
+            with contextlib.suppress(sqlite3.DatabaseError):  # none yet, or damaged
                 return records.execute(
                     "SELECT id, kind || ': ' || happened || ' ' || meaning || ' Next: ' || command FROM alerts WHERE is_delivered AND NOT is_over"
                 ).fetchall()
