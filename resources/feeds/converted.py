@@ -11,6 +11,8 @@ import io
 import itertools
 import json
 import re
+import shlex
+import shutil
 import tempfile
 import zipfile
 import zlib
@@ -35,7 +37,7 @@ LINES_HELD = 100_000  # of lines of JSON, as objects
 SHOWN = 10_000  # bytes that are kept of one that is none
 LINE, DEFECT = "nightcart_line", "nightcart_defect"
 ONE_OBJECT = "have it delivered as one JSON object a line, then materialise the day again."
-A_LIST = "`jq -c '.[]' FILE > FILE.jsonl` makes one object a line of it; have it delivered so."
+WITHIN_ONE = "`jq -c '.. | .{name}? | arrays | .[]' {file} > {file}.jsonl` makes one object a line of its {name}."
 # How MongoDB's exports write a value with its type.
 TYPED = frozenset({"$oid", "$date", "$numberInt", "$numberLong", "$numberDouble", "$numberDecimal"})
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
@@ -156,6 +158,7 @@ def _json_as_parquet(content: IO[bytes], path: str) -> IO[bytes]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    content = _with_an_object_a_line(content, path)
     kinds: dict[str, set[str]] = {}
     broken: Row | None = None
     for rows in _parts_of_json(content, path):
@@ -175,6 +178,34 @@ def _json_as_parquet(content: IO[bytes], path: str) -> IO[bytes]:
     return into
 
 
+def _with_an_object_a_line(content: IO[bytes], path: str) -> IO[bytes]:
+    """JSON of an object a line: itself, or what one list of objects, or objects over several lines, are as that.
+
+    Raises :class:`FeedRefused` for a list that breaks off.
+    """
+    first = content.read(BLOCK).lstrip().partition(b"\n")[0].strip()
+    content.seek(0)
+    if not first.startswith(b"[") and first != b"{":
+        return content
+    import duckdb
+
+    into = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    with tempfile.NamedTemporaryFile(suffix=".json") as given, duckdb.connect() as engine:
+        shutil.copyfileobj(content, given)
+        given.flush()
+        how = "array" if first.startswith(b"[") else "unstructured"
+        # A line feed of JSON is a blank: within a text it is written `\n`.
+        query = f"SELECT translate(json::VARCHAR, chr(10) || chr(13), '  ') FROM read_json_objects(?, format = '{how}')"
+        try:
+            found = engine.execute(query, [given.name])
+            while rows := found.fetchmany(LINES_HELD):
+                into.writelines(f"{text}\n".encode() for (text,) in rows)
+        except duckdb.Error as error:
+            raise FeedRefused(f"{path} is JSON that breaks off, or is none.", remedy=REDELIVER) from error
+    into.seek(0)
+    return into
+
+
 def _parts_of_json(content: IO[bytes], path: str) -> Iterator[list[Row]]:
     """The objects of the lines, :data:`LINES_HELD` at a time."""
     rows: list[Row] = []
@@ -182,8 +213,6 @@ def _parts_of_json(content: IO[bytes], path: str) -> Iterator[list[Row]]:
     for number, line in enumerate(iter(lambda: content.readline(LONGEST_LINE + 1), b""), start=1):
         if not line.strip():
             continue
-        if not names and not rows and line.lstrip().startswith(b"["):
-            raise FeedRefused(f"{path} is one list of JSON, not an object a line.", remedy=A_LIST)
         row, why, is_ended = None, f"line {number:,} is no JSON object", line.endswith(b"\n")
         if len(line) > LONGEST_LINE:
             why = f"line {number:,} has more than {LONGEST_LINE:,} bytes, of which only the beginning is kept"
@@ -224,7 +253,10 @@ def _untyped(found: Row) -> Any:
 
 
 def _no_object(path: str, row: Row) -> FeedRefused:
-    return FeedRefused(f"{path}, {row[DEFECT]}: {row[LINE][:60]!r}.", remedy=ONE_OBJECT)
+    remedy = ONE_OBJECT
+    if inside := re.match(r'\{.{0,1000}?"(\w+)" *: *\[ *\{', row[LINE], re.DOTALL):
+        remedy = WITHIN_ONE.format(name=inside[1], file=shlex.quote(path))
+    return FeedRefused(f"{path}, {row[DEFECT]}: {row[LINE][:60]!r}.", remedy=remedy)
 
 
 def _kind(values: list[Any]) -> set[str]:

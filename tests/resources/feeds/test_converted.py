@@ -249,6 +249,25 @@ def test_values_with_their_types_as_mongodb_writes_them_are_the_values(read):
     assert [(row["who"], row["what"], row["n"]) for row in rows] == [(7, "2024-01-31", '{"$x": 1}')]
 
 
-def test_a_list_of_json_is_refused_with_what_makes_lines_of_it(read):
-    with pytest.raises(FeedRefused, match="is one list of JSON"):
-        read("a.json", b'[{"who": 1},\n{"who": 2}]\n')
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'[{"who": 1, "what": "a\\nb"},\n{"who": 20000000000000001,\r\n "what": null}]\n',
+        b'{\n"who": 1,\n"what": "a\\nb"}\n{\n"who": 20000000000000001}\n',
+    ],
+    ids=["a list", "objects over several lines"],
+)
+def test_objects_that_are_not_one_a_line_are_read_too(read, content):
+    rows, _ = read("a.json", content)
+    assert [(row["who"], row["what"], row["source_row"]) for row in rows] == [
+        (1, "a\nb", 1),
+        (20000000000000001, None, 2),
+    ]
+    with pytest.raises(FeedRefused, match=r"a\.json is JSON that breaks off, or is none"):
+        read("a.json", content[:-4])
+
+
+def test_one_object_of_a_whole_file_is_refused_with_what_takes_it_apart(read):
+    orders = ", ".join('{"who": 1, "items": [{"what": "x"}]}' for _ in range(50_000))
+    with pytest.raises(FeedRefused, match=r"line 1 has more than .*`jq -c '\.\. \| \.orders\? \| arrays \| \.\[\]' /"):
+        read("a.json", f'{{"shop": "N", "data": {{"orders": [{orders}]}}}}'.encode())
