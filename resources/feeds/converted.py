@@ -6,6 +6,7 @@ taken out of them, as of any other file.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import itertools
@@ -16,7 +17,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from resources.errors import FeedRefused
@@ -88,21 +89,49 @@ def _again(content: IO[bytes], path: str, sheet: str | None, most_unpacked: int)
     return convert(content, path, sheet=sheet, most_unpacked=most_unpacked) if is_one else content
 
 
+def members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The files in an archive that have anything in them, by name."""
+    files = [each for each in archive.infolist() if not each.filename.startswith("__MACOSX/") and not each.is_dir()]
+    return sorted((each for each in files if each.file_size), key=lambda each: each.filename) or files
+
+
 def _unzipped(content: IO[bytes], path: str, most_unpacked: int) -> IO[bytes]:
+    """What is in an archive; of several files of text with one header, all lines below it."""
     size = content.seek(0, io.SEEK_END)
-    with zipfile.ZipFile(content) as archive:
-        members = [
-            each for each in archive.infolist() if not each.is_dir() and not each.filename.startswith("__MACOSX/")
-        ]
-        if len(members) != 1:
-            names = ", ".join(each.filename for each in members[:5])
-            raise FeedRefused(
-                f"{path} holds {len(members)} files ({names}): which of them is the feed cannot be told.",
-                remedy="pack every file into an archive of its own.",
-            )
-        with archive.open(members[0]) as inside:
-            packed = min(members[0].compress_size, size)  # an archive may say that it has more than it has
-            return _copied(inside, path, most=max(SMALL, most_unpacked * packed))
+    with zipfile.ZipFile(content) as archive, contextlib.ExitStack() as stack:
+        files = members(archive)
+        packed = min(sum(each.compress_size for each in files), size)  # an archive may say that it has more than it has
+        most = max(SMALL, most_unpacked * packed)
+        if len(files) == 1:
+            with archive.open(files[0]) as inside:
+                return _copied(inside, path, most=most)
+        into, header = stack.enter_context(tempfile.TemporaryFile()), b""
+        for each in files:
+            with archive.open(each) as inside:
+                first = inside.readline(LONGEST_LINE).removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n")
+                if (header and first != header) or not re.fullmatch(rb"[^\0\x1f\x8b{\[]+", first):
+                    raise _several(path, files)
+                into.write(b"" if header else first + b"\n")
+                header = first
+                last = b"\n"
+                while block := inside.read(BLOCK):
+                    into.write(block)
+                    last = block[-1:]
+                    _require_measure(into.tell(), path, most=most)
+                into.write(b"" if last in b"\r\n" else b"\n")
+        if not files:
+            raise _several(path, files)
+        stack.pop_all()  # the caller closes it
+    into.seek(0)
+    return into
+
+
+def _several(path: str, files: Sequence[zipfile.ZipInfo]) -> FeedRefused:
+    names, folder = ", ".join(each.filename for each in files[:5]), path.removesuffix(".zip") + "_unzipped"
+    return FeedRefused(
+        f"{path} holds {len(files)} files ({names}) that are no texts with one header: which of them is the feed cannot be told.",
+        remedy=f"`unzip {shlex.quote(path)} -d {shlex.quote(folder)}`, then name the files in that folder.",
+    )
 
 
 def _unpacked(content: IO[bytes], path: str, compression: str, most_unpacked: int) -> IO[bytes]:

@@ -8,9 +8,11 @@ All of it is measured on lines that fit the header: a broken line says nothing o
 
 from __future__ import annotations
 
+import glob
 import json
 import math
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from assets.grocery.onboarding.words import split_name
 from resources.config.feeds import FeedConfig
 from resources.config.retailer import TransactionContractConfig, TransactionsConfig
 from resources.errors import Refused
+from resources.feeds import converted
 from resources.feeds.files import OUR_COLUMNS
 from resources.identifiers import LIST, ROUNDED, identifiers, trimmed
 from resources.text import listed
@@ -29,6 +32,12 @@ from resources.text import listed
 if TYPE_CHECKING:
     import ibis
 
+# Orders with their lines in a list, flattened: the names of what is nested joined, the line's own after `line`.
+ONE_LINE_A_PRODUCT = (
+    '`jq -c \'if type == "array" then .[] else . end | .[{name}][]? as $line | del(.[{name}]) + {{line: $line}} | '
+    '[paths(type != "object" and type != "array") as $p | {{key: $p | map(tostring) | join("_"), value: getpath($p)}}] | '
+    "from_entries' {file} > {file}.jsonl` makes a line of each."
+)
 MOST_KINDS = 30  # a column with more values says no kind of a line
 LISTED = 0.2  # the share of lines with several products in a cell above which a feed is no feed of lines
 DOMINANT = 0.1  # the share of lines above which one household of many is hardly one
@@ -105,6 +114,24 @@ def written_as(lines: ibis.Table, files: FeedConfig) -> tuple[FeedConfig, list[N
         notes.append(Note("guessed", says, f"leave out `thousands` where 1{mark}234 is a little more than 1."))
         return files.model_copy(update={"decimal": decimal, "thousands": mark}), notes
     return files.model_copy(update={"decimal": decimal}), notes
+
+
+def refuse_nested(lines: ibis.Table, files: FeedConfig) -> None:
+    """Refuse lines of which a column holds a list of objects, such as the items of an order, with what makes a line of each."""
+    for name in lines.columns:
+        if name in OUR_COLUMNS or not lines[name].type().is_string():
+            continue
+        value = lines[name].max().to_pyarrow().as_py() or ""
+        nested = re.match(r'(?:\{.{0,1000}?"(\w+)": )?\[\{', value, re.DOTALL)
+        if not nested:
+            continue
+        (path, *others) = files.path or ["FILE"]
+        file = "FILE" if others or glob.has_magic(path) or "{" in path else shlex.quote(path)
+        is_all_in_one = lines.count().to_pyarrow().as_py() == 1
+        command = converted.WITHIN_ONE.format(name=nested[1] or name, file=file)
+        if not is_all_in_one:
+            command = ONE_LINE_A_PRODUCT.format(name=json.dumps(name), file=file)
+        raise Refused(f"{name} holds a list ({value[:60]}…): one line a product is needed.", remedy=command)
 
 
 def doubts_of_identifiers(lines: ibis.Table, feed: TransactionsConfig, *, is_told: bool) -> list[Note]:

@@ -108,6 +108,8 @@ def propose(
         )
     if not columns:
         raise Refused(f"{sources.where(source.files)} has no lines.", remedy="have it delivered again.")
+    if not matching_columns("product", columns) and "product_id" not in given:
+        evidence.refuse_nested(whole, files)
     refuse_unknown([name for name in given.get("occurred_at", ()) if name != FILE_DATE or not source.days], columns)
     time, notes = times.find(
         whole, list(columns), given=given.get("occurred_at", ()), given_format=given_format, today=today

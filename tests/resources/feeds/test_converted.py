@@ -64,6 +64,22 @@ def test_archives_are_what_is_in_them(read, name, content):
     assert file.copy.read_bytes() == TEXT
 
 
+def test_files_of_one_header_in_an_archive_are_one_after_the_other(read):
+    parts = {
+        "b/2.csv": b"\xef\xbb\xbfwho,what\r\n4,jam\r\n",
+        "b/1.csv": TEXT.removesuffix(b"\n"),
+        "b/0.csv": b"",
+        "b/3.csv": b"who,what",
+    }
+    rows, _ = read("a.zip", zipped(**parts))
+    assert [(row["who"], row["what"], row["source_row"]) for row in rows] == [
+        ("1", "milk", 1),
+        ("2", None, 2),
+        ("3", "tea", 3),
+        ("4", "jam", 4),
+    ]
+
+
 def test_zstd(read, tmp_path):
     with pa.CompressedOutputStream(str(tmp_path / "made"), "zstd") as stream:
         stream.write(TEXT)
@@ -128,13 +144,15 @@ def test_file_of_json_that_is_none_or_breaks_off_is_refused(read, content):
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("a.zip", zipped(a=TEXT, b=TEXT), r"holds 2 files \(a, b\)"),
+        ("a.zip", zipped(a=TEXT, b=b"what,who\n"), r"holds 2 files \(a, b\).*`unzip /.*/a\.zip -d /.*/a_unzipped`"),
+        ("a.zip", zipped(a=JSON, b=JSON), r"holds 2 files \(a, b\)"),
+        ("a.zip", zipped(), "holds 0 files"),
         ("a.zip", zipped(a=TEXT)[:-30], "truncated or unreadable"),
         ("a.csv.bz2", bz2.compress(TEXT)[:-5], "truncated or unreadable|has no header"),
         ("a.csv.zst", b"nonsense", "truncated or unreadable"),
         ("a.xlsx", b"nonsense", "no workbook that can be read"),
     ],
-    ids=["two files", "zip cut off", "bz2 cut off", "no zstd", "no workbook"],
+    ids=["two kinds", "two of JSON", "no file", "zip cut off", "bz2 cut off", "no zstd", "no workbook"],
 )
 def test_what_cannot_be_taken_apart_is_refused(read, name, content, why):
     with pytest.raises(FeedRefused, match=why):
