@@ -2,7 +2,7 @@
 
 An identifier is its text without blanks around it, and a whole number without a point and zeros: `17001`, `17001.0` and a
 float of 17001 are one, for a program that met a gap in a column writes the second. What keeps a spreadsheet from taking text
-for a number is no part of it: `="00123"` and `'00123` are `00123`. The rule looks at one value alone, so
+for a number is no part of it: `="00123"` and `'00123` are `00123`; nor is the width of digits: `１２３` is `123`. The rule looks at one value alone, so
 that it is the same every night, whatever else a file holds. Leading zeros, capitals and check digits are left as they are.
 """
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # Read alike by Python, DuckDB and Arrow (the last two use RE2).
 POINT_ZERO = r"^(-?[0-9]+)\.0+$"
 FORMULA, APOSTROPHE = r'^="(.*)"$', "^'([0-9]+)$"
+# Digits as wide as a Chinese or Japanese sign, by which a number begins or ends.
+DIGITS, WIDE_DIGITS = "0123456789", "".join(chr(0xFF10 + digit) for digit in range(10))
+WIDE = f"^[{WIDE_DIGITS}]|[{WIDE_DIGITS}]$"
 # As spreadsheets and programs write long numbers, and what digits they had is gone: 4.01E+12, 1.5159e+18, 4,01E12.
 ROUNDED = r"^-?[0-9]([.,][0-9]+)?[eE]\+[0-9]+$|^-?[0-9][.,][0-9]+[eE][0-9]+$"
 # Several values in one cell: ['milk', 'tea'], {1,2}, ('milk',). In brackets alone, a value may be an identifier: [A12].
@@ -38,8 +41,10 @@ def identifier(value: Any, *, nothing: Collection[str] = ()) -> str:
     """A value of a file as an identifier, empty for none and for the words `nothing`: the rule in Python."""
     if value is None or value != value:  # no number
         return ""
-    text = str(value).strip(BLANKS)
-    for written in (FORMULA, APOSTROPHE, POINT_ZERO):
+    text = re.sub(FORMULA, r"\1", str(value).strip(BLANKS))
+    if re.search(WIDE, text):
+        text = text.translate(str.maketrans(WIDE_DIGITS, DIGITS))
+    for written in (APOSTROPHE, POINT_ZERO):
         text = re.sub(written, r"\1", text)
     return "" if text.lower() in {word.lower() for word in nothing} else text
 
@@ -64,7 +69,9 @@ def identifiers(column: ir.Value, *, nothing: Collection[str] = ()) -> ir.String
     # What is certainly none of the exceptions is left as it is: to trim every value took three times as long in all.
     is_odd = (first < "!") | (last < "!") | (first > "~") | (last > "~") | (last == "0") | (text.length() <= longest)
     is_odd |= first.isin(["=", "'"])
-    bare = without_point_zero(trimmed(text).re_replace(APOSTROPHE, r"\1"))
+    bare = trimmed(text)
+    bare = bare.re_search(WIDE).ifelse(bare.translate(WIDE_DIGITS, DIGITS), bare)
+    bare = without_point_zero(bare.re_replace(APOSTROPHE, r"\1"))
     return is_odd.ifelse(bare.lower().isin(words).ifelse(ibis.null("string"), bare), text)
 
 
@@ -96,12 +103,14 @@ def is_one_of(rows: pa.Table, column: str, subject: str) -> pa.ChunkedArray:
     texts = rows[column].cast(pa.string())
     for written in (FORMULA, APOSTROPHE, POINT_ZERO):
         texts = pc.replace_substring_regex(texts, pattern=written, replacement=r"\1")  # pyright: ignore
-    return pc.equal(texts, identifier(subject))  # pyright: ignore
+    wide = pc.is_in(rows[column].cast(pa.string()), pa.array(ways_to_write(subject)))  # pyright: ignore
+    return pc.or_(pc.equal(texts, identifier(subject)), wide)  # pyright: ignore
 
 
 def ways_to_write(subject: str) -> tuple[str, ...]:
     """How an identifier may have been written by a version that took each way for another."""
-    numbers = (f"{subject}.0", f"{subject}.00", f"'{subject}") if re.fullmatch(r"-?[0-9]+", subject) else ()
+    wide = subject.translate(str.maketrans(DIGITS, WIDE_DIGITS))
+    numbers = (f"{subject}.0", f"{subject}.00", f"'{subject}", wide) if re.fullmatch(r"-?[0-9]+", subject) else ()
     return (subject, *numbers, f'="{subject}"')
 
 
