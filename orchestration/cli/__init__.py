@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from orchestration.cli import (
+    again,
     audit,
     backup,
     benchmark,
@@ -49,7 +50,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group, commands in {
-    "Run": (runs.demo, runs.nightly, runs.retrain, runs.backfill, runs.replay, drop, runs.rebuild, runs.check),
+    "Run": (runs.demo, runs.nightly, runs.retrain, runs.backfill, runs.replay, drop, again.rebuild, again.check),
     "Look": (
         look.recommend,
         look.explain,

@@ -95,6 +95,12 @@ def members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     return sorted((each for each in files if each.file_size), key=lambda each: each.filename) or files
 
 
+def names_in(path: str) -> list[str]:
+    """What the files in an archive are called."""
+    with zipfile.ZipFile(path) as archive:
+        return [each.filename for each in members(archive)]
+
+
 def _unzipped(content: IO[bytes], path: str, most_unpacked: int) -> IO[bytes]:
     """What is in an archive; of several files of text with one header, all lines below it."""
     size = content.seek(0, io.SEEK_END)

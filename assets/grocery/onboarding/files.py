@@ -9,17 +9,18 @@ import datetime as dt
 import glob
 import re
 import shlex
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.grocery.onboarding import dialect
+from assets.grocery.onboarding import dated_names, dialect
 from assets.grocery.onboarding.proposed import JOIN, Note
 from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
-from resources.feeds import landing, sources, table_folders
+from resources.feeds import converted, sources, table_folders
 from resources.feeds.files import EMPTY_PART, OUR_COLUMNS
 from resources.feeds.prepared import NO_TEXT, NOT_AS_MANY, NOT_CLOSED, NOT_DOUBLED
 from resources.feeds.reader import FeedReader
@@ -54,21 +55,6 @@ WIDTHS = {  # and what to do about it
 FILES_COMPARED = 50
 MOST_CACHED = 3_000_000  # lines of text
 
-# How a path may write its date. Of a row more than one may read all paths, and then none is known to be right.
-DATE_FORMATS = (
-    *(("%Y-%m-%d",), ("%Y_%m_%d",), ("%Y.%m.%d",), ("%Y%m%d",)),
-    *(("%d-%m-%Y", "%m-%d-%Y"), ("%d_%m_%Y", "%m_%d_%Y"), ("%d.%m.%Y", "%m.%d.%Y"), ("%d%m%Y", "%m%d%Y")),
-    *(("%Y/%m/%d",), ("%Y/%-m/%-d",)),
-)
-PARTS_OF_DATES = {
-    "%Y": r"(?P<Y>(?:19|20)\d\d)",
-    "%m": r"(?P<m>\d\d)",
-    "%d": r"(?P<d>\d\d)",
-    "%-m": r"(?P<m>[1-9]\d?)",
-    "%-d": r"(?P<d>[1-9]\d?)",
-    "/": r"/(?:[A-Za-z_]+=)?",  # as Hive and Spark write it: year=2024/month=01/day=31
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFiles:
@@ -101,7 +87,7 @@ def find(argument: str, *, encoding: str | None = None, timezone: str | None = N
     paths = [path for each in found.values() for path in each]
     if not paths:
         raise Refused(f"There is no file at {argument}.", remedy="name an existing file, folder, glob or URL.")
-    dated = [_as_told(argument, each) or one_file_a_day(each) for each in found.values() if each]
+    dated = [dated_names.as_told(argument, each) or dated_names.one_file_a_day(each) for each in found.values() if each]
     days = sorted({day for each in dated if each for day in each[1]}) if all(dated) else []
     # Relative to the project when inside it: the file of settings can then be shared.
     undated = [pattern.removeprefix(f"{home.PROJECT}/") for pattern in patterns]
@@ -111,7 +97,9 @@ def find(argument: str, *, encoding: str | None = None, timezone: str | None = N
     files = dialect.recognise(filled[0], FeedConfig(path=path), encoding=encoding, usual=usual)
     if not days:
         _refuse_a_mixture(filled, files)
-    return SourceFiles(files=files, days=tuple(days), undated_path=tuple(undated), notes=(*notes, *note))
+    return SourceFiles(
+        files=files, days=tuple(days), undated_path=tuple(undated), notes=(*notes, *note, *_archives(filled))
+    )
 
 
 def find_rows(database: str, query: str, *, between: Sequence[dt.date]) -> SourceFiles:
@@ -270,88 +258,6 @@ def _commonest(values: ibis.Table) -> list[str]:
     return counted.order_by(counted.n.desc(), "value").limit(3).to_pyarrow()["value"].to_pylist()
 
 
-def _as_told(argument: str, paths: Sequence[str]) -> tuple[str, tuple[dt.date, ...]] | None:
-    """The pattern that a person wrote, and the days of paths by it; None when it reads not all of them."""
-    pattern = argument if "://" in argument else str(Path(argument).expanduser().absolute())
-    days = {landing.day_in(path, pattern) for path in paths} if "{date" in argument else {None}
-    return None if None in days else (pattern, tuple(sorted(day for day in days if day)))
-
-
-def one_file_a_day(paths: Sequence[str]) -> tuple[str, tuple[dt.date, ...]] | None:
-    """A pattern with `{date}` for paths that all name a day, and their days; None when they do not.
-
-    `2024/sales_north_20240131.csv` and `2024/sales_south_20240131.csv` become `{date:%Y}/sales_*_{date:%Y%m%d}.csv`. Paths
-    that may have the day or the month first name none.
-    """
-    if any("{" in path for path in paths):
-        return None
-    for formats in DATE_FORMATS:
-        read = [each for each in (_dated(paths, format_) for format_ in formats) if each]
-        if read:
-            return read[0] if len(read) == 1 else None
-    return None
-
-
-def _dated(paths: Sequence[str], format_: str) -> tuple[str, tuple[dt.date, ...]] | None:
-    """The pattern and the days of paths that all write their date by a format; None when they do not."""
-    written = "".join(PARTS_OF_DATES.get(part, re.escape(part)) for part in re.split("(%-?[Ymd]|/)", format_))
-    behind = r"(?=\d{6}(?!\d)|(?!\d))" if len(format_) == len("%Y%m%d") else r"(?!\d)"  # a time of day may follow
-    found = [list(re.finditer(rf"(?<!\d){written}{behind}", path)) for path in paths]
-    if not all(found):
-        return None
-    matches = [each[-1] for each in found]
-    days = [day for match in matches if (day := _day(match))]
-    if len(days) < len(paths):
-        return None
-    heads = [_dated_folders(glob.escape(of.string[: of.start()]), day) for of, day in zip(matches, days, strict=True)]
-    tails = [glob.escape(of.string[of.end() :]) for of in matches]
-    head, placeholder, tail = _common(heads), _common([_placeholder(of, format_) for of in matches]), _common(tails)
-    if head is None or placeholder is None or "*" in placeholder or tail is None:
-        return None
-    return head + placeholder + tail, tuple(sorted(set(days)))
-
-
-def _day(match: re.Match[str]) -> dt.date | None:
-    try:
-        return dt.date(*(int(match[part]) for part in "Ymd"))
-    except ValueError:
-        return None
-
-
-def _placeholder(match: re.Match[str], format_: str) -> str:
-    """What stands for the date of a match; in folders, for each of its parts."""
-    if "/" not in format_:
-        return "{date}" if format_ == "%Y-%m-%d" else f"{{date:{format_}}}"
-    year, month, day = format_.split("/")
-    path = match.string
-    names = path[match.end("Y") : match.start("m")], path[match.end("m") : match.start("d")]
-    return f"{{date:{year}}}{names[0]}{{date:{month}}}{names[1]}{{date:{day}}}"
-
-
-def _dated_folders(head: str, day: dt.date) -> str:
-    """Folders of the year, the month and the day stand for those of any day."""
-    return re.sub(
-        f"/{day:%Y}(/{day:%m})?(/{day:%d})?(?=/)",
-        lambda match: "/{date:%Y}" + "/{date:%m}" * bool(match[1]) + "/{date:%d}" * bool(match[2]),
-        head,
-    )
-
-
-def _common(parts: Sequence[str]) -> str | None:
-    """What the parts of paths have in common, `*` for the words that differ; None when their depth differs."""
-    folders = [part.split("/") for part in sorted(set(parts))]
-    if len({len(names) for names in folders}) > 1:
-        return None
-    return "/".join(_common_name(names) for names in zip(*folders, strict=True))
-
-
-def _common_name(names: Sequence[str]) -> str:
-    split = [re.split(r"([_.=-])", name) for name in names]
-    if len({len(words) for words in split}) > 1:
-        return "*"
-    return "".join(words[0] if len(set(words)) == 1 else "*" for words in zip(*split, strict=True))
-
-
 def _patterns(argument: str) -> tuple[list[str], list[Note]]:
     """Paths, globs or URLs that `FeedReader` understands, absolute; and what of a folder they leave out."""
     plain = re.sub(r"\{date[^}]*\}", "*", argument)
@@ -411,6 +317,26 @@ def _filled(paths: Sequence[str]) -> tuple[list[str], list[Note]]:
     says = f"{plural(len(parts), 'part')} of no bytes, such as {parts[0]}, hold no lines." if parts else ""
     remedy = "if they should, have them delivered again."
     return [path for path in paths if path not in {*parts}], [Note("left out", says, remedy)] if parts else []
+
+
+def _archives(paths: Sequence[str]) -> list[Note]:
+    """A note on the archives of this machine that hold several files, whose lines are read as those of one."""
+    held = {
+        path: names
+        for path in paths
+        if not path.lower().endswith(converted.WORKBOOKS) and zipfile.is_zipfile(path)
+        if len(names := converted.names_in(path)) > 1
+    }
+    if not held:
+        return []
+    (path, names), *others = held.items()
+    says = (
+        f"{path} holds {len(names)} files, {listed(names, 3)}"
+        + f"; {plural(len(others), 'other archive')} likewise" * bool(others)
+    )
+    return [
+        Note("merged", f"{says}: read as one.", "if one of them is no part of the feed, take it out of the archive.")
+    ]
 
 
 def _refuse_a_mixture(paths: Sequence[str], files: FeedConfig) -> None:

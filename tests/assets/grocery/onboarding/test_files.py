@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import zipfile
 from pathlib import Path
 
 import deltalake
@@ -103,6 +104,15 @@ def test_empty_parts_beside_full_ones_hold_no_lines(tmp_path, engine, feeds):
     (folder / "date=2024-01-31/part-1.csv").write_bytes(b"")  # nothing else is there of that day
     with pytest.raises(Refused, match=r"date=2024-01-31/part-1\.csv is empty"):
         looked_at(folder, engine, feeds)
+
+
+def test_an_archive_of_several_files_is_told(tmp_path, engine, feeds):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("1.csv", "2.csv"):
+            archive.writestr(name, "a,b\n1,x\n")
+    lines, source = looked_at(tmp_path / "a.zip", engine, feeds)
+    assert lines.count().execute() == 2
+    assert [note.says for note in source.notes] == [f"{tmp_path}/a.zip holds 2 files, 1.csv, 2.csv: read as one."]
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|", "\x01", "~", "^"])
