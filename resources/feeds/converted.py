@@ -111,6 +111,9 @@ def _unzipped(content: IO[bytes], path: str, most_unpacked: int) -> IO[bytes]:
         if len(files) == 1:
             with archive.open(files[0]) as inside:
                 return _copied(inside, path, most=most)
+        if len({(each.CRC, each.file_size) for each in files}) < len(files):
+            names = ", ".join(each.filename for each in files[:5])
+            raise FeedRefused(f"{path} holds the same file twice, among {names}.", remedy="pack each file once.")
         into, header = stack.enter_context(tempfile.TemporaryFile()), b""
         for each in files:
             with archive.open(each) as inside:

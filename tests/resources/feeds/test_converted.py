@@ -145,14 +145,15 @@ def test_file_of_json_that_is_none_or_breaks_off_is_refused(read, content):
     ("name", "content", "why"),
     [
         ("a.zip", zipped(a=TEXT, b=b"what,who\n"), r"holds 2 files \(a, b\).*`unzip /.*/a\.zip -d /.*/a_unzipped`"),
-        ("a.zip", zipped(a=JSON, b=JSON), r"holds 2 files \(a, b\)"),
+        ("a.zip", zipped(a=JSON, b=JSON + b"\n"), r"holds 2 files \(a, b\)"),
+        ("a.zip", zipped(a=TEXT, b=TEXT), r"holds the same file twice, among a, b\. Remedy: pack each file once"),
         ("a.zip", zipped(), "holds 0 files"),
         ("a.zip", zipped(a=TEXT)[:-30], "truncated or unreadable"),
         ("a.csv.bz2", bz2.compress(TEXT)[:-5], "truncated or unreadable|has no header"),
         ("a.csv.zst", b"nonsense", "truncated or unreadable"),
         ("a.xlsx", b"nonsense", "no workbook that can be read"),
     ],
-    ids=["two kinds", "two of JSON", "no file", "zip cut off", "bz2 cut off", "no zstd", "no workbook"],
+    ids=["two kinds", "two of JSON", "one twice", "no file", "zip cut off", "bz2 cut off", "no zstd", "no workbook"],
 )
 def test_what_cannot_be_taken_apart_is_refused(read, name, content, why):
     with pytest.raises(FeedRefused, match=why):

@@ -109,7 +109,7 @@ def test_empty_parts_beside_full_ones_hold_no_lines(tmp_path, engine, feeds):
 def test_an_archive_of_several_files_is_told(tmp_path, engine, feeds):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         for name in ("1.csv", "2.csv"):
-            archive.writestr(name, "a,b\n1,x\n")
+            archive.writestr(name, f"a,b\n1,{name}\n")
     lines, source = looked_at(tmp_path / "a.zip", engine, feeds)
     assert lines.count().execute() == 2
     assert [note.says for note in source.notes] == [f"{tmp_path}/a.zip holds 2 files, 1.csv, 2.csv: read as one."]
