@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import NO_MEMORY, FeedRefused, NightcartError, of_the_machine
-from resources.text import on_one_line, without_secrets
+from resources.text import listed, on_one_line, without_secrets
 
 # What reading adds to a file's own columns: one of its own that is called so has a number added (:func:`own_names`).
 OUR_COLUMNS = frozenset({"source_file", "source_row", "file_date", "defect", "copy", "file_row_number"})
@@ -30,7 +30,7 @@ class FeedFile:
     """A delivered file: where it was, the kept copy, its SHA-256, and the day that its path names.
 
     `columns` are its own, with their types as the contract calls them, once it has been read. `also` are other paths at
-    which the same was found: it counts once.
+    which the same was found: it counts once. `empty` are parts of the same day without a byte, which hold no lines.
     """
 
     path: str
@@ -38,6 +38,7 @@ class FeedFile:
     digest: str
     day: dt.date | None
     also: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
@@ -102,6 +103,24 @@ def no_file(path: Path) -> str | None:
     if not path.exists() or path.is_file():
         return "a link to nothing" if path.is_symlink() and not path.exists() else None
     return "a folder, not a file" if path.is_dir() else "a pipe or a device, not a file"
+
+
+def taken_once(files: Iterable[FeedFile]) -> list[str]:
+    """Which of the files came under several names, in sentences."""
+    return [
+        f"The same is at {listed([told(path) for path in (file.path, *file.also)])}: it is taken once."
+        for file in files
+        if file.also
+    ]
+
+
+def without_lines(files: Iterable[FeedFile]) -> list[str]:
+    """Which parts beside the files have no bytes, in sentences."""
+    return [
+        f"No lines are in {listed([told(path) for path in file.empty])}, which has no bytes."
+        for file in files
+        if file.empty
+    ]
 
 
 def copies_of(files: Sequence[FeedFile]) -> list[str]:

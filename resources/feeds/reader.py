@@ -223,12 +223,18 @@ class FeedReader:
 
 
 def _without_empty_parts(kept: Sequence[FeedFile]) -> list[FeedFile]:
-    """The files without parts of no bytes, where the same day has others: :data:`EMPTY_PART`."""
-    filled = {file.day for file in kept if file.copy.stat().st_size}
+    """The files without parts of no bytes (:data:`EMPTY_PART`), which the first other one of their day has the names of."""
+    first: dict[dt.date | None, FeedFile] = {}
+    empty: dict[dt.date | None, list[str]] = {}
+    for file in kept:
+        if file.copy.stat().st_size:
+            first.setdefault(file.day, file)
+        elif EMPTY_PART.match(Path(file.path).name):
+            empty.setdefault(file.day, []).append(file.path)
     return [
-        file
+        replace(file, empty=tuple(empty.get(file.day, ()))) if file is first.get(file.day) else file
         for file in kept
-        if file.copy.stat().st_size or file.day not in filled or not EMPTY_PART.match(Path(file.path).name)
+        if file.day not in first or file.path not in empty.get(file.day, ())
     ]
 
 

@@ -21,10 +21,10 @@ from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds import converted, sources, table_folders
-from resources.feeds.files import EMPTY_PART, OUR_COLUMNS
+from resources.feeds.files import EMPTY_PART, OUR_COLUMNS, taken_once
 from resources.feeds.prepared import NO_TEXT, NOT_AS_MANY, NOT_CLOSED, NOT_DOUBLED
 from resources.feeds.reader import FeedReader
-from resources.text import listed, plural, without_secrets
+from resources.text import listed, plural
 
 if TYPE_CHECKING:
     import ibis
@@ -145,14 +145,7 @@ def read(
         source = replace(source, files=source.files.model_copy(update={"encoding": "cp1252"}))
         lines, kept = reader.read(source.files, engine=engine, columns=(), days=source.days)
         foreign = _foreign(lines)
-    notes = [
-        Note(
-            "merged",
-            f"The same is at {listed([without_secrets(path) for path in (file.path, *file.also)])}: it is taken once.",
-        )
-        for file in kept
-        if file.also
-    ]
+    notes = [Note("merged", says) for says in taken_once(kept)]
     notes += _notes_on_encoding(lines, foreign, source, is_told=encoding is not None)
     notes += _notes_on_marks(lines)
     _refuse_another_order(lines)

@@ -16,6 +16,7 @@ import pytest
 
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedMissing, FeedRefused
+from resources.feeds.files import taken_once, without_lines
 from resources.feeds.reader import FeedReader
 
 MONDAY, TUESDAY = dt.date(2024, 1, 1), dt.date(2024, 1, 2)
@@ -290,7 +291,15 @@ class TestDoubledDeliveries:
             (tmp_path / name).write_text(HEADER + "1,2,3\n" * (1 + name.startswith("o")))
         kept = feeds.keep(FeedConfig(path=[f"{tmp_path}/*.csv"]))
         assert [len(file.also) for file in kept] == [0, 1]
+        assert taken_once(kept) == [f"The same is at {tmp_path}/sales (1).csv, {tmp_path}/sales.csv: it is taken once."]
         assert sum(1 for _ in feeds.raw.glob("*/*")) == 2
+
+    def test_parts_without_a_byte_are_named(self, feeds, tmp_path):
+        for name, text in (("part-0.csv", ""), ("part-1.csv", HEADER + "1,2,3\n"), ("part-2.csv", HEADER + "4,5,6\n")):
+            (tmp_path / name).write_text(text)
+        kept = feeds.keep(FeedConfig(path=[f"{tmp_path}/*.csv"]))
+        assert [Path(file.path).name for file in kept] == ["part-1.csv", "part-2.csv"]
+        assert without_lines(kept) == [f"No lines are in {tmp_path}/part-0.csv, which has no bytes."]
 
     def test_packed_and_unpacked_are_the_same(self, read):
         text = HEADER + "1,2,3\n"
