@@ -103,8 +103,8 @@ def is_one_of(rows: pa.Table, column: str, subject: str) -> pa.ChunkedArray:
     texts = rows[column].cast(pa.string())
     for written in (FORMULA, APOSTROPHE, POINT_ZERO):
         texts = pc.replace_substring_regex(texts, pattern=written, replacement=r"\1")  # pyright: ignore
-    wide = pc.is_in(rows[column].cast(pa.string()), pa.array(ways_to_write(subject)))  # pyright: ignore
-    return pc.or_(pc.equal(texts, identifier(subject)), wide)  # pyright: ignore
+    as_written = pc.is_in(rows[column].cast(pa.string()), pa.array(ways_to_write(subject)))  # pyright: ignore
+    return pc.or_(pc.equal(texts, identifier(subject)), as_written)  # pyright: ignore
 
 
 def ways_to_write(subject: str) -> tuple[str, ...]:

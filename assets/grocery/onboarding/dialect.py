@@ -122,7 +122,8 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usua
     if len(header) < 2:
         raise Refused(
             f"{path} has no two columns, its first line is {lines[0][:80]!r}.",
-            remedy=r"deliver it with one of the delimiters ',', ';', '\t', '|'.",
+            remedy=r"deliver it with one of the delimiters ',', ';', '\t', '|': columns of fixed width are written so by "
+            "`sqlcmd -s, -W` and `mysql --batch`.",
         )
     # DuckDB's sniffer takes a header with a single number in it for data.
     if sum(bool(DATUM.fullmatch(cell.strip())) for cell in header) >= len(header) / 2:

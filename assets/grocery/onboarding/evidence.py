@@ -32,9 +32,9 @@ from resources.text import listed
 if TYPE_CHECKING:
     import ibis
 
-# Orders with their lines in a list, flattened: the names of what is nested joined, the line's own after `line`.
+# Orders with their lines in a list, flattened: the names of what is nested joined, those of an item after `item`.
 ONE_LINE_A_PRODUCT = (
-    '`jq -c \'if type == "array" then .[] else . end | .[{name}][]? as $line | del(.[{name}]) + {{line: $line}} | '
+    '`jq -c \'if type == "array" then .[] else . end | .[{name}][]? as $item | del(.[{name}]) + {{item: $item}} | '
     '[paths(type != "object" and type != "array") as $p | {{key: $p | map(tostring) | join("_"), value: getpath($p)}}] | '
     "from_entries' {file} > {file}.jsonl` makes a line of each."
 )

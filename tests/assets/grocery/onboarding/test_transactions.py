@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import shutil
+import subprocess
 
 import pytest
 
@@ -323,6 +326,37 @@ def test_more_lines_than_memory_holds_are_understood_as_few_are(understood, monk
     assert {name: each.value for name, each in found.items()} == {name: each.value for name, each in few.items()}
     assert any("one stretch in 3" in note.says for note in notes_on_many) == (looked_at == 100)
     assert {note.says for note in notes if note.kind == "set aside"} <= {note.says for note in notes_on_many}
+
+
+def test_orders_with_their_items_are_refused_with_the_command_that_flattens_them(understood, tmp_path):
+    orders = [
+        {
+            "order": f"r{day}",
+            "customer": f"c{day % 7}",
+            "created": f"2024-03-{day:02}",
+            "items": [{"sku": f"p{n}", "qty": n} for n in (1, 2)],
+        }
+        for day in range(1, 31)
+    ]
+    with pytest.raises(Refused, match=r"items holds a list .*one line a product is needed") as refused:
+        understood({"orders.json": json.dumps(orders)})
+    command = refused.value.remedy.split("`")[1]
+    assert command.endswith(f" {tmp_path}/orders.json > {tmp_path}/orders.json.jsonl")
+    if shutil.which("jq"):
+        subprocess.run(command, shell=True, check=True)
+    else:  # what the command makes of them
+        lines = [
+            {name: order[name] for name in ("order", "customer", "created")}
+            | {f"item_{name}": value for name, value in item.items()}
+            for order in orders
+            for item in order["items"]
+        ]
+        (tmp_path / "orders.json.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    flat = (tmp_path / "orders.json.jsonl").read_text()
+    (tmp_path / "orders.json").unlink()
+    found, _ = understood({"orders.json.jsonl": flat})
+    assert found["transactions.columns.product_id"].value == "item_sku"
+    assert found["transactions.columns.quantity"].value == "item_qty"
 
 
 @pytest.mark.parametrize(
