@@ -67,6 +67,11 @@ class TransactionContractConfig(BaseConfig):
         "Columns of the file, by its own names, that must be there, with their types; those that our columns "
         "are made of must be there anyway. `time` is without offset, `instant` with one. In CSV everything is text.",
     )
+    ends_with_newline: bool | None = setting(
+        None,
+        "CSV only: a file whose last line has no end was cut off, and is refused. Default: as the files of the last good day "
+        "had one, or not. The last line may always be one that needs none: `false`.",
+    )
     due_by: dt.time | None = setting(
         None, "Local time, on the day after, by which the day's feed is there: `06:00:00`."
     )

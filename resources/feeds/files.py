@@ -29,8 +29,9 @@ REDELIVER = "have it delivered again, then materialise the day again."
 class FeedFile:
     """A delivered file: where it was, the kept copy, its SHA-256, and the day that its path names.
 
-    `columns` are its own, with their types as the contract calls them, once it has been read. `also` are other paths at
-    which the same was found: it counts once. `empty` are parts of the same day without a byte, which hold no lines.
+    `columns` are its own, with their types as the contract calls them, once it has been read, and `is_ended` whether the
+    last line of a text has an end. `also` are other paths at which the same was found: it counts once. `empty` are parts
+    of the same day without a byte, which hold no lines.
     """
 
     path: str
@@ -40,6 +41,7 @@ class FeedFile:
     also: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
+    is_ended: bool | None = None  # of no text it can be said
 
     @property
     def name(self) -> str:

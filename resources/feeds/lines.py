@@ -30,6 +30,7 @@ BLOCK = 1 << 20  # bytes
 LONGEST_LINE = 1 << 20  # bytes; a longer one is no line of a table, but a file that lost its line ends
 SHOWN = 10_000  # bytes of such a line that are kept
 MOST_COLUMNS = 1_000
+TAIL = 256  # bytes at a file's end; a multiple of what a character of UTF-16 and UTF-32 has
 LOOKED_AT = 100  # lines in which a header is looked for
 HEADER_REMEDY = "have it delivered with the header that the others have, or correct the configuration."
 HEADER_LINES = 20  # a name may go on over lines, as in a spreadsheet's cell, but not over more
@@ -106,6 +107,19 @@ def raw_blocks(file: FeedFile, settings: FeedConfig) -> Iterator[bytes]:
                     )
     except (OSError, EOFError, zlib.error) as error:
         raise FeedRefused(f"{file.path} is truncated or unreadable: {error}.", remedy=REDELIVER) from error
+
+
+def ends_with_newline(file: FeedFile, settings: FeedConfig) -> bool:
+    """Whether the last line of a text file has an end."""
+    tail = b""
+    if is_packed(file.copy):
+        for block in raw_blocks(file, settings):
+            tail = (tail + block)[-TAIL:]
+    else:
+        with open(file.copy, "rb") as content:
+            content.seek(-min(file.copy.stat().st_size, TAIL), io.SEEK_END)
+            tail = content.read()
+    return tail.decode(settings.encoding, errors="replace").endswith(("\n", "\r"))
 
 
 def utf8_blocks(file: FeedFile, settings: FeedConfig) -> Iterator[bytes]:

@@ -33,7 +33,7 @@ from resources.feeds.files import (
     told,
     told_apart,
 )
-from resources.feeds.lines import Header, digest_unpacked, header_elsewhere, header_of, rows_of
+from resources.feeds.lines import Header, digest_unpacked, ends_with_newline, header_elsewhere, header_of, rows_of
 from resources.feeds.sources import blocks_of, copy_name, expand, open_file, require_folders, where
 from resources.feeds.table_folders import refuse_files_of_tables
 from resources.tables.engine import temporary_name
@@ -174,7 +174,8 @@ class FeedReader:
                     rows=lambda file=file, header=header: rows_of(file, files, header),
                     elsewhere=lambda file=file: header_elsewhere(file, files, columns),
                 )
-                headers[replace(file, columns=own)] = replace(header, names=tuple(spelt))
+                ended = replace(file, columns=own, is_ended=ends_with_newline(file, files))
+                headers[ended] = replace(header, names=tuple(spelt))
         if headers and parquet_files:
             raise FeedRefused(
                 f"{where(files)} mixes Parquet and CSV files.",

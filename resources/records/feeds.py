@@ -36,8 +36,8 @@ class Delivery(Record, table="deliveries"):
     """A business day's feed as it was ingested; later deliveries are compared with it.
 
     `files` are digests by name, `columns` types by name (in the files' order), `rows` the number of all lines, `broken`
-    those in quarantine by rule, `content` a digest of the day's rows in `transactions`. A record that an erasure wrote
-    has in `instead_of` the content before it.
+    those in quarantine by rule, `content` a digest of the day's rows in `transactions`. `is_ended`: the last line of each
+    of its texts had an end. A record that an erasure wrote has in `instead_of` the content before it.
     """
 
     business_date: dt.date
@@ -49,5 +49,6 @@ class Delivery(Record, table="deliveries"):
     run_id: str
     taken_in_at: dt.datetime
     instead_of: str = ""
+    is_ended: bool = False
 
     NO_LINES: ClassVar = "no lines"  # the content of a day without any

@@ -14,6 +14,7 @@ from assets.quality.gates import good_days
 from resources.config.retailer import TransactionsConfig
 from resources.errors import FeedRefused
 from resources.feeds.files import ColumnsMissing, FeedFile
+from resources.feeds.lines import header_of, rows_of
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.text import listed
@@ -91,6 +92,22 @@ def refuse_other_types(files: Sequence[FeedFile], feed: TransactionsConfig, good
             raise FeedRefused(
                 f"{file.name} has columns of other types than {by}: {listed(changed)}, in all its rows.",
                 remedy="have it delivered as before, or say in [transactions.contract.columns] what their types are now.",
+            )
+
+
+def refuse_cut_off(files: Sequence[FeedFile], feed: TransactionsConfig, good: Delivery | None) -> None:
+    """Raise :class:`FeedRefused` for a text whose last line has no end, where the contract or the last good day has one."""
+    told = feed.contract.ends_with_newline
+    if told is False or not (told or (good and good.is_ended)):
+        return
+    by = f"the files of {good.business_date}, the last good day, have" if good and not told else "the contract says"
+    for file in files:
+        if file.is_ended is False:
+            row = rows_of(file, feed, header_of(file, feed))
+            raise FeedRefused(
+                f"{file.name} is truncated: its last line, row {row:,}, has no end, as {by}.",
+                remedy="have it delivered again; if it is whole, write ends_with_newline = false into "
+                "[transactions.contract] in the configuration.",
             )
 
 
@@ -178,6 +195,7 @@ def as_delivered(
                 content=contents.get(day, Delivery.NO_LINES),
                 run_id=run_id,
                 taken_in_at=now,
+                is_ended=bool(own) and all(file.is_ended for file in own),
             )
         )
     return records

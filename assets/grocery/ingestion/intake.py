@@ -176,6 +176,7 @@ class Intake:
         except ColumnsMissing as error:
             raise deliveries.lacking(error, self.good) from error
         deliveries.refuse_other_types(read, feed, self.good)
+        deliveries.refuse_cut_off(read, feed, self.good)
         return lines, read
 
     def _event_id(self, file: FeedFile, *, rows: int | None = None) -> str:

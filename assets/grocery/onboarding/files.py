@@ -21,7 +21,7 @@ from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds import converted, sources, table_folders
-from resources.feeds.files import EMPTY_PART, OUR_COLUMNS, taken_once
+from resources.feeds.files import EMPTY_PART, OUR_COLUMNS, FeedFile, taken_once
 from resources.feeds.prepared import NO_TEXT, NOT_AS_MANY, NOT_CLOSED, NOT_DOUBLED
 from resources.feeds.reader import FeedReader
 from resources.text import listed, plural
@@ -148,6 +148,7 @@ def read(
     notes = [Note("merged", says) for says in taken_once(kept)]
     notes += _notes_on_encoding(lines, foreign, source, is_told=encoding is not None)
     notes += _notes_on_marks(lines)
+    notes += _note_on_ends(kept)
     _refuse_another_order(lines)
     if source.files.sheet:
         notes.append(Note("left out", f"Of the workbook only the sheet {source.files.sheet} is read.", "set `sheet`."))
@@ -190,6 +191,16 @@ def _notes_on_marks(lines: ibis.Table) -> list[Note]:
         )
         for each in found.order_by("defect").to_pyarrow().to_pylist()
     ]
+
+
+def _note_on_ends(kept: Sequence[FeedFile]) -> list[Note]:
+    """A note on texts whose last line has no end, where it has in most."""
+    cut = [file.name for file in kept if file.is_ended is False]
+    ended = sum(file.is_ended is True for file in kept)
+    if not cut or len(cut) >= ended:
+        return []
+    says = f"The last line of {listed(cut, 3)} has no end, as it has in {plural(ended, 'other file')}: the rest may be lost."
+    return [Note("left out", says, "look at it; if it was cut off, have it delivered again.")]
 
 
 def _refuse_another_order(lines: ibis.Table) -> None:

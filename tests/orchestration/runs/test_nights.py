@@ -416,6 +416,7 @@ HARM: dict[str, Callable[[str], str]] = {
     "is empty (0 bytes)": lambda text: "",
     "no lines for 2024-01-09": lambda text: text.splitlines()[0] + "\n",
     "is truncated": lambda text: text[: len(text) * 2 // 3].rsplit(",", 2)[0],
+    "has no end, as the files of 2024-01-08": lambda text: text[: len(text) * 2 // 3].rsplit("\n", 1)[0],
     "lacks the column article": lambda text: text.replace("article", "sku", 1),
     "line_is_of_the_files_day": lambda text: text.replace("2024-01-09", "2024-01-19"),
     "occurred_at_is_a_time": lambda text: text.replace("2024-01-09", "yesterday"),
@@ -424,7 +425,7 @@ HARM: dict[str, Callable[[str], str]] = {
 
 def test_a_file_that_cannot_be_trusted_is_refused_and_leaves_the_table_alone(shop: CornerShop) -> None:
     day = dt.date(2024, 1, 9)
-    assert shop.take_in(day, day).success
+    assert shop.take_in(day - dt.timedelta(days=1), day).success
     before, whole = shop.rows("transactions"), (shop.feed / f"{day}.csv").read_text(encoding="utf-8")
     for says, harm in HARM.items():
         shop.write(day, lambda _, harm=harm: harm(whole))
@@ -570,7 +571,7 @@ def test_a_day_like_the_others_is_no_alarm_and_a_broken_feed_is_one_with_its_col
     assert inputs().level == "ok", inputs().says
     # P-002, P-014, … are eggs; every third article is of the department FRESH
     fresh = {f"P-{number:03}" for number in range(150) if number % 12 < 5}
-    shop.write(day, lambda text: "\n".join(line for line in text.splitlines() if line.split(",")[2] not in fresh))
+    shop.write(day, lambda text: "".join(f"{line}\n" for line in text.splitlines() if line.split(",")[2] not in fresh))
     assert shop.take_in(day, day).success
     result = look(shop, day)
     assert result.success

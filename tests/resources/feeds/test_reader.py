@@ -159,6 +159,30 @@ class TestBrokenFiles:
     def test_whole_last_line_needs_no_line_end(self, read):
         assert [row["paid"] for row in read({"a.csv": HEADER + "1,2,3\n4,5,6"})] == ["3", "6"]
 
+    @pytest.mark.parametrize(
+        ("name", "content", "is_ended"),
+        [
+            ("a.csv", b"who,what,paid\n1,2,3\n", True),
+            ("a.csv", b"who,what,paid\r\n1,2,3\r\n", True),
+            ("a.csv", b"who,what,paid\r1,2,3\r", True),
+            ("a.csv", b"who,what,paid\n1,2,3", False),
+            ("a.csv", b"who,what,paid\n" + b"1,2,3\n" * 500 + b"1,2,3", False),
+            ("a.csv.gz", gzip.compress(b"who,what,paid\n" + b"1,2,3\n" * 500), True),
+            ("a.csv.gz", gzip.compress(b"who,what,paid\n" + b"1,2,3\n" * 500 + b"1,2,3"), False),
+            ("a.parquet", parquet(who=[1]), None),
+        ],
+    )
+    def test_whether_the_last_line_has_an_end_is_known(self, feeds, engine, tmp_path, name, content, is_ended):
+        (tmp_path / name).write_bytes(content)
+        _, (file,) = feeds.read(FeedConfig(path=[str(tmp_path / name)]), engine=engine, columns=["who"])
+        assert file.is_ended is is_ended
+
+    def test_whether_it_has_one_is_known_in_other_encodings(self, feeds, engine, tmp_path):
+        for text, is_ended in ((HEADER + "1,2,3\n", True), (HEADER + "1,2,3", False)):
+            (tmp_path / "a.csv").write_bytes(text.encode("utf-16"))
+            files = FeedConfig(path=[str(tmp_path / "a.csv")], encoding="utf-16")
+            assert feeds.read(files, engine=engine, columns=["who"])[1][0].is_ended is is_ended
+
     @pytest.mark.parametrize("cut", [-1, -30, 10])
     def test_parquet_that_breaks_off_is_refused(self, read, cut):
         with pytest.raises(FeedRefused, match=r"a\.parquet is truncated or no Parquet file"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from assets.grocery.ingestion.deliveries import (
     columns_changed,
     compared,
     lacking,
+    refuse_cut_off,
     refuse_other_types,
     set_aside,
 )
@@ -87,6 +89,29 @@ class TestTypes:
         good = delivery(columns=BEFORE | {"at": "time"})
         with pytest.raises(FeedRefused, match="at is instant and was time"):
             refuse_other_types([file(**BEFORE, at="instant")], feed(), good)
+
+
+class TestEnds:
+    TEXT = "customer,article,at,paid\n1,2,2024-01-09,3\n1,4,2024-01-09,5"
+
+    @pytest.fixture
+    def cut(self, tmp_path):
+        (tmp_path / "a.csv").write_text(self.TEXT)
+        return replace(file(), path="/in/a.csv", copy=tmp_path / "a.csv", is_ended=False)
+
+    def test_a_text_without_an_end_is_refused_where_the_last_good_day_had_one(self, cut):
+        with pytest.raises(
+            FeedRefused, match=r"a\.csv is truncated: its last line, row 2, has no end, as the files of 2024-01-08"
+        ):
+            refuse_cut_off([cut], feed(), delivery(is_ended=True))
+        refuse_cut_off([cut], feed(), delivery())
+        refuse_cut_off([cut], feed(), None)
+        refuse_cut_off([file(), replace(cut, is_ended=True)], feed(), delivery(is_ended=True))
+
+    def test_the_contract_may_say_it(self, cut):
+        with pytest.raises(FeedRefused, match="has no end, as the contract says"):
+            refuse_cut_off([cut], feed(ends_with_newline=True), None)
+        refuse_cut_off([cut], feed(ends_with_newline=False), delivery(is_ended=True))
 
 
 def test_the_commonest_rule_is_told_with_its_first_row(engine):

@@ -366,3 +366,15 @@ def test_header_again_in_another_order_is_refused(tmp_path, engine, feeds, again
             looked_at(tmp_path / "a.csv", engine, feeds)
     else:
         assert looked_at(tmp_path / "a.csv", engine, feeds)[0].count().to_pyarrow().as_py() == 3
+
+
+def test_a_text_that_ends_within_its_last_line_is_told_where_the_others_do_not(tmp_path, engine, feeds):
+    for day, end in ((1, "\n"), (2, "\n"), (3, "")):
+        (tmp_path / f"2025-01-0{day}.csv").write_text(f"customer,article,paid\nc1,p1,2.5\nc{day},p2,3.5{end}")
+    _, source = looked_at(tmp_path, engine, feeds)
+    assert [(note.kind, note.says) for note in source.notes] == [
+        (
+            "left out",
+            f"The last line of {tmp_path}/2025-01-03.csv has no end, as it has in 2 other files: the rest may be lost.",
+        )
+    ]
