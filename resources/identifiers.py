@@ -72,7 +72,8 @@ def identifiers(column: ir.Value, *, nothing: Collection[str] = ()) -> ir.String
     bare = trimmed(text)
     bare = bare.re_search(WIDE).ifelse(bare.translate(WIDE_DIGITS, DIGITS), bare)
     bare = without_point_zero(bare.re_replace(APOSTROPHE, r"\1"))
-    return is_odd.ifelse(bare.lower().isin(words).ifelse(ibis.null("string"), bare), text)
+    # Not `isin`: the engine joins a longer list to every row, and that is half of a small query's time.
+    return is_odd.ifelse(ibis.array(sorted(words)).contains(bare.lower()).ifelse(ibis.null("string"), bare), text)
 
 
 def without_point_zero(text: ir.StringValue) -> ir.StringValue:

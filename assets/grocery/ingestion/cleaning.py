@@ -130,7 +130,9 @@ def clean(
     if landed:
         is_of_others = standard.file_date.notnull() | standard.local_date.isnull() | standard.local_date.notin(landed)
         standard = standard.filter(is_of_others)
-    near = _near(standard, first_day=first_day, last_day=last_day, since=since, until=until).cache()
+    if not feed.is_dated:  # else what is read is of these days, or nearly
+        standard = _near(standard, first_day=first_day, last_day=last_day, since=since, until=until)
+    near = standard.cache()
     # Cached, else the engine works the local day out anew wherever it is mentioned: 8 s.
     dated = of_days(near, first_day=first_day, last_day=last_day, since=since, until=until)
     delivered_by_day, counting_by_day = _by_day(dated), _by_day(purchases(dated))
