@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import os
 import shutil
 import sqlite3
@@ -34,6 +35,9 @@ def _in_memory() -> str | None:
     has_room = disk.f_bavail * disk.f_frsize > 3 << 30 and disk.f_favail > 200_000
     return str(folder) if has_room and not disk.f_flag & os.ST_NOEXEC else None
 
+
+# Expressions of Ibis are many small objects: to look through them for garbage at every seven hundredth is a sixth of the suite.
+gc.set_threshold(100_000, 20, 100)
 
 MEMORY = _in_memory()
 if MEMORY:
