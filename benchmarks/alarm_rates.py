@@ -127,7 +127,7 @@ def false_alarms(year: Year) -> None:
     )
     print(f"{lasting} in any seven nights)")
     for day, found in alarms.items():
-        print(f"- {day:%a} {day} {found.level}: {found.worst.says if found.worst else ''}")
+        print(f"- {day:%a} {day} {found.level}: {found.worst.message if found.worst else ''}")
 
 
 def notice(year: Year, fault: str, plant: Plant, planted: Sequence[dt.date]) -> None:
