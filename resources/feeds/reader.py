@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from resources.config.feeds import FeedConfig, LandingConfig
 from resources.errors import FeedMissing, FeedRefused, Refused
-from resources.feeds import databases, landing, parquet, remote_copies, text
+from resources.feeds import databases, landing, parquet, remote_copies, second_headers, text
 from resources.feeds.files import (
     EMPTY_PART,
     REDELIVER,
@@ -186,6 +186,7 @@ class FeedReader:
         else:
             lines = parquet.read(engine, parquet_files, files)
             lines = lines.rename({spelling.get(name.lower(), name): name for name in lines.columns})
+        lines = second_headers.set_aside(lines, engine, files, headers, parquet_files)
         read = [*parquet_files, *headers]
         return lines.join(_names(engine, read, set(lines.columns)), "copy").drop("copy"), read
 

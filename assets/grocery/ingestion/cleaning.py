@@ -324,7 +324,7 @@ def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: TransactionsCon
     as_delivered = delivered.select("source_file", "source_row", line=line_as_json(delivered, own), **texts)
     joined = bad.join(as_delivered, ["source_file", "source_row"])
     reason = ibis.cases(
-        (joined.rule == "line_fits_the_header", joined.defect),
+        (joined.rule.isin(["line_is_no_header", "line_fits_the_header"]), joined.defect),
         (joined.strange.notnull(), joined.strange),
         *((joined.rule == rule, joined[rule]) for rule in texts),
         else_=joined.rule.replace("_is_given", " is empty"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.quality import rules
 from assets.quality.rules import DayRule
+from resources.feeds.second_headers import NO_RECORD
 from resources.identifiers import identifier, is_exact
 from resources.validation import Expectation
 
@@ -98,6 +99,11 @@ def _amount(name: str, title: str) -> list[LineRule]:
 
 # In the order in which they are tried.
 LINE_RULES = (
+    LineRule(
+        "line_is_no_header",
+        "a line is neither the header again nor a second one below it, of types, units or other names",
+        lambda lines, _: lines.defect.startswith(NO_RECORD).fill_null(False),
+    ),
     LineRule(
         "line_fits_the_header",
         "a text line has as many columns as its header, in the declared encoding",

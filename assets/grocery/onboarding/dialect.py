@@ -122,8 +122,9 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usua
     if len(header) < 2:
         raise Refused(
             f"{path} has no two columns, its first line is {lines[0][:80]!r}.",
-            remedy=r"deliver it with one of the delimiters ',', ';', '\t', '|': columns of fixed width are written so by "
-            "`sqlcmd -s, -W` and `mysql --batch`.",
+            remedy=r"deliver it with one of the delimiters ',', ';', '\t', '|': instead of columns of fixed width, or blanks "
+            "between values, `sqlcmd -s, -W`, `mysql --batch`, R's write.csv(sales, 'sales.csv', row.names = FALSE) and "
+            "pandas' sales.to_csv('sales.csv', index=False) write it so.",
         )
     # DuckDB's sniffer takes a header with a single number in it for data.
     if sum(bool(DATUM.fullmatch(cell.strip())) for cell in header) >= len(header) / 2:
@@ -169,7 +170,8 @@ def _lines_above(lines: Sequence[str]) -> int:
         if not usual:
             continue
         width, count = usual[0]
-        if 0 <= width - len(_cells(lines[0], delimiter)) <= 1 < len(_cells(lines[0], delimiter)):
+        first = _cells(lines[0], delimiter)
+        if 0 <= width - len(first) <= 1 < len(first) and not _are_of_groups(first):
             return 0
         best = max(best, (count / len(widths), width, delimiter))
     share, width, delimiter = best
@@ -177,10 +179,16 @@ def _lines_above(lines: Sequence[str]) -> int:
         return 0
     for place, line in enumerate(lines[:LINES_ABOVE]):
         names = [cell.strip() for cell in _cells(line, delimiter)]
-        if len(names) == width:
+        if len(names) == width and not (place == 0 and _are_of_groups(names)):
             is_header = all(names) and len(set(names)) == width and not any(map(DATUM.fullmatch, names))
             return place if is_header else 0
     return 0
+
+
+def _are_of_groups(names: Sequence[str]) -> bool:
+    """Whether names are those of groups of columns, whose own stand below: several are repeated, or given once for all."""
+    named = [name.strip() for name in names if name.strip()]
+    return len(named) - len(set(named)) + len(names) - len(named) > 1
 
 
 def _beginning(path: str, most: int, files: FeedConfig | None = None) -> bytes:

@@ -20,7 +20,7 @@ from assets.grocery.onboarding.proposed import JOIN, Note
 from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
-from resources.feeds import converted, sources, table_folders
+from resources.feeds import converted, second_headers, sources, table_folders
 from resources.feeds.files import EMPTY_PART, OUR_COLUMNS, FeedFile, taken_once
 from resources.feeds.prepared import NO_TEXT, NOT_AS_MANY, NOT_CLOSED, NOT_DOUBLED
 from resources.feeds.reader import FeedReader
@@ -48,7 +48,7 @@ ENDINGS = (
 PACKED = (".gz", ".zst", ".bz2", ".zip")
 OTHER_WIDTH = NOT_AS_MANY.partition(":")[0]
 TOO_MANY, TOO_FEW = "it has more values than the header", "it has fewer values than the header"
-WIDTHS = {  # and what to do about it
+REMEDIES = {
     TOO_MANY: "have values with the delimiter in them put in quotation marks.",
     TOO_FEW: "if it is a total or a message, have it left out; if it is cut off, have it delivered again.",
 }
@@ -170,7 +170,11 @@ def _notes_on_marks(lines: ibis.Table) -> list[Note]:
     """Where quotation marks are wrong, or there are not as many values as columns, for whoever can mend what writes them."""
     import ibis
 
-    wrong = lines.filter(lines.defect.isin([NOT_CLOSED, NOT_DOUBLED]) | lines.defect.startswith(OTHER_WIDTH))
+    wrong = lines.filter(
+        lines.defect.isin([NOT_CLOSED, NOT_DOUBLED])
+        | lines.defect.startswith(OTHER_WIDTH)
+        | lines.defect.startswith(second_headers.NO_RECORD)
+    )
     columns, values = (wrong.defect.re_extract(rf"{word}: (\d+)", 1).try_cast("int64") for word in ("Columns", "Found"))
     wrong = wrong.mutate(
         defect=ibis.cases((values > columns, TOO_MANY), (values < columns, TOO_FEW), else_=wrong.defect)
@@ -185,9 +189,7 @@ def _notes_on_marks(lines: ibis.Table) -> list[Note]:
             "set aside",
             f"{each['file']}, row {each['row']:,}: {each['defect']}"
             + (f"; so in {plural(each['n'] - 1, 'other line')}." if each["n"] > 1 else "."),
-            WIDTHS.get(
-                each["defect"], "have quotation marks in values doubled, and values that have them put in marks."
-            ),
+            _remedy(each["defect"]),
         )
         for each in found.order_by("defect").to_pyarrow().to_pylist()
     ]
@@ -201,6 +203,13 @@ def _note_on_ends(kept: Sequence[FeedFile]) -> list[Note]:
         return []
     says = f"The last line of {listed(cut, 3)} has no end, as it has in {plural(ended, 'other file')}: the rest may be lost."
     return [Note("left out", says, "look at it; if it was cut off, have it delivered again.")]
+
+
+def _remedy(defect: str) -> str:
+    if defect.startswith(second_headers.NO_RECORD):
+        return "nothing is lost; a feed without it is shorter by a warning every night."
+    marks = "have quotation marks in values doubled, and values that have them put in marks."
+    return REMEDIES.get(defect, marks)
 
 
 def _refuse_another_order(lines: ibis.Table) -> None:

@@ -104,7 +104,8 @@ def propose(
         defect = lines.defect.min().to_pyarrow().as_py()
         raise Refused(
             f"{sources.where(source.files)} has {plural(total, 'line')} without a value under its header: {defect}.",
-            remedy="have it delivered with a header of as many names as its lines have values, and with values.",
+            remedy="have it delivered with a header of as many names as its lines have values, and with values. R writes it "
+            'so by write.csv(sales, "sales.csv", row.names = FALSE), for instance.',
         )
     if not columns:
         raise Refused(f"{sources.where(source.files)} has no lines.", remedy="have it delivered again.")
@@ -229,7 +230,10 @@ def propose(
         ),
         notes=(
             *(*source.notes, *notes, *history.notes_on(trading), *notes_on_days),
-            *(*days.jumps(standard), *services.note_on(standard, _names(whole, feed, free))),
+            *(
+                *days.jumps(standard),
+                *services.note_on(standard.filter(standard.defect.isnull()), _names(whole, feed, free)),
+            ),
         ),
         feed=feed,
         lines=lines,

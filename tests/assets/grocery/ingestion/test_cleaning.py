@@ -31,6 +31,7 @@ from assets.grocery.ingestion.cleaning import (
 from assets.grocery.ingestion.numbers import number_of
 from assets.grocery.ingestion.rules import RULES
 from resources.config.retailer import TransactionsConfig
+from resources.feeds.second_headers import AGAIN
 from resources.identifiers import EMPTY_VALUES, identifiers
 from resources.identifiers import identifier as of_python
 
@@ -109,6 +110,7 @@ SHORT = {"defect": "Expected Number of Columns: 7 Found: 2", "who": "H1,R1"} | d
 OTHER_DAY = {"file_date": DAY, "at": "2024-03-06 10:00:00"}
 # rule: the lines, the row of the one that breaks it, and the reason that it is told
 BREAKING: dict[str, tuple[list[Line], int, str]] = {
+    "line_is_no_header": ([{"defect": AGAIN, "who": "who"}, {}], 1, AGAIN),
     "line_fits_the_header": ([SHORT], 1, "Expected Number of Columns: 7 Found: 2"),
     "occurred_at_is_a_time": ([{"at": "yesterday"}], 1, "occurred_at is 'yesterday'"),
     "occurred_at_is_within_the_history": ([{"at": "2024-02-29 10:00:00"}], 1, "occurred_at is '2024-02-29 10:00:00'"),

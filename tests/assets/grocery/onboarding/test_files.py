@@ -141,6 +141,7 @@ def test_name_with_brackets_is_the_file_itself(tmp_path):
         (b"Rar!\x1a\x07", "is a RAR archive.*unpack it"),
         (b"sales.csv".ljust(257, b"\0") + b"ustar\0", "is a tar archive.*`tar -xf` unpacks it"),
         (b"a\n1\n", "has no two columns"),
+        (b'"card" "article"\n"1" "K1" "A1"\n', r"has no two columns.*R's write\.csv\(.*row\.names = FALSE"),
         (b"c1,p1,2024-01-31,2\nc2,p1,2024-01-31,1\n", "has no header"),
     ],
 )
@@ -377,4 +378,25 @@ def test_a_text_that_ends_within_its_last_line_is_told_where_the_others_do_not(t
             "left out",
             f"The last line of {tmp_path}/2025-01-03.csv has no end, as it has in 2 other files: the rest may be lost.",
         )
+    ]
+
+
+def test_a_second_header_is_told_with_its_row(tmp_path, engine, feeds):
+    (tmp_path / "a.csv").write_text("card;article;at\ntext;text;datetime\nK1;A1;2024-01-01\nK2;A1;2024-01-02\n")
+    lines, source = looked_at(tmp_path / "a.csv", engine, feeds)
+    (note,) = source.notes
+    assert note.says == f"{tmp_path}/a.csv, row 1: it is no record, but a second header, of the columns' types."
+    assert note.kind == "set aside"
+    assert lines.count().to_pyarrow().as_py() == 3
+
+
+@pytest.mark.parametrize("groups", ["Who,Who,What,What,When", "Who,,What,,When"])
+def test_names_of_groups_above_the_header_are_left_out(tmp_path, engine, feeds, groups):
+    (tmp_path / "a.csv").write_text(
+        f"{groups}\ncard,tier,article,items,at\nK1,A,A1,2,2024-01-01\nK2,B,A1,1,2024-01-02\n"
+    )
+    _, source = looked_at(tmp_path / "a.csv", engine, feeds)
+    assert source.files.skip_lines == 1
+    assert [note.says for note in source.notes] == [
+        "The header is in line 2: what is above it is left out of every file."
     ]
