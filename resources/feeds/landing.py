@@ -6,6 +6,7 @@ complete; what to do about it is decided in `orchestration.sensors.arrival`.
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import datetime as dt
 import fnmatch
@@ -27,7 +28,9 @@ from resources.tables import object_store
 EVENT = ".event.json"  # ending of the CloudEvent that a deliverer may put beside a file
 LONGEST_EVENT = 100_000  # bytes
 LONGEST_NAME = 180
-DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3}  # of the directives that tell a day
+# The directives that tell a day. Months in words are English: no program of ours sets a language.
+MONTHS = calendar.month_abbr[1:]
+PARTS = {"Y": "[0-9]{4}", "y": "[0-9]{2}", "m": "[0-9]{2}", "d": "[0-9]{2}", "j": "[0-9]{3}", "b": "|".join(MONTHS)}
 SET_ASIDE = "set_aside"  # folder, beside the files, of those that cannot be used
 
 
@@ -114,11 +117,11 @@ def day_in(path: str, pattern: str) -> dt.date | None:
         if name in seen:
             return f"(?P={name})"
         seen.add(name)
-        return rf"(?P<{name}>[0-9]{{{DIGITS[name]}}})"
+        return f"(?P<{name}>{PARTS[name]})"
 
     parts = DATE_IN_PATH.split(pattern)  # text, format, text, format, … text
     expression = "".join(
-        _glob(part) if place % 2 == 0 else re.sub("%([Yymdj])", directive, re.escape(part or "%Y-%m-%d"))
+        _glob(part) if place % 2 == 0 else re.sub("%([Yymdjb])", directive, re.escape(part or "%Y-%m-%d"))
         for place, part in enumerate(parts)
     )
     found = re.fullmatch(expression, path)
@@ -127,8 +130,9 @@ def day_in(path: str, pattern: str) -> dt.date | None:
     told = found.groupdict()
     year = told.get("Y") or f"20{told['y']}"
     try:
-        if "m" in told:
-            return dt.date(int(year), int(told["m"]), int(told["d"]))
+        if "m" in told or "b" in told:
+            month = int(told["m"]) if "m" in told else MONTHS.index(told["b"]) + 1
+            return dt.date(int(year), month, int(told["d"]))
         return dt.datetime.strptime(f"{year} {told['j']}", "%Y %j").date()  # noqa: DTZ007
     except ValueError:
         return None

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from resources.config.validators import EPOCHS, EXCEL_DAYS
 from resources.tables.engine import day_in_zone, since_1970, to_utc, try_strptime
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 CALENDAR = (dt.datetime(1000, 1, 1), dt.datetime(9000, 1, 1))  # noqa: DTZ001 - wall-clock times
 OFFSET = r":\d\d(\.\d+)?\s?(Z|UTC|[+-]\d\d(:?\d\d)?)$"
 # Names of zones that mean one offset, as zones of that offset (whose signs are turned around). Not among them are BST, CST and IST,
-# which are several: Britain's summer and Bangladesh, central America and China, India, Ireland and Israel.
+# which are several: Britain's summer and Bangladesh, central America and China, India, Ireland and Israel. They are read where
+# the retailer's own zone has them (:func:`zones_of`).
 ABBREVIATIONS = {
     name: f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT"
     for hours, names in {
@@ -30,7 +33,7 @@ ABBREVIATIONS = {
     }.items()
     for name in names.split()
 }  # fmt: skip
-ZONE = r"[A-Z][A-Za-z]+(?:/[A-Za-z_]+)+|\b(?:" + "|".join(ABBREVIATIONS) + r")\b"
+ZONE = r"[A-Z][A-Za-z]+(?:/[A-Za-z_]+)+"
 # The names of months besides the English ones, in the languages of western Europe: in none of them is one another month.
 MONTHS = {
     word: english
@@ -69,7 +72,7 @@ def instant(lines: ibis.Table, text: ir.StringValue, feed: TransactionsConfig, *
     if len(columns) == 1 and (type_.is_timestamp() or type_.is_date()):
         return to_utc(in_calendar(lines[columns[0]].cast("timestamp")), zone)
     if feed.timestamp_format:
-        time = read(text, feed.timestamp_format)
+        time = read(text, feed.timestamp_format, timezone=timezone)
         is_instant = feed.timestamp_format in EPOCHS or "%z" in feed.timestamp_format.lower()
         return time if is_instant else to_utc(time, zone)
     # An instant needs a type with zone: cast to one without, DuckDB drops the offset and keeps the wall clock.
@@ -77,8 +80,11 @@ def instant(lines: ibis.Table, text: ir.StringValue, feed: TransactionsConfig, *
     return text.re_search(OFFSET).ifelse(at, to_utc(read(text, None), zone))
 
 
-def read(text: ir.StringValue, format_: str | None) -> ir.TimestampValue:
-    """`text` as a time without zone, of the format (None: ISO 8601); null where it does not fit or is in no calendar."""
+def read(text: ir.StringValue, format_: str | None, *, timezone: str = "UTC") -> ir.TimestampValue:
+    """`text` as a time without zone, of the format (None: ISO 8601); null where it does not fit or is in no calendar.
+
+    Names of zones that are several mean what they mean in the `timezone`.
+    """
     if format_ is None:
         return in_calendar(text.try_cast("timestamp"))
     if format_ in EPOCHS:
@@ -88,7 +94,7 @@ def read(text: ir.StringValue, format_: str | None) -> ir.TimestampValue:
         # To the second: the fraction of a day is a rounded number.
         return since_1970((_microseconds(days * SECONDS_A_DAY * 1e6) + 500_000) // 1_000_000 * 1_000_000)
     if "%Z" in format_:
-        text = with_zones(text)
+        text = with_zones(text, timezone)
     if "%b" in format_ or "%B" in format_:
         text = _in_english(text, format_)
     if "%p" in format_:
@@ -96,13 +102,29 @@ def read(text: ir.StringValue, format_: str | None) -> ir.TimestampValue:
     return in_calendar(try_strptime(text, format_).cast("timestamp"))
 
 
-def with_zones(text: ir.StringValue) -> ir.StringValue:
-    """Texts with :data:`ABBREVIATIONS` as the zones that they mean; null where a zone is of another name.
+def with_zones(text: ir.StringValue, timezone: str) -> ir.StringValue:
+    """Texts with :func:`zones_of` a `timezone` as the zones that they mean; null where a zone is of another name.
 
     The engine knows other meanings of some: BST is Bangladesh's.
     """
-    zone = text.re_extract(ZONE, 0).nullif("")
-    return text.replace(zone, zone.substitute(ABBREVIATIONS))
+    zone = zone_in(text, timezone)
+    return text.replace(zone, zone.substitute(zones_of(timezone)))
+
+
+def zone_in(text: ir.StringValue, timezone: str) -> ir.StringValue:
+    """The zone that a text names, by its place or by one of :func:`zones_of` a `timezone`; null without one."""
+    return text.re_extract(f"{ZONE}|({'|'.join(zones_of(timezone))})\\b", 0).nullif("")
+
+
+@functools.cache
+def zones_of(timezone: str) -> dict[str, str]:
+    """:data:`ABBREVIATIONS`, and those that a `timezone` has itself: BST in Europe/London, CST in America/Chicago."""
+    zone, own = ZoneInfo(timezone), dict[str, str]()
+    for month in (1, 7):
+        at = dt.datetime(2024, month, 1, tzinfo=zone)
+        hours = (at.utcoffset() or dt.timedelta()) / dt.timedelta(hours=1)
+        own[str(at.tzname())] = f"Etc/GMT{-hours:+.0f}" if hours % 1 == 0 else timezone
+    return {name: zone for name, zone in own.items() if name.isalpha()} | ABBREVIATIONS
 
 
 def _in_english(text: ir.StringValue, format_: str) -> ir.StringValue:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import glob
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from assets.grocery.ingestion import instants
 from resources.feeds import landing
 
 # How a path may write its date. Of a row more than one may read all paths, and then none is known to be right.
@@ -15,11 +17,15 @@ DATE_FORMATS = (
     *(("%Y-%m-%d",), ("%Y_%m_%d",), ("%Y.%m.%d",), ("%Y%m%d",)),
     *(("%d-%m-%Y", "%m-%d-%Y"), ("%d_%m_%Y", "%m_%d_%Y"), ("%d.%m.%Y", "%m.%d.%Y"), ("%d%m%Y", "%m%d%Y")),
     *(("%Y/%m/%d",), ("%Y/%-m/%-d",)),
+    *((f"%d{mark}%b{mark}%Y",) for mark in ("", "-", "_", ".")),
+    *((f"%Y{mark}%b{mark}%d",) for mark in ("", "-", "_", ".")),
 )
+IN_WORDS = re.compile(r"(?<!\d)(?:\d\d?|\d{4})[-_. ]?([^\W\d_]{3,9})[-_. ]?(?:\d\d?|\d{4})(?!\d)")
 PARTS_OF_DATES = {
     "%Y": r"(?P<Y>(?:19|20)\d\d)",
     "%m": r"(?P<m>\d\d)",
     "%d": r"(?P<d>\d\d)",
+    "%b": f"(?P<b>{'|'.join(landing.MONTHS)})",
     "%-m": r"(?P<m>[1-9]\d?)",
     "%-d": r"(?P<d>[1-9]\d?)",
     "/": r"/(?:[A-Za-z_]+=)?",  # as Hive and Spark write it: year=2024/month=01/day=31
@@ -48,9 +54,16 @@ def one_file_a_day(paths: Sequence[str]) -> tuple[str, tuple[dt.date, ...]] | No
     return None
 
 
+def month_in_words(path: str) -> str | None:
+    """The month in the name of a path that is a word, and none of those that are read; None without one."""
+    words = [word for word in IN_WORDS.findall(Path(path).name) if word not in landing.MONTHS]
+    known = {*instants.MONTHS, *(name.lower() for name in (*calendar.month_abbr[1:], *calendar.month_name[1:]))}
+    return next((word for word in words if word.lower() in known), None)
+
+
 def _dated(paths: Sequence[str], format_: str) -> tuple[str, tuple[dt.date, ...]] | None:
     """The pattern and the days of paths that all write their date by a format; None when they do not."""
-    written = "".join(PARTS_OF_DATES.get(part, re.escape(part)) for part in re.split("(%-?[Ymd]|/)", format_))
+    written = "".join(PARTS_OF_DATES.get(part, re.escape(part)) for part in re.split("(%-?[Ymdb]|/)", format_))
     behind = r"(?=\d{6}(?!\d)|(?!\d))" if len(format_) == len("%Y%m%d") else r"(?!\d)"  # a time of day may follow
     found = [list(re.finditer(rf"(?<!\d){written}{behind}", path)) for path in paths]
     if not all(found):
@@ -69,7 +82,9 @@ def _dated(paths: Sequence[str], format_: str) -> tuple[str, tuple[dt.date, ...]
 
 def _day(match: re.Match[str]) -> dt.date | None:
     try:
-        return dt.date(*(int(match[part]) for part in "Ymd"))
+        said = match.groupdict()
+        month = landing.MONTHS.index(said["b"]) + 1 if "b" in said else int(said["m"])
+        return dt.date(int(said["Y"]), month, int(said["d"]))
     except ValueError:
         return None
 

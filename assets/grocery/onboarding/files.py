@@ -97,6 +97,7 @@ def find(argument: str, *, encoding: str | None = None, timezone: str | None = N
     files = dialect.recognise(filled[0], FeedConfig(path=path), encoding=encoding, usual=usual)
     if not days:
         _refuse_a_mixture(filled, files)
+        note += _months_in_words(filled)
     return SourceFiles(
         files=files, days=tuple(days), undated_path=tuple(undated), notes=(*notes, *note, *_archives(filled))
     )
@@ -330,6 +331,13 @@ def _filled(paths: Sequence[str]) -> tuple[list[str], list[Note]]:
     says = f"{plural(len(parts), 'part')} of no bytes, such as {parts[0]}, hold no lines." if parts else ""
     remedy = "if they should, have them delivered again."
     return [path for path in paths if path not in {*parts}], [Note("left out", says, remedy)] if parts else []
+
+
+def _months_in_words(paths: Sequence[str]) -> list[Note]:
+    """A note on days in the names of files that are not read, for their months are words."""
+    word = dated_names.month_in_words(paths[0])
+    says = f"The day in the name {Path(paths[0]).name} is not read, for {word} is none of Jan … Dec: every night reads all files."
+    return [Note("to know", says, "have the day written in numbers, as 2026-10-12.")] if word else []
 
 
 def _archives(paths: Sequence[str]) -> list[Note]:

@@ -57,8 +57,10 @@ TIMES = {
     r"([ T])\d\d?:\d\d:\d\d,\d{1,6}": r"\1%H:%M:%S,%f",
     r" \d\d?:\d\d:\d\d [+-]\d\d:?\d\d": " %H:%M:%S %z",
     r" \d\d?:\d\d:\d\d (GMT|UTC)": r" %H:%M:%S \1",
-    rf" \d\d?:\d\d:\d\d (?:{ZONE})": " %H:%M:%S %Z",
-    rf" \d\d?:\d\d (?:{ZONE})": " %H:%M %Z",
+    rf"([ T])\d\d?:\d\d:\d\d( ?)(?:{ZONE})": r"\1%H:%M:%S\2%Z",
+    rf"([ T])\d\d?:\d\d( ?)(?:{ZONE})": r"\1%H:%M\2%Z",
+    rf" \d\d?:\d\d:\d\d( ?)[ap]m (?:{ZONE})": r" %I:%M:%S\1%p %Z",
+    rf" \d\d?:\d\d( ?)[ap]m (?:{ZONE})": r" %I:%M\1%p %Z",
     r"([ T])\d\d?:\d\d:\d\d((?:\.\d{1,9})?)[+-]\d\d:?\d\d\[([\w/]+)\]": r"\1%H:%M:%S\2%z[\3]",  # as Java writes it
     r" \d\d?:\d\d( ?)(am|pm|[ap]\. ?m\.)": r" %I:%M\1%p",
     r" \d\d?:\d\d:\d\d( ?)(am|pm|[ap]\. ?m\.)": r" %I:%M:%S\1%p",
@@ -87,7 +89,10 @@ SAID = {
 IN_UTC = (" GMT", " UTC")
 FIRST = {"%d": "day", "%m": "month", "%y": "year"}
 PARTS_OF_A_DAY = {"year", "month", "day"}  # folders of a path
-IN_PATH = "Where the files' names have it, write how: nightcart init 'FOLDER/sales_{date:%d%m%Y}.csv'."
+IN_PATH = (
+    "Where the files' names have it, write how: nightcart init 'FOLDER/sales_{date:%d%m%Y}.csv', or "
+    "'sales_{date:%d%b%Y}.csv' for 12Oct2026 (Jan … Dec; have other words for months written as numbers)."
+)
 SAY_HOW = f"--timestamp-format '%d/%m/%Y %H:%M', or {', '.join(SAID)} for numbers."
 
 
@@ -109,29 +114,37 @@ class TimeFormat:
 
 
 def find(
-    lines: ibis.Table, names: Sequence[str], *, given: Sequence[str], given_format: str | None, today: dt.date
+    lines: ibis.Table,
+    names: Sequence[str],
+    *,
+    given: Sequence[str],
+    given_format: str | None,
+    today: dt.date,
+    timezone: str,
 ) -> tuple[TimeFormat, list[Note]]:
     """The columns among `names` with the time of purchase, and notes; the columns `given` if a person named them.
 
     Raises :class:`Refused` when there are none, or when day and month cannot be told apart.
     """
     if given:
-        time = read(lines, given, given_format=given_format, today=today)
+        time = read(lines, given, given_format=given_format, today=today, timezone=timezone)
         if time is None:
             raise Refused(
                 f"{listed(given)} ({_example(lines, given)}) cannot be read as a time"
                 + (f" by {given_format!r}." if given_format else "."),
-                remedy=f"say how it is written: {SAY_HOW}",
+                remedy=f"{_of_zones(_example(lines, given))}say how it is written: {SAY_HOW}",
             )
         return time, list(time.notes)
     named = matching_columns("time", names)
     nearly_named = matching_columns("time", names, max_unknown_words=1)
     # A number that nobody calls a time is none: a card's has ten digits too.
     for candidates, has_name in ((named, True), (nearly_named, True), (_by_type(lines, names), False)):
-        readings = [read(lines, [name], given_format=given_format, today=today) for name in candidates]
+        readings = [
+            read(lines, [name], given_format=given_format, today=today, timezone=timezone) for name in candidates
+        ]
         readings = [each for each in readings if each and (has_name or each.format not in (*NUMBERS.values(), "%Y%j"))]
         if time := max(readings, key=lambda each: each.has_time_of_day, default=None):
-            return _with_time_of_day(lines, names, time, given_format=given_format, today=today)
+            return _with_time_of_day(lines, names, time, given_format=given_format, today=today, timezone=timezone)
 
     def tried(names: Sequence[str]) -> str:
         return ", ".join(f"{name} ({_example(lines, [name])})" for name in names) + " cannot be read as a date"
@@ -139,17 +152,19 @@ def find(
     if lines.file_date.notnull().all().to_pyarrow().as_py():
         why = "the date is that of the file's path"
         date = TimeFormat(columns=(FILE_DATE,), format=None, has_time_of_day=False, why=why)
-        time, notes = _with_time_of_day(lines, names, date, given_format=given_format, today=today)
+        time, notes = _with_time_of_day(lines, names, date, given_format=given_format, today=today, timezone=timezone)
         unread = [name for name in named if name not in time.columns and name.lower() not in PARTS_OF_A_DAY]
         return replace(time, why=f"{time.why}; {tried(unread)}", is_guess=True) if unread else time, notes
     raise Refused(
         "No column says when a line was bought" + (f": {tried(named)}." if named else "."),
-        remedy="have it delivered with a date, or name the column: --column occurred_at=NAME, if need be with "
+        remedy=f"{''.join(_of_zones(_example(lines, [name])) for name in named[:1])}have it delivered with a date, or name the column: --column occurred_at=NAME, if need be with "
         f"{SAY_HOW} {IN_PATH} {JOIN}",
     )
 
 
-def read(lines: ibis.Table, names: Sequence[str], *, given_format: str | None, today: dt.date) -> TimeFormat | None:
+def read(
+    lines: ibis.Table, names: Sequence[str], *, given_format: str | None, today: dt.date, timezone: str
+) -> TimeFormat | None:
     """How the columns `names`, joined by a blank, write a time; None when most of their values are none."""
     type_ = lines[names[0]].type()
     if len(names) == 1 and (type_.is_timestamp() or type_.is_date()):
@@ -163,7 +178,7 @@ def read(lines: ibis.Table, names: Sequence[str], *, given_format: str | None, t
     formats = (
         [given_format] if given_format else [None, *dict.fromkeys(each for value in few for each in formats_of(value))]
     )
-    shares = _shares(values, formats, today=today)
+    shares = _shares(values, formats, today=today, timezone=timezone)
     best = max(shares, key=shares.__getitem__)
     if shares[best] < MOSTLY:
         return None
@@ -174,7 +189,7 @@ def read(lines: ibis.Table, names: Sequence[str], *, given_format: str | None, t
         time = replace(time, has_time_of_day=_has_time_of_day(values, values.value.try_cast("timestamp")))
         return replace(time, zone="UTC", why=f"{example}, with an offset") if has_offset >= NEARLY_ALL else time
     if best in NUMBERS.values():
-        has_time = _has_time_of_day(values, instants.read(values.value, best))
+        has_time = _has_time_of_day(values, instants.read(values.value, best, timezone=timezone))
         is_guess = best == EXCEL_DAYS and not given_format
         why, zone = f"{example}: {SAID[best]}", "UTC" if best in EPOCHS else "local"
         return replace(time, has_time_of_day=has_time, zone=zone, why=why, is_guess=is_guess)
@@ -182,33 +197,45 @@ def read(lines: ibis.Table, names: Sequence[str], *, given_format: str | None, t
     if "%z" in best or best.endswith(IN_UTC):
         time = replace(time, zone="UTC", why=f"{example}, with an offset")
     if "%Z" in best:
-        time = replace(time, zone="UTC", why=f"{example}, with a zone", notes=_notes_on_zones(values, names))
+        time = replace(time, zone="UTC", why=f"{example}, with a zone", notes=_notes_on_zones(values, names, timezone))
     others = [each for each in orders(best) if each != best]
     if not others or given_format:
         return time
     if rivals := [each for each in others if shares.get(each, 0) >= shares[best]]:
-        time = _in_one_order(lines, time, rivals, today=today)
+        time = _in_one_order(lines, time, rivals, today=today, timezone=timezone)
     else:
         time = _in_order(time, best, "other values leave no choice")
-    return _with_other_order(lines, time, today=today)
+    return _with_other_order(lines, time, today=today, timezone=timezone)
 
 
-def _notes_on_zones(values: ibis.Table, names: Sequence[str]) -> tuple[Note, ...]:
+def _notes_on_zones(values: ibis.Table, names: Sequence[str], timezone: str) -> tuple[Note, ...]:
     """How far from UTC the abbreviations of zones in `values.value` are taken to be."""
-    zones = values.select(zone=values.value.re_extract(instants.ZONE, 0)).distinct().order_by("zone")
-    found = [zone for zone in zones.to_pyarrow()["zone"].to_pylist() if zone in instants.ABBREVIATIONS]
+    zones = values.select(zone=instants.zone_in(values.value, timezone)).distinct().order_by("zone")
+    known = instants.zones_of(timezone)
+    found = [zone for zone in zones.to_pyarrow()["zone"].to_pylist() if zone in known]
     if not found:
         return ()
-    read = [f"{zone} as UTC{_offset(zone)}" for zone in found]
+    read = [f"{zone} as {_offset(known[zone])}" for zone in found]
     return (
         Note("guessed", f"{listed(names)} names its zone: it reads {listed(read)}.", "write offsets, as in +02:00."),
     )
 
 
-def _offset(abbreviation: str) -> str:
-    """The offset of one of :data:`instants.ABBREVIATIONS`, as ISO 8601 has it."""
-    hours = -int(instants.ABBREVIATIONS[abbreviation].removeprefix("Etc/GMT") or 0)
-    return f"{hours:+03d}:00"
+def _offset(zone: str) -> str:
+    """The zone of an abbreviation: its offset as ISO 8601 has it, or its name."""
+    hours = re.fullmatch(r"Etc/GMT([+-]\d+)?", zone)
+    return f"UTC{-int(hours[1] or 0):+03d}:00" if hours else zone
+
+
+def _of_zones(example: str) -> str:
+    """The remedy where the name of a zone in `example` may be why it cannot be read; nothing without one."""
+    zone = re.search(r"\d ?([A-Z]{3,4})$", re.sub(r" ?[AP]M\b", "", example))
+    if not zone or zone[1] in instants.ABBREVIATIONS:
+        return ""
+    return (
+        f"{zone[1]} may be several zones: say where the stores are by --timezone Europe/London, for instance, whose own names are "
+        f"read; or end the format with it, --timestamp-format '%Y-%m-%d %H:%M:%S {zone[1]}', if it is the local time of the stores. Else "
+    )
 
 
 def formats_of(value: str) -> Iterator[str]:
@@ -246,14 +273,16 @@ def _in_order(time: TimeFormat, format_: str, why: str) -> TimeFormat:
     return replace(time, format=format_, why=f"{time.why}; {FIRST[format_[:2]]} first, {why}")
 
 
-def _with_other_order(lines: ibis.Table, time: TimeFormat, *, today: dt.date) -> TimeFormat:
+def _with_other_order(lines: ibis.Table, time: TimeFormat, *, today: dt.date, timezone: str) -> TimeFormat:
     """`time` with a note when values that it cannot read are dates with day and month in the other order."""
     assert time.format
     other = swapped(time.format)
     if other is None:
         return time
     text = text_of(lines, *time.columns)
-    mine, theirs = (_is_plausible(instants.read(text, format_), today) for format_ in (time.format, other))
+    mine, theirs = (
+        _is_plausible(instants.read(text, format_, timezone=timezone), today) for format_ in (time.format, other)
+    )
     row = lines.agg(n=(~mine & theirs).sum(), example=text.max(where=~mine & theirs)).to_pyarrow().to_pylist()[0]
     if not row["n"]:
         return time
@@ -270,9 +299,13 @@ def _has_time_of_day(lines: ibis.Table, at: ir.TimestampValue) -> bool:
     return bool(lines.agg(any=(at != at.truncate("D")).any()).to_pyarrow()["any"][0].as_py())
 
 
-def _shares(values: ibis.Table, formats: Sequence[str | None], *, today: dt.date) -> dict[str | None, float]:
+def _shares(
+    values: ibis.Table, formats: Sequence[str | None], *, today: dt.date, timezone: str
+) -> dict[str | None, float]:
     """The share of `values.value` that each format reads as a plausible time; None stands for ISO 8601."""
-    parsed = {f"f{number}": instants.read(values.value, format_) for number, format_ in enumerate(formats)}
+    parsed = {
+        f"f{number}": instants.read(values.value, format_, timezone=timezone) for number, format_ in enumerate(formats)
+    }
     counts = values.agg(**{name: _is_plausible(at, today).sum() for name, at in parsed.items()}, n=values.count())
     (row,) = counts.to_pyarrow().to_pylist()
     return {format_: (row[f"f{number}"] or 0) / max(row["n"], 1) for number, format_ in enumerate(formats)}
@@ -283,13 +316,15 @@ def _is_plausible(at: ir.TimestampValue, today: dt.date) -> ir.BooleanValue:
     return at.cast("timestamp").between(EARLIEST, latest).fill_null(False)
 
 
-def _in_one_order(lines: ibis.Table, time: TimeFormat, others: Sequence[str], *, today: dt.date) -> TimeFormat:
+def _in_one_order(
+    lines: ibis.Table, time: TimeFormat, others: Sequence[str], *, today: dt.date, timezone: str
+) -> TimeFormat:
     """Tell 1/2 from 2/1 by all of the values, by the days in the files' names, or by how densely the days lie."""
     assert time.format
     formats = sorted((time.format, *others))
     facts = {}
     for format_ in formats:
-        at = instants.read(text_of(lines, *time.columns), format_)
+        at = instants.read(text_of(lines, *time.columns), format_, timezone=timezone)
         day = _is_plausible(at, today).ifelse(at, None).date()
         of_file = (day == lines.file_date).mean()
         row = lines.agg(read=day.count(), days=day.nunique(), first=day.min(), last=day.max(), of_file=of_file)
@@ -319,7 +354,13 @@ def _in_one_order(lines: ibis.Table, time: TimeFormat, others: Sequence[str], *,
 
 
 def _with_time_of_day(
-    lines: ibis.Table, names: Sequence[str], date: TimeFormat, *, given_format: str | None, today: dt.date
+    lines: ibis.Table,
+    names: Sequence[str],
+    date: TimeFormat,
+    *,
+    given_format: str | None,
+    today: dt.date,
+    timezone: str,
 ) -> tuple[TimeFormat, list[Note]]:
     """`date` joined with a column of the time of day, if one can be read with it; and notes."""
     notes = list(date.notes)
@@ -328,7 +369,7 @@ def _with_time_of_day(
     for name in matching_columns("time_of_day", names):
         if name in date.columns:
             continue
-        both = read(lines, [*date.columns, name], given_format=None, today=today)
+        both = read(lines, [*date.columns, name], given_format=None, today=today, timezone=timezone)
         if both and both.has_time_of_day and both.share >= NEARLY_ALL:
             is_of_file = FILE_DATE in date.columns
             return (replace(both, why=f"{date.why}; {both.why}") if is_of_file else both), [*notes, *both.notes]

@@ -113,7 +113,12 @@ def propose(
         evidence.refuse_nested(whole, files)
     refuse_unknown([name for name in given.get("occurred_at", ()) if name != FILE_DATE or not source.days], columns)
     time, notes = times.find(
-        whole, list(columns), given=given.get("occurred_at", ()), given_format=given_format, today=today
+        whole,
+        list(columns),
+        given=given.get("occurred_at", ()),
+        given_format=given_format,
+        today=today,
+        timezone=timezone,
     )
     free = {name: column for name, column in columns.items() if name not in time.columns}
     occurred_at = time.columns[0] if len(time.columns) == 1 else list(time.columns)

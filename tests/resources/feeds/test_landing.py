@@ -31,6 +31,8 @@ def place(folder: Path, name: str = "{date}.csv", **settings) -> LandingConfig:
         ("/in/a/20240109.csv", "/in/*{date:%Y%m%d}.csv", None),  # a star does not cross folders
         ("/in/a/b/20240109.csv", "/in/**/{date:%Y%m%d}.csv", DAY),
         ("s3://bucket/in/2024009", "s3://bucket/in/{date:%Y%j}", DAY),
+        ("/in/09Jan2024.csv", "/in/{date:%d%b%Y}.csv", DAY),
+        ("/in/09Okt2024.csv", "/in/{date:%d%b%Y}.csv", None),
         ("/in/2024-02-30.csv", "/in/{date}.csv", None),
         ("/in/2024-01-09.csv.part", "/in/{date}.csv", None),
     ],

@@ -6,6 +6,7 @@ import datetime as dt
 
 import pytest
 
+from assets.grocery.ingestion import instants
 from assets.grocery.ingestion.cleaning import clean, has_lines
 from resources.config.retailer import TransactionsConfig
 
@@ -146,3 +147,23 @@ def test_names_of_zones_and_months(cleaned, at, format_, in_utc):
     good, broken = cleaned([at], feed(timestamp_format=format_))
     assert [f"{row['occurred_at']:%H:%M}" for row in good] == ([in_utc] if in_utc else [])
     assert broken == ({} if in_utc else {"occurred_at_is_a_time": 1})
+
+
+@pytest.mark.parametrize(
+    ("at", "timezone", "in_utc"),
+    [
+        ("05.03.2024 18:03 BST", "Europe/London", "17:03"),
+        ("05.03.2024 18:03 GMT", "Europe/London", "18:03"),
+        ("05.03.2024 06:03 CST", "America/Chicago", "12:03"),
+        ("05.03.2024 18:03 CST", "Asia/Shanghai", "10:03"),
+        ("05.03.2024 18:03 IST", "Asia/Kolkata", "12:33"),
+        ("05.03.2024 18:03 IST", "Europe/Dublin", "17:03"),
+        ("05.03.2024 18:03 CST", "Asia/Kolkata", None),
+    ],
+)
+def test_names_of_several_zones_are_those_of_the_retailers(engine, at, timezone, in_utc):
+    import ibis
+
+    text = engine.create_table("at", ibis.memtable({"at": [at]}).to_pyarrow(), overwrite=True, temp=True).at
+    time = instants.read(text, "%d.%m.%Y %H:%M %Z", timezone=timezone).to_pyarrow().to_pylist()[0]
+    assert (time and f"{time:%H:%M}") == in_utc

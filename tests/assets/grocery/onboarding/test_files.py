@@ -37,6 +37,8 @@ def paths(folder: Path, *names: str) -> str:
         (["31-01-2024.csv", "01-02-2024.csv"], "{date:%d-%m-%Y}.csv"),
         (["s.31.01.2024.csv", "s.01.02.2024.csv"], "s.{date:%d.%m.%Y}.csv"),
         (["s01312024.csv", "s02012024.csv"], "s{date:%m%d%Y}.csv"),
+        (["s_31Jan2024.csv", "s_01Feb2024.csv"], "s_{date:%d%b%Y}.csv"),
+        (["2024-Jan-31.csv", "2024-Feb-01.csv"], "{date:%Y-%b-%d}.csv"),
         (["2024/01/31/a.csv", "2024/02/01/b.csv"], "{date:%Y}/{date:%m}/{date:%d}/*.csv"),
         (
             ["year=2024/month=1/day=31/a.csv", "year=2024/month=2/day=1/a.csv"],
@@ -62,13 +64,22 @@ def test_day_or_month_that_no_name_tells_is_asked_of_a_person(tmp_path):
         found = files.find(f"{tmp_path}/s_{{date:{format_}}}.csv")
         assert found.days == tuple(dt.date(2024, *day) for day in days)
         assert found.files.path == [f"{tmp_path}/s_{{date:{format_}}}.csv"]
-    paths(tmp_path, "t_240131.csv")
+    paths(tmp_path, "u_31Jan2024.csv", "t_240131.csv")
+    assert files.find(f"{tmp_path}/u_{{date:%d%b%Y}}.csv").days == (dt.date(2024, 1, 31),)
     assert files.find(f"{tmp_path}/t_{{date:%y%m%d}}.csv").days == (dt.date(2024, 1, 31),)
 
 
 @pytest.mark.parametrize("name", ["s_20241399.csv", "s_2024.csv", "order_120240131.csv"])
 def test_numbers_that_are_no_dates(tmp_path, name):
     assert files.find(paths(tmp_path, name)).days == ()
+
+
+@pytest.mark.parametrize("name", ["s_31_jan_2024.csv", "s_31OKT2024.csv", "2024-März-31.csv"])
+def test_months_in_other_words_are_told(tmp_path, name):
+    found = files.find(paths(tmp_path, name))
+    assert found.days == ()
+    assert "every night reads all files" in found.notes[0].says
+    assert not files.find(paths(tmp_path / "others", "s_2024_north_2.csv")).notes
 
 
 def test_pattern_of_a_person_is_understood(tmp_path):

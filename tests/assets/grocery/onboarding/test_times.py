@@ -31,9 +31,9 @@ def table(engine):
     return make
 
 
-def read(lines, *names, given=(), given_format=None, today=TODAY):
+def read(lines, *names, given=(), given_format=None, today=TODAY, timezone="UTC"):
     own = [name for name in lines.columns if name not in OUR_COLUMNS]
-    return times.find(lines, names or own, given=given, given_format=given_format, today=today)
+    return times.find(lines, names or own, given=given, given_format=given_format, today=today, timezone=timezone)
 
 
 @pytest.mark.parametrize(
@@ -255,6 +255,25 @@ def test_abbreviations_of_zones_are_told_with_their_offsets(table):
     assert note.says == "sold_at names its zone: it reads CET as UTC+01:00, EST as UTC-05:00, MESZ as UTC+02:00."
 
 
-def test_abbreviation_of_several_zones_is_not_read(table):
-    with pytest.raises(Refused, match="cannot be read as a date"):
-        read(table(sold_at=["2024-05-26 18:03:00 BST"]))
+@pytest.mark.parametrize(
+    ("value", "timezone", "read_as"),
+    [
+        ("2024-05-26 18:03:00 BST", "Europe/London", "BST as UTC+01:00"),
+        ("2024-05-26 18:03:00 CST", "America/Chicago", "CST as UTC-06:00"),
+        ("2024-05-26 18:03 CST", "Asia/Shanghai", "CST as UTC+08:00"),
+        ("26-NOV-2023 06:03:00 PM IST", "Asia/Kolkata", "IST as Asia/Kolkata"),
+        ("26/11/2023 6:03 PM PST", "Europe/London", "PST as UTC-08:00"),
+        ("26.11.2023 18:03:00 AEST", "UTC", "AEST as UTC+10:00"),
+        ("2024-05-26T18:03:00 PDT", "UTC", "PDT as UTC-07:00"),
+    ],
+)
+def test_abbreviation_of_several_zones_is_the_retailers_own(table, value, timezone, read_as):
+    time, (note,) = read(table(sold_at=[value]), timezone=timezone)
+    assert (time.zone, note.says) == ("UTC", f"sold_at names its zone: it reads {read_as}.")
+
+
+@pytest.mark.parametrize("value", ["2024-05-26 18:03:00 BST", "26.05.2024 6:03 PM IST", "2024-05-26 18:03:00 WIB"])
+def test_abbreviation_of_several_zones_is_not_read_elsewhere(table, value):
+    with pytest.raises(Refused, match="cannot be read as a date") as error:
+        read(table(sold_at=[value]), timezone="Europe/Berlin")
+    assert f"{value[-3:]} may be several zones: say where the stores are by --timezone" in str(error.value)
