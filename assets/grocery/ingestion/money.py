@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _ISO_4217 = """
 AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY
 COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF IDR ILS
@@ -39,6 +41,15 @@ def currencies(sign: str) -> tuple[str, ...]:
     """The currencies that a code, a sign or an abbreviation may stand for, the likeliest first; none for any other text."""
     sign = sign.strip().rstrip(".").upper()
     return (sign,) if sign in CODES else tuple(SIGNS.get(sign, "").split())
+
+
+def in_name(column: str) -> str | None:
+    """The currency that a column's name has as its last word: `paid (GBP)`, `total_eur`, `Betrag €`."""
+    (*_, last) = re.split(r"[\s_()\[\]./-]+", column.rstrip(")] "))
+    known = currencies(last)
+    # In small letters `all` and `top` are words, too.
+    is_code = last.isupper() or last.upper() in ("EUR", "USD", "GBP", "CHF") or not last.isalpha()
+    return known[0] if len(known) == 1 and is_code else None
 
 
 def ways_to_write(currency: str) -> frozenset[str]:

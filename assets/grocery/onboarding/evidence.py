@@ -31,6 +31,7 @@ from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis
+    import ibis.expr.types as ir
 
 # Orders with their lines in a list, flattened: the names of what is nested joined, those of an item after `item`.
 ONE_LINE_A_PRODUCT = (
@@ -49,26 +50,33 @@ ODD = 0.001
 PLACEHOLDERS = r"^(0+|9{3,}|-1|anon(ymous)?|unknown|unbekannt|guest|gast|walk.?in|dummy|default|no.?card|cash|inconnu|desconocido)$"
 PURCHASES = frozenset(
     """purchase purchased transaction sale sales sold sell buy bought order ordered complete completed paid delivered shipped closed
-    verkauf kauf vente achat venta compra vendita acquisto verkoop aankoop salg sprzedaz""".split()  # noqa: SIM905
+    verkauf kauf vente achat venta compra vendita acquisto verkoop aankoop salg sprzedaz
+    invoice invoiced rechnung facture factura fattura""".split()  # noqa: SIM905
 )
 OTHERS = frozenset(
     """view viewed cart addtocart add remove removed click impression wishlist search detail return returned returns refund
     refunded cancel cancelled canceled cancellation void voided storno retoure rueckgabe ruckgabe retour remboursement
     devolucion reso voucher gutschein coupon deposit pfand giftcard gift tip fee shipping discount rabatt test pending failed
-    payment zahlung exchange correction writeoff waste annulation annule anulado""".split()  # noqa: SIM905
+    payment zahlung exchange correction writeoff waste annulation annule anulado
+    memo note gutschrift avoir abono chargeback reversal reversed rejected declined""".split()  # noqa: SIM905
 )
 # In the name of a column of yes and no: a yes is no purchase.
 FLAGS = frozenset(
     """return returned returns refund refunded cancel cancelled canceled cancellation void voided storno storniert retoure
-    correction deleted annulled annule test""".split()  # noqa: SIM905
+    correction deleted annulled annule test training uebung retour remboursement devolucion reso""".split()  # noqa: SIM905
 )
-YES = frozenset("1 y yes true t x j ja oui si".split())  # noqa: SIM905
-NO = frozenset("0 n no false f nein non".split())  # noqa: SIM905
+QUANTITIES = frozenset("qty quantity units amount value total menge anzahl betrag quantite montant".split())  # noqa: SIM905
+# As people write them, and spreadsheets and databases in their languages; -1 is true in Access.
+YES = frozenset(
+    """1 -1 y yes true t x j ja oui si sí sim tak wahr vrai verdadero vero verdadeiro waar prawda sand sant""".split()  # noqa: SIM905
+)
+NO = frozenset("0 n no false f nein non nee não nao nie falsch faux falso onwaar fałsz falsk".split())  # noqa: SIM905
 OF_A_LINE = frozenset(
     "line transaction trans txn sale sales event order record rec row item document doc beleg bon satz receipt".split()  # noqa: SIM905
 )
 TYPE_NAMES = frozenset(
-    "type status kind event action typ art state vorgang tipo statut estado belegart rectype satzart linetype".split()  # noqa: SIM905
+    """type status kind event action typ art state vorgang tipo statut estado belegart rectype satzart linetype sign vorzeichen
+    shkzg debit credit soll haben""".split()  # noqa: SIM905
 )
 
 # What a log of changes says of each, as databases' connectors write it: of made, read, changed and removed rows.
@@ -93,10 +101,13 @@ def written_as(lines: ibis.Table, files: FeedConfig) -> tuple[FeedConfig, list[N
         "comma_groups": r"^\D{0,5}[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?\D{0,5}$",
         "point_groups": r"^\D{0,5}[1-9][0-9]{0,2}(\.[0-9]{3})+(,[0-9]+)?\D{0,5}$",
     }
-    facts = {
-        shape: sum((lines[name].re_search(pattern).sum().fill_null(0) for name in texts), ibis.literal(0))
-        for shape, pattern in shapes.items()
-    }
+
+    def matches(name: str, shape: str) -> ir.IntegerScalar:
+        n = lines[name].re_search(shapes[shape]).sum().fill_null(0)
+        # Where every number has three digits behind a mark, they are decimals, as of weights: thousands are rarer.
+        return (n == lines[name].count()).ifelse(0, n) if "groups" in shape else n
+
+    facts = {shape: sum((matches(name, shape) for name in texts), ibis.literal(0)) for shape in shapes}
     found = one_row(lines.agg(**facts))
     decimal, notes = files.decimal, []
     if found["commas"] != found["points"]:
@@ -177,7 +188,7 @@ def doubts_of_identifiers(lines: ibis.Table, feed: TransactionsConfig, *, is_tol
             )
         read = values.select("n", text=identifiers(values.value, nothing=feed.empty_values))
         read = read.filter(read.text.notnull()).group_by("text").agg(n=read.n.sum()).cache()
-        notes += _leading_zeros(read, column)
+        notes += _leading_zeros(read, column) + _capitals(read, column)
         if column != columns.household_id:
             continue
         most = one_row(
@@ -222,6 +233,21 @@ def _leading_zeros(values: ibis.Table, column: str) -> list[Note]:
     return [Note("guessed", says, "have all files written with the zeros, or all without.")]
 
 
+def _capitals(values: ibis.Table, column: str) -> list[Note]:
+    """Identifiers of a column (`values.text`) that only capitals tell apart."""
+    same = values.group_by(small=values.text.lower()).agg(
+        n=values.count(), one=values.text.min(), other=values.text.max()
+    )
+    same = same.filter(same.n > 1)
+    row = one_row(same.agg(n=same.count(), one=same.one.min(), other=same.other.min()))
+    if not row["n"]:
+        return []
+    says = (
+        f"{row['n']:,} of {column} are told apart by capitals alone ({row['one']}, {row['other']}): each counts as two."
+    )
+    return [Note("guessed", says, "have all files write them alike.")]
+
+
 def no_purchases(
     lines: ibis.Table, free: Mapping[str, ColumnProfile]
 ) -> tuple[dict[str, list[str]], dict[str, list[str]], list[str], list[Note]]:
@@ -231,7 +257,7 @@ def no_purchases(
     told, notes = [], []
     for name, column in free.items():
         words = set(split_name(name))
-        may_be_flag = column.different <= 2 and not words.isdisjoint(FLAGS)
+        may_be_flag = column.different <= 2 and not words.isdisjoint(FLAGS) and words.isdisjoint(QUANTITIES)
         if column.different > MOST_KINDS or not (may_be_flag or lines[name].type().is_string()):
             continue
         value = trimmed(lines[name].cast("string"))
@@ -347,6 +373,8 @@ def currency(
         why = f"{name} says {most}" + f"; {listed(codes[1:])} write it so, too" * (len(codes) > 1)
         setting = ProposedSetting("currency", codes[0], why, len(codes) > 1)
         return setting, None if is_amount else name, where, notes
+    if code := money.in_name(feed.columns.sales_value or ""):
+        return ProposedSetting("currency", code, f"{feed.columns.sales_value} says it"), None, {}, []
     return None, None, {}, []
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.filters import counting
-from assets.grocery.onboarding import contract, days, evidence, history, many, roles, services, times
+from assets.grocery.onboarding import contract, days, evidence, history, many, roles, services, telltales, times
 from assets.grocery.onboarding.answers import Told
 from assets.grocery.onboarding.columns import (
     ColumnProfile,
@@ -189,6 +189,7 @@ def propose(
         chosen["currency"] = ProposedSetting("currency", money_column, "names the currency of each line")
         free.pop(money_column)
         feed = feed.model_copy(update={"columns": _columns(chosen), "where": feed.where | of_currency})
+    notes += telltales.notes_on(whole, feed, free, timezone=timezone)
     currency = money_is.value if money_is else None
     of_all = many.in_parts(cleaning.standardise(lines, feed, timezone=timezone, currency=currency), total=total)
     delivered = one_row(of_all.every.agg(files=of_all.every.source_file.nunique(), lines=of_all.every.count()))

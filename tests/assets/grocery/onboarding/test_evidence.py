@@ -7,6 +7,7 @@ import datetime as dt
 import ibis
 import pytest
 
+from assets.grocery.ingestion import money
 from assets.grocery.onboarding import days, evidence, files, masterdata, services, transactions
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
@@ -205,3 +206,82 @@ def test_services_are_known_by_their_products_names(name, is_service):
     names = ibis.memtable({"product_id": ["4711", "4712"], "name": [name, "Tea"]})
     notes = services.note_on(lines, names)
     assert ["4711" in note.remedy for note in notes] == is_service * [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "left_out"),
+    [
+        ("Storno", ("FALSCH", "WAHR"), {"Storno": ["WAHR"]}),
+        ("Retour", ("FAUX", "VRAI"), {"Retour": ["VRAI"]}),
+        ("training", ("0", "-1"), {"training": ["-1"]}),
+    ],
+)
+def test_yes_and_no_of_other_languages(understood, name, values, left_out):
+    assert understood(with_column(name, *values))[0]["transactions.unless"] == left_out
+
+
+@pytest.mark.parametrize(
+    ("name", "purchase", "other"),
+    [("Belegart", "Rechnung", "Gutschrift"), ("Document Type", "Invoice", "Credit Memo")],
+)
+def test_credit_notes_are_no_purchases(understood, name, purchase, other):
+    assert understood(with_column(name, purchase, other))[0]["transactions.where"] == {name: [purchase]}
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("sign", ("+", "+", "-"), "sign says what a line is (+ 80, - 40): all are taken for purchases"),
+        ("SHKZG", ("S", "S", "H"), "SHKZG says what a line is (S 80, H 40): all are taken for purchases"),
+        ("deleted_at", ("", "2024-03-05 10:00:00"), "deleted_at is given in 60 lines (2024-03-05 10:00:00)"),
+        ("qty_refunded", ("0", "0", "1"), "qty_refunded is given in 40 lines (1): they are taken for purchases"),
+        ("qty_refunded", ("0", "0.00", "-"), ""),
+        ("return_reason", ("", "", "broken"), "return_reason is given in 40 lines (broken)"),
+        ("active", ("1", "1", "0"), "active says no in 40 lines: they are taken for purchases"),
+        (
+            "Time Zone",
+            ("Pacific Time", "Eastern Time"),
+            "says in which zone times are, and is not used: they are read as times of UTC",
+        ),
+        ("version", ("1", "2"), "version says that lines came in versions"),
+    ],
+)
+def test_columns_that_say_that_lines_are_not_what_they_seem(understood, name, values, says):
+    _, notes = understood(with_column(name, *values))
+    assert (says or f"{name} is given") in notes if says else f"{name} is given" not in notes
+
+
+def test_events_that_come_again_are_told(understood):
+    header, *lines = with_column("event_id", *(f"e{n}" for n in range(120))).splitlines()
+    again = [f"{line},{place}" for place, line in enumerate([*lines, *lines[::4]])]
+    _, notes = understood("\n".join([f"{header},offset", *again]) + "\n")
+    assert "30 lines have a event_id that stood before" in notes
+    assert "stood before" not in understood("\n".join([header, *lines]) + "\n")[1]
+
+
+def test_capitals_that_come_and_go_are_told(understood):
+    lines = baskets(days=30).replace("\nc1,r1-1", "\nC1,r1-1")
+    assert "1 of customer are told apart by capitals alone (C1, c1): each counts as two" in understood(lines)[1]
+
+
+def test_three_decimals_of_every_number_are_no_thousands(understood):
+    header, *lines = baskets(days=30).splitlines()
+    cells = [line.split(",") for line in lines]
+    text = [";".join([*line[:4], f"{line[4]}.000", line[5].replace(".", ",")]) for line in cells]
+    found, _ = understood("\n".join([header.replace(",", ";"), *text]) + "\n")
+    assert found["transactions.decimal"] == ","
+    assert "transactions.thousands" not in found
+    assert found["transactions.columns.quantity"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "currency"),
+    [("paid (GBP)", "GBP"), ("paid_eur", "EUR"), ("Total €", "EUR"), ("paid_all", None), ("paid $", None)],
+)
+def test_currency_in_the_name_of_the_amounts(name, currency):
+    assert money.in_name(name) == currency
+
+
+def test_currency_of_the_columns_name_is_the_retailers(understood):
+    found, _ = understood(baskets(days=30, header="customer,receipt,article,bought,items,paid (GBP)"))
+    assert found["currency"] == "GBP"

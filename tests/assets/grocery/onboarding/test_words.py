@@ -48,6 +48,14 @@ def test_names_are_taken_apart(name, expected):
         ("store", "Filiale"),
         ("name", "Bezeichnung"),
         ("category", "PRODUCT_SUBCLASS"),
+        *(
+            ("household", "KUNNR"),
+            ("product", "MATNR"),
+            ("basket", "VBELN"),
+            ("time", "FKDAT"),
+            ("line_total", "NETWR"),
+        ),
+        ("household", "Sell-to Customer No."),
     ],
 )
 def test_roles_are_recognised(role, name):
@@ -63,6 +71,8 @@ def test_roles_are_recognised(role, name):
         ("product", "stock"),
         ("time", "SHOP_WEEK"),
         ("time", "birth_date"),
+        ("time", "deleted_at"),
+        ("time", "ingested_at"),
         ("basket", "BASKET_SIZE"),
         ("basket", "order_date"),
         ("line_total", "coupon_disc"),

@@ -1,0 +1,80 @@
+"""Columns that play no role in a feed, and say that its lines are not what they seem: each is told, for no setting can use it."""
+
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from assets.grocery.onboarding.columns import ColumnProfile, one_row
+from assets.grocery.onboarding.evidence import FLAGS, NO, YES
+from assets.grocery.onboarding.proposed import Note
+from assets.grocery.onboarding.words import KEYS, split_name
+from resources.config.retailer import TransactionsConfig
+from resources.identifiers import identifiers
+from resources.text import plural
+
+if TYPE_CHECKING:
+    import ibis
+
+# Given in some lines alone (cancelled_at, qty_refunded, return_reason), they are not bought, or not all of them.
+UNDONE = FLAGS - {"test", "training", "correction"}
+VALID = frozenset("active aktiv valid gueltig gultig actif valide activo attivo".split())  # noqa: SIM905
+ZONES = ({"time", "zone"}, {"timezone"}, {"tz"}, {"utc", "offset"}, {"zeitzone"})
+VERSIONS = frozenset("version revision rev".split())  # noqa: SIM905
+MOSTLY_OWN = 0.5  # of the lines have a value of their own in a column that tells lines apart
+
+
+def notes_on(
+    lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, ColumnProfile], *, timezone: str
+) -> Iterator[Note]:
+    """What the columns `free` say of the purchases `lines`."""
+    for name, column in free.items():
+        words = set(split_name(name))
+        if not words.isdisjoint(UNDONE):
+            yield from _undone(lines, name, feed)
+        if not words.isdisjoint(VALID):
+            yield from _not_valid(lines, name)
+        if any(zone <= words for zone in ZONES) and feed.timestamps_in == "local":
+            says = f"{name} ({column.example}) says in which zone times are, and is not used: they are read as times of {timezone}."
+            yield Note("guessed", says, "--timezone with that of the stores, or have offsets written behind the times.")
+        if not words.isdisjoint(VERSIONS) and column.different > 1:
+            says = f"{name} says that lines came in versions: each version counts as a purchase of its own."
+            yield Note("to know", says, "have the last version of each line delivered.")
+        if not words.isdisjoint(KEYS) and MOSTLY_OWN * column.lines <= column.different < column.lines * column.given:
+            yield from _repeated(lines, name, feed)
+
+
+def _undone(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:
+    value = identifiers(lines[name], nothing=feed.empty_values)
+    is_said = value.notnull() & value.lower().notin(sorted(NO)) & ~value.re_search(r"^[-+]?0*([.,]0*)?$")
+    row = one_row(lines.agg(lines=lines.count(), n=is_said.sum(), example=value.max(where=is_said)))
+    if 0 < (row["n"] or 0) < row["lines"]:
+        says = (
+            f"{name} is given in {plural(row['n'], 'line')} ({row['example']}): they are taken for purchases. Are they?"
+        )
+        yield Note("left out", says, "have them delivered without, or with a column of yes and no, which is read.")
+
+
+def _not_valid(lines: ibis.Table, name: str) -> Iterator[Note]:
+    value = lines[name].cast("string").strip().lower()
+    row = one_row(lines.agg(others=value.notin(sorted(YES | NO)).sum(), n=value.isin(sorted(NO)).sum()))
+    if row["n"] and not row["others"]:
+        says = f"{name} says no in {plural(row['n'], 'line')}: they are taken for purchases. Are they?"
+        yield Note(
+            "left out", says, f'if not, name its other value under [transactions]: where = {{ {name} = ["…"] }}.'
+        )
+
+
+def _repeated(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:
+    """That lines of one identifier say the same: a queue delivered them again."""
+    columns = feed.columns
+    same = [columns.household_id, columns.product_id, *columns.occurred_at, columns.quantity, columns.sales_value]
+    known = lines.filter(lines[name].notnull())
+    groups = known.group_by(*{name, *filter(None, same)}).agg(again=known.count() - 1)
+    again = one_row(groups.agg(n=groups.again.sum()))["n"]
+    if again:
+        says = f"{plural(again, 'line')} have a {name} that stood before, with the same in all that is read: each counts as a purchase of its own."
+        yield Note("to know", says, "if they came twice, have each delivered once.")
