@@ -39,8 +39,9 @@ SHOWN = 10_000  # bytes that are kept of one that is none
 LINE, DEFECT = "nightcart_line", "nightcart_defect"
 ONE_OBJECT = "have it delivered as one JSON object a line, then materialise the day again."
 WITHIN_ONE = "`jq -c '.. | .{name}? | arrays | .[]' {file} > {file}.jsonl` makes one object a line of its {name}."
-# How MongoDB's exports write a value with its type.
+# How a value is written with its type by MongoDB's exports, Avro's unions and DynamoDB's.
 TYPED = frozenset({"$oid", "$date", "$numberInt", "$numberLong", "$numberDouble", "$numberDecimal"})
+TYPED |= {"string", "int", "long", "float", "double", "boolean", "S", "N"}
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 

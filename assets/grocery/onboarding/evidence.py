@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.grocery.ingestion import cleaning, money
 from assets.grocery.ingestion.numbers import currency_of
+from assets.grocery.onboarding import alike
 from assets.grocery.onboarding.columns import ColumnProfile, one_row
 from assets.grocery.onboarding.proposed import Note, ProposedSetting
 from assets.grocery.onboarding.words import split_name
@@ -38,6 +39,9 @@ ONE_LINE_A_PRODUCT = (
     '`jq -c \'if type == "array" then .[] else . end | .[{name}][]? as $item | del(.[{name}]) + {{item: $item}} | '
     '[paths(type != "object" and type != "array") as $p | {{key: $p | map(tostring) | join("_"), value: getpath($p)}}] | '
     "from_entries' {file} > {file}.jsonl` makes a line of each."
+)
+WITHIN_AN_ENVELOPE = (
+    "`jq -c '.[{name}] | if type == \"string\" then fromjson else . end | objects' {file} > {file}.jsonl` makes it so."
 )
 MOST_KINDS = 30  # a column with more values says no kind of a line
 LISTED = 0.2  # the share of lines with several products in a cell above which a feed is no feed of lines
@@ -128,21 +132,34 @@ def written_as(lines: ibis.Table, files: FeedConfig) -> tuple[FeedConfig, list[N
 
 
 def refuse_nested(lines: ibis.Table, files: FeedConfig) -> None:
-    """Refuse lines of which a column holds a list of objects, such as the items of an order, with what makes a line of each."""
+    """Refuse lines of which a column holds an object, as in an event's envelope, or a list of them, such as an order's items.
+
+    With what makes a line of each.
+    """
+    envelope = None
     for name in lines.columns:
         if name in OUR_COLUMNS or not lines[name].type().is_string():
             continue
         value = lines[name].max().to_pyarrow().as_py() or ""
         nested = re.match(r'(?:\{.{0,1000}?"(\w+)": )?\[\{', value, re.DOTALL)
         if not nested:
+            envelope = name if value.startswith('{"') and name.lower() != "before" else envelope
             continue
-        (path, *others) = files.path or ["FILE"]
-        file = "FILE" if others or glob.has_magic(path) or "{" in path else shlex.quote(path)
+        file = _file_of(files)
         is_all_in_one = lines.count().to_pyarrow().as_py() == 1
         command = converted.WITHIN_ONE.format(name=nested[1] or name, file=file)
         if not is_all_in_one:
             command = ONE_LINE_A_PRODUCT.format(name=json.dumps(name), file=file)
         raise Refused(f"{name} holds a list ({value[:60]}…): one line a product is needed.", remedy=command)
+    if envelope:
+        command = WITHIN_AN_ENVELOPE.format(name=json.dumps(envelope), file=_file_of(files))
+        raise Refused(f"{envelope} holds what is needed as an object: a line of each is needed.", remedy=command)
+
+
+def _file_of(files: FeedConfig) -> str:
+    """The file of a command that takes one apart."""
+    (path, *others) = files.path or ["FILE"]
+    return "FILE" if others or glob.has_magic(path) or "{" in path else shlex.quote(path)
 
 
 def doubts_of_identifiers(lines: ibis.Table, feed: TransactionsConfig, *, is_told: bool) -> list[Note]:
@@ -188,7 +205,7 @@ def doubts_of_identifiers(lines: ibis.Table, feed: TransactionsConfig, *, is_tol
             )
         read = values.select("n", text=identifiers(values.value, nothing=feed.empty_values))
         read = read.filter(read.text.notnull()).group_by("text").agg(n=read.n.sum()).cache()
-        notes += _leading_zeros(read, column) + _capitals(read, column)
+        notes += alike.notes_on(read, column)
         if column != columns.household_id:
             continue
         most = one_row(
@@ -219,33 +236,6 @@ def _placeholders(households: ibis.Table, column: str, *, nobody: float) -> list
         says = f"{column} has values that are hardly somebody: {shown}."
         notes.append(Note("to know", says, "if so, add them to `empty_values` in [transactions]."))
     return notes
-
-
-def _leading_zeros(values: ibis.Table, column: str) -> list[Note]:
-    """Identifiers of a column (`values.text`) that only leading zeros tell apart: most likely a file had them and another had not."""
-    bare = values.mutate(bare=values.text.re_replace("^0+([0-9]+)$", r"\1"))
-    same = bare.group_by("bare").agg(n=bare.count(), one=bare.text.min(), other=bare.text.max())
-    same = same.filter(same.n > 1)
-    row = one_row(same.agg(n=same.count(), one=same.one.min(), other=same.other.min()))
-    if not row["n"]:
-        return []
-    says = f"{row['n']:,} of {column} stand with leading zeros and without ({row['one']}, {row['other']}): each counts as two."
-    return [Note("guessed", says, "have all files written with the zeros, or all without.")]
-
-
-def _capitals(values: ibis.Table, column: str) -> list[Note]:
-    """Identifiers of a column (`values.text`) that only capitals tell apart."""
-    same = values.group_by(small=values.text.lower()).agg(
-        n=values.count(), one=values.text.min(), other=values.text.max()
-    )
-    same = same.filter(same.n > 1)
-    row = one_row(same.agg(n=same.count(), one=same.one.min(), other=same.other.min()))
-    if not row["n"]:
-        return []
-    says = (
-        f"{row['n']:,} of {column} are told apart by capitals alone ({row['one']}, {row['other']}): each counts as two."
-    )
-    return [Note("guessed", says, "have all files write them alike.")]
 
 
 def no_purchases(

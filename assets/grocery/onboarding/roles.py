@@ -19,6 +19,7 @@ from assets.grocery.onboarding.words import matching_columns
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
 from resources.identifiers import identifiers
+from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis
@@ -148,12 +149,16 @@ def sales_value(columns: Columns, lines: ibis.Table, feed: TransactionsConfig) -
             why = f"{name} is the same on all lines of a basket: its total"
             continue
         growth = _growth(lines, name, quantity, feed) if quantity else None
+        others = [each for each in totals if each != name and columns[each].is_number] if name in totals else []
+        other = f"; {listed(others)} may be what was paid" * bool(others)
         if growth is not None and growth >= 0.5:
-            return ProposedSetting("sales_value", name, "grows with the quantity: the line's total")
+            return ProposedSetting(
+                "sales_value", name, f"grows with the quantity: the line's total{other}", bool(others)
+            )
         if name in totals:
             is_flat = growth is not None
             doubt = "; it does not grow with the quantity: leave it out if it is the price of one" * is_flat
-            return ProposedSetting("sales_value", name, f"by its name{doubt}", is_flat)
+            return ProposedSetting("sales_value", name, f"by its name{doubt}{other}", is_flat or bool(others))
         if quantity is None:
             why = "the price; without a quantity every line is one item"
             return ProposedSetting("sales_value", name, why, is_guess=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from assets.grocery.onboarding.columns import ColumnProfile, one_row
 from assets.grocery.onboarding.evidence import FLAGS, NO, YES
 from assets.grocery.onboarding.proposed import Note
-from assets.grocery.onboarding.words import KEYS, split_name
+from assets.grocery.onboarding.words import KEYS, matching_columns, split_name
 from resources.config.retailer import TransactionsConfig
 from resources.identifiers import identifiers
 from resources.text import plural
@@ -31,6 +31,8 @@ def notes_on(
     lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, ColumnProfile], *, timezone: str
 ) -> Iterator[Note]:
     """What the columns `free` say of the purchases `lines`."""
+    for name in matching_columns("household", free):
+        yield from _renamed(lines, name, feed)
     for name, column in free.items():
         words = set(split_name(name))
         if not words.isdisjoint(UNDONE):
@@ -45,6 +47,16 @@ def notes_on(
             yield Note("to know", says, "have the last version of each line delivered.")
         if not words.isdisjoint(KEYS) and MOSTLY_OWN * column.lines <= column.different < column.lines * column.given:
             yield from _repeated(lines, name, feed)
+
+
+def _renamed(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:
+    """That a column is given where the household's is not, and nowhere else."""
+    own = feed.columns.household_id
+    other, mine = (identifiers(lines[each], nothing=feed.empty_values).notnull() for each in (name, own))
+    row = one_row(lines.agg(alone=(other & ~mine).sum(), both=(other & mine).sum()))
+    if row["alone"] and not row["both"]:
+        says = f"{name} is given in {plural(row['alone'], 'line')} in which {own} is not: they are taken for nobody's."
+        yield Note("left out", says, f"if both name households, have the column called {own} in every line.")
 
 
 def _undone(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:

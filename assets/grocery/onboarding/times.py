@@ -1,8 +1,4 @@
-"""How a feed writes the time of a purchase: which columns, in which format, in which zone.
-
-The formats tried are derived from the values themselves. DuckDB's sniffer recognises 19 of the 36 ways that were tried
-(no times without seconds, no AM and PM, no names of months), pandas' `guess_datetime_format` no years of two digits.
-"""
+"""How a feed writes the time of a purchase: which columns, in which format, in which zone."""
 
 # Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
@@ -11,14 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import instants
 from assets.grocery.ingestion.cleaning import text_of
 from assets.grocery.onboarding.proposed import JOIN, Note
-from assets.grocery.onboarding.words import matching_columns
+from assets.grocery.onboarding.time_formats import NUMBERS, formats_of, orders, swapped
+from assets.grocery.onboarding.words import matching_columns, split_name
 from resources.config.feeds import FILE_DATE
 from resources.config.validators import EPOCHS, EXCEL_DAYS
 from resources.errors import Refused
@@ -35,50 +32,6 @@ MOSTLY = 0.9  # the least share of values that must be times
 NEARLY_ALL = 0.99  # the same for a time of day in a column of its own, which can be done without
 DENSER = 1.5  # how much more of its span the right order of day and month must fill than the wrong one
 
-MONTH = r"[^\W\d_]{3,10}\.?"  # by its name in any of the languages that `instants` knows
-ZONE = r"[A-Z]{3,4}|[A-Z][a-z]+(?:/[A-Z]\w+)+"
-DATES = {
-    r"\d{4}-\d\d-\d\d([ T])00:00:00": (r"%Y-%m-%d\g<1>00:00:00",),  # with the time in a column of its own
-    r"\d{4}([-/.])\d\d?\1\d\d?": (r"%Y\1%m\1%d",),
-    r"\d{8}": ("%Y%m%d", "%d%m%Y", "%m%d%Y"),
-    r"\d\d?([-/.])\d\d?\1\d{4}": (r"%d\1%m\1%Y", r"%m\1%d\1%Y"),
-    r"\d\d?([-/.])\d\d?\1\d\d": (r"%d\1%m\1%y", r"%m\1%d\1%y", r"%y\1%m\1%d"),
-    rf"\d\d?((?:\.? |-)?){MONTH}(-| |)\d{{4}}": (r"%d\1%b\2%Y", r"%d\1%B\2%Y"),
-    rf"\d\d?((?:\.? |-)?){MONTH}(-| |)\d\d": (r"%d\1%b\2%y",),
-    rf"{MONTH} \d\d?(,?) \d{{4}}": (r"%b %d\1 %Y", r"%B %d\1 %Y"),
-    r"(19|20)\d\d(-?)[0-3]\d\d": (r"%Y\2%j",),  # the day of the year
-}
-WEEKDAY = r"([a-z]{3}|[a-z]+day)(,?) (?=.*[a-z]{3})"  # before a date with its month's name: others say no order
-TIMES = {
-    "": "",
-    r"([ T]|, |:)\d\d?:\d\d": r"\1%H:%M",
-    r"([ T]|, |:)\d\d?:\d\d:\d\d": r"\1%H:%M:%S",
-    r"([ T])\d\d?:\d\d:\d\d\.\d{1,9}": r"\1%H:%M:%S.%f",
-    r"([ T])\d\d?:\d\d:\d\d,\d{1,6}": r"\1%H:%M:%S,%f",
-    r" \d\d?:\d\d:\d\d [+-]\d\d:?\d\d": " %H:%M:%S %z",
-    r" \d\d?:\d\d:\d\d (GMT|UTC)": r" %H:%M:%S \1",
-    rf"([ T])\d\d?:\d\d:\d\d( ?)(?:{ZONE})": r"\1%H:%M:%S\2%Z",
-    rf"([ T])\d\d?:\d\d( ?)(?:{ZONE})": r"\1%H:%M\2%Z",
-    rf" \d\d?:\d\d:\d\d( ?)[ap]m (?:{ZONE})": r" %I:%M:%S\1%p %Z",
-    rf" \d\d?:\d\d( ?)[ap]m (?:{ZONE})": r" %I:%M\1%p %Z",
-    r"([ T])\d\d?:\d\d:\d\d((?:\.\d{1,9})?)[+-]\d\d:?\d\d\[([\w/]+)\]": r"\1%H:%M:%S\2%z[\3]",  # as Java writes it
-    r" \d\d?:\d\d( ?)(am|pm|[ap]\. ?m\.)": r" %I:%M\1%p",
-    r" \d\d?:\d\d:\d\d( ?)(am|pm|[ap]\. ?m\.)": r" %I:%M:%S\1%p",
-    r" \d\d?\.\d\d\.\d\d( ?)[ap]m": r" %I.%M.%S\1%p",
-    r" \d\d?\.\d\d\.\d\d(\.0{9})( ?)[ap]m": r" %I.%M.%S\1\2%p",  # as Oracle writes it
-    r" \d\d?": " %H",
-    r" \d\d?\.\d\d": " %H.%M",
-    r"( ?)\d{4}": r"\1%H%M",
-    r"( ?)\d{6}": r"\1%H%M%S",
-}
-# Numbers of the present, by their length; as other times they would be of another age.
-NUMBERS = {
-    r"\d{9,10}(\.\d+)?": "epoch_s",
-    r"\d{12,13}(\.\d+)?": "epoch_ms",
-    r"\d{15,16}": "epoch_us",
-    r"\d{18,19}": "epoch_ns",
-    r"[2-6]\d{4}(\.\d+)?": EXCEL_DAYS,
-}
 SAID = {
     "epoch_s": "seconds since 1970, in UTC",
     "epoch_ms": "milliseconds since 1970, in UTC",
@@ -86,7 +39,7 @@ SAID = {
     "epoch_ns": "nanoseconds since 1970, in UTC",
     EXCEL_DAYS: "days since 1900 as Excel counts them",
 }
-IN_UTC = (" GMT", " UTC")
+IN_UTC = (" GMT", " UTC", " Z")
 FIRST = {"%d": "day", "%m": "month", "%y": "year"}
 PARTS_OF_A_DAY = {"year", "month", "day"}  # folders of a path
 IN_PATH = (
@@ -170,8 +123,9 @@ def read(
     if len(names) == 1 and (type_.is_timestamp() or type_.is_date()):
         has_time = _has_time_of_day(lines, lines[names[0]].cast("timestamp"))
         time = TimeFormat(columns=tuple(names), format=None, has_time_of_day=has_time, why="the column's type")
-        has_zone = type_.is_timestamp() and type_.timezone
-        return replace(time, zone="UTC", why="the column's type has a zone") if has_zone else time
+        if type_.is_timestamp() and type_.timezone:
+            return replace(time, zone="UTC", why="the column's type has a zone")
+        return _in_the_names_zone(time)
     values = lines.select(value=text_of(lines, *names)).filter(lambda t: t.value.notnull()).distinct()
     values = values.order_by(values.value.hash()).limit(SAMPLE_VALUES).cache()
     few = values.limit(VALUES_FOR_FORMATS).to_pyarrow()["value"].to_pylist()
@@ -187,7 +141,8 @@ def read(
     if best is None:
         has_offset = values.value.re_search(r":\d\d(\.\d+)?\s?(Z|UTC|[+-]\d\d(:?\d\d)?)$").mean().to_pyarrow().as_py()
         time = replace(time, has_time_of_day=_has_time_of_day(values, values.value.try_cast("timestamp")))
-        return replace(time, zone="UTC", why=f"{example}, with an offset") if has_offset >= NEARLY_ALL else time
+        time = replace(time, zone="UTC", why=f"{example}, with an offset") if has_offset >= NEARLY_ALL else time
+        return _in_the_names_zone(time)
     if best in NUMBERS.values():
         has_time = _has_time_of_day(values, instants.read(values.value, best, timezone=timezone))
         is_guess = best == EXCEL_DAYS and not given_format
@@ -198,6 +153,7 @@ def read(
         time = replace(time, zone="UTC", why=f"{example}, with an offset")
     if "%Z" in best:
         time = replace(time, zone="UTC", why=f"{example}, with a zone", notes=_notes_on_zones(values, names, timezone))
+    time = _in_the_names_zone(time)
     others = [each for each in orders(best) if each != best]
     if not others or given_format:
         return time
@@ -206,6 +162,17 @@ def read(
     else:
         time = _in_order(time, best, "other values leave no choice")
     return _with_other_order(lines, time, today=today, timezone=timezone)
+
+
+def _in_the_names_zone(time: TimeFormat) -> TimeFormat:
+    """`time` in UTC where a name of its columns says so: `sold_at_utc`, `Date (GMT)`."""
+    words = {word for name in time.columns for word in split_name(name)}
+    if time.zone == "UTC" or not time.has_time_of_day or words.isdisjoint(("utc", "gmt")):
+        return time
+    note = Note(
+        "guessed", f"{listed(time.columns)} is read as UTC, as its name says.", 'timestamps_in = "local" if not.'
+    )
+    return replace(time, zone="UTC", why=f"{time.why}, in UTC by its name", notes=(*time.notes, note))
 
 
 def _notes_on_zones(values: ibis.Table, names: Sequence[str], timezone: str) -> tuple[Note, ...]:
@@ -236,37 +203,6 @@ def _of_zones(example: str) -> str:
         f"{zone[1]} may be several zones: say where the stores are by --timezone Europe/London, for instance, whose own names are "
         f"read; or end the format with it, --timestamp-format '%Y-%m-%d %H:%M:%S {zone[1]}', if it is the local time of the stores. Else "
     )
-
-
-def formats_of(value: str) -> Iterator[str]:
-    """The formats that the text of a time may be written in, as the settings call them."""
-    yield from (format_ for number, format_ in NUMBERS.items() if re.fullmatch(number, value))
-    if weekday := re.match(WEEKDAY, value, re.IGNORECASE):
-        name = "%a" if len(weekday[1]) == len("Mon") else "%A"
-        yield from (f"{name}{weekday[2]} {each}" for each in formats_of(value[weekday.end() :]))
-    if dated := re.fullmatch(rf"[a-z]{{3}} [a-z]{{3}} +\d\d? \d\d:\d\d:\d\d ({ZONE})? ?\d{{4}}", value, re.IGNORECASE):
-        yield "%a %b %d %H:%M:%S %Z %Y" if dated[1] else "%a %b %d %H:%M:%S %Y"  # as `date` and C write it
-    for date, date_formats in DATES.items():
-        if not (day := re.match(date, value, re.IGNORECASE)):
-            continue
-        for time, time_format in TIMES.items():
-            if rest := re.fullmatch(time, value[day.end() :], re.IGNORECASE):
-                yield from (day.expand(each) + rest.expand(time_format) for each in date_formats)
-
-
-def orders(format_: str) -> list[str]:
-    """The same format with day, month and a year of two digits in the orders that can be mistaken for it."""
-    if match := re.match(r"%([dmy])([/.-])%([dm])\2%([dy])", format_):
-        mark, rest = match[2], format_[match.end() :]
-        return [mark.join(f"%{each}" for each in order) + rest for order in ("dmy", "mdy", "ymd")]
-    other = swapped(format_)
-    return [format_, other] if other else []
-
-
-def swapped(format_: str) -> str | None:
-    """The same format with day and month in the other order; None when the order cannot be mistaken."""
-    match = re.match(r"%([dm])([/.-]?)%([dm])", format_)
-    return f"%{match[3]}{match[2]}%{match[1]}{format_[match.end() :]}" if match else None
 
 
 def _in_order(time: TimeFormat, format_: str, why: str) -> TimeFormat:

@@ -268,6 +268,13 @@ def test_values_with_their_types_as_mongodb_writes_them_are_the_values(read):
     assert [(row["who"], row["what"], row["n"]) for row in rows] == [(7, "2024-01-31", '{"$x": 1}')]
 
 
+def test_unions_as_avro_writes_them_are_the_values(read):
+    rows, _ = read(
+        "a.json", b'{"who": {"string": "K1"}, "what": {"long": 7}, "n": {"N": "2"}, "o": {"string": 1, "x": 2}}\n'
+    )
+    assert [(row["who"], row["what"], row["n"], row["o"]) for row in rows] == [("K1", 7, "2", '{"string": 1, "x": 2}')]
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import shutil
+import subprocess
 
 import ibis
 import pytest
@@ -261,7 +264,9 @@ def test_events_that_come_again_are_told(understood):
 
 def test_capitals_that_come_and_go_are_told(understood):
     lines = baskets(days=30).replace("\nc1,r1-1", "\nC1,r1-1")
-    assert "1 of customer are told apart by capitals alone (C1, c1): each counts as two" in understood(lines)[1]
+    assert (
+        "1 of customer are told apart by capitals or blanks alone (C1, c1): each counts as two" in understood(lines)[1]
+    )
 
 
 def test_three_decimals_of_every_number_are_no_thousands(understood):
@@ -285,3 +290,29 @@ def test_currency_in_the_name_of_the_amounts(name, currency):
 def test_currency_of_the_columns_name_is_the_retailers(understood):
     found, _ = understood(baskets(days=30, header="customer,receipt,article,bought,items,paid (GBP)"))
     assert found["currency"] == "GBP"
+
+
+def test_masked_cards_and_blanks_within_are_told(understood):
+    masked = baskets(days=30).replace("\nc", "\n************123")
+    assert "merged: 2 of customer are masked (************1231): different ones" in understood(masked)[1]
+    blanks = baskets(days=30).replace(",p1,", ",p 1,", 3)
+    assert "1 of article are told apart by capitals or blanks alone (p 1, p1)" in understood(blanks)[1]
+
+
+def test_a_household_that_is_called_otherwise_later_is_told(understood):
+    early = baskets(days=15)
+    later = baskets(days=15, first=dt.date(2024, 3, 16), header="customer_id,receipt,article,bought,items,paid")
+    _, notes = understood(early, later)
+    assert "left out: customer is given in 60 lines in which customer_id is not: they are taken for nobody's" in notes
+
+
+@pytest.mark.parametrize("value", [{"card": "K1", "sku": "A1"}, '{"card": "K1", "sku": "A1"}'])
+def test_an_envelope_is_refused_with_what_takes_it_off(engine, feeds, tmp_path, value):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"before": {"card": "K0"}, "after": value, "ts": 1}) + "\n")
+    lines, source = files.read(files.find(str(tmp_path / "a.jsonl")), engine=engine, reader=feeds)
+    with pytest.raises(Refused, match="after holds what is needed as an object") as error:
+        evidence.refuse_nested(lines, source.files)
+    _, command, _ = error.value.remedy.split("`")
+    if shutil.which("jq"):
+        subprocess.run(command, shell=True, check=True)
+        assert json.loads((tmp_path / "a.jsonl.jsonl").read_text()) == {"card": "K1", "sku": "A1"}

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from assets.grocery.onboarding import times
+from assets.grocery.onboarding import time_formats, times
 from resources.errors import Refused
 from resources.feeds.files import OUR_COLUMNS
 
@@ -67,6 +67,8 @@ def test_formats(table, values, expected):
         ("2024-01-31T10:00:00+01:00", None),
         ("2024-01-31 10:00:00 UTC", None),
         ("2024-01-31 10:00:00 +0100", "%Y-%m-%d %H:%M:%S %z"),
+        ("2024-01-31 10:00:00.000 -0800", "%Y-%m-%d %H:%M:%S.%f %z"),
+        ("2024-01-31 10:00:00.123 Z", "%Y-%m-%d %H:%M:%S.%f Z"),
     ],
 )
 def test_offset_makes_it_an_instant(table, value, format_):
@@ -138,12 +140,14 @@ def test_time_is_better_than_date_and_birthday_is_neither(table):
 )
 def test_format_is_among_those_derived_from_its_values(format_):
     for at in (dt.datetime(2024, 2, 3, 4, 5, 6), dt.datetime(2023, 11, 28, 21, 45)):
-        assert format_ in times.formats_of(at.strftime(format_))
+        assert format_ in time_formats.formats_of(at.strftime(format_))
 
 
 def test_numbers_and_names_are_written_in_no_format():
     assert not [
-        value for value in ("51", "p10", "1.50", "25-29", "4006381333931x", "Tea 5") if [*times.formats_of(value)]
+        value
+        for value in ("51", "p10", "1.50", "25-29", "4006381333931x", "Tea 5")
+        if [*time_formats.formats_of(value)]
     ]
 
 
@@ -277,3 +281,10 @@ def test_abbreviation_of_several_zones_is_not_read_elsewhere(table, value):
     with pytest.raises(Refused, match="cannot be read as a date") as error:
         read(table(sold_at=[value]), timezone="Europe/Berlin")
     assert f"{value[-3:]} may be several zones: say where the stores are by --timezone" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["sold_at_utc", "Date (UTC)", "timestamp_gmt"])
+def test_zone_in_the_columns_name(table, name):
+    time, (note,) = read(table(**{name: ["2024-05-26 18:03:00", "2024-05-26 19:03:00"]}), timezone="Europe/Berlin")
+    assert (time.zone, note.says) == ("UTC", f"{name} is read as UTC, as its name says.")
+    assert read(table(**{name: ["2024-05-26", "2024-05-27"]}))[0].zone == "local"

@@ -93,6 +93,15 @@ def test_price_that_grows_with_the_quantity_was_paid(understood):
     assert found["transactions.columns.sales_value"].value == "sales_price"
 
 
+def test_of_two_totals_the_other_is_told(understood):
+    header, *lines = baskets(days=30).splitlines()
+    more = [f"{line},{float(line.split(',')[5]) * 0.8:.2f}" for line in lines]
+    found, _ = understood({"a.csv": "\n".join([header.replace("paid", "gross_amount") + ",net_amount", *more]) + "\n"})
+    value = found["transactions.columns.sales_value"]
+    assert value.is_guess
+    assert "net_amount may be what was paid" in value.why
+
+
 def test_total_of_the_basket_is_not_the_lines(understood):
     lines = [line.rpartition(",")[0] + f",{len(line.split(',')[1])}.5" for line in baskets(days=30).splitlines()[1:]]
     found, _ = understood({"sales.csv": "\n".join(["customer,receipt,article,bought,items,total", *lines])})

@@ -1,0 +1,90 @@
+"""The formats in which the text of a time may be written, derived from the text itself.
+
+DuckDB's sniffer recognises 19 of the 36 ways that were tried (no times without seconds, no AM and PM, no names of months),
+pandas' `guess_datetime_format` no years of two digits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from resources.config.validators import EXCEL_DAYS
+
+MONTH = r"[^\W\d_]{3,10}\.?"  # by its name in any of the languages that `instants` knows
+ZONE = r"[A-Z]{3,4}|[A-Z][a-z]+(?:/[A-Z]\w+)+"
+DATES = {
+    r"\d{4}-\d\d-\d\d([ T])00:00:00": (r"%Y-%m-%d\g<1>00:00:00",),  # with the time in a column of its own
+    r"\d{4}([-/.])\d\d?\1\d\d?": (r"%Y\1%m\1%d",),
+    r"\d{8}": ("%Y%m%d", "%d%m%Y", "%m%d%Y"),
+    r"\d\d?([-/.])\d\d?\1\d{4}": (r"%d\1%m\1%Y", r"%m\1%d\1%Y"),
+    r"\d\d?([-/.])\d\d?\1\d\d": (r"%d\1%m\1%y", r"%m\1%d\1%y", r"%y\1%m\1%d"),
+    rf"\d\d?((?:\.? |-)?){MONTH}(-| |)\d{{4}}": (r"%d\1%b\2%Y", r"%d\1%B\2%Y"),
+    rf"\d\d?((?:\.? |-)?){MONTH}(-| |)\d\d": (r"%d\1%b\2%y",),
+    rf"{MONTH} \d\d?(,?) \d{{4}}": (r"%b %d\1 %Y", r"%B %d\1 %Y"),
+    r"(19|20)\d\d(-?)[0-3]\d\d": (r"%Y\2%j",),  # the day of the year
+}
+WEEKDAY = r"([a-z]{3}|[a-z]+day)(,?) (?=.*[a-z]{3})"  # before a date with its month's name: others say no order
+TIMES = {
+    "": "",
+    r"([ T]|, |:)\d\d?:\d\d": r"\1%H:%M",
+    r"([ T]|, |:)\d\d?:\d\d:\d\d": r"\1%H:%M:%S",
+    r"([ T])\d\d?:\d\d:\d\d\.\d{1,9}": r"\1%H:%M:%S.%f",
+    r"([ T])\d\d?:\d\d:\d\d,\d{1,6}": r"\1%H:%M:%S,%f",
+    r" \d\d?:\d\d:\d\d [+-]\d\d:?\d\d": " %H:%M:%S %z",
+    r" \d\d?:\d\d:\d\d\.\d{1,9} [+-]\d\d:?\d\d": " %H:%M:%S.%f %z",
+    r" \d\d?:\d\d:\d\d (GMT|UTC|Z)": r" %H:%M:%S \1",
+    r" \d\d?:\d\d:\d\d\.\d{1,9} (GMT|UTC|Z)": r" %H:%M:%S.%f \1",
+    rf"([ T])\d\d?:\d\d:\d\d( ?)(?:{ZONE})": r"\1%H:%M:%S\2%Z",
+    rf"([ T])\d\d?:\d\d( ?)(?:{ZONE})": r"\1%H:%M\2%Z",
+    rf" \d\d?:\d\d:\d\d( ?)[ap]m (?:{ZONE})": r" %I:%M:%S\1%p %Z",
+    rf" \d\d?:\d\d( ?)[ap]m (?:{ZONE})": r" %I:%M\1%p %Z",
+    r"([ T])\d\d?:\d\d:\d\d((?:\.\d{1,9})?)[+-]\d\d:?\d\d\[([\w/]+)\]": r"\1%H:%M:%S\2%z[\3]",  # as Java writes it
+    r" \d\d?:\d\d( ?)(am|pm|[ap]\. ?m\.)": r" %I:%M\1%p",
+    r" \d\d?:\d\d:\d\d( ?)(am|pm|[ap]\. ?m\.)": r" %I:%M:%S\1%p",
+    r" \d\d?\.\d\d\.\d\d( ?)[ap]m": r" %I.%M.%S\1%p",
+    r" \d\d?\.\d\d\.\d\d(\.0{9})( ?)[ap]m": r" %I.%M.%S\1\2%p",  # as Oracle writes it
+    r" \d\d?": " %H",
+    r" \d\d?\.\d\d": " %H.%M",
+    r"( ?)\d{4}": r"\1%H%M",
+    r"( ?)\d{6}": r"\1%H%M%S",
+}
+# Numbers of the present, by their length; as other times they would be of another age.
+NUMBERS = {
+    r"\d{9,10}(\.\d+)?": "epoch_s",
+    r"\d{12,13}(\.\d+)?": "epoch_ms",
+    r"\d{15,16}": "epoch_us",
+    r"\d{18,19}": "epoch_ns",
+    r"[2-6]\d{4}(\.\d+)?": EXCEL_DAYS,
+}
+
+
+def formats_of(value: str) -> Iterator[str]:
+    """The formats that the text of a time may be written in, as the settings call them."""
+    yield from (format_ for number, format_ in NUMBERS.items() if re.fullmatch(number, value))
+    if weekday := re.match(WEEKDAY, value, re.IGNORECASE):
+        name = "%a" if len(weekday[1]) == len("Mon") else "%A"
+        yield from (f"{name}{weekday[2]} {each}" for each in formats_of(value[weekday.end() :]))
+    if dated := re.fullmatch(rf"[a-z]{{3}} [a-z]{{3}} +\d\d? \d\d:\d\d:\d\d ({ZONE})? ?\d{{4}}", value, re.IGNORECASE):
+        yield "%a %b %d %H:%M:%S %Z %Y" if dated[1] else "%a %b %d %H:%M:%S %Y"  # as `date` and C write it
+    for date, date_formats in DATES.items():
+        if not (day := re.match(date, value, re.IGNORECASE)):
+            continue
+        for time, time_format in TIMES.items():
+            if rest := re.fullmatch(time, value[day.end() :], re.IGNORECASE):
+                yield from (day.expand(each) + rest.expand(time_format) for each in date_formats)
+
+
+def orders(format_: str) -> list[str]:
+    """The same format with day, month and a year of two digits in the orders that can be mistaken for it."""
+    if match := re.match(r"%([dmy])([/.-])%([dm])\2%([dy])", format_):
+        mark, rest = match[2], format_[match.end() :]
+        return [mark.join(f"%{each}" for each in order) + rest for order in ("dmy", "mdy", "ymd")]
+    other = swapped(format_)
+    return [format_, other] if other else []
+
+
+def swapped(format_: str) -> str | None:
+    """The same format with day and month in the other order; None when the order cannot be mistaken."""
+    match = re.match(r"%([dm])([/.-]?)%([dm])", format_)
+    return f"%{match[3]}{match[2]}%{match[1]}{format_[match.end() :]}" if match else None
