@@ -35,6 +35,7 @@ LOOKED_AT = 100  # lines in which a header is looked for
 HEADER_REMEDY = "have it delivered with the header that the others have, or correct the configuration."
 HEADER_LINES = 20  # a name may go on over lines, as in a spreadsheet's cell, but not over more
 GZIP = b"\x1f\x8b"  # the first bytes of what is packed so
+DOS_END = b"\x1a"  # ctrl-Z, by which programs of DOS end a text: no line, and no part of one
 # What Excel writes into a first line to tell itself the delimiter.
 SEPARATOR_LINE = re.compile(rb'"?sep=([^"\r\n]{1,4})"?[;,|\t]*', re.IGNORECASE)
 
@@ -119,7 +120,7 @@ def ends_with_newline(file: FeedFile, settings: FeedConfig) -> bool:
         with open(file.copy, "rb") as content:
             content.seek(-min(file.copy.stat().st_size, TAIL), io.SEEK_END)
             tail = content.read()
-    return tail.decode(settings.encoding, errors="replace").endswith(("\n", "\r"))
+    return tail.decode(settings.encoding, errors="replace").endswith(("\n", "\r", DOS_END.decode()))
 
 
 def utf8_blocks(file: FeedFile, settings: FeedConfig) -> Iterator[bytes]:
@@ -136,10 +137,19 @@ def utf8_blocks(file: FeedFile, settings: FeedConfig) -> Iterator[bytes]:
         raise FeedRefused(f"{file.path} is no text in {settings.encoding}: {error}.", remedy=REDELIVER) from error
 
 
-def with_line_feeds(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same text with line feeds alone, whatever its lines end with."""
-    held, has_feeds = b"", False
+def _without_dos_end(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    held = b""
     for block in blocks:
+        block = held + block
+        text = block.rstrip(DOS_END)
+        held = block[len(text) :]
+        yield text
+
+
+def with_line_feeds(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same text with line feeds alone, whatever its lines end with, and without :data:`DOS_END` at its own end."""
+    held, has_feeds = b"", False
+    for block in _without_dos_end(blocks):
         block = held + block
         held = b"\r" if block.endswith(b"\r") else b""
         has_feeds = has_feeds or b"\n" in block
@@ -235,7 +245,7 @@ def count_plain(file: FeedFile, settings: FeedConfig, header: Header) -> int | N
     """How many lines follow the header, if each is a record as it stands there; None where anything is unusual.
 
     Unusual are line ends that are not all alike, lines without anything between others, quotation marks that are not
-    closed on their line or stand within a value, zero bytes, bytes that are no UTF-8, lines that are too long.
+    closed on their line or stand within a value, zero bytes, ctrl-Z, bytes that are no UTF-8, lines that are too long.
     """
     import numpy as np
 
@@ -246,7 +256,7 @@ def count_plain(file: FeedFile, settings: FeedConfig, header: Header) -> int | N
     lines, has_returns, after_blank = 0, None, False
     for block in whole_lines(raw_blocks(file, settings)):
         content = block.content
-        if block.size or b"\0" in content:
+        if block.size or b"\0" in content or DOS_END in content:
             return None
         returns = content.count(b"\r") if b"\r" in content else 0
         if returns and returns != content.count(b"\r\n"):

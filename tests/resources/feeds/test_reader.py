@@ -166,6 +166,7 @@ class TestBrokenFiles:
             ("a.csv", b"who,what,paid\r\n1,2,3\r\n", True),
             ("a.csv", b"who,what,paid\r1,2,3\r", True),
             ("a.csv", b"who,what,paid\n1,2,3", False),
+            ("a.csv", b"who,what,paid\n1,2,3\x1a", True),
             ("a.csv", b"who,what,paid\n" + b"1,2,3\n" * 500 + b"1,2,3", False),
             ("a.csv.gz", gzip.compress(b"who,what,paid\n" + b"1,2,3\n" * 500), True),
             ("a.csv.gz", gzip.compress(b"who,what,paid\n" + b"1,2,3\n" * 500 + b"1,2,3"), False),

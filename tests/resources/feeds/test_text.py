@@ -53,6 +53,7 @@ def unaccounted(content: bytes, rows: Rows) -> list[int]:
     for row in rows:
         height = 1 + sum((row[name] or "").count("\n") for name in own)
         covered += range(row["source_row"], row["source_row"] + height)
+    content = content.rstrip(b"\x1a")
     content = content[:-1] if content.endswith(b"\r") and b"\n" in content else content
     given = re.split(rb"\r\n|\r|\n", content.removeprefix(b"\xef\xbb\xbf"))[1:]
     there = [row for row, line in enumerate(given, start=1) if line]
@@ -160,6 +161,17 @@ class TestLines:
     def test_delimiter_beyond_ascii(self, read):
         rows = read('who¦what¦paid\n1¦"a¦b"¦3\n4¦5\n6¦x¦7\n'.encode(), delimiter="¦")
         assert (rows[0]["what"], bad(rows)) == ("a¦b", [(2, "4¦5")])
+
+    @pytest.mark.parametrize("end", [b"\x1a", b"\n\x1a", b"\r\n\x1a\x1a"])
+    @pytest.mark.parametrize("encoding", ["utf-8", "cp850", "utf-16"])
+    def test_the_mark_of_dos_that_ends_a_text_is_no_line(self, read, end, encoding):
+        content = (HEADER + b"1,tea,1\n2,jam,2" + end).decode().encode(encoding)
+        rows = read(content, encoding=encoding)
+        assert [(row["who"], row["paid"], row["defect"]) for row in rows] == [("1", "1", None), ("2", "2", None)]
+
+    def test_a_text_that_breaks_off_is_refused_whatever_ends_it(self, read):
+        with pytest.raises(FeedRefused, match="its last line, row 2, breaks off"):
+            read(HEADER + b"1,tea,1\n2,ja\x1a")
 
 
 class TestAboveTheHeader:
