@@ -91,6 +91,11 @@ def in_our_words(what: str) -> Iterator[None]:
         ) from error
 
 
+def is_lock(path: str) -> bool:
+    """Whether a file is what Excel puts beside a workbook while somebody has it open: it has a name, and no lines."""
+    return PurePosixPath(path).name.startswith("~$")
+
+
 def told(path: str) -> str:
     """A path as it is told and put on record: a URL without secrets, and without what no text or no line has."""
     return without_secrets(on_one_line(os.fsencode(path).decode("utf-8", "backslashreplace")))

@@ -22,7 +22,7 @@ from typing import Any
 from resources import home
 from resources.config.feeds import DATE_IN_PATH, LandingConfig
 from resources.errors import FeedRefused, NightcartError, Unavailable, of_a_store
-from resources.feeds.files import no_file, told
+from resources.feeds.files import is_lock, no_file, told
 from resources.tables import object_store
 
 EVENT = ".event.json"  # ending of the CloudEvent that a deliverer may put beside a file
@@ -163,7 +163,7 @@ def look(landing: LandingConfig) -> list[LandedFile]:
         path = filesystem.unstrip_protocol(name) if "://" in pattern else name
         day = day_in(path, pattern)
         is_ours = name.endswith(EVENT) or bool(landing.marker and name.endswith(landing.marker))
-        if day is None or is_ours or f"/{SET_ASIDE}/" in path:
+        if day is None or is_ours or f"/{SET_ASIDE}/" in path or is_lock(path):
             continue
         is_local = "://" not in pattern
         if about["type"] != "file" and not is_local:

@@ -18,7 +18,7 @@ from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedMissing, FeedRefused, Unavailable
 from resources.feeds import converted, databases, landing, table_folders
-from resources.feeds.files import REDELIVER, no_file, told
+from resources.feeds.files import REDELIVER, is_lock, no_file, told
 from resources.tables import object_store
 from resources.text import without_secrets
 
@@ -32,7 +32,11 @@ def where(files: FeedConfig) -> str:
 
 
 def expand(path: str) -> list[str]:
-    """The existing files that a path, glob or URL stands for, sorted."""
+    """The existing files that a path, glob or URL stands for, sorted, without locks."""
+    return [found for found in _expanded(path) if not is_lock(found)]
+
+
+def _expanded(path: str) -> list[str]:
     if path.startswith("package://"):
         folder = _package_folder(path)
         inside = path.removeprefix("package://").partition("/")[2]

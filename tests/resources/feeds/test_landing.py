@@ -51,6 +51,12 @@ def test_a_place_that_is_not_there_yet_is_empty(tmp_path):
     assert look(place(tmp_path / "nothing")) == []
 
 
+def test_the_lock_of_an_open_workbook_is_no_file(tmp_path):
+    for name in ("sales 2024-01-09.xlsx", "~$sales 2024-01-09.xlsx"):
+        (tmp_path / name).write_text("x")
+    assert [Path(file.path).name for file in look(place(tmp_path, "*{date}.xlsx"))] == ["sales 2024-01-09.xlsx"]
+
+
 def test_a_marker_alone_decides_and_is_no_file_of_the_feed(tmp_path):
     for name in ("2024-01-09.csv", "2024-01-10.csv", "2024-01-09.csv.done", f"2024-01-09.csv{EVENT}", "readme.csv"):
         (tmp_path / name).write_text("x")

@@ -42,6 +42,14 @@ def server() -> Iterator[str]:
         running.shutdown()
 
 
+@pytest.mark.parametrize("place", ["", "file://"])
+def test_the_lock_of_an_open_workbook_is_no_file(place: str, tmp_path: Path) -> None:
+    (tmp_path / "2024-01-09.csv").write_bytes(LINES)
+    (tmp_path / "~$2024-01-09.csv").write_bytes(b"who has it open")
+    (kept,) = FeedReader(tmp_path / "raw").keep(FeedConfig(path=[f"{place}{tmp_path}/*.csv"]))
+    assert kept.copy.name == "2024-01-09.csv"
+
+
 def test_signed_address_is_a_file_and_no_pattern(server: str, tmp_path: Path) -> None:
     kept = FeedReader(tmp_path).keep(FeedConfig(path=[f"{server}/200/day.csv?sig=abc"]))
     assert [file.copy.read_bytes() for file in kept] == [LINES]
