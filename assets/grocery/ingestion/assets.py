@@ -153,10 +153,8 @@ def _replaced(
         "`closed_days`; if not, have the lines corrected."
         for day, n in unexpected.items()
     ]
-    for warning in warnings:
-        context.log.warning(warning)
     context.log.info(f"Writing {sum(cleaned.lines.values()):,} lines of {len(days)} days")
-    commit, contents = None, {}
+    commit, contents, came = None, {}, []
     groups = groups_of_days(days, cleaned.lines, bytes_a_row=BYTES_A_WRITTEN_LINE)
     for group in groups:
         of_all = cleaned.transactions
@@ -164,9 +162,14 @@ def _replaced(
         commit = tables.replace_days(TRANSACTIONS, lines, days=group)
         of_group = content_digests(lines.drop("source_file", "source_row"), by="business_date")
         # After the commit: who reads the table and then this list never takes new lines for old ones.
-        operations.record(*deliveries.as_delivered(group, files, cleaned, of_group, run_id=context.run.run_id))
+        of_days = deliveries.as_delivered(group, files, cleaned, of_group, run_id=context.run.run_id)
+        operations.record(*of_days)
+        came += of_days
         contents |= of_group
     assert commit
+    warnings += deliveries.new_columns(came, good)
+    for warning in warnings:
+        context.log.warning(warning)
 
     report_days(
         context,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,21 @@ def columns_changed(now: Mapping[str, str], before: Mapping[str, str]) -> list[s
 def since(good: Delivery) -> str:
     """The day that others are compared with, in words."""
     return f"since {good.business_date}, the last good day"
+
+
+def new_columns(came: Iterable[Delivery], good: Delivery | None) -> list[str]:
+    """What days have that the one before them had not, the first that the last good day had not, a sentence a day."""
+    says = []
+    for now in came:
+        if good and now.rows and not now.columns.keys() <= good.columns.keys():
+            says.append(
+                f"{now.business_date} has other columns than {good.business_date}: "
+                f"{listed(columns_changed(now.columns, good.columns))}. What is new is not read: if it says that lines are "
+                "no purchases, or of another currency, name it in `unless` or `columns.currency` of [transactions], and "
+                "take the day in again."
+            )
+        good = now if now.rows else good
+    return says
 
 
 def lacking(error: ColumnsMissing, good: Delivery | None) -> FeedRefused:

@@ -453,6 +453,18 @@ def test_a_breaking_change_is_told_against_the_last_good_day_and_in_how_many_row
     assert f"since 2024-01-08, the last good day, article is called sku, in all {rows} rows" in said
 
 
+def test_a_column_that_is_new_is_told(shop: CornerShop) -> None:
+    good, day = dt.date(2024, 1, 8), dt.date(2024, 1, 9)
+    assert shop.take_in(good, good).success
+    shop.write(
+        day, lambda text: "".join(f"{line},{place or 'status'}\n" for place, line in enumerate(text.splitlines()))
+    )
+    result = shop.take_in(day, day)
+    assert result.success
+    told = [entry.user_message for entry in shop.instance.all_logs(result.run_id) if entry.level == logging.WARNING]
+    assert [says.split(".")[0] for says in told] == ["2024-01-09 has other columns than 2024-01-08: status is new"]
+
+
 def test_bad_lines_are_kept_apart_and_too_many_of_them_stop_the_night(shop: CornerShop) -> None:
     day = dt.date(2024, 1, 9)
     lines = (shop.feed / f"{day}.csv").read_text(encoding="utf-8").count("\n") - 1
