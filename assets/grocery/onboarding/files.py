@@ -53,6 +53,7 @@ REMEDIES = {
     TOO_FEW: "if it is a total or a message, have it left out; if it is cut off, have it delivered again.",
 }
 FILES_COMPARED = 50
+MOST_CUT = 0.1  # of the files; where more end within their last line, that is how they are written
 MOST_CACHED = 3_000_000  # lines of text
 
 
@@ -60,12 +61,13 @@ MOST_CACHED = 3_000_000  # lines of text
 class SourceFiles:
     """The files of a feed as the settings describe them; `days` are those in their names, if every name has one.
 
-    `notes` are what a person is to know of them.
+    `are_ended`: nearly every text has an end of its last line. `notes` are what a person is to know of them.
     """
 
     files: FeedConfig
     days: tuple[dt.date, ...] = ()
     undated_path: tuple[str, ...] = ()
+    are_ended: bool = True
     notes: tuple[Note, ...] = ()
 
     def undated(self) -> SourceFiles:
@@ -149,7 +151,8 @@ def read(
     notes = [Note("merged", says) for says in taken_once(kept)]
     notes += _notes_on_encoding(lines, foreign, source, is_told=encoding is not None)
     notes += _notes_on_marks(lines)
-    notes += _note_on_ends(kept)
+    are_ended, note_on_ends = _ends(kept)
+    notes += note_on_ends
     _refuse_another_order(lines)
     if source.files.sheet:
         notes.append(Note("left out", f"Of the workbook only the sheet {source.files.sheet} is read.", "set `sheet`."))
@@ -159,7 +162,7 @@ def read(
     is_text = all(lines[name].type().is_string() for name in lines.columns if name not in OUR_COLUMNS)
     # Text is numbered and put together anew by every query; what is much lies in columns on disk, as Parquet does.
     is_cached = is_text and lines.count().to_pyarrow().as_py() <= MOST_CACHED
-    return (lines.cache() if is_cached else lines), replace(source, notes=(*source.notes, *notes))
+    return (lines.cache() if is_cached else lines), replace(source, are_ended=are_ended, notes=(*source.notes, *notes))
 
 
 def _foreign(lines: ibis.Table) -> int:
@@ -196,14 +199,14 @@ def _notes_on_marks(lines: ibis.Table) -> list[Note]:
     ]
 
 
-def _note_on_ends(kept: Sequence[FeedFile]) -> list[Note]:
-    """A note on texts whose last line has no end, where it has in most."""
+def _ends(kept: Sequence[FeedFile]) -> tuple[bool, list[Note]]:
+    """Whether the last lines of texts have ends, but for a few that may be cut off; a note on those."""
     cut = [file.name for file in kept if file.is_ended is False]
     ended = sum(file.is_ended is True for file in kept)
-    if not cut or len(cut) >= ended:
-        return []
+    if not cut or len(cut) > max(1, MOST_CUT * len(kept)) or len(cut) >= ended:
+        return not cut, []
     says = f"The last line of {listed(cut, 3)} has no end, as it has in {plural(ended, 'other file')}: the rest may be lost."
-    return [Note("left out", says, "look at it; if it was cut off, have it delivered again.")]
+    return True, [Note("left out", says, "look at it; if it was cut off, have it delivered again.")]
 
 
 def _remedy(defect: str) -> str:

@@ -200,6 +200,10 @@ def propose(
         {row["business_date"]: row["n"] for row in counted if row["business_date"]}, today=today
     )
     of_lines, among = contract.of_lines(of_all.parts, feed)
+    if not source.are_ended:
+        of_lines.append(
+            ProposedSetting("ends_with_newline", False, "the last lines of its files have no end, or not always")
+        )
     feed = feed.model_copy(
         update={"contract": TransactionContractConfig(**{each.setting: each.value for each in of_lines})}
     )

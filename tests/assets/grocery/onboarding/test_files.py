@@ -411,3 +411,12 @@ def test_names_of_groups_above_the_header_are_left_out(tmp_path, engine, feeds, 
     assert [note.says for note in source.notes] == [
         "The header is in line 2: what is above it is left out of every file."
     ]
+
+
+@pytest.mark.parametrize(("ends", "are_ended"), [("\n\n\n", True), ("\n\n ", True), ("\n  ", False), ("   ", False)])
+def test_how_the_files_end_is_told_by_nearly_all_of_them(tmp_path, engine, feeds, ends, are_ended):
+    for day, end in enumerate(ends, start=1):
+        (tmp_path / f"2025-01-0{day}.csv").write_text(
+            f"customer,article,paid\nc1,p1,2.5\nc{day},p2,3.5{end.strip(' ')}"
+        )
+    assert looked_at(tmp_path, engine, feeds)[1].are_ended is are_ended

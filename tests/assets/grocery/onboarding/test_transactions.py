@@ -71,6 +71,12 @@ def test_plain_feed(understood):
     assert notes == ()
 
 
+def test_files_that_end_within_their_last_line_are_no_cut_off_ones(understood):
+    setting = "transactions.contract.ends_with_newline"
+    assert setting not in understood({"sales.csv": baskets(days=50)})[0]
+    assert understood({"sales.csv": baskets(days=50).rstrip("\n")})[0][setting].value is False
+
+
 def test_live_feed_has_no_last_day_and_no_mistakes(understood):
     found, notes = understood({"sales.csv": baskets(days=50)}, today=dt.date(2024, 4, 19))
     assert found["last_business_day"].value is None
