@@ -26,6 +26,7 @@ from resources.config.feeds import FeedConfig
 from resources.errors import NightcartError, Refused
 from resources.feeds.files import OUR_COLUMNS
 from resources.feeds.lines import header_in
+from resources.feeds.prepared import TOO_LONG
 from resources.feeds.reader import FeedReader
 from resources.tables.engine import connect
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 HEADER = "customer,receipt,article,name,bought_at,quantity,amount"
 NAMES = ["bread", '"tea, green"', "Käse", '"7"" plate"', "jam", '"semi\nskimmed"', "rice", '7" dish']
 NEEDED = HEADER.split(",")
+OF_TOO_LONG = TOO_LONG.partition("{")[0]
 LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -137,7 +139,14 @@ def unaccounted(content: bytes, rows: list[dict[str, Any]], settings: FeedConfig
         own = [value for name, value in row.items() if name not in OUR_COLUMNS and isinstance(value, str)]
         height = 1 + sum(value.count("\n") for value in own)
         covered.update(range(row["source_row"], row["source_row"] + height))
-    return [row for row, line in enumerate(given, start=1) if covered[row] != 1 and (line or covered[row] > 1)]
+    cut = {row["source_row"] for row in rows if (row["defect"] or "").startswith(OF_TOO_LONG)}
+    found = []
+    for row, line in enumerate(given, start=1):
+        if covered[row] == 0 and row - 1 in cut:
+            cut.add(row)  # of a value that goes on over lines only the beginning is kept, and the reader says so
+        elif covered[row] != 1 and (line or covered[row] > 1):
+            found.append(row)
+    return found
 
 
 def try_one(seed: int, folder: Path, engine: Backend, *, with_init: bool) -> dict[str, Any]:
