@@ -69,8 +69,8 @@ class TransactionContractConfig(BaseConfig):
     )
     ends_with_newline: bool | None = setting(
         None,
-        "CSV only: a file whose last line has no end was cut off, and is refused. Default: as the files of the last good day "
-        "had one, or not. The last line may always be one that needs none: `false`.",
+        "CSV only. True: a file whose last line has no end was cut off, and is refused. Default: so where the files of the last "
+        "good day had one. False: it is never asked for.",
     )
     due_by: dt.time | None = setting(
         None, "Local time, on the day after, by which the day's feed is there: `06:00:00`."

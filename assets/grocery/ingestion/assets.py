@@ -36,6 +36,7 @@ from resources.tables.slices import groups_of_days
 from resources.tables.store import TableStore
 from resources.text import listed, plural
 
+DELIVERIES_COMPARED = 60  # the latest, whose columns are no news
 BYTES_A_WRITTEN_LINE = 200  # Delta's writer has all days of a commit open at once, each with its own columns
 
 # Snapshots too are part of a range of days that is made in one run.
@@ -154,7 +155,7 @@ def _replaced(
         for day, n in unexpected.items()
     ]
     context.log.info(f"Writing {sum(cleaned.lines.values()):,} lines of {len(days)} days")
-    commit, contents, came = None, {}, []
+    commit, contents, came, before = None, {}, [], operations.records(Delivery, last=DELIVERIES_COMPARED)
     groups = groups_of_days(days, cleaned.lines, bytes_a_row=BYTES_A_WRITTEN_LINE)
     for group in groups:
         of_all = cleaned.transactions
@@ -167,7 +168,7 @@ def _replaced(
         came += of_days
         contents |= of_group
     assert commit
-    warnings += deliveries.new_columns(came, good)
+    warnings += deliveries.new_columns(came, before)
     for warning in warnings:
         context.log.warning(warning)
 

@@ -58,19 +58,20 @@ def since(good: Delivery) -> str:
     return f"since {good.business_date}, the last good day"
 
 
-def new_columns(came: Iterable[Delivery], good: Delivery | None) -> list[str]:
-    """What days have that the one before them had not, the first that the last good day had not, a sentence a day."""
-    says = []
-    for now in came:
-        if good and now.rows and not now.columns.keys() <= good.columns.keys():
-            says.append(
-                f"{now.business_date} has other columns than {good.business_date}: "
-                f"{listed(columns_changed(now.columns, good.columns))}. What is new is not read: if it says that lines are "
-                "no purchases, or of another currency, name it in `unless` or `columns.currency` of [transactions], and "
-                "take the day in again."
-            )
-        good = now if now.rows else good
-    return says
+def new_columns(came: Iterable[Delivery], before: Iterable[Delivery]) -> list[str]:
+    """Which columns none of the deliveries `before` had, in a sentence; none where nothing came before."""
+    known = {name for delivery in before for name in delivery.columns}
+    new: dict[str, dt.date] = {}
+    for now in sorted(came, key=lambda delivery: delivery.business_date):
+        for name in now.columns.keys() - known:
+            new.setdefault(name, now.business_date)
+    if not known or not new:
+        return []
+    return [
+        f"No delivery before had the columns {listed([f'{name} (of {day})' for name, day in sorted(new.items())])}. They are not "
+        "read: if they say that lines are no purchases, or of another currency, name them in `unless` or `columns.currency` of "
+        "[transactions], and take the days in again."
+    ]
 
 
 def lacking(error: ColumnsMissing, good: Delivery | None) -> FeedRefused:

@@ -462,7 +462,7 @@ def test_a_column_that_is_new_is_told(shop: CornerShop) -> None:
     result = shop.take_in(day, day)
     assert result.success
     told = [entry.user_message for entry in shop.instance.all_logs(result.run_id) if entry.level == logging.WARNING]
-    assert [says.split(".")[0] for says in told] == ["2024-01-09 has other columns than 2024-01-08: status is new"]
+    assert [says.split(".")[0] for says in told] == ["No delivery before had the columns status (of 2024-01-09)"]
 
 
 def test_bad_lines_are_kept_apart_and_too_many_of_them_stop_the_night(shop: CornerShop) -> None:
