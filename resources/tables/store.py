@@ -36,6 +36,8 @@ BUSINESS_DATE = "business_date"
 NOTE = "nightcart.note"  # under which a commit's note stands among what Delta keeps with it
 ATTEMPT = "nightcart.attempt"  # and a commit's own name, where it may have been made without that being told
 ALL_DAYS: Days = (dt.date.min, dt.date.max)
+# An opened table reads the commits since the last checkpoint, each twice: a request a commit, where it is remote.
+OFTEN = {"delta.checkpointInterval": "10"}
 TRIES = 20  # at a commit: each that fails, another run has made one, of other days
 
 
@@ -327,7 +329,7 @@ class TableStore:
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         fence, base, dated = self.fence, expected_version, [each for each in days if each]
-        options = object_store.delta_options(self.root)
+        options, properties = object_store.delta_options(self.root), OFTEN if self.is_remote else None
         span = (min(dated), max(dated)) if dated else fence.days if fence else ALL_DAYS
         if fence and base is None:
             seen = fence.seen.get(table)
@@ -346,6 +348,7 @@ class TableStore:
                         schema=data.schema,  # pyright: ignore[reportArgumentType]
                         mode="ignore",
                         partition_by=[day],
+                        configuration=properties,
                         storage_options=options,
                     )
                 if not self.is_remote:
@@ -377,6 +380,7 @@ class TableStore:
                         partition_by=[day] if day else None,
                         predicate=predicate,
                         schema_mode=("merge" if day else "overwrite") if opened else None,
+                        configuration=None if opened else properties,
                         storage_options=None if opened else options,
                         **how,
                     )

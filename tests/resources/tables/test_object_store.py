@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import subprocess
 import sys
 import uuid
@@ -59,6 +60,20 @@ def test_days_are_replaced_and_every_version_is_read_again(remote: TableStore) -
     assert not remote.exists("products")
     with pytest.raises(Refused, match="products does not exist yet"):
         remote.read("products")
+
+
+def test_few_commits_are_read_to_open_a_table_of_many(remote: TableStore) -> None:
+    """Each would be two requests, of each of the tables that a night looks at, over and over."""
+    for number in range(10):
+        remote.replace_days("sales", rows(DAYS[2], number), days=DAYS[2:3])
+        remote.replace("products", pa.table({"product_id": [str(number)]}))
+    filesystem, root = object_store.filesystem(remote.root)
+    for table in ("sales", "products"):
+        last = json.loads(filesystem.cat_file(f"{root}/{table}/_delta_log/_last_checkpoint"))
+        assert remote.version(table) - last["version"] < 10
+    remote.replace("products", pa.table({"product_id": ["last"]}))
+    assert again(remote).read("products").to_pyarrow().to_pylist() == [{"product_id": "last"}]
+    assert content(again(remote)) == [(DAYS[0], 0), (DAYS[1], 1), (DAYS[2], 9)]
 
 
 def test_an_object_that_was_exchanged_cut_or_deleted_is_not_read(remote: TableStore) -> None:
