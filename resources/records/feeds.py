@@ -52,3 +52,14 @@ class Delivery(Record, table="deliveries"):
     is_ended: bool = False
 
     NO_LINES: ClassVar = "no lines"  # the content of a day without any
+
+
+class Reading(Record, table="readings"):
+    """What the settings say that lines of `transactions` mean, from a run on: where it is otherwise than on the record before.
+
+    `settings` are in JSON by their names.
+    """
+
+    settings: Mapping[str, str]
+    run_id: str
+    read_at: dt.datetime

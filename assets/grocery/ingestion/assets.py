@@ -12,6 +12,7 @@ import dagster as dg
 from assets.failures import RETRY_OUTSIDE
 from assets.grocery.ingestion import catalogue, cleaning, contract, deliveries, in_parts, pictures
 from assets.grocery.ingestion import offers as planned
+from assets.grocery.ingestion import reading as readings
 from assets.grocery.ingestion.intake import Intake
 from assets.grocery.ingestion.suppressed import without_suppressed
 from assets.grocery.partitions import business_days, fresh_by, last_day, settings
@@ -29,7 +30,7 @@ from resources.feeds.redaction import redact, redact_all
 from resources.feeds.sources import where
 from resources.models.registry import ModelRegistry
 from resources.parts import Parts
-from resources.records.feeds import Delivery
+from resources.records.feeds import Delivery, Reading
 from resources.records.store import OperationsDatabase
 from resources.tables.engine import combined, content_digest, content_digests
 from resources.tables.slices import groups_of_days
@@ -169,6 +170,10 @@ def _replaced(
         contents |= of_group
     assert commit
     warnings += deliveries.new_columns(came, before)
+    reading, known = readings.reading(settings, run_id=context.run.run_id), operations.records(Reading, last=1)
+    if known and before:
+        others = set(filter(None, commit.rows_by_day)) - set(days)
+        warnings += readings.read_otherwise(reading, known[-1], before[-1], others=others)
     for warning in warnings:
         context.log.warning(warning)
 
@@ -185,6 +190,7 @@ def _replaced(
             "lines_a_day": picture(pictures.lines_a_day(commit.rows_by_day, until=days[-1])),
         },
     )
+    readings.keep(reading, known[-1] if known else None, operations)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(combined(contents.values())),
         metadata={

@@ -23,7 +23,7 @@ from resources.records import audit, database, migrations
 from resources.records.alerts import Heartbeat
 from resources.records.audit import Entry
 from resources.records.contents import Contents
-from resources.records.feeds import Arrival, Delivery
+from resources.records.feeds import Arrival, Delivery, Reading
 from resources.records.lifecycle import PromotionRecord
 from resources.records.marks import Mark
 from resources.records.object_stores import ProvenStore
@@ -65,7 +65,7 @@ def old_trail() -> list[Entry]:
     return [Entry(**dict(zip(names, row, strict=True))) for row in rows]
 
 
-OLD_KINDS = [kind for kind in database.KINDS if kind not in (Contents, Mark, ProvenStore, Pruning)]
+OLD_KINDS = [kind for kind in database.KINDS if kind not in (Contents, Mark, ProvenStore, Pruning, Reading)]
 
 
 def test_awkward_records_are_of_every_kind():
@@ -81,7 +81,7 @@ def test_database_of_version_0_1_is_adopted_as_it_is(tmp_path):
     assert operations.audit_head() == OLD_HEAD
     assert operations.trail() == old_trail()
     added = re.compile(", stamp VARCHAR DEFAULT '' NOT NULL|, is_ended BOOLEAN DEFAULT 0 NOT NULL")
-    added_tables = (" contents ", " marks ", "object_stores", " prunings ", "fencing_tokens", "TABLE state ", " costs ")
+    added_tables = (" contents ", " marks ", "object_stores", " prunings ", "fencing_tokens", "TABLE state ", " costs ", " readings ")
     kept = [text for (text,) in schema(operations.url) if not any(name in text for name in added_tables)]
     assert [(added.sub("", text),) for text in kept] == before
     assert differences(operations.url) == []
