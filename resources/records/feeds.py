@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from resources.records.base import Record
@@ -55,11 +55,13 @@ class Delivery(Record, table="deliveries"):
 
 
 class Reading(Record, table="readings"):
-    """What the settings say that lines of `transactions` mean, from a run on: where it is otherwise than on the record before.
+    """How lines of `transactions` are read from a run on: where it is otherwise than on the record before.
 
-    `settings` are in JSON by their names.
+    `settings` say what a line means, in JSON by their names. `kinds` are digests of what was ever said by the columns of
+    `where` and `unless` (what they say may be somebody's name, and no record can be taken back); none of one that says too much.
     """
 
     settings: Mapping[str, str]
+    kinds: Mapping[str, Sequence[str]]
     run_id: str
     read_at: dt.datetime

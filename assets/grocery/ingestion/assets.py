@@ -170,10 +170,15 @@ def _replaced(
         contents |= of_group
     assert commit
     warnings += deliveries.new_columns(came, before)
-    reading, known = readings.reading(settings, run_id=context.run.run_id), operations.records(Reading, last=1)
+    known, others = (
+        next(iter(operations.records(Reading, last=1)), None),
+        set(filter(None, commit.rows_by_day)) - set(days),
+    )
+    reading = readings.reading(settings, cleaned.kinds, before=known, run_id=context.run.run_id)
     if known and before:
-        others = set(filter(None, commit.rows_by_day)) - set(days)
-        warnings += readings.read_otherwise(reading, known[-1], before[-1], others=others)
+        warnings += readings.read_otherwise(reading, known, before[-1], others=others)
+        warnings += readings.new_kinds(cleaned.kinds, reading, known)
+    warnings += readings.no_longer_closed(settings, operations, taken_in={*others, *days})
     for warning in warnings:
         context.log.warning(warning)
 
@@ -190,7 +195,7 @@ def _replaced(
             "lines_a_day": picture(pictures.lines_a_day(commit.rows_by_day, until=days[-1])),
         },
     )
-    readings.keep(reading, known[-1] if known else None, operations)
+    readings.keep(reading, known, operations)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(combined(contents.values())),
         metadata={

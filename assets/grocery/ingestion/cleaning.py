@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import instants, money, rules
 from assets.grocery.ingestion.doubles import BASKET, SOURCE, once
-from assets.grocery.ingestion.filters import counting, filter_columns
+from assets.grocery.ingestion.filters import by_kind, counting, filter_columns, kinds
 from assets.grocery.ingestion.numbers import currency_of, number_of
 from assets.grocery.tables import QUARANTINE, TABLES, TRANSACTIONS
 from resources.config.feeds import FILE_DATE
@@ -46,7 +46,8 @@ class Cleaned:
     `transactions` and `quarantine` are tables with the columns :data:`TYPES` and :data:`QUARANTINE_COLUMNS`; `lines` counts
     the lines of both by day (None: of no day), `broken` the quarantined ones by day and rule. `left_out` are the lines by
     day that do not count by configuration, and `erased` those of households that were forgotten
-    (`assets.privacy.suppression`): they count nowhere else. `delivered` are all of them, counted before anything is judged.
+    (`assets.privacy.suppression`): they count nowhere else. `delivered` are all of them, counted before anything is judged, and
+    `kinds` the same by column of `where` and `unless`, by what it says, and by whether such lines count.
     """
 
     transactions: ibis.Table
@@ -56,6 +57,7 @@ class Cleaned:
     erased: Mapping[dt.date | None, int] = field(default_factory=dict)
     left_out: Mapping[dt.date | None, int] = field(default_factory=dict)
     delivered: Mapping[dt.date | None, int] = field(default_factory=dict)
+    kinds: Mapping[tuple[str, str, bool], int] = field(default_factory=dict)
 
     @property
     def delivered_again(self) -> int:
@@ -148,6 +150,7 @@ def clean(
         broken={(row["business_date"], row["rule"]): row["lines"] for row in counts if row["rule"]},
         left_out=dict(delivered_by_day - counting_by_day),
         delivered=delivered_by_day,
+        kinds=by_kind(dated, feed),
     )
 
 
@@ -188,6 +191,7 @@ def standardise(
         quantity=number_of(lines, columns.quantity, feed) if columns.quantity else ibis.literal(1.0),
         sales_value=number_of(lines, columns.sales_value, feed),
         other_currency=_other_currency(lines, feed, currency),
+        **kinds(lines, feed),
     )
     standard = standard.mutate(local_date=instants.business_day(standard.occurred_at, feed, timezone=timezone))
     standard = standard.mutate(business_date=standard.file_date.fill_null(standard.local_date))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from resources.identifiers import identifier, identifiers
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from resources.config.retailer import FilteredFeedConfig
+
+MOST_KINDS = 50  # with more values a column says something else than of what kind a line is
+KIND = "kind_"  # and a number: what a column that is looked at says
 
 
 def filter_columns(feed: FilteredFeedConfig) -> list[str]:
@@ -30,6 +34,21 @@ def counting(lines: ibis.Table, feed: FilteredFeedConfig) -> ir.BooleanValue:
     wanted = [_is_one_of(lines, column, values) for column, values in feed.where.items()]
     unwanted = [~_is_one_of(lines, column, values) for column, values in feed.unless.items()]
     return ibis.and_(ibis.literal(True), *wanted, *unwanted)
+
+
+def kinds(lines: ibis.Table, feed: FilteredFeedConfig) -> dict[str, ir.StringValue]:
+    """What the columns that are looked at say of each line."""
+    return {f"{KIND}{place}": identifiers(lines[name]) for place, name in enumerate(filter_columns(feed))}
+
+
+def by_kind(lines: ibis.Table, feed: FilteredFeedConfig) -> Counter[tuple[str, str, bool]]:
+    """How many lines (with :func:`kinds` and `counts`) there are by column, by what it says, and by whether they count."""
+    counted: Counter[tuple[str, str, bool]] = Counter()
+    for place, column in enumerate(filter_columns(feed)):
+        said = lines.group_by("counts", kind=lines[f"{KIND}{place}"]).agg(n=lines.count()).limit(2 * MOST_KINDS + 1)
+        rows = said.to_pyarrow().to_pylist()
+        counted.update({(column, row["kind"], row["counts"]): row["n"] for row in rows if row["kind"]})
+    return counted
 
 
 def _is_one_of(lines: ibis.Table, column: str, values: Sequence[str]) -> ir.BooleanValue:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 PART = "nightcart_part"  # no feed's column
 BYTES_A_LINE = 900  # as delivered, under our names, and judged
-COUNTS, TABLES = ("lines", "broken", "left_out", "delivered"), ("transactions", "quarantine")
+COUNTS, TABLES = ("lines", "broken", "left_out", "delivered", "kinds"), ("transactions", "quarantine")
 
 
 @contextlib.contextmanager

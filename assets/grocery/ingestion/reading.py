@@ -1,27 +1,35 @@
-"""What the settings say that a line means, on record: a day keeps the lines that they said when it was taken in."""
+"""How lines are read, on record: a setting that was changed since, and a kind of lines that is new, are told once."""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
+from assets.grocery.ingestion.filters import MOST_KINDS
 from resources.config.retailer import Settings
 from resources.records.feeds import Delivery, Reading
 from resources.records.store import OperationsDatabase
-from resources.text import listed
+from resources.text import listed, plural
 
 # Where the lines are and how they may be packed, and what must hold of them: neither changes what one means.
 NO_MEANING = {"path", "url_in", "most_unpacked", "contract"}
+Kinds = Mapping[tuple[str, str, bool], int]  # as of `Cleaned`
 
 
-def reading(settings: Settings, *, run_id: str) -> Reading:
-    """The settings that say which lines count, of which day, household and product, and how much."""
+def reading(settings: Settings, kinds: Kinds, *, before: Reading | None, run_id: str) -> Reading:
+    """What the settings say of a line, and all that its columns of `where` and `unless` have said so far."""
     of_feed = settings.transactions.model_dump(mode="json", exclude=NO_MEANING, exclude_defaults=True)
     columns = {f"columns.{name}": column for name, column in of_feed.pop("columns").items()}
     told = {**of_feed, **columns, "timezone": settings.timezone, "currency": settings.currency}
+    known = {name: set(digests) for name, digests in (before.kinds if before else {}).items()}
+    for column, said, _ in kinds:
+        if known.setdefault(column, {_digest(said)}):
+            known[column].add(_digest(said))
     return Reading(
         settings={name: json.dumps(value, ensure_ascii=False, sort_keys=True) for name, value in told.items()},
+        kinds={name: sorted(digests) if len(digests) <= MOST_KINDS else [] for name, digests in sorted(known.items())},
         run_id=run_id,
         read_at=dt.datetime.now(dt.UTC),
     )
@@ -44,7 +52,35 @@ def read_otherwise(now: Reading, before: Reading, last: Delivery, *, others: Col
     ]
 
 
+def new_kinds(kinds: Kinds, now: Reading, before: Reading) -> list[str]:
+    """What columns of `where` and `unless` say that they never said before, and what became of such lines, in a sentence."""
+    new = [
+        f"{column} is {said} in {plural(lines, 'line')}, {'taken in' if counts else 'left out'}"
+        for (column, said, counts), lines in sorted(kinds.items())
+        if now.kinds[column] and before.kinds.get(column) and _digest(said) not in before.kinds[column]
+    ]
+    return [
+        f"What no delivery said before: {listed(new)}. If it is not as it should be, correct `where` and `unless` of "
+        "[transactions], and take the days in again."
+    ] * bool(new)
+
+
+def no_longer_closed(settings: Settings, operations: OperationsDatabase, *, taken_in: Collection[dt.date]) -> list[str]:
+    """The days without lines that were declared closed when they were taken in and are not any more, in a sentence."""
+    empty = {delivery.business_date for delivery in operations.records(Delivery, content=Delivery.NO_LINES)}
+    if not (days := sorted(day for day in empty if day not in taken_in and not settings.is_closed(day))):
+        return []
+    return [
+        f"{listed(days)} has no lines: it was declared closed, and is not any more. "
+        f"`nightcart backfill --from {days[0]} --to {days[-1]} --assets group:ingestion --force` takes in what there is."
+    ]
+
+
 def keep(now: Reading, before: Reading | None, operations: OperationsDatabase) -> None:
     """Put on record how lines are read from now on, where it is otherwise than before."""
-    if before is None or now.settings != before.settings:
+    if before is None or (now.settings, now.kinds) != (before.settings, before.kinds):
         operations.record(now)
+
+
+def _digest(said: str) -> str:
+    return hashlib.sha256(said.encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""How the lines of transactions were read, from when on: by that, a setting that was changed since is told."""
+"""How the lines of transactions were read, from when on: by that, a changed setting and a new kind of lines are told."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ def upgrade() -> None:
         "readings",
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("settings", sa.JSON, nullable=False),
+        sa.Column("kinds", sa.JSON, nullable=False),
         sa.Column("run_id", sa.String, nullable=False),
         sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
     )

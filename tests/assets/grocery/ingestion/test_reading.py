@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 from dataclasses import replace
 
-from assets.grocery.ingestion.reading import read_otherwise, reading
+from assets.grocery.ingestion.reading import MOST_KINDS, new_kinds, read_otherwise, reading
 from orchestration.definitions import build_defs
 from resources.config.loader import load_settings
 from resources.config.retailer import Settings
@@ -33,37 +33,85 @@ def settings_with(**of_feed: object) -> Settings:
 
 
 def test_what_changes_the_meaning_of_a_line_is_told_and_what_does_not_is_not():
-    before = reading(load_settings(), run_id="r")
-    ends = reading(settings_with(business_day_ends=dt.time(4), unless={"art": ["R"]}), run_id="s")
+    before = reading(load_settings(), {}, before=None, run_id="r")
+    ends = settings_with(business_day_ends=dt.time(4), unless={"art": ["R"]})
+    ends = reading(ends, {}, before=before, run_id="s")
     (says,) = read_otherwise(ends, before, LAST, others=DAYS[:2])
     assert says.startswith(
         "Lines are read otherwise than when 2024-01-09 was taken in: "
         'business_day_ends is "04:00:00" and was not set, unless is {"art": ["R"]} and was not set.'
     )
     assert "`nightcart backfill --from 2024-01-08 --to 2024-01-09 --assets group:ingestion --force`" in says
-    moved = reading(settings_with(path=["/elsewhere/{date}.csv"], most_unpacked=9), run_id="s")
+    moved = settings_with(path=["/elsewhere/{date}.csv"], most_unpacked=9)
+    moved = reading(moved, {}, before=before, run_id="s")
     assert read_otherwise(moved, before, LAST, others=DAYS[:2]) == []
     assert read_otherwise(ends, before, LAST, others=[]) == []  # every day is taken in by what is said now
 
 
-def test_it_is_told_once_and_put_on_record(shop: CornerShop):
-    def take_in(shop: CornerShop, day: dt.date) -> list[str]:
-        result = shop.take_in(day, day)
-        assert result.success
-        logs = shop.instance.all_logs(result.run_id)
-        return [entry.user_message for entry in logs if entry.level == logging.WARNING]
+def test_what_a_column_never_said_is_told_unless_it_says_something_else_every_time():
+    def told(*nights: dict[tuple[str, str, bool], int]) -> list[str]:
+        known, says = reading(load_settings(), nights[0], before=None, run_id="r"), []
+        for night in nights[1:]:
+            now = reading(load_settings(), night, before=known, run_id="r")
+            says += new_kinds(night, now, known)
+            known = now
+        return says
 
-    own = shop.tables, shop.registry, shop.operations
-    feed = {"path": [f"{shop.feed}/{{date}}.csv"], "business_day_ends": dt.time(4)}
-    changed = build_defs(
-        **dict(zip(("tables", "registry", "operations"), own, strict=True)),
-        settings=settings_with(**feed),
-        feeds=FeedReader(raw=shop.folder / "raw"),
+    sale, back = {("art", "S", True): 90}, {("art", "R", False): 2}
+    (says,) = told(sale | back, sale, sale | {("art", "VOID", True): 1, ("art", "GIFT", False): 3}, sale | back)
+    assert says.startswith(
+        "What no delivery said before: art is GIFT in 3 lines, left out, art is VOID in 1 line, taken in."
     )
+    numbers = [{("art", str(n), True): 1 for n in range(first, first + MOST_KINDS // 2)} for first in (0, 20, 50, 90)]
+    assert len(told(*numbers)) == 1  # until there are too many of them
+    assert told(sale, sale | {("of another column", "x", True): 1}) == []
+
+
+def having(shop: CornerShop, settings: Settings) -> CornerShop:
+    own = {name: getattr(shop, name) for name in ("tables", "registry", "operations")}
+    return replace(shop, defs=build_defs(settings=settings, feeds=FeedReader(raw=shop.folder / "raw"), **own))
+
+
+def take_in(shop: CornerShop, day: dt.date) -> list[str]:
+    """What a run of one day warns of."""
+    result = shop.take_in(day, day)
+    assert result.success
+    return [entry.user_message for entry in shop.instance.all_logs(result.run_id) if entry.level == logging.WARNING]
+
+
+def test_it_is_told_once_and_put_on_record(shop: CornerShop):
+    changed = having(shop, settings_with(path=[f"{shop.feed}/{{date}}.csv"], business_day_ends=dt.time(4)))
     assert take_in(shop, DAYS[0]) == []
     assert take_in(shop, DAYS[1]) == []
-    (says,) = take_in(replace(shop, defs=changed), DAYS[2])
+    (says,) = take_in(changed, DAYS[2])
     assert "when 2024-01-09 was taken in: business_day_ends is" in says
-    assert take_in(replace(shop, defs=changed), DAYS[0]) == []
+    assert take_in(changed, DAYS[0]) == []
     first, second = shop.operations.records(Reading)
     assert second.settings == first.settings | {"business_day_ends": '"04:00:00"'}
+
+
+def test_a_day_that_is_no_longer_declared_closed_is_told_until_it_is_taken_in(shop: CornerShop):
+    own = settings_with(path=[f"{shop.feed}/{{date}}.csv"])
+    closed = having(shop, own.model_copy(update={"closed_days": [*own.closed_days, DAYS[1]]}))
+    (shop.feed / f"{DAYS[1]}.csv").rename(away := shop.folder / "away.csv")
+    assert [take_in(closed, day) for day in DAYS[:2]] == [[], []]
+    away.rename(shop.feed / f"{DAYS[1]}.csv")
+    for _ in range(2):
+        (says,) = take_in(shop, DAYS[2])
+        assert says.startswith("2024-01-09 has no lines: it was declared closed, and is not any more.")
+        assert "--from 2024-01-09 --to 2024-01-09" in says
+    assert [take_in(shop, day) for day in DAYS[1:]] == [[], []]
+
+
+def test_a_new_kind_of_lines_is_told_with_what_became_of_it(shop: CornerShop):
+    def kinds(text: str, *of: str) -> str:
+        header, *lines = text.splitlines()
+        return "\n".join([f"{header},art", *(f"{line},{of[n % len(of)]}" for n, line in enumerate(lines)), ""])
+
+    own = having(shop, settings_with(path=[f"{shop.feed}/{{date}}.csv"], unless={"art": ["R"]}))
+    for day, of in zip(DAYS, (("S", "R", "S"), ("S",), ("S", "R", "V")), strict=True):
+        shop.write(day, lambda text, of=of: kinds(text, *of))
+    assert not any("What no delivery said" in says for day in DAYS[:2] for says in take_in(own, day))
+    says = next(says for says in take_in(own, DAYS[2]) if "What no delivery said" in says)
+    assert "art is V in" in says
+    assert "taken in. If it is not as it should be" in says
