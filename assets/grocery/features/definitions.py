@@ -28,7 +28,7 @@ from assets.grocery.features.described import (
 )
 from assets.grocery.features.offers import reach, with_reach
 from assets.grocery.features.product import product, product_sums
-from assets.grocery.features.shared_days import SharedDays, shared_days
+from assets.grocery.features.shared_days import SharedDays, shared_days, up_to
 from assets.grocery.features.terms import as_floats, decayed, deviation, ratio
 from resources.tables.engine import exact_sum, fixed
 from resources.tables.slices import InParts, slices_of
@@ -202,7 +202,7 @@ def build(
 def build_slices(days: SharedDays, offers: ibis.Table, *, as_of: dt.date) -> list[FeatureTables]:
     """The same, of each slice of households: they differ in all tables but the product's. Nothing is read before it is used."""
     known, by_product = _known(days, offers, as_of=as_of)
-    return [_tables(own, by_product, days) for own in known]
+    return [_tables(known(part), by_product, days) for part in days.slices]
 
 
 def build_of(
@@ -217,7 +217,7 @@ def build_of(
 
     known, by_product = _known(days, offers, as_of=as_of)
     numbers = days.numbered(only.select("household_id"), "household_id").cache()
-    own = ibis.union(*(part.semi_join(numbers, "household_id") for part in known)).cache()
+    own = known(days.together.semi_join(numbers, "household_id")).cache()
     count = parts or slices_of(own, bytes_a_row=BYTES_A_DAY)
     product = days.named(by_product).cache()
     chosen = sorted(numbers.to_pyarrow()["household_id"].to_pylist()) if count > 1 else []
@@ -232,12 +232,18 @@ def build_of(
     return InParts(count, part)
 
 
-def _known(days: SharedDays, offers: ibis.Table, *, as_of: dt.date) -> tuple[list[ibis.Table], ibis.Table]:
-    """The shopping days by slice, each with `age` and `reach`, and the features of the products, all in numbers."""
+def _known(
+    days: SharedDays, offers: ibis.Table, *, as_of: dt.date
+) -> tuple[Callable[[ibis.Table], ibis.Table], ibis.Table]:
+    """What makes shopping days those that are known, with `age` and `reach`, and the features of the products, all in numbers."""
     offers = days.numbered(offers)
     on_offer = reach(offers, as_of=as_of, first_day=days.first_day)
-    known = [with_reach(part, on_offer) for part in days.up_to(as_of)]
-    return known, product(product_sums(known), days.products, offers, as_of=as_of).cache()
+
+    def known(part: ibis.Table) -> ibis.Table:
+        return with_reach(up_to(part, as_of), on_offer)
+
+    sums = product_sums([known(part) for part in days.slices])
+    return known, product(sums, days.products, offers, as_of=as_of).cache()
 
 
 def _tables(own: ibis.Table, by_product: ibis.Table, days: SharedDays) -> FeatureTables:

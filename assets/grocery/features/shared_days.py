@@ -32,7 +32,7 @@ BYTES_A_LINE = 400  # that the engine holds to group the lines of a slice, and t
 
 @dataclass(frozen=True, kw_only=True)
 class SharedDays:
-    """The shopping days up to a day, in `slices`: one row for each household, product and day of purchase.
+    """The shopping days up to a day, in `slices` and `together`: one row for each household, product and day of purchase.
 
     Columns of a slice: `household_id` and `product_id` (numbers), `business_date`, `quantity`, `sales_value` (sums of the
     day), `trip` (which of the household's shopping days it is, from 1) and `day_size` (different products that the
@@ -44,17 +44,11 @@ class SharedDays:
     """
 
     slices: Sequence[ibis.Table]
+    together: ibis.Table
     names: dict[str, ibis.Table]
     households: ibis.Table
     products: ibis.Table
     first_day: dt.date
-
-    def up_to(self, as_of: dt.date) -> list[ibis.Table]:
-        """The slices up to `as_of`'s close, with `age` (days before it) in place of `business_date`."""
-        return [
-            known.mutate(age=days_before(as_of, known.business_date)).drop("business_date")
-            for known in (days.filter(days.business_date <= as_of) for days in self.slices)
-        ]
 
     def numbered(self, table: ibis.Table, column: str = "product_id") -> ibis.Table:
         """`table` with the numbers of a column's names; rows of names without a number are left out."""
@@ -97,9 +91,10 @@ def shared_days(
     lines = lines.select("business_date", "household_id", "product_id", "quantity", "sales_value")
     lines = _numbered(lines, "product_id", names["product_id"])
 
-    def shared(made: Sequence[ibis.Table]) -> SharedDays:
+    def shared(made: Sequence[ibis.Table], together: ibis.Table) -> SharedDays:
         return SharedDays(
             slices=made,
+            together=together,
             names=names,
             households=shoppers.select("first_day", household_id="number"),
             products=numbers.cache(),
@@ -110,7 +105,8 @@ def shared_days(
         return _shopping_days(_numbered(lines, "household_id", names["household_id"]))
 
     if slices == 1:
-        yield shared([made(lines).cache()])
+        whole = made(lines).cache()
+        yield shared([whole], whole)
         return
     backend = ibis.get_backend(transactions)
     with tempfile.TemporaryDirectory(dir=engine.scratch(backend), prefix="days-") as folder:  # pyright: ignore[reportArgumentType]
@@ -118,7 +114,13 @@ def shared_days(
         with sliced({"lines": lines}, of=slices) as each:
             for file, part in zip(files, each, strict=True):
                 made(part["lines"]).to_parquet(file)
-        yield shared([backend.read_parquet(file) for file in files])
+        yield shared([backend.read_parquet(file) for file in files], backend.read_parquet(files))
+
+
+def up_to(days: ibis.Table, as_of: dt.date) -> ibis.Table:
+    """Shopping days up to `as_of`'s close, with `age` (days before it) in place of `business_date`."""
+    known = days.filter(days.business_date <= as_of)
+    return known.mutate(age=days_before(as_of, known.business_date)).drop("business_date")
 
 
 def slices_of_lines(rows: int) -> int:
