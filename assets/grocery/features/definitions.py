@@ -213,7 +213,6 @@ def build_of(
     In parts of households in the order of their names, by default as many as the granted memory asks for: each is
     materialised when it is asked for.
     """
-    import ibis
 
     known, by_product = _known(days, offers, as_of=as_of)
     numbers = days.numbered(only.select("household_id"), "household_id").cache()

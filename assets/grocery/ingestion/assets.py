@@ -170,14 +170,9 @@ def _replaced(
         contents |= of_group
     assert commit
     warnings += deliveries.new_columns(came, before)
-    known, others = (
-        next(iter(operations.records(Reading, last=1)), None),
-        set(filter(None, commit.rows_by_day)) - set(days),
-    )
+    known, others = operations.records(Reading, last=1), set(filter(None, commit.rows_by_day)) - set(days)
     reading = readings.reading(settings, cleaned.kinds, before=known, run_id=context.run.run_id)
-    if known and before:
-        warnings += readings.read_otherwise(reading, known, before[-1], others=others)
-        warnings += readings.new_kinds(cleaned.kinds, reading, known)
+    warnings += readings.told(reading, known, cleaned.kinds, last=before[-1:], others=others)
     warnings += readings.no_longer_closed(settings, operations, taken_in={*others, *days})
     for warning in warnings:
         context.log.warning(warning)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from assets.grocery.ingestion.filters import MOST_KINDS
 from resources.config.retailer import Settings
@@ -18,12 +18,12 @@ NO_MEANING = {"path", "url_in", "most_unpacked", "contract"}
 Kinds = Mapping[tuple[str, str, bool], int]  # as of `Cleaned`
 
 
-def reading(settings: Settings, kinds: Kinds, *, before: Reading | None, run_id: str) -> Reading:
+def reading(settings: Settings, kinds: Kinds, *, before: Sequence[Reading], run_id: str) -> Reading:
     """What the settings say of a line, and all that its columns of `where` and `unless` have said so far."""
     of_feed = settings.transactions.model_dump(mode="json", exclude=NO_MEANING, exclude_defaults=True)
     columns = {f"columns.{name}": column for name, column in of_feed.pop("columns").items()}
     told = {**of_feed, **columns, "timezone": settings.timezone, "currency": settings.currency}
-    known = {name: set(digests) for name, digests in (before.kinds if before else {}).items()}
+    known = {name: set(digests) for each in before[-1:] for name, digests in each.kinds.items()}
     for column, said, _ in kinds:
         if known.setdefault(column, {_digest(said)}):
             known[column].add(_digest(said))
@@ -33,6 +33,18 @@ def reading(settings: Settings, kinds: Kinds, *, before: Reading | None, run_id:
         run_id=run_id,
         read_at=dt.datetime.now(dt.UTC),
     )
+
+
+def told(
+    now: Reading, before: Sequence[Reading], kinds: Kinds, *, last: Sequence[Delivery], others: Collection[dt.date]
+) -> list[str]:
+    """What is otherwise `now` than on the newest record `before`, in sentences; of nothing before, nothing.
+
+    `last` is what was taken in last, and the days `others` are there.
+    """
+    if not before or not last:
+        return []
+    return [*read_otherwise(now, before[-1], last[-1], others=others), *new_kinds(kinds, now, before[-1])]
 
 
 def read_otherwise(now: Reading, before: Reading, last: Delivery, *, others: Collection[dt.date]) -> list[str]:
@@ -76,9 +88,9 @@ def no_longer_closed(settings: Settings, operations: OperationsDatabase, *, take
     ]
 
 
-def keep(now: Reading, before: Reading | None, operations: OperationsDatabase) -> None:
+def keep(now: Reading, before: Sequence[Reading], operations: OperationsDatabase) -> None:
     """Put on record how lines are read from now on, where it is otherwise than before."""
-    if before is None or (now.settings, now.kinds) != (before.settings, before.kinds):
+    if not before or (now.settings, now.kinds) != (before[-1].settings, before[-1].kinds):
         operations.record(now)
 
 

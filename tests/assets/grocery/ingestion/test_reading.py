@@ -33,9 +33,9 @@ def settings_with(**of_feed: object) -> Settings:
 
 
 def test_what_changes_the_meaning_of_a_line_is_told_and_what_does_not_is_not():
-    before = reading(load_settings(), {}, before=None, run_id="r")
+    before = reading(load_settings(), {}, before=[], run_id="r")
     ends = settings_with(business_day_ends=dt.time(4), unless={"art": ["R"]})
-    ends = reading(ends, {}, before=before, run_id="s")
+    ends = reading(ends, {}, before=[before], run_id="s")
     (says,) = read_otherwise(ends, before, LAST, others=DAYS[:2])
     assert says.startswith(
         "Lines are read otherwise than when 2024-01-09 was taken in: "
@@ -43,16 +43,16 @@ def test_what_changes_the_meaning_of_a_line_is_told_and_what_does_not_is_not():
     )
     assert "`nightcart backfill --from 2024-01-08 --to 2024-01-09 --assets group:ingestion --force`" in says
     moved = settings_with(path=["/elsewhere/{date}.csv"], most_unpacked=9)
-    moved = reading(moved, {}, before=before, run_id="s")
+    moved = reading(moved, {}, before=[before], run_id="s")
     assert read_otherwise(moved, before, LAST, others=DAYS[:2]) == []
     assert read_otherwise(ends, before, LAST, others=[]) == []  # every day is taken in by what is said now
 
 
 def test_what_a_column_never_said_is_told_unless_it_says_something_else_every_time():
     def told(*nights: dict[tuple[str, str, bool], int]) -> list[str]:
-        known, says = reading(load_settings(), nights[0], before=None, run_id="r"), []
+        known, says = reading(load_settings(), nights[0], before=[], run_id="r"), []
         for night in nights[1:]:
-            now = reading(load_settings(), night, before=known, run_id="r")
+            now = reading(load_settings(), night, before=[known], run_id="r")
             says += new_kinds(night, now, known)
             known = now
         return says
