@@ -21,6 +21,8 @@ Kinds = Mapping[tuple[str, str, bool], int]  # as of `Cleaned`
 def reading(settings: Settings, kinds: Kinds, *, before: Sequence[Reading], run_id: str) -> Reading:
     """What the settings say of a line, and all that its columns of `where` and `unless` have said so far."""
     of_feed = settings.transactions.model_dump(mode="json", exclude=NO_MEANING, exclude_defaults=True)
+    if query := of_feed.get("query"):
+        of_feed["query"] = _digest(query)  # it may have a password in it
     columns = {f"columns.{name}": column for name, column in of_feed.pop("columns").items()}
     told = {**of_feed, **columns, "timezone": settings.timezone, "currency": settings.currency}
     known = {name: set(digests) for each in before[-1:] for name, digests in each.kinds.items()}

@@ -48,6 +48,14 @@ def test_what_changes_the_meaning_of_a_line_is_told_and_what_does_not_is_not():
     assert read_otherwise(ends, before, LAST, others=[]) == []  # every day is taken in by what is said now
 
 
+def test_a_query_is_on_record_as_a_digest_for_it_may_have_a_password_in_it():
+    asks = [settings_with(query=f"SELECT * FROM postgres_scan('password=hunter{n}')") for n in (2, 3)]
+    before, now = (reading(each, {}, before=[], run_id="r") for each in asks)
+    (says,) = read_otherwise(now, before, LAST, others=DAYS[:2])
+    assert "query is" in says
+    assert "hunter" not in f"{says} {before} {now}"
+
+
 def test_what_a_column_never_said_is_told_unless_it_says_something_else_every_time():
     def told(*nights: dict[tuple[str, str, bool], int]) -> list[str]:
         known, says = reading(load_settings(), nights[0], before=[], run_id="r"), []
