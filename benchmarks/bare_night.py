@@ -41,7 +41,8 @@ from assets.lifecycle.promotion import HOLDOUT, NIGHT, PACKAGE, Candidate, DataH
 from resources.config.loader import load_settings
 from resources.config.retailer import Settings
 from resources.feeds.reader import FeedReader
-from resources.models.registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion, digest
+from resources.models.registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion
+from resources.models.version import digest
 from resources.policy.client import Policy
 from resources.provenance import code_version
 from resources.records.lifecycle import PromotionRecord

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from resources import disk
 from resources.errors import Damaged, NightcartError, Refused
 from resources.feeds.landing import reached
 from resources.models.registry import ModelRegistry
@@ -205,6 +205,4 @@ def _write(folder: str, number: int, operations: OperationsDatabase) -> None:
             filesystem.pipe_file(f"{path}/{FILE}", text.encode())
         return
     Path(folder).mkdir(parents=True, exist_ok=True)
-    part = Path(folder, f"{FILE}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(Path(folder, FILE))
+    disk.write(Path(folder, FILE), text.encode())

@@ -14,7 +14,8 @@ from assets.lifecycle.model import Model
 from assets.lifecycle.promotion import HOLDOUT, TRAINED_ON
 from assets.lifecycle.versions import CODE, RECIPE
 from resources.errors import Refused
-from resources.models.registry import DIGEST, TABLE, digest
+from resources.models.registry import DIGEST, TABLE
+from resources.models.version import digest
 from resources.provenance import code_version
 from resources.records.privacy import Erasure
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from assets.lifecycle.model import Model
 from resources.errors import Refused
-from resources.models.registry import BUSINESS_DATE, DIGEST, IDENTITY, TABLE, ModelRecord, digest
+from resources.models.registry import BUSINESS_DATE, DIGEST, IDENTITY, TABLE, ModelRecord
+from resources.models.version import digest
 from resources.provenance import code_version
 from resources.records.lifecycle import Registration
 

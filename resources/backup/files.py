@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from resources import disk
 from resources.errors import Damaged, Refused
 from resources.tables import object_store
 
@@ -117,11 +118,15 @@ class Folder:
         filesystem, root = self._at()
         filesystem.makedirs(root, exist_ok=True)
         if "file" in filesystem.protocol:
-            part = Path(root, f".{name}.part")
-            part.write_bytes(content)
-            part.replace(Path(root, name))
+            disk.write(Path(root, name), content)
         else:
             filesystem.pipe_file(f"{root}/{name}", content)
+
+    def to_disk(self) -> None:
+        """Have all that was written here on the disk; an object store has it there."""
+        filesystem, root = self._at()
+        if "file" in filesystem.protocol:
+            disk.folder_to_disk(Path(root))
 
     def remove(self, *names: str) -> None:
         """Remove files, of which some may be gone."""

@@ -121,6 +121,7 @@ def back_up(
         rows=rows,
         files=files,
     )
+    folder.to_disk()
     manifest.write(folder)
     return manifest
 
@@ -162,6 +163,7 @@ def restore(
         }
         target.remove(*(set(target.files()) - content.keys()))
         _require_same(target, content, folder.below(part).copy_to(target, content))
+        target.to_disk()
     with tempfile.TemporaryDirectory(prefix="nightcart-restore-") as scratch:
         say("Bringing databases")
         content = {name: manifest.files[name] for name in (MODELS, RUNS, RECORDS)}

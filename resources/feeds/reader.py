@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resources import disk
 from resources.config.feeds import FeedConfig, LandingConfig
 from resources.errors import FeedMissing, FeedRefused, Refused
 from resources.feeds import databases, landing, parquet, remote_copies, second_headers, text
@@ -191,7 +192,7 @@ class FeedReader:
         return lines.join(_names(engine, read, set(lines.columns)), "copy").drop("copy"), read
 
     def kept(self, path: str, day: dt.date | None, settings: FeedConfig | None = None) -> FeedFile:
-        """Copy a file into the raw store, unless the same bytes are there; it is there entirely or not at all.
+        """Copy a file into the raw store; it is there entirely or not at all, and on the disk before its lines are.
 
         Archives, workbooks, lines of JSON and rows of a query are kept as :mod:`resources.feeds.converted` and
         :mod:`resources.feeds.databases` say; `settings` name the sheet, or the query.
@@ -208,6 +209,7 @@ class FeedReader:
                 copy = self.raw / digest.hexdigest()[:16] / copy_name(path)
                 copy.parent.mkdir(exist_ok=True)
                 os.replace(part.name, copy)
+                disk.to_disk((copy, copy.parent, self.raw))
             finally:
                 Path(part.name).unlink(missing_ok=True)
         if self.store:

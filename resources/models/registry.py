@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -19,9 +18,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources import disk
 from resources.errors import Damaged, Refused, Unavailable, of_a_store, of_postgres
 from resources.models import mlflow_tables
-from resources.models.version import ModelVersion
+from resources.models.version import ModelVersion, digest
 from resources.tables import object_store
 
 if TYPE_CHECKING:
@@ -131,6 +131,9 @@ class ModelRegistry:
                     # Given, because MLflow would load the model in a new process to find them out: 20 s.
                     pip_requirements=["mlflow", "lightgbm", "pandas", "numpy"],
                 )
+            for filesystem, place in self._places(logged.run_id):
+                if "file" in filesystem.protocol:
+                    disk.folder_to_disk(Path(place))
             if not self._is_registered():
                 self._client.create_registered_model(self.name, description="The nightly run's model.")
             return self._numbered(logged.model_uri, ask, run_id=logged.run_id, tags=tags, model_id=logged.model_id)
@@ -282,29 +285,29 @@ class ModelRegistry:
 
     def size(self, version: ModelVersion) -> int:
         """Bytes of a version's files and of its record."""
-        found = (filesystem.find(path, detail=True) for filesystem, path in self._places(version))
+        found = (filesystem.find(path, detail=True) for filesystem, path in self._places(version.run_id))
         return sum(about["size"] for files in found for about in files.values())
 
     def discard(self, version: ModelVersion) -> None:
         """Remove a version for good, its entry last: half done, it is done again. No other one gets its number."""
         with self._talking(), quiet():
-            for filesystem, path in self._places(version):
+            for filesystem, path in self._places(version.run_id):
                 if filesystem.exists(path):
                     filesystem.rm(path, recursive=True)
-            for model in self._models(version):
+            for model in self._models(version.run_id):
                 self._client.delete_logged_model(model)
             self._client.delete_run(version.run_id)
             self._client.delete_model_version(self.name, str(version.version))
 
-    def _models(self, version: ModelVersion) -> list[str]:
-        outputs = self._client.get_run(version.run_id).outputs
+    def _models(self, run_id: str) -> list[str]:
+        outputs = self._client.get_run(run_id).outputs
         return [each.model_id for each in outputs.model_outputs] if outputs else []
 
-    def _places(self, version: ModelVersion) -> list[tuple[Any, str]]:
-        """The filesystem and path of a version's files, and of its record."""
+    def _places(self, run_id: str) -> list[tuple[Any, str]]:
+        """The filesystem and path of the files of a run's version, and of its record."""
         with self._talking(), quiet():
-            models = (self._client.get_logged_model(model).artifact_location for model in self._models(version))
-            places = [self._client.get_run(version.run_id).info.artifact_uri, *models]
+            models = (self._client.get_logged_model(model).artifact_location for model in self._models(run_id))
+            places = [self._client.get_run(run_id).info.artifact_uri, *models]
         return [object_store.filesystem(place) for place in places if place]
 
     def has_run(self, run_id: str) -> bool:
@@ -377,16 +380,6 @@ class ModelRegistry:
 def _another(version: int) -> str:
     why = f"--reason 'version {version} is lost'"
     return f"where it is lost for good, `nightcart rollback {why}` serves the one before, `nightcart retrain {why}` makes another."
-
-
-def digest(folder: Path) -> str:
-    """SHA-256 over the names and bytes of all files of a folder."""
-    total = hashlib.sha256()
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            total.update(str(file.relative_to(folder)).encode())
-            total.update(file.read_bytes())
-    return total.hexdigest()
 
 
 @contextlib.contextmanager

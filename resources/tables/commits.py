@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from urllib.parse import unquote
 
+from resources import disk
 from resources.errors import Damaged
 from resources.text import listed
 
@@ -22,12 +22,7 @@ def to_disk(table: Path, *, since: int, until: int) -> None:
     actions = (json.loads(line) for commit in commits for line in commit.read_text(encoding="utf-8").splitlines())
     added = [table / unquote(action["add"]["path"]) for action in actions if "add" in action]
     folders = dict.fromkeys((*(file.parent for file in added), table))  # a new day's folder is an entry of the table's
-    for path in (*added, *folders, *commits, table / LOG):
-        opened = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+    disk.to_disk((*added, *folders, *commits, table / LOG))
 
 
 def cut_off(table: Path) -> list[Path]:

@@ -227,6 +227,19 @@ def test_a_damaged_backup_changes_nothing(backup: Folder, machine: Places, file:
     assert machine.there_is(machine.folders) == []
 
 
+def test_a_backup_is_one_when_it_is_on_the_disk(
+    filled: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("os.fsync", lambda opened: synced.append(Path(f"/dev/fd/{opened}").resolve()))
+    folder = Folder(str(tmp_path / "another"))
+    state.back_up(filled, folder, **HOW)
+    files = {tmp_path / "another" / name for name in folder.files()} - {tmp_path / "another" / "manifest.json"}
+    assert len(files) > 5
+    last = max(synced.index(file) for file in files)
+    assert any("manifest.json" in path.name for path in synced[last:])
+
+
 def test_what_was_not_finished_is_no_backup(filled: Places, tmp_path: Path) -> None:
     folder = Folder(str(tmp_path / "backup"))
 

@@ -66,6 +66,14 @@ def test_csv_is_read_as_text_with_its_origin(read):
     ]
 
 
+def test_a_copy_is_on_the_disk_before_its_lines_are(feeds, tmp_path, monkeypatch):
+    synced: list[Path] = []
+    monkeypatch.setattr("os.fsync", lambda opened: synced.append(Path(f"/dev/fd/{opened}").resolve()))
+    (tmp_path / "a.csv").write_text("a\n1\n", encoding="utf-8")
+    copy = feeds.kept(str(tmp_path / "a.csv"), None).copy
+    assert synced == [copy, copy.parent, feeds.raw]
+
+
 def test_files_are_kept_and_known_by_their_bytes_without_being_read(feeds, tmp_path):
     files = FeedConfig(path=[str(tmp_path / "a.csv")])
     (tmp_path / "b.csv").touch()

@@ -13,7 +13,8 @@ from assets.grocery.training.models.baselines import GlobalTop, PersonalTopFrequ
 from assets.grocery.training.models.recommender import Recommender
 from resources.errors import Damaged, Refused, Superseded
 from resources.models import mlflow_tables
-from resources.models.registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, digest
+from resources.models.registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry
+from resources.models.version import digest
 
 RECORD = ModelRecord(
     business_date="2024-03-01",
@@ -63,6 +64,19 @@ def test_empty_registry_has_no_versions_and_no_champion(registry):
         registry.challenger_of("2024-03-01")
     with pytest.raises(Refused, match="Version 1 of recommender is not in the registry"):
         registry.version(1)
+
+
+def test_files_of_a_version_are_on_the_disk_before_there_is_one(tmp_path, empty_mlflow, folders, monkeypatch):
+    synced: set[Path] = set()
+    monkeypatch.setattr("os.fsync", lambda opened: synced.add(Path(f"/dev/fd/{opened}").resolve()))
+    shutil.copy(empty_mlflow, tmp_path / "mlflow.db")
+    registry = ModelRegistry(
+        tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", artifacts=(tmp_path / "models").as_uri(), name="recommender"
+    )
+    registry.register(folders[0], RECORD)
+    files = {path for path in (tmp_path / "models").rglob("*") if path.is_file()}
+    assert len(files) > 3
+    assert files <= synced
 
 
 def test_version_has_all_that_was_recorded(with_two, folders):
