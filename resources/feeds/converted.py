@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 from resources.errors import FeedRefused
 from resources.feeds import workbooks
 from resources.feeds.files import REDELIVER, SMALL
-from resources.feeds.lines import HEADER_REMEDY, MOST_COLUMNS
+from resources.feeds.lines import BLOCK, HEADER_REMEDY, LONGEST_LINE, MOST_COLUMNS, SHOWN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,10 +32,7 @@ Row = dict[str, Any]
 WORKBOOKS = (".xlsx", ".xlsm")
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 PACKED = {".zst": "zstd", ".bz2": "bz2", ".gz": "gzip"}
-BLOCK = 1 << 20
-LONGEST_LINE = 1 << 20  # bytes of a line of JSON
 LINES_HELD = 100_000  # of lines of JSON, as objects
-SHOWN = 10_000  # bytes that are kept of one that is none
 LINE, DEFECT = "nightcart_line", "nightcart_defect"
 ONE_OBJECT = "have it delivered as one JSON object a line, then materialise the day again."
 WITHIN_ONE = "`jq -c '.. | .{name}? | arrays | .[]' {file} > {file}.jsonl` makes one object a line of its {name}."

@@ -9,12 +9,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import NO_MEMORY, FeedRefused, NightcartError, of_the_machine
 from resources.text import listed, on_one_line, without_secrets
+
+if TYPE_CHECKING:
+    import ibis
 
 # What reading adds to a file's own columns: one of its own that is called so has a number added (:func:`own_names`).
 OUR_COLUMNS = frozenset({"source_file", "source_row", "file_date", "defect", "copy", "file_row_number"})
@@ -144,6 +148,16 @@ def is_parquet(name: str, settings: FeedConfig) -> bool:
 def own_names(names: Iterable[str]) -> list[str]:
     """The names of a file's own columns as they are read: told apart from each other and from ours."""
     return told_apart([*OUR_COLUMNS, *names])[len(OUR_COLUMNS) :]
+
+
+def own_columns(lines: ibis.Table) -> list[str]:
+    """The columns of a feed's lines that its files have, without those that reading adds."""
+    return [name for name in lines.columns if name not in OUR_COLUMNS]
+
+
+def text_columns(lines: ibis.Table) -> list[str]:
+    """Those of :func:`own_columns` that are text."""
+    return [name for name in own_columns(lines) if lines[name].type().is_string()]
 
 
 def told_apart(names: Iterable[str]) -> list[str]:

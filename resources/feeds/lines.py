@@ -26,7 +26,7 @@ from resources.feeds import quoting
 from resources.feeds.files import REDELIVER, SMALL, FeedFile, own_names
 from resources.text import listed
 
-BLOCK = 1 << 20  # bytes
+BLOCK = 1 << 20  # bytes that are read at once
 LONGEST_LINE = 1 << 20  # bytes; a longer one is no line of a table, but a file that lost its line ends
 SHOWN = 10_000  # bytes of such a line that are kept
 MOST_COLUMNS = 1_000
@@ -88,6 +88,15 @@ def is_utf8(encoding: str) -> bool:
         return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii")
     except LookupError as error:
         raise FeedRefused(f"{encoding!r} is no encoding.", remedy="correct `encoding` in the configuration.") from error
+
+
+def is_text(content: bytes, encoding: str = "utf-8") -> bool:
+    """Whether bytes are text in an encoding."""
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def raw_blocks(file: FeedFile, settings: FeedConfig) -> Iterator[bytes]:
@@ -183,13 +192,23 @@ def whole_lines(blocks: Iterable[bytes]) -> Iterator[Block]:
         yield Block(content=(beginning if size else rest) + b"\n", size=size, is_open=True)
 
 
+def line_blocks(file: FeedFile, settings: FeedConfig) -> Iterator[Block]:
+    """The file as UTF-8 with line feeds alone, in blocks of whole lines."""
+    return whole_lines(with_line_feeds(utf8_blocks(file, settings)))
+
+
+def first_block(file: FeedFile, settings: FeedConfig) -> Block:
+    """The beginning of the file as :func:`line_blocks` gives it, without a line if it has none."""
+    return next(line_blocks(file, settings), Block(content=b""))
+
+
 class NoHeader(ValueError):
     """Why lines have no header: a sentence without its subject, the file."""
 
 
 def header_of(file: FeedFile, settings: FeedConfig) -> Header:
     """The header of a text file. Raises :class:`FeedRefused` for a file without one."""
-    block = next(whole_lines(with_line_feeds(utf8_blocks(file, settings))), Block(content=b""))
+    block = first_block(file, settings)
     if block.size:
         raise FeedRefused(f"{file.path} has no header: its first line is longer than a megabyte.", remedy=REDELIVER)
     try:
@@ -230,8 +249,7 @@ def header_in(lines: Sequence[bytes], settings: FeedConfig) -> Header:
 
 def header_elsewhere(file: FeedFile, settings: FeedConfig, columns: Iterable[str]) -> int | None:
     """The line of a text in which all of `columns` are named, if there is one near its beginning."""
-    block = next(whole_lines(with_line_feeds(utf8_blocks(file, settings))), Block(content=b""))
-    lines = block.content.split(b"\n", LOOKED_AT)[:LOOKED_AT]
+    lines = first_block(file, settings).content.split(b"\n", LOOKED_AT)[:LOOKED_AT]
     wanted = {name.lower() for name in columns}
     for place in range(len(lines)):
         with contextlib.suppress(NoHeader):
@@ -290,6 +308,5 @@ def count_plain(file: FeedFile, settings: FeedConfig, header: Header) -> int | N
 
 def rows_of(file: FeedFile, settings: FeedConfig, header: Header) -> int:
     """The physical lines after the header that have anything in them."""
-    blocks = whole_lines(with_line_feeds(utf8_blocks(file, settings)))
-    lines = (line for block in blocks for line in block.content.splitlines())
+    lines = (line for block in line_blocks(file, settings) for line in block.content.splitlines())
     return sum(bool(line.strip()) for line in itertools.islice(lines, header.lines, None))

@@ -19,9 +19,8 @@ from resources.feeds.lines import (
     Block,
     Header,
     is_packed,
-    utf8_blocks,
-    whole_lines,
-    with_line_feeds,
+    is_text,
+    line_blocks,
 )
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def prepare(file: FeedFile, settings: FeedConfig, header: Header, into: IO[bytes
         own=settings.delimiter.encode(),
         encoding=settings.encoding,
     )
-    blocks = _below(header, whole_lines(with_line_feeds(utf8_blocks(file, settings))), settings)
+    blocks = _below(header, line_blocks(file, settings), settings)
     records, aside, is_open = 0, [], False
     for block, part in _parts(blocks, shape):
         into.write(part.good)
@@ -238,19 +237,9 @@ def _are_text(content: bytes, lines: pa.Array) -> np.ndarray:
     """Which lines are UTF-8."""
     import numpy as np
 
-    try:
-        content.decode("utf-8")
+    if is_text(content):
         return np.ones(len(lines), bool)
-    except UnicodeDecodeError:
-        return np.array([_is_text(line) for line in lines.to_pylist()], bool)
-
-
-def _is_text(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+    return np.array(list(map(is_text, lines.to_pylist())), bool)
 
 
 def _shown(line: bytes) -> str:

@@ -23,7 +23,7 @@ from resources.config.feeds import FeedConfig
 from resources.feeds import quoting
 from resources.feeds.converted import LINE
 from resources.feeds.files import is_parquet, own_names
-from resources.feeds.lines import GZIP, HEADER_LINES, Header, NoHeader, header_in
+from resources.feeds.lines import BLOCK, GZIP, HEADER_LINES, Header, NoHeader, header_in
 from resources.identifiers import identifier
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _read_to_its_end(copy: Path, files: FeedConfig) -> None:
         pq.read_metadata(copy)
         return
     with open(copy, "rb") as content, _opened(content, copy.name) as text:
-        while text.read(1 << 20):
+        while text.read(BLOCK):
             pass
 
 

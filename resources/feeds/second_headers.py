@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from resources.config.feeds import FeedConfig
 from resources.feeds import quoting
-from resources.feeds.files import OUR_COLUMNS, FeedFile
-from resources.feeds.lines import Block, Header, utf8_blocks, whole_lines, with_line_feeds
+from resources.feeds.files import FeedFile, own_columns, text_columns
+from resources.feeds.lines import Header, first_block
 from resources.tables.engine import temporary_name
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def set_aside(
     """`lines` with the defect of those that are headers: of text files with their `headers`, and `others`, which are Parquet."""
     import pyarrow as pa
 
-    texts = [name for name in lines.columns if name not in OUR_COLUMNS and lines[name].type().is_string()]
-    if texts and len(texts) == len([name for name in lines.columns if name not in OUR_COLUMNS]):
+    texts = text_columns(lines)
+    if texts and texts == own_columns(lines):
         lines = lines.mutate(defect=lines.defect.coalesce(_is_again(lines, texts).ifelse(AGAIN, None)))
     first = {file: _first_of_text(file, settings, header) for file, header in headers.items()}
     first |= {file: _first_of_rows(file) for file in others}
@@ -124,9 +124,8 @@ def _is_again(lines: ibis.Table, texts: Sequence[str]) -> ir.BooleanValue:
 
 def _first_of_text(file: FeedFile, settings: FeedConfig, header: Header) -> list[tuple[int, list[str]]]:
     """The first lines of a text below its header, with their physical rows; each is taken by itself."""
-    block = next(whole_lines(with_line_feeds(utf8_blocks(file, settings))), Block(content=b""))
     sign = quoting.sign_for(settings.delimiter)
-    text = block.content.replace(settings.delimiter.encode(), sign).decode("utf-8", "replace")
+    text = first_block(file, settings).content.replace(settings.delimiter.encode(), sign).decode("utf-8", "replace")
     lines = text.split("\n", header.lines + 2 * (MOST + COMPARED))[header.lines : -1]
     found = []
     for row, line in enumerate(lines, start=1):

@@ -19,10 +19,10 @@ from resources.config.feeds import FeedConfig
 from resources.errors import FeedMissing, FeedRefused, Unavailable
 from resources.feeds import converted, databases, landing, table_folders
 from resources.feeds.files import REDELIVER, is_lock, no_file, told
+from resources.feeds.lines import BLOCK
 from resources.tables import object_store
 from resources.text import without_secrets
 
-BLOCK = 1 << 20
 LONGEST_NAME = 180  # bytes of a copy's name are at most 255, and what it is kept as may add some
 
 

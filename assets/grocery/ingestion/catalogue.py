@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from assets.grocery.tables import HOUSEHOLDS, PRODUCTS, TABLES
+from resources.feeds.files import own_columns
 from resources.identifiers import identifier, identifiers
 from resources.tables.engine import as_text, temporary_name
 
@@ -86,8 +87,7 @@ def _look(column: str, value: str) -> str:
 def households(lines: ibis.Table, feed: HouseholdsConfig) -> ibis.Table:
     """One row a household: the first of each `household_id`, with the file's other columns as text attributes."""
     key, lines = feed.columns.household_id, _whole(lines)
-    given = ("source_file", "source_row", "file_date", "defect", key)
-    attributes = [name for name in lines.columns if name not in given]
+    attributes = [name for name in own_columns(lines) if name != key]
     known = lines.select(
         "source_file",
         "source_row",

@@ -22,6 +22,7 @@ from assets.grocery.ingestion.numbers import currency_of, number_of
 from assets.grocery.tables import QUARANTINE, TABLES, TRANSACTIONS
 from resources.config.feeds import FILE_DATE
 from resources.errors import FeedRefused
+from resources.feeds.files import own_columns
 from resources.identifiers import identifiers
 from resources.tables.engine import as_text, line_as_json, temporary_name
 
@@ -307,7 +308,6 @@ def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: TransactionsCon
             if isinstance(rule, rules.LineRule) and rule.is_range:
                 low, high = ranges[rule.quotes]
                 texts[rule.name] += f", not in {low:,g} … {high:,g}"
-    own = [name for name in delivered.columns if name not in ("source_file", "source_row", "file_date", "defect")]
     bad = judged.filter(judged.rule.notnull())
     strange = {
         "value_is_allowed": [(~is_so, _says(name, bad[name])) for name, is_so in rules.are_allowed(bad, feed).items()],
@@ -325,7 +325,9 @@ def quarantined(judged: ibis.Table, delivered: ibis.Table, feed: TransactionsCon
     said = [(bad.rule == rule, ibis.cases(*cases)) for rule, cases in strange.items() if cases]
     bad = bad.mutate(strange=ibis.cases(*said))
     bad = bad.select("business_date", "rule", "defect", "strange", "source_file", "source_row")
-    as_delivered = delivered.select("source_file", "source_row", line=line_as_json(delivered, own), **texts)
+    as_delivered = delivered.select(
+        "source_file", "source_row", line=line_as_json(delivered, own_columns(delivered)), **texts
+    )
     joined = bad.join(as_delivered, ["source_file", "source_row"])
     reason = ibis.cases(
         (joined.rule.isin(["line_is_no_header", "line_fits_the_header"]), joined.defect),

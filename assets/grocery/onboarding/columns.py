@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from assets.grocery.ingestion.numbers import number_of
 from assets.grocery.onboarding.proposed import ProposedSetting
 from resources.errors import Refused
-from resources.feeds.files import OUR_COLUMNS
+from resources.feeds.files import own_columns
 from resources.identifiers import identifiers
 from resources.text import listed
 
@@ -61,7 +61,7 @@ def profile_columns(lines: ibis.Table, *, files: FeedConfig) -> dict[str, Column
     """The profile of each of the feed's own columns by name, empty columns left out; most of it from a sample."""
     if "defect" in lines.columns:  # what does not fit the header says nothing of its columns
         lines = lines.filter(lines.defect.isnull())
-    names = [name for name in lines.columns if name not in OUR_COLUMNS]
+    names = own_columns(lines)
     total = lines.count().to_pyarrow().as_py()
     sample = lines.filter(lines.source_row.hash() % max(total // SAMPLE_LINES, 1) == 0).select(*names).cache()
     facts: dict[str, Any] = {"n": sample.count()}

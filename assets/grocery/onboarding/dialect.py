@@ -16,7 +16,7 @@ from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds import converted, workbooks
 from resources.feeds.files import is_parquet
-from resources.feeds.lines import GZIP, SEPARATOR_LINE, NoHeader, header_in
+from resources.feeds.lines import GZIP, SEPARATOR_LINE, NoHeader, header_in, is_text
 from resources.feeds.sources import open_file, open_raw
 from resources.feeds.table_folders import format_of, refuse_unreadable
 
@@ -229,9 +229,9 @@ def _encoding(first: bytes, usual: str | None = None) -> str:
     strange_lines = [
         line for line in first.splitlines()[: None if len(first) < SAMPLE_BYTES else -1] if not line.isascii()
     ]
-    if 2 * sum(_is_text(line, "utf-8") for line in strange_lines) >= len(strange_lines):
+    if 2 * sum(is_text(line) for line in strange_lines) >= len(strange_lines):
         return "utf-8"
-    if usual and all(_is_text(line, usual) for line in strange_lines):
+    if usual and all(is_text(line, usual) for line in strange_lines):
         return usual
     import charset_normalizer
 
@@ -242,14 +242,6 @@ def _encoding(first: bytes, usual: str | None = None) -> str:
     strange = "".join(word for word in re.findall(r"[^\W\d_]{2,}", str(best or "")) if not word.isascii())
     is_foreign = sum(not letter.isascii() for letter in strange) > len(strange) / 2
     return best.encoding if best and is_foreign else "cp1252"  # Latin-1 with € and curly quotes: what Excel writes
-
-
-def _is_text(line: bytes, encoding: str) -> bool:
-    try:
-        line.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _divides(lines: Sequence[str], sign: str) -> bool:

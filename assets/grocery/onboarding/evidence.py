@@ -26,7 +26,7 @@ from resources.config.feeds import FeedConfig
 from resources.config.retailer import TransactionContractConfig, TransactionsConfig
 from resources.errors import Refused
 from resources.feeds import converted
-from resources.feeds.files import OUR_COLUMNS
+from resources.feeds.files import text_columns
 from resources.identifiers import LIST, ROUNDED, identifiers, trimmed
 from resources.text import listed
 
@@ -95,7 +95,7 @@ def written_as(lines: ibis.Table, files: FeedConfig) -> tuple[FeedConfig, list[N
     """`files` with the separators of decimals and thousands that the whole feed's numbers have; notes."""
     import ibis
 
-    texts = [name for name in lines.columns if name not in OUR_COLUMNS and lines[name].type().is_string()]
+    texts = text_columns(lines)
     if not texts:
         return files, []
     blank = "[0-9' \u00a0\u202f"
@@ -137,9 +137,7 @@ def refuse_nested(lines: ibis.Table, files: FeedConfig) -> None:
     With what makes a line of each.
     """
     envelope = None
-    for name in lines.columns:
-        if name in OUR_COLUMNS or not lines[name].type().is_string():
-            continue
+    for name in text_columns(lines):
         value = lines[name].max().to_pyarrow().as_py() or ""
         nested = re.match(r'(?:\{.{0,1000}?"(\w+)": )?\[\{', value, re.DOTALL)
         if not nested:

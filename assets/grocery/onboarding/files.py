@@ -21,7 +21,7 @@ from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds import converted, second_headers, sources, table_folders
-from resources.feeds.files import EMPTY_PART, OUR_COLUMNS, FeedFile, taken_once
+from resources.feeds.files import EMPTY_PART, FeedFile, own_columns, taken_once, text_columns
 from resources.feeds.prepared import NO_TEXT, NOT_AS_MANY, NOT_CLOSED, NOT_DOUBLED
 from resources.feeds.reader import FeedReader
 from resources.text import listed, plural
@@ -159,7 +159,7 @@ def read(
     if source.files.skip_lines:
         header = source.files.skip_lines + 1
         notes.append(Note("left out", f"The header is in line {header}: what is above it is left out of every file."))
-    is_text = all(lines[name].type().is_string() for name in lines.columns if name not in OUR_COLUMNS)
+    is_text = text_columns(lines) == own_columns(lines)
     # Text is numbered and put together anew by every query; what is much lies in columns on disk, as Parquet does.
     is_cached = is_text and lines.count().to_pyarrow().as_py() <= MOST_CACHED
     return (lines.cache() if is_cached else lines), replace(source, are_ended=are_ended, notes=(*source.notes, *notes))
@@ -218,7 +218,7 @@ def _remedy(defect: str) -> str:
 
 def _refuse_another_order(lines: ibis.Table) -> None:
     """Refuse files that were appended to one another with their columns in different orders: a header says it."""
-    own = [name for name in lines.columns if name not in OUR_COLUMNS and lines[name].type().is_string()]
+    own = text_columns(lines)
     names = [name.lower() for name in own]
     if not own:
         return
@@ -243,9 +243,8 @@ def _strange(lines: ibis.Table) -> ibis.Table | None:
     """The values with letters beyond ASCII, as the column `value`."""
     import ibis
 
-    texts = [name for name in lines.columns if name not in OUR_COLUMNS and lines[name].type().is_string()]
     read = lines.filter(lines.defect.isnull())
-    values = [read.select(value=read[name]) for name in texts]
+    values = [read.select(value=read[name]) for name in text_columns(lines)]
     every = ibis.union(*values) if len(values) > 1 else values[0] if values else None
     return None if every is None else every.filter(every.value.re_search(r"[^\x00-\x7F]"))
 
