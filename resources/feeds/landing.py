@@ -125,15 +125,17 @@ def day_in(path: str, pattern: str) -> dt.date | None:
         for place, part in enumerate(parts)
     )
     found = re.fullmatch(expression, path)
-    if not found:
-        return None
-    told = found.groupdict()
-    year = told.get("Y") or f"20{told['y']}"
+    return date_of(found.groupdict()) if found else None
+
+
+def date_of(parts: Mapping[str, str]) -> dt.date | None:
+    """The day of its written parts, by their directives; None when there is no such day."""
+    year = parts.get("Y") or f"20{parts['y']}"
     try:
-        if "m" in told or "b" in told:
-            month = int(told["m"]) if "m" in told else MONTHS.index(told["b"]) + 1
-            return dt.date(int(year), month, int(told["d"]))
-        return dt.datetime.strptime(f"{year} {told['j']}", "%Y %j").date()  # noqa: DTZ007
+        if "m" in parts or "b" in parts:
+            month = int(parts["m"]) if "m" in parts else MONTHS.index(parts["b"]) + 1
+            return dt.date(int(year), month, int(parts["d"]))
+        return dt.datetime.strptime(f"{year} {parts['j']}", "%Y %j").date()  # noqa: DTZ007
     except ValueError:
         return None
 

@@ -15,7 +15,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,31 +152,24 @@ class FeedReader:
     ) -> tuple[ibis.Table, list[FeedFile]]:
         headers: dict[FeedFile, Header] = {}
         parquet_files: list[FeedFile] = []
-        spelling = {name.lower(): name for name in columns}  # capitals are no difference between two files' columns
+        # How the configuration, or else the first file, spells a column: capitals are no difference between two files'.
+        spelling = {name.lower(): name for name in columns}
         for file in kept:
             if file.copy.stat().st_size == 0:
                 raise FeedRefused(f"{file.path} is empty (0 bytes).", remedy=REDELIVER)
-            in_path = dict.fromkeys(file.partitions, "text")
-            if is_parquet(file.name, files) or is_parquet(file.copy.name, files):
-                given = parquet.columns_of(file)
-                _refuse_ambiguous(file, list(given), columns)
-                own = in_path | _spelt(given, spelling)
-                _require(file, own, columns, rows=lambda file=file: parquet.rows_of(file))
-                parquet_files.append(replace(file, columns=own))
+            is_text = not (is_parquet(file.name, files) or is_parquet(file.copy.name, files))
+            header = _header(file, files, columns) if is_text else None
+            given = dict.fromkeys(header.names, "text") if header else parquet.columns_of(file)
+            _refuse_ambiguous(file, list(given), columns)
+            given = {spelling.setdefault(name.lower(), name): type_ for name, type_ in given.items()}
+            known = replace(file, columns=dict.fromkeys(file.partitions, "text") | given)
+            if missing := sorted(set(columns) - set(known.columns)):
+                raise _lacking(known, missing, files, header, columns)
+            if header:
+                ended = replace(known, is_ended=ends_with_newline(file, files))
+                headers[ended] = replace(header, names=tuple(given))
             else:
-                header = _header(file, files, columns)
-                _refuse_ambiguous(file, header.names, columns)
-                spelt = _spelt(dict.fromkeys(header.names, "text"), spelling)
-                own = in_path | spelt
-                _require(
-                    file,
-                    own,
-                    columns,
-                    rows=lambda file=file, header=header: rows_of(file, files, header),
-                    elsewhere=lambda file=file: header_elsewhere(file, files, columns),
-                )
-                ended = replace(file, columns=own, is_ended=ends_with_newline(file, files))
-                headers[ended] = replace(header, names=tuple(spelt))
+                parquet_files.append(known)
         if headers and parquet_files:
             raise FeedRefused(
                 f"{where(files)} mixes Parquet and CSV files.",
@@ -264,11 +257,6 @@ def _unpacked_name(file: FeedFile) -> str:
     return file.path.lower().removesuffix(".gz")
 
 
-def _spelt(columns: Mapping[str, str], spelling: dict[str, str]) -> dict[str, str]:
-    """Columns under the names that the configuration or an earlier file has for them; those that are new are added."""
-    return {spelling.setdefault(name.lower(), name): type_ for name, type_ in columns.items()}
-
-
 def _refuse_ambiguous(file: FeedFile, names: Sequence[str], columns: Collection[str]) -> None:
     """Refuse a file of which two columns differ from one that is needed in their capitals alone."""
     for name in columns:
@@ -316,20 +304,15 @@ def _names(engine: Backend, kept: Sequence[FeedFile], own: Collection[str]) -> i
     )
 
 
-def _require(
-    file: FeedFile,
-    has: Mapping[str, str],
-    columns: Collection[str],
-    *,
-    rows: Callable[[], int],
-    elsewhere: Callable[[], int | None] = lambda: None,
-) -> None:
-    if missing := sorted(set(columns) - set(has)):
-        line = elsewhere()
-        raise ColumnsMissing(
-            f"{file.name} lacks the column{'s' * (len(missing) > 1)} {listed(missing)}; it has {listed(list(has), 20)}."
-            + (f" Its line {line} has them." if line else ""),
-            remedy=_skip(line) if line else "have it delivered with them, or correct `columns` in the configuration.",
-            file=replace(file, columns=has),
-            rows=rows(),
-        )
+def _lacking(
+    file: FeedFile, missing: Sequence[str], files: FeedConfig, header: Header | None, columns: Collection[str]
+) -> ColumnsMissing:
+    """The refusal of a file, Parquet or a text with a `header`, that has not all of `columns`."""
+    line = header_elsewhere(file, files, columns) if header else None
+    return ColumnsMissing(
+        f"{file.name} lacks the column{'s' * (len(missing) > 1)} {listed(missing)}; it has {listed(list(file.columns), 20)}."
+        + (f" Its line {line} has them." if line else ""),
+        remedy=_skip(line) if line else "have it delivered with them, or correct `columns` in the configuration.",
+        file=file,
+        rows=rows_of(file, files, header) if header else parquet.rows_of(file),
+    )

@@ -36,9 +36,8 @@ def refuse_files_of_tables(paths: Iterable[str]) -> None:
     for path in paths:
         if "://" in path:
             continue
-        above = Path(path).parents[:DEPTH]
-        for folder, is_of in ((folder, known(folder)) for folder in above):
-            if is_of:
+        for folder in Path(path).parents[:DEPTH]:
+            if is_of := known(folder):
                 remedy = f'write path = "{folder}".' if is_of == DELTA else "export it as CSV or Parquet."
                 raise FeedRefused(
                     f"{path} is a file of the {is_of} table {folder}, whose folder has files that count no more.",

@@ -69,7 +69,7 @@ def _dated(paths: Sequence[str], format_: str) -> tuple[str, tuple[dt.date, ...]
     if not all(found):
         return None
     matches = [each[-1] for each in found]
-    days = [day for match in matches if (day := _day(match))]
+    days = [day for match in matches if (day := landing.date_of(match.groupdict()))]
     if len(days) < len(paths):
         return None
     heads = [_dated_folders(glob.escape(of.string[: of.start()]), day) for of, day in zip(matches, days, strict=True)]
@@ -78,15 +78,6 @@ def _dated(paths: Sequence[str], format_: str) -> tuple[str, tuple[dt.date, ...]
     if head is None or placeholder is None or "*" in placeholder or tail is None:
         return None
     return head + placeholder + tail, tuple(sorted(set(days)))
-
-
-def _day(match: re.Match[str]) -> dt.date | None:
-    try:
-        said = match.groupdict()
-        month = landing.MONTHS.index(said["b"]) + 1 if "b" in said else int(said["m"])
-        return dt.date(int(said["Y"]), month, int(said["d"]))
-    except ValueError:
-        return None
 
 
 def _placeholder(match: re.Match[str], format_: str) -> str:
