@@ -16,6 +16,7 @@ import tempfile
 import uuid
 import warnings
 import weakref
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -222,6 +223,12 @@ def since_1970(microseconds: ir.IntegerValue) -> ir.TimestampValue:
     def make_timestamp(microseconds: Any): ...  # noqa: ANN202
 
     return make_timestamp(microseconds)  # pyright: ignore
+
+
+def count_values(values: ir.Column) -> Counter[Any]:
+    """How many rows have each of the values; those without one are counted for None."""
+    counted = values.name("value").value_counts(name="n").to_pyarrow().to_pydict()
+    return Counter(dict(zip(counted["value"], counted["n"], strict=True)))
 
 
 def line_as_json(lines: ibis.Table, columns: list[str]) -> ir.StringValue:

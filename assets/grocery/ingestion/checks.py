@@ -22,6 +22,7 @@ from assets.quality.rules import between, unique_and_given
 from resources.config.retailer import Settings
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
+from resources.tables.engine import count_values
 from resources.tables.slices import groups_of_days
 from resources.tables.store import TableStore
 from resources.text import listed
@@ -105,12 +106,8 @@ def _changes(
     now = operations.records(Delivery, business_date=day, last=1)
     lines, before = tables.read(TRANSACTIONS, since=day, until=day), tables.read(TRANSACTIONS, until=day - ONE_DAY)
     unseen = lines.filter(lines.store_id.notnull()).anti_join(before, "store_id") if good else None
-    counted = (
-        unseen.group_by("store_id").agg(rows=unseen.count()).to_pyarrow().to_pylist() if unseen is not None else []
-    )
-    return deliveries.compared(
-        now[0] if now else None, good, unseen_stores={row["store_id"]: row["rows"] for row in counted}
-    )
+    unseen_stores = count_values(unseen.store_id) if unseen is not None else {}
+    return deliveries.compared(now[0] if now else None, good, unseen_stores=unseen_stores)
 
 
 def _of(table: str, check: str, description: str) -> Gate:

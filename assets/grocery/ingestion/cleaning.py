@@ -24,7 +24,7 @@ from resources.config.feeds import FILE_DATE
 from resources.errors import FeedRefused
 from resources.feeds.files import own_columns
 from resources.identifiers import identifiers
-from resources.tables.engine import as_text, line_as_json, temporary_name
+from resources.tables.engine import as_text, count_values, line_as_json, temporary_name
 
 if TYPE_CHECKING:
     import ibis
@@ -77,10 +77,7 @@ class Cleaned:
 
     def refuse_unaccounted(self) -> None:
         """Raise :class:`FeedRefused` unless each delivered line is a row of one of the tables, left out, or erased."""
-        rows: Counter[dt.date | None] = Counter()
-        for table in (self.transactions, self.quarantine):
-            for row in table.group_by("business_date").agg(n=table.count()).to_pyarrow().to_pylist():
-                rows[row["business_date"]] += row["n"]
+        rows = count_values(self.transactions.business_date) + count_values(self.quarantine.business_date)
         for day in sorted({*self.delivered, *rows}, key=str):
             accounted = rows[day] + self.left_out.get(day, 0) + self.erased.get(day, 0)
             if accounted != self.delivered.get(day, 0):
@@ -138,12 +135,12 @@ def clean(
     near = standard.cache()
     # Cached, else the engine works the local day out anew wherever it is mentioned: 8 s.
     dated = of_days(near, first_day=first_day, last_day=last_day, since=since, until=until)
-    delivered_by_day, counting_by_day = _by_day(dated), _by_day(purchases(dated))
+    delivered_by_day, counting_by_day = (count_values(each.business_date) for each in (dated, purchases(dated)))
     judged = judge(purchases(dated), feed).cache()
     counts = judged.group_by("business_date", "rule").agg(lines=judged.count()).to_pyarrow().to_pylist()
-    lines: dict[dt.date | None, int] = {}
+    lines = Counter[dt.date | None]()
     for row in counts:
-        lines[row["business_date"]] = lines.get(row["business_date"], 0) + row["lines"]
+        lines[row["business_date"]] += row["lines"]
     return Cleaned(
         transactions=judged.filter(judged.rule.isnull()).select(*TYPES),
         quarantine=quarantined(judged, delivered, feed),
@@ -158,11 +155,6 @@ def clean(
 def purchases(lines: ibis.Table) -> ibis.Table:
     """The lines that count by configuration, and those of which nobody can say it."""
     return lines.filter(lines.counts | lines.defect.notnull())
-
-
-def _by_day(lines: ibis.Table) -> Counter[dt.date | None]:
-    counted = lines.group_by("business_date").agg(n=lines.count()).to_pyarrow().to_pylist()
-    return Counter({row["business_date"]: row["n"] for row in counted})
 
 
 def standardise(

@@ -1,17 +1,17 @@
 """Delivered lines of households that were forgotten: which they are, and what is left without them."""
 
 # Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
-# pyright: reportArgumentType=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from assets.privacy.personal_data import QuarantinedLines
 from assets.privacy.suppression import SuppressionList
+from resources.tables.engine import count_values
 
 if TYPE_CHECKING:
     from assets.grocery.ingestion.cleaning import Cleaned
@@ -36,9 +36,7 @@ def without_suppressed(cleaned: Cleaned, feed: TransactionsConfig, suppressed: S
     transactions, quarantine = cleaned.transactions, cleaned.quarantine
     is_theirs = transactions.household_id.isin(suppressed.among(transactions, "household_id"))
     theirs = transactions.filter(is_theirs)
-    erased: Counter[dt.date | None] = Counter()
-    for row in theirs.group_by("business_date").agg(n=theirs.count()).to_pyarrow().to_pylist():
-        erased[row["business_date"]] += row["n"]
+    erased = count_values(theirs.business_date)
     broken, source = Counter(cleaned.broken), ["source_file", "source_row"]
     rows = quarantine.select("business_date", "rule", "line", *source).to_pyarrow().to_pylist()
     lines = quarantined_lines(feed)

@@ -28,6 +28,7 @@ from resources.errors import Refused
 from resources.feeds import converted
 from resources.feeds.files import text_columns
 from resources.identifiers import LIST, ROUNDED, identifiers, trimmed
+from resources.tables.engine import count_values
 from resources.text import listed
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ DOMINANT = 0.1  # the share of lines above which one household of many is hardly
 HOUSEHOLDS_TO_TELL = 20
 UNIT_NAMES = frozenset("unit units uom einheit unite unidad unidade unita eenheid jm birim".split())  # noqa: SIM905
 MEASURES = frozenset("g gr gram grams gramm kg kilo lb lbs oz ml cl l ltr liter litre".split())  # noqa: SIM905
-ODD = 0.001
 # Of households that are none: nothing but zeros or nines, and words.
 PLACEHOLDERS = r"^(0+|9{3,}|-1|anon(ymous)?|unknown|unbekannt|guest|gast|walk.?in|dummy|default|no.?card|cash|inconnu|desconocido)$"
 PURCHASES = frozenset(
@@ -248,9 +248,7 @@ def no_purchases(
         may_be_flag = column.different <= 2 and not words.isdisjoint(FLAGS) and words.isdisjoint(QUANTITIES)
         if column.different > MOST_KINDS or not (may_be_flag or lines[name].type().is_string()):
             continue
-        value = trimmed(lines[name].cast("string"))
-        counted = lines.group_by(value=value).agg(n=lines.count()).to_pyarrow().to_pylist()
-        counts: dict[str, int] = {row["value"]: row["n"] for row in counted if row["value"]}
+        counts, is_always_given = _said_in(lines[name].cast("string"))
         if may_be_flag and {value.lower() for value in counts} <= YES | NO:
             others = sorted(value for value in counts if value.lower() in YES)
             if others:
@@ -269,7 +267,6 @@ def no_purchases(
             notes.append(Note("left out", says, remedy))
             continue
         of_values = {value: {*split_name(value), *split_name(value.lower().replace("_", ""))} for value in counts}
-        is_always_given = sum(counts.values()) == sum(row["n"] for row in counted)
         others = [value for value in counts if of_values[value] & OTHERS]
         sales = sorted(value for value in counts if of_values[value] & PURCHASES and value not in others)
         is_named = not words.isdisjoint(TYPE_NAMES)
@@ -294,6 +291,13 @@ def no_purchases(
     return where, unless, told, notes
 
 
+def _said_in(column: ir.StringColumn) -> tuple[dict[str, int], bool]:
+    """How many lines have each value of a column, without the empty ones; and whether there are none of those."""
+    counts = count_values(trimmed(column))
+    given = {value: n for value, n in counts.items() if value}
+    return given, len(given) == len(counts)
+
+
 def _key(name: str) -> str:
     """A name as TOML writes it before the sign of equality."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
@@ -315,8 +319,7 @@ def units(lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, Column
     for name, column in free.items() if feed.columns.quantity else ():
         if UNIT_NAMES.isdisjoint(split_name(name)) or not 1 < column.different <= MOST_KINDS or column.is_number:
             continue
-        counted = lines.group_by(value=trimmed(lines[name])).agg(n=lines.count()).to_pyarrow().to_pylist()
-        counts = {row["value"]: row["n"] for row in counted if row["value"]}
+        counts, _ = _said_in(lines[name])
         if MEASURES.isdisjoint(value.lower() for value in counts):
             continue
         says = f"{name} says what {feed.columns.quantity} counts ({_shown(counts)}): its numbers are taken as they are."
@@ -335,12 +338,11 @@ def currency(
         if not {"currency", "waehrung", "wahrung", "devise", "moneda", "valuta", "curr"}.isdisjoint(split_name(name))
     ]
     sources: list[tuple[str, bool]] = [(name, False) for name in named]
-    if feed.columns.sales_value:
+    if feed.columns.sales_value and lines[feed.columns.sales_value].type().is_string():  # numbers have no signs
         sources.append((feed.columns.sales_value, True))
     for name, is_amount in sources:
         said = currency_of(lines, name, feed, is_amount=is_amount)
-        rows = lines.group_by(said=said).agg(n=lines.count()).to_pyarrow().to_pylist()
-        counts = {row["said"]: row["n"] for row in rows if row["said"] and money.currencies(row["said"])}
+        counts = {sign: n for sign, n in count_values(said).items() if sign and money.currencies(sign)}
         if not counts:
             continue
         (most, *others) = sorted(counts, key=lambda each: -counts[each])
@@ -352,12 +354,9 @@ def currency(
             says = f"{name} names several currencies ({shown}): they are not added up; only {codes[0]} is taken in."
             notes.append(Note("left out", says, "have one file for each currency, or the values converted."))
             if not is_amount:
-                texts = {
-                    row["v"]
-                    for row in lines.group_by(v=trimmed(lines[name])).agg(n=lines.count()).to_pyarrow().to_pylist()
-                }
                 mine = money.ways_to_write(codes[0])
-                where = {name: sorted(text for text in texts if text and text.upper().rstrip(".") in mine)}
+                texts, _ = _said_in(lines[name])
+                where = {name: sorted(text for text in texts if text.upper().rstrip(".") in mine)}
         why = f"{name} says {most}" + f"; {listed(codes[1:])} write it so, too" * (len(codes) > 1)
         setting = ProposedSetting("currency", codes[0], why, len(codes) > 1)
         return setting, None if is_amount else name, where, notes

@@ -30,22 +30,8 @@ if TYPE_CHECKING:
     import ibis
     from ibis.backends.duckdb import Backend
 
-ENDINGS = (
-    ".csv",
-    ".parquet",
-    ".pq",
-    ".tsv",
-    ".txt",
-    ".psv",
-    ".dat",
-    ".xlsx",
-    ".xlsm",
-    ".jsonl",
-    ".ndjson",
-    ".json",
-    ".zip",
-)
-PACKED = (".gz", ".zst", ".bz2", ".zip")
+TEXTS = (".tsv", ".txt", ".psv", ".dat")
+ENDINGS = (".csv", ".parquet", ".pq", *TEXTS, *converted.WORKBOOKS, *converted.JSON_LINES, ".zip")
 OTHER_WIDTH = NOT_AS_MANY.partition(":")[0]
 TOO_MANY, TOO_FEW = "it has more values than the header", "it has fewer values than the header"
 REMEDIES = {
@@ -293,14 +279,7 @@ def _folder(folder: Path) -> tuple[list[str], list[Note]]:
         inside = [path for path in folder.glob(depth) if path.is_file() and not path.name.startswith((".", "_"))]
         kinds: dict[str, list[Path]] = {}
         for path in inside:
-            suffixes = Path(path.name.lower()).suffixes[-2:]
-            kind = (
-                suffixes[0]
-                if len(suffixes) > 1 and suffixes[1] in PACKED and suffixes[0] in ENDINGS
-                else "".join(suffixes[-1:])
-            )
-            matching = [kind] if kind in ENDINGS else []
-            kinds.setdefault(max(matching, key=len, default=""), []).append(path)
+            kinds.setdefault(_ending(path), []).append(path)
         others = kinds.pop("", [])
         if not kinds:
             continue
@@ -316,6 +295,14 @@ def _folder(folder: Path) -> tuple[list[str], list[Note]]:
     raise Refused(
         f"There is no data file in {folder}.", remedy=f"name the files; known endings are {listed(ENDINGS, 20)}."
     )
+
+
+def _ending(file: Path) -> str:
+    """Which of the :data:`ENDINGS` a file has, packed or not; empty for none."""
+    *_, inner, last = ("", "", *Path(file.name.lower()).suffixes)
+    if inner in ENDINGS and last in (*converted.PACKED, ".zip"):
+        return inner
+    return last if last in ENDINGS else ""
 
 
 def _filled(paths: Sequence[str]) -> tuple[list[str], list[Note]]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 GENERIC_NAMES = re.compile(
     "(a|all|and|archive|baskets?|by|csv|daily|data|date|day|days|db|delta|desktop|documents?|downloads?|drop|dt|dump|events?|"
     "exports?|extracts?|feeds?|files?|folder|full|history|home|import|in|inbox|incoming|input|items?|json|kasse|landing|lines?|"
-    "lines|mnt|new|of|old|orders?|out|parquet|part|path|pos|products?|purchases?|raw|receipts?|root|sales|sample|share|shop|"
+    "mnt|new|of|old|orders?|out|parquet|part|path|pos|products?|purchases?|raw|receipts?|root|sales|sample|share|shop|"
     "source|srv|store|table|test|the|tills?|tmp|transactions?|tx|umsatz|upload|uploads|users?|v|var|verkauf|xlsx|zip)"
 )
 TOLD_ELSEWHERE = ("transactions.business_day_ends", "transactions.baskets_are")

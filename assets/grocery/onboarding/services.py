@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assets.grocery.onboarding.columns import one_row
 from assets.grocery.onboarding.proposed import Note
 from resources.text import listed
 
@@ -40,7 +41,7 @@ def note_on(standard: ibis.Table, names: ibis.Table | None = None) -> list[Note]
     named = standard.filter(standard.product_id.notnull() & standard.occurred_at.notnull())  # a header again is none
     sold = named.group_by("product_id").agg(lines=named.count())
     sold = sold.mutate(is_word=~sold.product_id.re_search(r"\d"), is_service=sold.product_id.re_search(SERVICE))
-    counts = sold.agg(products=sold.count(), words=sold.is_word.sum()).to_pyarrow().to_pylist()[0]
+    counts = one_row(sold.agg(products=sold.count(), words=sold.is_word.sum()))
     products, words = counts["products"], counts["words"] or 0
     are_codes = products and words <= (1 - CODED) * products and words <= max(MOST_WORDS * products, SHOWN)
     # Among names, a word such as "bag" is in many that are products; among codes, it is none.

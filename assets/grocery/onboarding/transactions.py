@@ -36,6 +36,7 @@ from resources.config.retailer import TransactionColumnsConfig, TransactionContr
 from resources.errors import Refused
 from resources.feeds import sources
 from resources.identifiers import identifiers
+from resources.tables.engine import count_values
 from resources.text import plural
 
 if TYPE_CHECKING:
@@ -195,10 +196,8 @@ def propose(
     delivered = one_row(of_all.every.agg(files=of_all.every.source_file.nunique(), lines=of_all.every.count()))
     bought = of_all.purchases()
     standard = bought.every
-    counted = standard.group_by("business_date").agg(n=standard.count()).to_pyarrow().to_pylist()
-    trading = history.trading_days(
-        {row["business_date"]: row["n"] for row in counted if row["business_date"]}, today=today
-    )
+    lines_by_day = count_values(standard.business_date)
+    trading = history.trading_days({day: n for day, n in lines_by_day.items() if day}, today=today)
     of_lines, among = contract.of_lines(of_all.parts, feed)
     if not source.are_ended:
         of_lines.append(
@@ -211,7 +210,7 @@ def propose(
     of_days, notes_on_days, typical_day, outcomes = contract.of_days(
         bought.parts, feed, trading, today=today, among=among
     )
-    if unfinished := sum(row["n"] for row in counted) - outcomes.total():
+    if unfinished := lines_by_day.total() - outcomes.total():
         says = f"{plural(unfinished, 'line')} of days after {trading.last} are left out, for that day is not over."
         notes.append(Note("left out", f"{says} They are taken in with their night."))
     order = ("household_id", "basket_id", "product_id", "occurred_at", "quantity", "sales_value", "store_id")
