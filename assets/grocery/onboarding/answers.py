@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from assets.grocery.onboarding.proposed import ProposedSetting
+from assets.grocery.onboarding.proposed import SEE_TIME, ProposedSetting
 from resources.errors import Refused
 
 # Settings by their dotted paths, as a person tells them.
@@ -47,7 +47,7 @@ def questions(proposed: Iterable[ProposedSetting]) -> list[Question]:
     return [
         Question(each.setting, ASKS.get(each.setting, f"What is {each.setting}?"), each.value, each.why)
         for each in proposed
-        if each.is_guess and each.setting not in NOT_ASKED and each.why != "see occurred_at"
+        if each.is_guess and each.setting not in NOT_ASKED and each.why != SEE_TIME
     ]
 
 

@@ -95,7 +95,11 @@ def _different(lines: ibis.Table, name: str, files: FeedConfig) -> int:
 
 def finite_number(lines: ibis.Table, name: str, files: FeedConfig) -> ir.FloatingValue:
     """A column as numbers, as the cleaning rules read them; null for what is none."""
-    number = number_of(lines, name, files)
+    return finite(number_of(lines, name, files))
+
+
+def finite(number: ir.FloatingValue) -> ir.FloatingValue:
+    """Numbers, null for infinity and for what is none."""
     return (number.isnan() | number.isinf()).ifelse(None, number)
 
 

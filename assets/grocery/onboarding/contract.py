@@ -1,7 +1,7 @@
 """What the contract of a feed must allow: ranges that the history keeps, and what is a habit of the feed, no mistake."""
 
 # Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
-# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.doubles import BASKET
 from assets.grocery.ingestion.profile import volume_against_weekday
 from assets.grocery.ingestion.rules import IN_ONE_FILE, ONCE_IN_A_FILE, are_exact
-from assets.grocery.onboarding.columns import one_row
+from assets.grocery.onboarding.columns import finite, one_row
 from assets.grocery.onboarding.evidence import good_otherwise
 from assets.grocery.onboarding.history import TradingDays
 from assets.grocery.onboarding.proposed import Note, ProposedSetting
@@ -90,9 +90,8 @@ def _facts(standard: ibis.Table, amounts: Sequence[str], *, among: ibis.Table | 
         "inexact": (~ibis.and_(*are_exact(standard).values())).sum(),
     }
     for name in amounts:
-        amount = standard[name]
-        finite = (amount.isnan() | amount.isinf()).ifelse(None, amount)
-        facts |= {f"{name}_low": finite.min(), f"{name}_high": finite.max(), f"{name}_negative": (finite < 0).sum()}
+        amount = finite(standard[name])
+        facts |= {f"{name}_low": amount.min(), f"{name}_high": amount.max(), f"{name}_negative": (amount < 0).sum()}
     return one_row(standard.agg(**facts)) | {"repeated": one_row(lines.agg(n=(lines.n - 1).sum()))["n"]}
 
 

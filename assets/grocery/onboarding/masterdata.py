@@ -21,6 +21,7 @@ from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis
+    import ibis.expr.types as ir
 
 LEAST_KNOWN = 0.9  # of the lines whose products the catalogue has now: with fewer, something is wrong with it
 CONSTANT = 0.5  # the least share of products that a column must describe alike on all of their lines
@@ -164,20 +165,29 @@ def _key(
 def _refuse_looks_alike(lines: ibis.Table, columns: Mapping[str, ColumnProfile], ids: ibis.Table, *, what: str) -> None:
     """Raise :class:`Refused` when ids would be the same but for the way in which they are written."""
     id_ = ids.columns[0]
+
+    def without_zeros(text: ir.StringValue) -> ir.StringValue:
+        return text.re_replace("^0+([0-9])", r"\1")
+
+    def without_signs(text: ir.StringValue) -> ir.StringValue:
+        return text.re_replace("[^0-9A-Za-z]", "").lower()
+
+    def shortened(text: ir.StringValue) -> ir.StringValue:
+        return text.re_replace("[0-9]$", "")
+
     looks = {
-        "leading zeros are left out": lambda text: text.re_replace("^0+([0-9])", r"\1"),
-        "capitals and small letters are the same": lambda text: text.lower(),
-        "blanks and signs are left out": lambda text: text.re_replace("[^0-9A-Za-z]", "").lower(),
-        "the last digit of the file is left out": lambda text: text,
-        "the last digit of the transactions is left out": lambda text: text.re_replace("[0-9]$", ""),
+        "leading zeros are left out": lambda ours, theirs: (without_zeros(ours), without_zeros(theirs)),
+        "capitals and small letters are the same": lambda ours, theirs: (ours.lower(), theirs.lower()),
+        "blanks and signs are left out": lambda ours, theirs: (without_signs(ours), without_signs(theirs)),
+        "the last digit of the file is left out": lambda ours, theirs: (ours, shortened(theirs)),
+        "the last digit of the transactions is left out": lambda ours, theirs: (shortened(ours), theirs),
     }
     total = ids.count().to_pyarrow().as_py()
     for how, look in looks.items():
-        ours = ids.select(**{id_: look(ids[id_])}).distinct()
         for name in columns:
-            text = identifiers(lines[name])
-            theirs = text if "transactions" in how else text.re_replace("[0-9]$", "") if "file" in how else look(text)
-            n = ours.semi_join(lines.select(**{id_: theirs}).distinct(), id_).count().to_pyarrow().as_py()
+            ours, theirs = look(ids[id_], identifiers(lines[name]))
+            known = lines.select(**{id_: theirs}).distinct()
+            n = ids.select(**{id_: ours}).distinct().semi_join(known, id_).count().to_pyarrow().as_py()
             if n and n >= total / 2:
                 raise Refused(
                     f"{name} has {n:,} of the {total:,} {what} when {how}: as it is written, it has none.",

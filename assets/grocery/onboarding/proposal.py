@@ -18,7 +18,7 @@ from assets.grocery.onboarding import answers, evidence, files, masterdata, tran
 from assets.grocery.onboarding.answers import Question, Told
 from assets.grocery.onboarding.columns import Given
 from assets.grocery.onboarding.history import TradingDays
-from assets.grocery.onboarding.proposed import Note, ProposedSetting, as_toml, by_gravity
+from assets.grocery.onboarding.proposed import SEE_TIME, Note, ProposedSetting, as_toml, by_gravity
 from assets.grocery.onboarding.transactions import Delivered, TransactionsProposal
 from resources.config.lifecycle import ScheduleConfig
 from resources.config.loader import load_settings
@@ -183,7 +183,7 @@ def propose(
 def _guesses(proposed: Iterable[ProposedSetting]) -> Iterator[Note]:
     """A note on every guess that has none of its own."""
     for each in proposed:
-        if each.is_guess and each.setting not in TOLD_ELSEWHERE and each.why != "see occurred_at":
+        if each.is_guess and each.setting not in TOLD_ELSEWHERE and each.why != SEE_TIME:
             _, _, key = each.setting.rpartition(".")
             remedy = "correct it in the file."
             if each.setting == "timezone":

@@ -52,6 +52,10 @@ class Note:
         return f"{self.says} Remedy: {self.remedy}" if self.remedy else self.says
 
 
+# Why a setting is a guess that is told with another one.
+SEE_TIME = "see occurred_at"
+
+
 def by_gravity(notes: Iterable[Note]) -> list[Note]:
     """The notes, the gravest kind first, each once."""
     return sorted(dict.fromkeys(notes), key=lambda note: NOTE_KINDS.index(note.kind))

@@ -29,7 +29,7 @@ from assets.grocery.onboarding.columns import (
 )
 from assets.grocery.onboarding.files import SourceFiles
 from assets.grocery.onboarding.history import TradingDays
-from assets.grocery.onboarding.proposed import Note, ProposedSetting, of_files, under
+from assets.grocery.onboarding.proposed import SEE_TIME, Note, ProposedSetting, of_files, under
 from assets.grocery.onboarding.words import matching_columns
 from resources.config.feeds import FILE_DATE
 from resources.config.retailer import TransactionColumnsConfig, TransactionContractConfig, TransactionsConfig
@@ -215,7 +215,7 @@ def propose(
         notes.append(Note("left out", f"{says} They are taken in with their night."))
     order = ("household_id", "basket_id", "product_id", "occurred_at", "quantity", "sales_value", "store_id")
     order += ("currency",) * ("currency" in chosen)
-    how = "ISO 8601" if time.format is None else "see occurred_at" * time.is_guess
+    how = "ISO 8601" if time.format is None else SEE_TIME * time.is_guess
     written = [
         ProposedSetting("timestamps_in", feed.timestamps_in, "the retailer's own time" * (time.zone == "local")),
         ProposedSetting("timestamp_format", time.format, how, time.is_guess),
