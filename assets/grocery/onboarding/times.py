@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import instants
 from assets.grocery.ingestion.cleaning import text_of
+from assets.grocery.onboarding.columns import MOSTLY, one_row
 from assets.grocery.onboarding.proposed import JOIN, Note
 from assets.grocery.onboarding.time_formats import NUMBERS, formats_of, orders, swapped
 from assets.grocery.onboarding.words import matching_columns, split_name
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 EARLIEST = dt.datetime(1980, 1, 1)  # noqa: DTZ001 - compared with wall-clock times; what is earlier is no purchase
 SAMPLE_VALUES = 3_000  # different values on which the formats are tried
 VALUES_FOR_FORMATS = 50  # those from which formats are derived
-MOSTLY = 0.9  # the least share of values that must be times
-NEARLY_ALL = 0.99  # the same for a time of day in a column of its own, which can be done without
+NEARLY_ALL = 0.99  # the least share of times of day in a column of their own, which can be done without
 DENSER = 1.5  # how much more of its span the right order of day and month must fill than the wrong one
 
 SAID = {
@@ -66,102 +66,195 @@ class TimeFormat:
     notes: tuple[Note, ...] = ()
 
 
-def find(
-    lines: ibis.Table,
-    names: Sequence[str],
-    *,
-    given: Sequence[str],
-    given_format: str | None,
-    today: dt.date,
-    timezone: str,
-) -> tuple[TimeFormat, list[Note]]:
-    """The columns among `names` with the time of purchase, and notes; the columns `given` if a person named them.
+@dataclass(frozen=True, kw_only=True)
+class TimeSearch:
+    """Looks for the times of purchase of `lines`, none of which is after `today`; `timezone` is that of the stores.
 
-    Raises :class:`Refused` when there are none, or when day and month cannot be told apart.
+    `given_format` is what a person says of how they are written.
     """
-    if given:
-        time = read(lines, given, given_format=given_format, today=today, timezone=timezone)
-        if time is None:
-            raise Refused(
-                f"{listed(given)} ({_example(lines, given)}) cannot be read as a time"
-                + (f" by {given_format!r}." if given_format else "."),
-                remedy=f"{_of_zones(_example(lines, given))}say how it is written: {SAY_HOW}",
+
+    lines: ibis.Table
+    given_format: str | None
+    today: dt.date
+    timezone: str
+
+    def find(self, names: Sequence[str], *, given: Sequence[str]) -> tuple[TimeFormat, list[Note]]:
+        """The columns among `names` with the time of purchase, and notes; the columns `given` if a person named them.
+
+        Raises :class:`Refused` when there are none, or when day and month cannot be told apart.
+        """
+        if given:
+            time = self._read(given)
+            if time is None:
+                example = self._example(given)
+                raise Refused(
+                    f"{listed(given)} ({example}) cannot be read as a time"
+                    + (f" by {self.given_format!r}." if self.given_format else "."),
+                    remedy=f"{_of_zones(example)}say how it is written: {SAY_HOW}",
+                )
+            return time, list(time.notes)
+        named = matching_columns("time", names)
+        nearly_named = matching_columns("time", names, max_unknown_words=1)
+        # A number that nobody calls a time is none: a card's has ten digits too.
+        for candidates, has_name in ((named, True), (nearly_named, True), (_by_type(self.lines, names), False)):
+            readings = [self._read([name]) for name in candidates]
+            readings = [
+                each for each in readings if each and (has_name or each.format not in (*NUMBERS.values(), "%Y%j"))
+            ]
+            if time := max(readings, key=lambda each: each.has_time_of_day, default=None):
+                return self._with_time_of_day(names, time)
+
+        def tried(names: Sequence[str]) -> str:
+            return ", ".join(f"{name} ({self._example([name])})" for name in names) + " cannot be read as a date"
+
+        if self.lines.file_date.notnull().all().to_pyarrow().as_py():
+            why = "the date is that of the file's path"
+            date = TimeFormat(columns=(FILE_DATE,), format=None, has_time_of_day=False, why=why)
+            time, notes = self._with_time_of_day(names, date)
+            unread = [name for name in named if name not in time.columns and name.lower() not in PARTS_OF_A_DAY]
+            return replace(time, why=f"{time.why}; {tried(unread)}", is_guess=True) if unread else time, notes
+        raise Refused(
+            "No column says when a line was bought" + (f": {tried(named)}." if named else "."),
+            remedy=f"{''.join(_of_zones(self._example([name])) for name in named[:1])}have it delivered with a date, or name the column: --column occurred_at=NAME, if need be with "
+            f"{SAY_HOW} {IN_PATH} {JOIN}",
+        )
+
+    def _read(self, names: Sequence[str]) -> TimeFormat | None:
+        """How the columns `names`, joined by a blank, write a time; None when most of their values are none."""
+        lines, given_format = self.lines, self.given_format
+        type_ = lines[names[0]].type()
+        if len(names) == 1 and (type_.is_timestamp() or type_.is_date()):
+            has_time = _has_time_of_day(lines, lines[names[0]].cast("timestamp"))
+            time = TimeFormat(columns=tuple(names), format=None, has_time_of_day=has_time, why="the column's type")
+            if type_.is_timestamp() and type_.timezone:
+                return replace(time, zone="UTC", why="the column's type has a zone")
+            return _in_the_names_zone(time)
+        values = lines.select(value=text_of(lines, *names)).filter(lambda t: t.value.notnull()).distinct()
+        values = values.order_by(values.value.hash()).limit(SAMPLE_VALUES).cache()
+        few = values.limit(VALUES_FOR_FORMATS).to_pyarrow()["value"].to_pylist()
+        formats = (
+            [given_format]
+            if given_format
+            else [None, *dict.fromkeys(each for value in few for each in formats_of(value))]
+        )
+        shares = self._shares(values, formats)
+        best = max(shares, key=shares.__getitem__)
+        if shares[best] < MOSTLY:
+            return None
+        example = f"such as {self._example(names)!r}"
+        time = TimeFormat(columns=tuple(names), format=best, share=shares[best], why=example)
+        if best is None:
+            has_offset = values.value.re_search(instants.OFFSET).mean().to_pyarrow().as_py()
+            time = replace(time, has_time_of_day=_has_time_of_day(values, values.value.try_cast("timestamp")))
+            time = replace(time, zone="UTC", why=f"{example}, with an offset") if has_offset >= NEARLY_ALL else time
+            return _in_the_names_zone(time)
+        if best in NUMBERS.values():
+            has_time = _has_time_of_day(values, instants.read(values.value, best, timezone=self.timezone))
+            is_guess = best == EXCEL_DAYS and not given_format
+            why, zone = f"{example}: {SAID[best]}", "UTC" if best in EPOCHS else "local"
+            return replace(time, has_time_of_day=has_time, zone=zone, why=why, is_guess=is_guess)
+        time = replace(time, has_time_of_day="%H" in best or "%I" in best)
+        if "%z" in best or best.endswith(IN_UTC):
+            time = replace(time, zone="UTC", why=f"{example}, with an offset")
+        if "%Z" in best:
+            time = replace(
+                time, zone="UTC", why=f"{example}, with a zone", notes=_notes_on_zones(values, names, self.timezone)
             )
-        return time, list(time.notes)
-    named = matching_columns("time", names)
-    nearly_named = matching_columns("time", names, max_unknown_words=1)
-    # A number that nobody calls a time is none: a card's has ten digits too.
-    for candidates, has_name in ((named, True), (nearly_named, True), (_by_type(lines, names), False)):
-        readings = [
-            read(lines, [name], given_format=given_format, today=today, timezone=timezone) for name in candidates
-        ]
-        readings = [each for each in readings if each and (has_name or each.format not in (*NUMBERS.values(), "%Y%j"))]
-        if time := max(readings, key=lambda each: each.has_time_of_day, default=None):
-            return _with_time_of_day(lines, names, time, given_format=given_format, today=today, timezone=timezone)
+        time = _in_the_names_zone(time)
+        others = [each for each in orders(best) if each != best]
+        if not others or given_format:
+            return time
+        if rivals := [each for each in others if shares.get(each, 0) >= shares[best]]:
+            time = self._in_one_order(time, rivals)
+        else:
+            time = _in_order(time, best, "other values leave no choice")
+        return self._with_other_order(time)
 
-    def tried(names: Sequence[str]) -> str:
-        return ", ".join(f"{name} ({_example(lines, [name])})" for name in names) + " cannot be read as a date"
+    def _shares(self, values: ibis.Table, formats: Sequence[str | None]) -> dict[str | None, float]:
+        """The share of `values.value` that each format reads as a plausible time; None stands for ISO 8601."""
+        counts = {f"f{number}": self._is_time(values.value, format_).sum() for number, format_ in enumerate(formats)}
+        row = one_row(values.agg(**counts, n=values.count()))
+        return {format_: (row[f"f{number}"] or 0) / max(row["n"], 1) for number, format_ in enumerate(formats)}
 
-    if lines.file_date.notnull().all().to_pyarrow().as_py():
-        why = "the date is that of the file's path"
-        date = TimeFormat(columns=(FILE_DATE,), format=None, has_time_of_day=False, why=why)
-        time, notes = _with_time_of_day(lines, names, date, given_format=given_format, today=today, timezone=timezone)
-        unread = [name for name in named if name not in time.columns and name.lower() not in PARTS_OF_A_DAY]
-        return replace(time, why=f"{time.why}; {tried(unread)}", is_guess=True) if unread else time, notes
-    raise Refused(
-        "No column says when a line was bought" + (f": {tried(named)}." if named else "."),
-        remedy=f"{''.join(_of_zones(_example(lines, [name])) for name in named[:1])}have it delivered with a date, or name the column: --column occurred_at=NAME, if need be with "
-        f"{SAY_HOW} {IN_PATH} {JOIN}",
-    )
+    def _is_time(self, text: ir.StringValue, format_: str | None) -> ir.BooleanValue:
+        """Whether texts are times of the format (None: ISO 8601) that a purchase may have."""
+        at = instants.read(text, format_, timezone=self.timezone)
+        latest = dt.datetime.combine(self.today + dt.timedelta(days=1), dt.time.max)
+        return at.between(EARLIEST, latest).fill_null(False)
 
+    def _with_time_of_day(self, names: Sequence[str], date: TimeFormat) -> tuple[TimeFormat, list[Note]]:
+        """`date` joined with a column of the time of day, if one can be read with it; and notes."""
+        notes = list(date.notes)
+        if date.has_time_of_day or self.given_format:
+            return date, notes
+        for name in matching_columns("time_of_day", names):
+            if name in date.columns:
+                continue
+            both = self._read([*date.columns, name])
+            if both and both.has_time_of_day and both.share >= NEARLY_ALL:
+                is_of_file = FILE_DATE in date.columns
+                return (replace(both, why=f"{date.why}; {both.why}") if is_of_file else both), [*notes, *both.notes]
+            says = f"{name} ({self._example([name])}) is not used: beside {date.columns[0]} it is no time of day."
+            notes.append(Note("to know", says))
+        return date, notes
 
-def read(
-    lines: ibis.Table, names: Sequence[str], *, given_format: str | None, today: dt.date, timezone: str
-) -> TimeFormat | None:
-    """How the columns `names`, joined by a blank, write a time; None when most of their values are none."""
-    type_ = lines[names[0]].type()
-    if len(names) == 1 and (type_.is_timestamp() or type_.is_date()):
-        has_time = _has_time_of_day(lines, lines[names[0]].cast("timestamp"))
-        time = TimeFormat(columns=tuple(names), format=None, has_time_of_day=has_time, why="the column's type")
-        if type_.is_timestamp() and type_.timezone:
-            return replace(time, zone="UTC", why="the column's type has a zone")
-        return _in_the_names_zone(time)
-    values = lines.select(value=text_of(lines, *names)).filter(lambda t: t.value.notnull()).distinct()
-    values = values.order_by(values.value.hash()).limit(SAMPLE_VALUES).cache()
-    few = values.limit(VALUES_FOR_FORMATS).to_pyarrow()["value"].to_pylist()
-    formats = (
-        [given_format] if given_format else [None, *dict.fromkeys(each for value in few for each in formats_of(value))]
-    )
-    shares = _shares(values, formats, today=today, timezone=timezone)
-    best = max(shares, key=shares.__getitem__)
-    if shares[best] < MOSTLY:
-        return None
-    example = f"such as {_example(lines, names)!r}"
-    time = TimeFormat(columns=tuple(names), format=best, share=shares[best], why=example)
-    if best is None:
-        has_offset = values.value.re_search(r":\d\d(\.\d+)?\s?(Z|UTC|[+-]\d\d(:?\d\d)?)$").mean().to_pyarrow().as_py()
-        time = replace(time, has_time_of_day=_has_time_of_day(values, values.value.try_cast("timestamp")))
-        time = replace(time, zone="UTC", why=f"{example}, with an offset") if has_offset >= NEARLY_ALL else time
-        return _in_the_names_zone(time)
-    if best in NUMBERS.values():
-        has_time = _has_time_of_day(values, instants.read(values.value, best, timezone=timezone))
-        is_guess = best == EXCEL_DAYS and not given_format
-        why, zone = f"{example}: {SAID[best]}", "UTC" if best in EPOCHS else "local"
-        return replace(time, has_time_of_day=has_time, zone=zone, why=why, is_guess=is_guess)
-    time = replace(time, has_time_of_day="%H" in best or "%I" in best)
-    if "%z" in best or best.endswith(IN_UTC):
-        time = replace(time, zone="UTC", why=f"{example}, with an offset")
-    if "%Z" in best:
-        time = replace(time, zone="UTC", why=f"{example}, with a zone", notes=_notes_on_zones(values, names, timezone))
-    time = _in_the_names_zone(time)
-    others = [each for each in orders(best) if each != best]
-    if not others or given_format:
-        return time
-    if rivals := [each for each in others if shares.get(each, 0) >= shares[best]]:
-        time = _in_one_order(lines, time, rivals, today=today, timezone=timezone)
-    else:
-        time = _in_order(time, best, "other values leave no choice")
-    return _with_other_order(lines, time, today=today, timezone=timezone)
+    def _in_one_order(self, time: TimeFormat, others: Sequence[str]) -> TimeFormat:
+        """Tell 1/2 from 2/1 by all of the values, by the days in the files' names, or by how densely the days lie."""
+        assert time.format
+        lines, formats, facts = self.lines, sorted((time.format, *others)), {}
+        text = text_of(lines, *time.columns)
+        for format_ in formats:
+            at = instants.read(text, format_, timezone=self.timezone)
+            day = self._is_time(text, format_).ifelse(at, None).date()
+            of_file = (day == lines.file_date).mean()
+            row = lines.agg(read=day.count(), days=day.nunique(), first=day.min(), last=day.max(), of_file=of_file)
+            facts[format_] = one_row(row)
+
+        def better(by: str, factor: float = 1.0) -> str | None:
+            *_, worse, best = sorted(formats, key=lambda format_: facts[format_][by] or 0)
+            return best if (facts[best][by] or 0) > factor * (facts[worse][by] or 0) else None
+
+        if best := better("read"):
+            return _in_order(time, best, "other values leave no choice")
+        if best := better("of_file"):
+            return _in_order(time, best, "as the files' names say")
+        for fact in facts.values():
+            fact["filled"] = fact["days"] / ((fact["last"] - fact["first"]).days + 1)
+        usual = [each for each in formats if not each.startswith("%y")]  # a year of two digits is hardly ever the first
+        best = better("filled", DENSER) or (usual[0] if len(usual) == 1 else None)
+        if best and usual == [best]:
+            return _in_order(time, best, "other values leave no choice")
+        if best:
+            why = "because the days then lie together, but no value proves it"
+            return replace(_in_order(time, best, why), is_guess=True)
+        raise Refused(
+            f"{listed(time.columns)} ({self._example(time.columns)}) may have the day or the month first: no value tells.",
+            remedy="say which: " + " or ".join(f"--timestamp-format '{each}'" for each in usual) + ".",
+        )
+
+    def _with_other_order(self, time: TimeFormat) -> TimeFormat:
+        """`time` with a note when values that it cannot read are dates with day and month in the other order."""
+        assert time.format
+        other = swapped(time.format)
+        if other is None:
+            return time
+        text = text_of(self.lines, *time.columns)
+        is_other = ~self._is_time(text, time.format) & self._is_time(text, other)
+        row = one_row(self.lines.agg(n=is_other.sum(), example=text.max(where=is_other)))
+        if not row["n"]:
+            return time
+        first, second = ("day", "month") if time.format.startswith("%d") else ("month", "day")
+        says = (
+            f"{listed(time.columns)} is written in two ways: {row['n']:,} lines have the {second} first ({row['example']}) and "
+            f"are set aside; what may be either is read with the {first} first."
+        )
+        note = Note("guessed", says, "have all dates written in one way, best as 2024-01-31.")
+        return replace(time, is_guess=True, notes=(*time.notes, note))
+
+    def _example(self, names: Sequence[str]) -> str:
+        values = self.lines.select(value=text_of(self.lines, *names)).filter(lambda t: t.value.notnull())
+        values = values.limit(1).to_pyarrow()
+        return values["value"][0].as_py() if len(values) else "empty"
 
 
 def _in_the_names_zone(time: TimeFormat) -> TimeFormat:
@@ -209,109 +302,8 @@ def _in_order(time: TimeFormat, format_: str, why: str) -> TimeFormat:
     return replace(time, format=format_, why=f"{time.why}; {FIRST[format_[:2]]} first, {why}")
 
 
-def _with_other_order(lines: ibis.Table, time: TimeFormat, *, today: dt.date, timezone: str) -> TimeFormat:
-    """`time` with a note when values that it cannot read are dates with day and month in the other order."""
-    assert time.format
-    other = swapped(time.format)
-    if other is None:
-        return time
-    text = text_of(lines, *time.columns)
-    mine, theirs = (
-        _is_plausible(instants.read(text, format_, timezone=timezone), today) for format_ in (time.format, other)
-    )
-    row = lines.agg(n=(~mine & theirs).sum(), example=text.max(where=~mine & theirs)).to_pyarrow().to_pylist()[0]
-    if not row["n"]:
-        return time
-    first, second = ("day", "month") if time.format.startswith("%d") else ("month", "day")
-    says = (
-        f"{listed(time.columns)} is written in two ways: {row['n']:,} lines have the {second} first ({row['example']}) and "
-        f"are set aside; what may be either is read with the {first} first."
-    )
-    note = Note("guessed", says, "have all dates written in one way, best as 2024-01-31.")
-    return replace(time, is_guess=True, notes=(*time.notes, note))
-
-
 def _has_time_of_day(lines: ibis.Table, at: ir.TimestampValue) -> bool:
     return bool(lines.agg(any=(at != at.truncate("D")).any()).to_pyarrow()["any"][0].as_py())
-
-
-def _shares(
-    values: ibis.Table, formats: Sequence[str | None], *, today: dt.date, timezone: str
-) -> dict[str | None, float]:
-    """The share of `values.value` that each format reads as a plausible time; None stands for ISO 8601."""
-    parsed = {
-        f"f{number}": instants.read(values.value, format_, timezone=timezone) for number, format_ in enumerate(formats)
-    }
-    counts = values.agg(**{name: _is_plausible(at, today).sum() for name, at in parsed.items()}, n=values.count())
-    (row,) = counts.to_pyarrow().to_pylist()
-    return {format_: (row[f"f{number}"] or 0) / max(row["n"], 1) for number, format_ in enumerate(formats)}
-
-
-def _is_plausible(at: ir.TimestampValue, today: dt.date) -> ir.BooleanValue:
-    latest = dt.datetime.combine(today + dt.timedelta(days=1), dt.time.max)
-    return at.cast("timestamp").between(EARLIEST, latest).fill_null(False)
-
-
-def _in_one_order(
-    lines: ibis.Table, time: TimeFormat, others: Sequence[str], *, today: dt.date, timezone: str
-) -> TimeFormat:
-    """Tell 1/2 from 2/1 by all of the values, by the days in the files' names, or by how densely the days lie."""
-    assert time.format
-    formats = sorted((time.format, *others))
-    facts = {}
-    for format_ in formats:
-        at = instants.read(text_of(lines, *time.columns), format_, timezone=timezone)
-        day = _is_plausible(at, today).ifelse(at, None).date()
-        of_file = (day == lines.file_date).mean()
-        row = lines.agg(read=day.count(), days=day.nunique(), first=day.min(), last=day.max(), of_file=of_file)
-        (facts[format_],) = row.to_pyarrow().to_pylist()
-
-    def better(by: str, factor: float = 1.0) -> str | None:
-        *_, worse, best = sorted(formats, key=lambda format_: facts[format_][by] or 0)
-        return best if (facts[best][by] or 0) > factor * (facts[worse][by] or 0) else None
-
-    if best := better("read"):
-        return _in_order(time, best, "other values leave no choice")
-    if best := better("of_file"):
-        return _in_order(time, best, "as the files' names say")
-    for fact in facts.values():
-        fact["filled"] = fact["days"] / ((fact["last"] - fact["first"]).days + 1)
-    usual = [each for each in formats if not each.startswith("%y")]  # a year of two digits is hardly ever the first
-    best = better("filled", DENSER) or (usual[0] if len(usual) == 1 else None)
-    if best and usual == [best]:
-        return _in_order(time, best, "other values leave no choice")
-    if best:
-        why = "because the days then lie together, but no value proves it"
-        return replace(_in_order(time, best, why), is_guess=True)
-    raise Refused(
-        f"{listed(time.columns)} ({_example(lines, time.columns)}) may have the day or the month first: no value tells.",
-        remedy="say which: " + " or ".join(f"--timestamp-format '{each}'" for each in usual) + ".",
-    )
-
-
-def _with_time_of_day(
-    lines: ibis.Table,
-    names: Sequence[str],
-    date: TimeFormat,
-    *,
-    given_format: str | None,
-    today: dt.date,
-    timezone: str,
-) -> tuple[TimeFormat, list[Note]]:
-    """`date` joined with a column of the time of day, if one can be read with it; and notes."""
-    notes = list(date.notes)
-    if date.has_time_of_day or given_format:
-        return date, notes
-    for name in matching_columns("time_of_day", names):
-        if name in date.columns:
-            continue
-        both = read(lines, [*date.columns, name], given_format=None, today=today, timezone=timezone)
-        if both and both.has_time_of_day and both.share >= NEARLY_ALL:
-            is_of_file = FILE_DATE in date.columns
-            return (replace(both, why=f"{date.why}; {both.why}") if is_of_file else both), [*notes, *both.notes]
-        says = f"{name} ({_example(lines, [name])}) is not used: beside {date.columns[0]} it is no time of day."
-        notes.append(Note("to know", says))
-    return date, notes
 
 
 def _by_type(lines: ibis.Table, names: Iterable[str]) -> list[str]:
@@ -319,8 +311,3 @@ def _by_type(lines: ibis.Table, names: Iterable[str]) -> list[str]:
     types = {name: lines[name].type() for name in names}
     typed = [name for name, type_ in types.items() if type_.is_timestamp() or type_.is_date()]
     return typed or [name for name, type_ in types.items() if type_.is_string()]
-
-
-def _example(lines: ibis.Table, names: Sequence[str]) -> str:
-    values = lines.select(value=text_of(lines, *names)).filter(lambda t: t.value.notnull()).limit(1).to_pyarrow()
-    return values["value"][0].as_py() if len(values) else "empty"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.filters import counting
-from assets.grocery.onboarding import contract, days, evidence, history, many, roles, services, telltales, times
+from assets.grocery.onboarding import contract, days, evidence, history, many, roles, services, telltales
 from assets.grocery.onboarding.answers import Told
 from assets.grocery.onboarding.columns import (
     ColumnProfile,
@@ -30,6 +30,7 @@ from assets.grocery.onboarding.columns import (
 from assets.grocery.onboarding.files import SourceFiles
 from assets.grocery.onboarding.history import TradingDays
 from assets.grocery.onboarding.proposed import SEE_TIME, Note, ProposedSetting, of_files, under
+from assets.grocery.onboarding.times import TimeSearch
 from assets.grocery.onboarding.words import matching_columns
 from resources.config.feeds import FILE_DATE
 from resources.config.retailer import TransactionColumnsConfig, TransactionContractConfig, TransactionsConfig
@@ -113,14 +114,8 @@ def propose(
     if not matching_columns("product", columns) and "product_id" not in given:
         evidence.refuse_nested(whole, files)
     refuse_unknown([name for name in given.get("occurred_at", ()) if name != FILE_DATE or not source.days], columns)
-    time, notes = times.find(
-        whole,
-        list(columns),
-        given=given.get("occurred_at", ()),
-        given_format=given_format,
-        today=today,
-        timezone=timezone,
-    )
+    search = TimeSearch(lines=whole, given_format=given_format, today=today, timezone=timezone)
+    time, notes = search.find(list(columns), given=given.get("occurred_at", ()))
     free = {name: column for name, column in columns.items() if name not in time.columns}
     occurred_at = time.columns[0] if len(time.columns) == 1 else list(time.columns)
     chosen = {"occurred_at": ProposedSetting("occurred_at", occurred_at, time.why, time.is_guess)}

@@ -33,7 +33,8 @@ def table(engine):
 
 def read(lines, *names, given=(), given_format=None, today=TODAY, timezone="UTC"):
     own = [name for name in lines.columns if name not in OUR_COLUMNS]
-    return times.find(lines, names or own, given=given, given_format=given_format, today=today, timezone=timezone)
+    search = times.TimeSearch(lines=lines, given_format=given_format, today=today, timezone=timezone)
+    return search.find(names or own, given=given)
 
 
 @pytest.mark.parametrize(
