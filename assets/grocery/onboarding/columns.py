@@ -13,7 +13,8 @@ from assets.grocery.ingestion.numbers import number_of
 from assets.grocery.onboarding.proposed import ProposedSetting
 from resources.errors import Refused
 from resources.feeds.files import own_columns
-from resources.identifiers import identifiers
+from resources.identifiers import identifiers, trimmed
+from resources.tables.engine import count_values
 from resources.text import listed
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from resources.config.feeds import FeedConfig
 
 SAMPLE_LINES = 200_000  # enough to tell what a column holds
+MOST_KINDS = 30  # a column with more values says no kind of a line, and no unit
 MOSTLY = 0.9  # the least share of a column's values that must be of a kind for the column to be of it
 
 # Columns that a person named, by our name for them; an empty list means that there is none.
@@ -101,6 +103,18 @@ def finite_number(lines: ibis.Table, name: str, files: FeedConfig) -> ir.Floatin
 def finite(number: ir.FloatingValue) -> ir.FloatingValue:
     """Numbers, null for infinity and for what is none."""
     return (number.isnan() | number.isinf()).ifelse(None, number)
+
+
+def said_in(column: ir.StringColumn) -> tuple[dict[str, int], bool]:
+    """How many lines have each value of a column, without the empty ones; and whether there are none of those."""
+    counts = count_values(trimmed(column))
+    given = {value: n for value, n in counts.items() if value}
+    return given, len(given) == len(counts)
+
+
+def shown(counts: Mapping[str, int]) -> str:
+    """The values with most lines, and how many they are, for a message."""
+    return listed([f"{value} {n:,}" for value, n in sorted(counts.items(), key=lambda item: -item[1])], 10)
 
 
 def one_row(table: ibis.Table) -> dict[str, Any]:

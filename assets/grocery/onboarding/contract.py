@@ -17,10 +17,9 @@ from assets.grocery.ingestion.doubles import BASKET
 from assets.grocery.ingestion.profile import volume_against_weekday
 from assets.grocery.ingestion.rules import IN_ONE_FILE, ONCE_IN_A_FILE, are_exact
 from assets.grocery.onboarding.columns import finite, one_row
-from assets.grocery.onboarding.evidence import good_otherwise
 from assets.grocery.onboarding.history import TradingDays
 from assets.grocery.onboarding.proposed import Note, ProposedSetting
-from resources.config.retailer import TransactionsConfig
+from resources.config.retailer import TransactionContractConfig, TransactionsConfig
 from resources.errors import Refused
 from resources.text import listed
 
@@ -43,7 +42,7 @@ def of_lines(
     And the baskets of each part among which alone are those that break a rule of lines together.
     """
     amounts = [name for name in ("quantity", "sales_value") if getattr(feed.columns, name)]
-    good, among = zip(*(good_otherwise(part, feed) for part in parts), strict=True)
+    good, among = zip(*(_good_otherwise(part, feed) for part in parts), strict=True)
     found = [_facts(lines, amounts, among=suspects) for lines, suspects in zip(good, among, strict=True)]
     if not any(each["n"] for each in found):
         found = [_facts(part, amounts) for part in parts]
@@ -75,6 +74,23 @@ def of_lines(
         ProposedSetting("is_household_required", anonymous <= ODD, why_anonymous * bool(row["anonymous"])),
     ]
     return proposed, among
+
+
+def _good_otherwise(standard: ibis.Table, feed: TransactionsConfig) -> tuple[ibis.Table, ibis.Table]:
+    """The purchases that break no rule but those that are to be measured: ranges, and who is named; and their
+    :func:`assets.grocery.ingestion.cleaning.suspects`, which hold those of any contract."""
+    anything: Any = (-math.inf, math.inf)
+    lenient = TransactionContractConfig(
+        quantity=anything,
+        sales_value=anything,
+        is_product_once_a_basket=False,
+        is_household_required=False,
+        are_identifiers_exact=False,
+    )
+    bought, feed = cleaning.purchases(standard), feed.model_copy(update={"contract": lenient})
+    among = cleaning.suspects(cleaning.by_line(bought, feed))
+    judged = cleaning.judge(bought, feed, among=among)
+    return judged.filter(judged.rule.isnull()), among
 
 
 def _facts(standard: ibis.Table, amounts: Sequence[str], *, among: ibis.Table | None = None) -> dict[str, Any]:

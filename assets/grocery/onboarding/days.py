@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning, instants
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 LATEST_END = 12  # o'clock: no shop's day ends later
 USUAL_END = 4
-OTHER_UNIT = 20  # times as much as on the day before, a line is in another unit: in cents
-LINES_TO_TELL = 10  # of a day
 MISTAKES = 0.01  # of the lines that an end of the day explains, those that it makes wrong
 
 
@@ -69,23 +66,3 @@ def are_the_lines(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str)
     standard = cleaning.standardise(lines, feed, timezone=timezone)
     share = one_row(standard.agg(same=(standard.local_date == standard.file_date).mean()))["same"]
     return (share or 0) >= NEARLY_ALL
-
-
-def jumps(standard: ibis.Table) -> list[Note]:
-    """That what a line costs is of another size from one day to the next, as in cents after euros; of lines under our names."""
-    paid = standard.filter(standard.business_date.notnull() & (standard.sales_value > 0))
-    daily = paid.group_by("business_date").agg(n=paid.count(), value=paid.sales_value.approx_median())
-    rows = daily.filter(daily.n >= LINES_TO_TELL).order_by("business_date").to_pyarrow().to_pylist()
-    found = [
-        (before, after)
-        for before, after in pairwise(rows)
-        if not 1 / OTHER_UNIT < after["value"] / before["value"] < OTHER_UNIT
-    ]
-    if not found:
-        return []
-    ((before, after), *more) = found
-    says = (
-        f"sales_value is of another size from {after['business_date']} on: half of the lines cost up to {after['value']:,.2f}, and "
-        f"{before['value']:,.2f} on {before['business_date']}" + f"; so {len(more)} more times" * bool(more) + "."
-    )
-    return [Note("to know", says, "have all days delivered in one unit, euros or cents.")]

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from assets.grocery.onboarding.columns import ColumnProfile, one_row
-from assets.grocery.onboarding.evidence import FLAGS, NO, YES
 from assets.grocery.onboarding.proposed import Note
+from assets.grocery.onboarding.purchases import FLAGS, NO, YES
 from assets.grocery.onboarding.words import KEYS, matching_columns, split_name
 from resources.config.retailer import TransactionsConfig
 from resources.identifiers import identifiers
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 # Given in some lines alone (cancelled_at, qty_refunded, return_reason), they are not bought, or not all of them.
 UNDONE = FLAGS - {"test", "training", "correction"}
-VALID = frozenset("active aktiv valid gueltig gultig actif valide activo attivo".split())  # noqa: SIM905
+VALID = frozenset("active aktiv valid gueltig gultig actif valide activo attivo".split())
 ZONES = ({"time", "zone"}, {"timezone"}, {"tz"}, {"utc", "offset"}, {"zeitzone"})
-VERSIONS = frozenset("version revision rev".split())  # noqa: SIM905
+VERSIONS = frozenset("version revision rev".split())
 MOSTLY_OWN = 0.5  # of the lines have a value of their own in a column that tells lines apart
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.filters import counting
-from assets.grocery.onboarding import contract, days, evidence, history, many, roles, services, telltales
+from assets.grocery.onboarding import contract, days, doubtful_ids, evidence, history, many, roles, services, telltales
 from assets.grocery.onboarding.answers import Told
 from assets.grocery.onboarding.columns import (
     ColumnProfile,
@@ -30,6 +30,7 @@ from assets.grocery.onboarding.columns import (
 from assets.grocery.onboarding.files import SourceFiles
 from assets.grocery.onboarding.history import TradingDays
 from assets.grocery.onboarding.proposed import SEE_TIME, Note, ProposedSetting, of_files, under
+from assets.grocery.onboarding.purchases import purchases
 from assets.grocery.onboarding.times import TimeSearch
 from assets.grocery.onboarding.words import matching_columns
 from resources.config.feeds import FILE_DATE
@@ -125,23 +126,23 @@ def propose(
         free.pop(chosen[setting].value, None)
 
     notes = [*notes_on_sample, *notes_on_values, *notes]
-    where, unless, telling, notes_on_kinds = evidence.no_purchases(every, free)
-    notes += notes_on_kinds
-    for name in telling:
+    bought_by = purchases(every, free)
+    notes += bought_by.notes
+    for name in bought_by.columns:
         free.pop(name)
     choose("household_id", lambda: roles.household(free))
     choose("product_id", lambda: roles.product(free))
     feed = TransactionsConfig(
         **files.model_dump(),
-        where=where,
-        unless=unless,
+        where=bought_by.where,
+        unless=bought_by.unless,
         columns=_columns(chosen),
         timestamps_in=time.zone,  # pyright: ignore[reportArgumentType]
         timestamp_format=time.format,
     )
     own = {name: told[f"transactions.{name}"] for name in MEASURED_BY if f"transactions.{name}" in told}
     feed = TransactionsConfig.model_validate({**feed.model_dump(), **own})
-    notes += evidence.doubts_of_identifiers(whole, feed, is_told="product_id" in given)
+    notes += doubtful_ids.doubts(whole, feed, is_told="product_id" in given)
     whole = whole.filter(counting(whole, feed))
     if source.days and time.has_time_of_day and "business_day_ends" not in own:
         feed, notes_on_ends = days.with_end(whole, feed, timezone=timezone)
@@ -235,7 +236,7 @@ def propose(
         notes=(
             *(*source.notes, *notes, *history.notes_on(trading), *notes_on_days),
             *(
-                *days.jumps(standard),
+                *evidence.jumps(standard),
                 *services.note_on(standard.filter(standard.defect.isnull()), _names(whole, feed, free)),
             ),
         ),

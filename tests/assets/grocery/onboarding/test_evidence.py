@@ -11,7 +11,7 @@ import ibis
 import pytest
 
 from assets.grocery.ingestion import money
-from assets.grocery.onboarding import days, evidence, files, masterdata, services, transactions
+from assets.grocery.onboarding import evidence, files, masterdata, services, transactions
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from tests.assets.grocery.onboarding.test_transactions import baskets
@@ -184,14 +184,14 @@ def test_a_log_of_changes_is_told(understood):
 
 @pytest.mark.parametrize(("cents", "is_told"), [(100, True), (10, False)])
 def test_amounts_in_another_unit_from_a_day_on_are_told(cents, is_told):
-    daily = [(day, 2.5 * (1 if day < 4 else cents)) for day in range(1, 7) for _ in range(days.LINES_TO_TELL)]
+    daily = [(day, 2.5 * (1 if day < 4 else cents)) for day in range(1, 7) for _ in range(evidence.LINES_TO_TELL)]
     lines = ibis.memtable(
         {
             "business_date": [dt.date(2024, 3, day) for day, _ in daily],
             "sales_value": [value for _, value in daily],
         }
     )
-    told = [note.says for note in days.jumps(lines)]
+    told = [note.says for note in evidence.jumps(lines)]
     assert told == is_told * [
         "sales_value is of another size from 2024-03-04 on: half of the lines cost up to 250.00, and 2.50 on 2024-03-03."
     ]

@@ -1,0 +1,138 @@
+"""What a person is to know of the identifiers of households, products and baskets: lists, nobody, two that may be one.
+
+One may be written in two ways, or several in one: by zeros, capitals, blanks, and masks.
+"""
+
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false, reportCallIssue=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assets.grocery.onboarding.columns import one_row
+from assets.grocery.onboarding.proposed import Note
+from resources.config.retailer import TransactionsConfig
+from resources.errors import Refused
+from resources.identifiers import LIST, ROUNDED, identifiers, trimmed
+from resources.text import listed
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.types as ir
+
+LISTED = 0.2  # the share of lines with several products in a cell above which a feed is no feed of lines
+DOMINANT = 0.1  # the share of lines above which one household of many is hardly one
+HOUSEHOLDS_TO_TELL = 20
+# Of households that are none: nothing but zeros or nines, and words.
+PLACEHOLDERS = r"^(0+|9{3,}|-1|anon(ymous)?|unknown|unbekannt|guest|gast|walk.?in|dummy|default|no.?card|cash|inconnu|desconocido)$"
+MASKED = r"^[0-9]{0,6}[*xX•# -]*[*xX•#]{4}[*xX•# -]*[0-9]{0,4}$"  # what a receipt prints of a card's number
+
+
+def doubts(lines: ibis.Table, feed: TransactionsConfig, *, is_told: bool) -> list[Note]:
+    """What a person is to know of the columns of households, products and baskets.
+
+    Raises :class:`Refused` when the products' column holds several products a cell, unless a person named it (`is_told`).
+    """
+    notes, who_is_it = [], []
+    columns = feed.columns
+    for column in (columns.household_id, columns.product_id, columns.basket_id):
+        if column is None:
+            continue
+        type_ = lines[column].type()
+        values = lines.group_by(value=lines[column]).agg(n=lines.count()).cache()  # each is looked at once
+        text, of = trimmed(values.value.cast("string")), values.n
+        is_list = text.re_search(LIST if column != columns.product_id else rf"{LIST}|[^;|]+[;|][^;|]+")
+        is_rounded, is_nothing = (
+            text.re_search(ROUNDED),
+            text.notnull() & (text != "") & identifiers(values.value, nothing=feed.empty_values).isnull(),
+        )
+        row = one_row(
+            values.agg(
+                n=of.sum(), lists=of.sum(where=is_list), a_list=text.max(where=is_list), rounded=of.sum(where=is_rounded),
+                a_rounded=text.max(where=is_rounded), nothing=of.sum(where=is_nothing), a_word=text.argmax(of, where=is_nothing),
+            )
+        )  # fmt: skip
+        n, several = row["n"] or 1, row["lists"] or 0
+        if column == columns.product_id and (type_.is_array() or several / n >= LISTED) and not is_told:
+            raise Refused(
+                f"{column} holds lists ({row['a_list']}): one line a product is needed.",
+                remedy="export one line for each product of a basket, or name another column: --column product_id=NAME.",
+            )
+        if row["rounded"]:
+            says = (
+                f"{column} looks rounded ({row['a_rounded']}) in {row['rounded']:,} of {n:,} lines: different ones may have "
+                "become one."
+            )
+            notes.append(Note("merged", says, "export it as text, not through a spreadsheet."))
+        if row["nothing"]:
+            says = f"{row['nothing'] / n:.1%} of lines have no {column} (written {row['a_word']})."
+            notes.append(
+                Note("to know", says, "if it names something in earnest, say in `empty_values` which words do not.")
+            )
+        read = values.select("n", text=identifiers(values.value, nothing=feed.empty_values))
+        read = read.filter(read.text.notnull()).group_by("text").agg(n=read.n.sum()).cache()
+        notes += _alike(read, column)
+        if column != columns.household_id:
+            continue
+        most = one_row(
+            read.agg(
+                n=read.n.sum().fill_null(0), different=read.count(), who=read.text.argmax(read.n), of_one=read.n.max()
+            )
+        )
+        lion = most["of_one"] / most["n"] if most["different"] >= HOUSEHOLDS_TO_TELL else 0
+        if lion > DOMINANT:
+            says = f"{columns.household_id} {most['who']} has {lion:.1%} of the lines: is it nobody?"
+            who_is_it.append(Note("to know", says, "if so, add the word to `empty_values` in [transactions]."))
+            read = read.filter(read.text != most["who"])
+        who_is_it += _placeholders(read, column, nobody=1 - most["n"] / n)
+    return notes + who_is_it
+
+
+def _placeholders(households: ibis.Table, column: str, *, nobody: float) -> list[Note]:
+    """Which of the `households` (`text`, with `n` lines) read as if they were nobody; and `nobody`, the share of lines that name none."""
+    notes = []
+    if nobody > DOMINANT:
+        says = f"{nobody:.1%} of lines name no {column}: they are nobody's, and count for products alone."
+        remedy = "if only the first line of a receipt names it, have it written into every line."
+        notes.append(Note("to know", says, remedy))
+    odd = households.filter(households.text.lower().re_search(PLACEHOLDERS))
+    words = odd.order_by(odd.n.desc(), "text").limit(5).to_pyarrow().to_pylist()
+    if words:
+        shown = listed([f"{row['text']} ({row['n']:,} lines)" for row in words])
+        says = f"{column} has values that are hardly somebody: {shown}."
+        notes.append(Note("to know", says, "if so, add them to `empty_values` in [transactions]."))
+    return notes
+
+
+def _alike(values: ibis.Table, column: str) -> list[Note]:
+    """Which of the identifiers `values.text` of a column may be one written in two ways, or several written in one."""
+    of_zeros = "stand with leading zeros and without", "have all files written with the zeros, or all without."
+    of_signs = "are told apart by capitals or blanks alone", "have all files write them alike."
+    return [
+        *_of_several(values, values.text.re_replace("^0+([0-9]+)$", r"\1"), column, *of_zeros),
+        *_of_several(values, values.text.re_replace(r"\s", "").lower(), column, *of_signs),
+        *_masked(values, column),
+    ]
+
+
+def _of_several(values: ibis.Table, bare: ir.StringValue, column: str, what: str, remedy: str) -> list[Note]:
+    """A note where several identifiers are the same when they are `bare`."""
+    same = values.group_by(bare=bare).agg(n=values.count(), one=values.text.min(), other=values.text.max())
+    same = same.filter(same.n > 1)
+    row = one_row(same.agg(n=same.count(), one=same.one.min(), other=same.other.argmin(same.one)))
+    if not row["n"]:
+        return []
+    says = f"{row['n']:,} of {column} {what} ({row['one']}, {row['other']}): each counts as two."
+    return [Note("guessed", says, remedy)]
+
+
+def _masked(values: ibis.Table, column: str) -> list[Note]:
+    masked = values.filter(values.text.re_search(MASKED))
+    row = one_row(masked.agg(n=masked.count(), example=masked.text.min()))
+    if not row["n"]:
+        return []
+    says = (
+        f"{row['n']:,} of {column} are masked ({row['example']}): different ones with the same end are taken for one."
+    )
+    return [Note("merged", says, "have a token or a customer's number delivered instead.")]

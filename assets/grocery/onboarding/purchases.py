@@ -1,0 +1,138 @@
+"""Which lines are purchases, by columns that say what a line is: of yes and no, of kinds, or what became of a row."""
+
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from assets.grocery.onboarding.columns import MOST_KINDS, ColumnProfile, said_in, shown
+from assets.grocery.onboarding.proposed import Note
+from assets.grocery.onboarding.words import split_name
+from resources.text import listed
+
+if TYPE_CHECKING:
+    import ibis
+
+PURCHASES = frozenset(
+    """purchase purchased transaction sale sales sold sell buy bought order ordered complete completed paid delivered shipped closed
+    verkauf kauf vente achat venta compra vendita acquisto verkoop aankoop salg sprzedaz
+    invoice invoiced rechnung facture factura fattura""".split()
+)
+UNDONE = frozenset(
+    """return returned returns refund refunded cancel cancelled canceled cancellation void voided storno retoure retour
+    remboursement devolucion reso annule correction test""".split()
+)
+OTHERS = UNDONE | frozenset(
+    """view viewed cart addtocart add remove removed click impression wishlist search detail rueckgabe ruckgabe voucher gutschein
+    coupon deposit pfand giftcard gift tip fee shipping discount rabatt pending failed payment zahlung exchange writeoff waste
+    annulation anulado memo note gutschrift avoir abono chargeback reversal reversed rejected declined""".split()
+)
+# In the name of a column of yes and no: a yes is no purchase.
+FLAGS = UNDONE | {"storniert", "deleted", "annulled", "training", "uebung"}
+QUANTITIES = frozenset("qty quantity units amount value total menge anzahl betrag quantite montant".split())
+# As people write them, and spreadsheets and databases in their languages; -1 is true in Access.
+YES = frozenset(
+    """1 -1 y yes true t x j ja oui si sí sim tak wahr vrai verdadero vero verdadeiro waar prawda sand sant""".split()
+)
+NO = frozenset("0 n no false f nein non nee não nao nie falsch faux falso onwaar fałsz falsk".split())
+OF_A_LINE = frozenset(
+    "line transaction trans txn sale sales event order record rec row item document doc beleg bon satz receipt".split()
+)
+TYPE_NAMES = frozenset(
+    """type status kind event action typ art state vorgang tipo statut estado belegart rectype satzart linetype sign vorzeichen
+    shkzg debit credit soll haben""".split()
+)
+# What a log of changes says of each, as databases' connectors write it: of made, read, changed and removed rows.
+CHANGE_NAMES = frozenset("op operation change cdc dml type action event rowkind recordtype".split())
+MADE = frozenset("c r i +i create read insert inserted".split())
+CHANGED = frozenset(
+    "u -u +u d -d update updated upsert delete deleted update_preimage update_postimage update_before update_after".split()
+)
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """Which lines are purchases, as the settings `where` and `unless` say it; the `columns` that tell it, and notes."""
+
+    where: dict[str, list[str]] = field(default_factory=dict)
+    unless: dict[str, list[str]] = field(default_factory=dict)
+    columns: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def add_flag(self, name: str, counts: Mapping[str, int]) -> None:
+        """A column of yes and no: a yes is no purchase."""
+        self.columns.append(name)
+        if others := sorted(value for value in counts if value.lower() in YES):
+            self.unless[name] = others
+            remedy = "take `unless` out of [transactions] if they are purchases."
+            self._leave_out(name, counts, f"with {listed(others)}", others, remedy)
+
+    def add_changes(self, name: str, counts: Mapping[str, int]) -> None:
+        """A column of a log of changes."""
+        self.columns.append(name)
+        says = f"{name} says what became of a row ({shown(counts)}): each change is taken for a purchase of its own."
+        remedy = "have the rows delivered as they are now: the last change of each, and none that was deleted."
+        self.notes.append(Note("left out", says, remedy))
+
+    def add_kinds(self, name: str, counts: Mapping[str, int], *, is_always_given: bool) -> None:
+        """A column of kinds of lines; nothing where neither its values nor its name say so."""
+        words = set(split_name(name))
+        of_values = {value: {*split_name(value), *split_name(value.lower().replace("_", ""))} for value in counts}
+        others = [value for value in counts if of_values[value] & OTHERS]
+        sales = sorted(value for value in counts if of_values[value] & PURCHASES and value not in others)
+        is_named = not words.isdisjoint(TYPE_NAMES)
+        # Codes (S and R) are no words: only a name that speaks of the line makes them worth the question.
+        speaks_of_lines = is_named and words <= TYPE_NAMES | OF_A_LINE and len(counts) > 1
+        if not ((others and sales) or (is_named and (others or sales)) or speaks_of_lines):
+            return
+        self.columns.append(name)
+        if not sales or len(sales) + len(others) < len(counts):
+            says = f"{name} says what a line is ({shown(counts)}): all are taken for purchases. Are they?"
+            remedy = f'name those that are under [transactions]: where = {{ {_key(name)} = ["…"] }}.'
+            self.notes.append(Note("left out", says, remedy))
+            return
+        if is_always_given:
+            self.where[name] = sales
+        elif others:  # a line may say nothing, as further ones of an order: it is no other kind
+            self.unless[name] = sorted(others)
+        if others:
+            setting = "where" if is_always_given else "unless"
+            remedy = f"correct `{setting}` in [transactions] if others of {name} are purchases."
+            self._leave_out(name, counts, f"that are not {listed(sales)}", others, remedy)
+
+    def _leave_out(
+        self, name: str, counts: Mapping[str, int], which: str, others: Collection[str], remedy: str
+    ) -> None:
+        n = sum(counts[value] for value in others)
+        says = f"{name} says what a line is ({shown(counts)}): {n:,} lines {which} are left out."
+        self.notes.append(Note("left out", says, remedy))
+
+
+def purchases(lines: ibis.Table, free: Mapping[str, ColumnProfile]) -> Purchases:
+    """Which of the `lines` are purchases, by those of the columns `free` that say what a line is."""
+    told = Purchases()
+    for name, column in free.items():
+        words = set(split_name(name))
+        may_be_flag = column.different <= 2 and not words.isdisjoint(FLAGS) and words.isdisjoint(QUANTITIES)
+        if column.different > MOST_KINDS or not (may_be_flag or lines[name].type().is_string()):
+            continue
+        counts, is_always_given = said_in(lines[name].cast("string"))
+        values = {value.lower() for value in counts}
+        if may_be_flag and values <= YES | NO:
+            told.add_flag(name, counts)
+        elif values & CHANGED and values <= MADE | CHANGED and not words.isdisjoint(CHANGE_NAMES):
+            told.add_changes(name, counts)
+        else:
+            told.add_kinds(name, counts, is_always_given=is_always_given)
+    return told
+
+
+def _key(name: str) -> str:
+    """A name as TOML writes it before the sign of equality."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
