@@ -160,14 +160,13 @@ def look(landing: LandingConfig) -> list[LandedFile]:
         filesystem.invalidate_cache()
         found: Mapping[str, Mapping[str, Any]] = filesystem.glob(inside, detail=True)  # pyright: ignore
         markers = set(filesystem.glob(inside + landing.marker)) if landing.marker else set()
-    files = []
+    files, is_local = [], "://" not in pattern
     for name, about in found.items():
-        path = filesystem.unstrip_protocol(name) if "://" in pattern else name
+        path = name if is_local else filesystem.unstrip_protocol(name)
         day = day_in(path, pattern)
         is_ours = name.endswith(EVENT) or bool(landing.marker and name.endswith(landing.marker))
         if day is None or is_ours or f"/{SET_ASIDE}/" in path or is_lock(path):
             continue
-        is_local = "://" not in pattern
         if about["type"] != "file" and not is_local:
             continue
         wrong = no_file(Path(path)) if is_local else None

@@ -72,10 +72,14 @@ def rows_of(file: FeedFile) -> int:
 
 def read(engine: Backend, files: Sequence[FeedFile], settings: FeedConfig) -> ibis.Table:
     """The rows of Parquet files: their own columns, with `copy`, `source_row` and `defect`, which none has."""
-    for file in files:
-        _refuse_a_bomb(file, settings)
-        _refuse_a_damaged(file, settings)
     import ibis
+    import pyarrow.parquet as pq
+
+    for file in files:
+        about = pq.read_metadata(file.copy)
+        _refuse_other_counts(file, about)
+        _refuse_a_bomb(file, about, settings)
+        _refuse_a_damaged(file, about, settings)
 
     copy = temporary_name("copy")
     lines = engine.read_parquet(
@@ -95,12 +99,8 @@ def read(engine: Backend, files: Sequence[FeedFile], settings: FeedConfig) -> ib
     return lines.drop(POSITION, *{DEFECT}.intersection(lines.columns))
 
 
-def _refuse_a_bomb(file: FeedFile, settings: FeedConfig) -> None:
+def _refuse_a_bomb(file: FeedFile, about: pq.FileMetaData, settings: FeedConfig) -> None:
     """Refuse a small file of very many rows or bytes: every value counts as one byte at least."""
-    import pyarrow.parquet as pq
-
-    about = pq.read_metadata(file.copy)
-    _refuse_other_counts(file, about)
     unpacked = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
     _require_measure(file, about, settings, max(unpacked, about.num_rows * about.num_columns))
 
@@ -129,7 +129,7 @@ def _refuse_other_counts(file: FeedFile, about: pq.FileMetaData) -> None:
         )
 
 
-def _refuse_a_damaged(file: FeedFile, settings: FeedConfig) -> None:
+def _refuse_a_damaged(file: FeedFile, about: pq.FileMetaData, settings: FeedConfig) -> None:
     """Refuse a file of which a page cannot be read, or is not the one whose checksum was written (where one was).
 
     And one that has a long text once, and names it in every row.
@@ -139,7 +139,7 @@ def _refuse_a_damaged(file: FeedFile, settings: FeedConfig) -> None:
     import pyarrow.parquet as pq
 
     of: Any = pyarrow.compute
-    row, unpacked, about = 0, 0, pq.read_metadata(file.copy)
+    row, unpacked = 0, 0
     groups = map(about.row_group, range(about.num_row_groups))
     # Text that is once in the file for all rows that have it is left so: what it would be is counted.
     once = {

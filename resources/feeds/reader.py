@@ -98,12 +98,12 @@ class FeedReader:
         :class:`FeedMissing` and :class:`Unavailable` as :meth:`read` does.
         """
         located = self.locate(files, days=days, landing_place=landing_place)
-        place = " or ".join([*([landing_place.path] if landing_place and days else []), where(files)])
+        landed = [landing_place.path] if landing_place and days else []
+        place = " or ".join([*landed, where(files)])
         without = sorted(set(days) - {day for _, day in located})
         if files.query is None and (without or not located):
             # A landing place in the state may be not there yet.
-            landed = [landing_place.path] if landing_place and days else None
-            require_folders(files.path if landed is None else [path for path in landed if "{state}" not in path])
+            require_folders([path for path in landed if "{state}" not in path] if landed else files.path)
         if files.is_dated and without:
             what = "no file" if files.query is None else "neither a row nor a file" if landing_place else "no row"
             raise FeedMissing(
@@ -184,7 +184,7 @@ class FeedReader:
         read = [*parquet_files, *headers]
         return lines.join(_names(engine, read, set(lines.columns)), "copy").drop("copy"), read
 
-    def kept(self, path: str, day: dt.date | None, settings: FeedConfig | None = None) -> FeedFile:
+    def kept(self, path: str, day: dt.date | None, settings: FeedConfig) -> FeedFile:
         """Copy a file into the raw store; it is there entirely or not at all, and on the disk before its lines are.
 
         Archives, workbooks, lines of JSON and rows of a query are kept as :mod:`resources.feeds.converted` and

@@ -77,14 +77,13 @@ def _without_query(path: str) -> str:
     return path.partition("?")[0] if path.startswith("http") else path
 
 
-def open_file(path: str, settings: FeedConfig | None = None, day: dt.date | None = None) -> IO[bytes]:
+def open_file(path: str, settings: FeedConfig, day: dt.date | None = None) -> IO[bytes]:
     """What :meth:`FeedReader.locate` found, as it is kept: a file's bytes, unpacked, or rows as Parquet; of a query, of `day`."""
-    if databases.is_query(path) and settings:
+    if databases.is_query(path):
         return databases.rows(settings, day)
     name = _without_query(path)
     if not converted.is_converted(Path(name).name) or table_folders.format_of(path):
         return open_raw(path)
-    settings = settings or FeedConfig(path=[path])
     with open_raw(path) as content:
         return converted.convert(content, name, sheet=settings.sheet, most_unpacked=settings.most_unpacked)
 

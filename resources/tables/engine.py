@@ -158,6 +158,15 @@ def as_text(value: ir.Value) -> ir.StringValue:
     return without_point_zero(text) if is_number else unwrapped(text)
 
 
+def text_of(lines: ibis.Table, *columns: str) -> ir.StringValue:
+    """The columns as text, trimmed, joined by a blank; null when all are empty."""
+    import ibis
+
+    if len(columns) == 1 and lines[columns[0]].type().is_integer():
+        return lines[columns[0]].cast("string")
+    return ibis.literal(" ").join([as_text(lines[name]) for name in columns]).strip().nullif("")  # pyright: ignore
+
+
 def in_zone(at: ir.TimestampValue, zone: str) -> ir.TimestampValue:
     """The wall-clock time in `zone` of the UTC instants `at`, both without zone."""
     return at if zone == "UTC" else _timezone(zone, _timezone("UTC", at))

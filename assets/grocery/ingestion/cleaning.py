@@ -24,7 +24,7 @@ from resources.config.feeds import FILE_DATE
 from resources.errors import FeedRefused
 from resources.feeds.files import own_columns
 from resources.identifiers import identifiers
-from resources.tables.engine import as_text, count_values, line_as_json, temporary_name
+from resources.tables.engine import count_values, line_as_json, temporary_name, text_of
 
 if TYPE_CHECKING:
     import ibis
@@ -180,7 +180,7 @@ def standardise(
         basket_id=_identifier(lines, columns.basket_id, feed),
         product_id=_identifier(lines, columns.product_id, feed),
         store_id=_identifier(lines, columns.store_id, feed),
-        occurred_at=instants.instant(lines, text_of(lines, *columns.occurred_at), feed, timezone=timezone),
+        occurred_at=instants.instant(lines, feed, timezone=timezone),
         quantity=number_of(lines, columns.quantity, feed) if columns.quantity else ibis.literal(1.0),
         sales_value=number_of(lines, columns.sales_value, feed),
         other_currency=_other_currency(lines, feed, currency),
@@ -199,7 +199,7 @@ def standardise(
 
 def business_date_of(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> ir.DateValue:
     """The day of each of the feed's own lines, as :func:`standardise` gives it."""
-    at = instants.instant(lines, text_of(lines, *feed.columns.occurred_at), feed, timezone=timezone)
+    at = instants.instant(lines, feed, timezone=timezone)
     return lines.file_date.fill_null(instants.business_day(at, feed, timezone=timezone))
 
 
@@ -350,15 +350,6 @@ def _judge_groups(judged: ibis.Table, rule: rules.GroupRule) -> ibis.Table:
 
 def _says(name: str, text: ir.StringValue) -> ir.StringValue:
     return name + " is '" + text.fill_null("").substr(0, 60) + "'"
-
-
-def text_of(lines: ibis.Table, *columns: str) -> ir.StringValue:
-    """The columns as text, trimmed, joined by a blank; null when all are empty."""
-    import ibis
-
-    if len(columns) == 1 and lines[columns[0]].type().is_integer():
-        return lines[columns[0]].cast("string")
-    return ibis.literal(" ").join([as_text(lines[name]) for name in columns]).strip().nullif("")
 
 
 def _identifier(lines: ibis.Table, column: str | None, feed: TransactionsConfig) -> ir.StringValue:

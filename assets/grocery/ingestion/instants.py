@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from resources.config.validators import EPOCHS, EXCEL_DAYS
-from resources.tables.engine import day_in_zone, since_1970, to_utc, try_strptime
+from resources.tables.engine import day_in_zone, since_1970, text_of, to_utc, try_strptime
 
 if TYPE_CHECKING:
     import ibis
@@ -59,8 +59,8 @@ SECONDS_A_DAY = 86_400
 EXCEL_DAY_OF_1970 = 25_569
 
 
-def instant(lines: ibis.Table, text: ir.StringValue, feed: TransactionsConfig, *, timezone: str) -> ir.TimestampValue:
-    """When each line was bought, in UTC, without zone; null where it cannot be read. `text` is the feed's own writing.
+def instant(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> ir.TimestampValue:
+    """When each line was bought, in UTC, without zone; null where it cannot be read.
 
     A time with an offset, and a number of seconds since 1970, is an instant; any other is a wall-clock time of `timestamps_in`.
     """
@@ -71,6 +71,7 @@ def instant(lines: ibis.Table, text: ir.StringValue, feed: TransactionsConfig, *
         return in_calendar(lines[columns[0]].cast("timestamp"))
     if len(columns) == 1 and (type_.is_timestamp() or type_.is_date()):
         return to_utc(in_calendar(lines[columns[0]].cast("timestamp")), zone)
+    text = text_of(lines, *columns)
     if feed.timestamp_format:
         time = read(text, feed.timestamp_format, timezone=timezone)
         is_instant = feed.timestamp_format in EPOCHS or "%z" in feed.timestamp_format.lower()

@@ -105,15 +105,19 @@ class Intake:
             )
             self.say(f"{path}, of {copy.day}, was {outcome}" + (f": {reason}" if reason else ""))
 
+        def set_aside(file: FeedFile, error: Refused, *, called: str) -> FeedRefused:
+            record(file, Arrival.SET_ASIDE, str(error))
+            self.copied.append(Path(landing.set_aside(file.path, place, digest=file.digest)))
+            return FeedRefused(f"{called} was set aside: {error.message}", remedy=error.remedy)
+
         refusal: Refused | None = None
         for path, error in unkept.items():
-            refusal = FeedRefused(f"{landed[path].name} was set aside: {error.message}", remedy=error.remedy)
-            if isinstance(error, FeedMissing):  # it is gone
-                refusal = error
+            if isinstance(error, FeedMissing):
+                refusal = error  # it is gone
                 continue
-            unread = FeedFile(path=path, copy=Path(), digest=_digest_of(landed[path].stamp), day=landed[path].day)
-            record(unread, Arrival.SET_ASIDE, str(error))
-            self.copied.append(Path(landing.set_aside(path, place, digest=unread.digest)))
+            digest = hashlib.sha256(landed[path].stamp.encode()).hexdigest()  # for want of that of its bytes
+            unread = FeedFile(path=path, copy=Path(), digest=digest, day=landed[path].day)
+            refusal = set_aside(unread, error, called=landed[path].name)
         originals: dict[tuple[dt.date | None, str], FeedFile] = {}
         # Those that were seen before first: a copy that arrives later is the one that is repeated.
         for copy in sorted(copies, key=lambda copy: (without_secrets(copy.path), copy.digest) not in known):
@@ -129,10 +133,8 @@ class Intake:
             if lines is not None and not wrong:
                 break
             for copy, error in wrong:
-                record(copy, Arrival.SET_ASIDE, str(error))
-                self.copied.append(Path(landing.set_aside(copy.path, place, digest=copy.digest)))
+                refusal = set_aside(copy, error, called=copy.name)
                 usable.remove(copy)
-                refusal = FeedRefused(f"{copy.name} was set aside: {error.message}", remedy=error.remedy)
         for copy in usable:
             record(copy, Arrival.TAKEN, event_id=events_of[copy.path])
         return lines, files
@@ -189,11 +191,6 @@ class Intake:
         event = events.read(text, where=f"{file.path}{landing.EVENT}")
         events.require_match(event, retailer=retailer, path=file.path, day=file.day, digest=file.digest, rows=rows)
         return str(event.get_id())
-
-
-def _digest_of(stamp: str) -> str:
-    """What stands for the digest of a file that could not be read."""
-    return hashlib.sha256(stamp.encode()).hexdigest()
 
 
 def _rows(lines: ibis.Table, files: Sequence[FeedFile]) -> dict[str, int]:

@@ -27,7 +27,7 @@ MISTAKES = 0.01  # of the lines that an end of the day explains, those that it m
 
 def with_end(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> tuple[TransactionsConfig, list[Note]]:
     """`feed` with the hour until which the lines of a day's file are of the day after, and a note; as it is without any."""
-    at = instants.instant(lines, cleaning.text_of(lines, *feed.columns.occurred_at), feed, timezone=timezone)
+    at = instants.instant(lines, feed, timezone=timezone)
     local = in_zone(at, timezone)
     timed = lines.select("file_date", at=local, day=local.date(), hour=local.hour())
     timed = timed.filter(timed.hour < LATEST_END)

@@ -88,7 +88,7 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usua
         with open_raw(path) as content:
             found = workbooks.sheets(content, path)
         return files.model_copy(update={"sheet": found[0] if len(found) > 1 else None})
-    first = _beginning(path, SAMPLE_BYTES)
+    first = _beginning(path, SAMPLE_BYTES, files)
     if first.startswith(PARQUET) and converted.is_converted(Path(path).name):
         return files
     if not first:
@@ -191,7 +191,7 @@ def _are_of_groups(names: Sequence[str]) -> bool:
     return len(named) - len(set(named)) + len(names) - len(named) > 1
 
 
-def _beginning(path: str, most: int, files: FeedConfig | None = None) -> bytes:
+def _beginning(path: str, most: int, files: FeedConfig) -> bytes:
     """The first bytes of a file, unpacked."""
     with open_file(path, files) as content:
         first = content.read(most)

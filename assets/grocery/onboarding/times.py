@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import instants
-from assets.grocery.ingestion.cleaning import text_of
 from assets.grocery.onboarding.columns import MOSTLY, one_row
 from assets.grocery.onboarding.proposed import JOIN, Note
 from assets.grocery.onboarding.time_formats import NUMBERS, formats_of, orders, swapped
@@ -20,6 +19,7 @@ from assets.grocery.onboarding.words import matching_columns, split_name
 from resources.config.feeds import FILE_DATE
 from resources.config.validators import EPOCHS, EXCEL_DAYS
 from resources.errors import Refused
+from resources.tables.engine import text_of
 from resources.text import listed
 
 if TYPE_CHECKING:

@@ -253,7 +253,7 @@ class TestSecretsOfUrls:
     def test_are_in_no_name_and_no_row(self, feeds, engine, monkeypatch):
         path = f"https://ann:{SECRET}@host/a.csv?sig={SECRET}"
         monkeypatch.setattr(sources, "open_raw", lambda _: io.BytesIO(b"who,what\n1,milk\n"))
-        file = feeds.kept(path, None)
+        file = feeds.kept(path, None, FeedConfig(path=[path]))
         lines, _ = feeds.lines(FeedConfig(path=[path]), [file], engine=engine, columns=["who"])
         assert SECRET not in str(lines.to_pyarrow().to_pylist()) + file.name + str(file.copy)
         assert file.copy.name == "a.csv"

@@ -70,7 +70,8 @@ def test_a_copy_is_on_the_disk_before_its_lines_are(feeds, tmp_path, monkeypatch
     synced: list[Path] = []
     monkeypatch.setattr("os.fsync", lambda opened: synced.append(Path(f"/dev/fd/{opened}").resolve()))
     (tmp_path / "a.csv").write_text("a\n1\n", encoding="utf-8")
-    copy = feeds.kept(str(tmp_path / "a.csv"), None).copy
+    path = str(tmp_path / "a.csv")
+    copy = feeds.kept(path, None, FeedConfig(path=[path])).copy
     assert synced == [copy, copy.parent, feeds.raw]
 
 
