@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from resources.errors import FeedRefused
 from resources.feeds import workbooks
-from resources.feeds.files import REDELIVER, SMALL
+from resources.feeds.files import RAISE_MOST, REDELIVER, SMALL
 from resources.feeds.lines import BLOCK, HEADER_REMEDY, LONGEST_LINE, MOST_COLUMNS, SHOWN
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _require_measure(size: int, path: str, *, most: int) -> None:
     if size > most:
         raise FeedRefused(
             f"{path} has more than {most:,} bytes when it is unpacked.",
-            remedy="look at the file; if it is right, raise `most_unpacked` in the configuration.",
+            remedy=RAISE_MOST,
         )
 
 

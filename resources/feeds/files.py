@@ -26,6 +26,7 @@ SMALL = 100_000_000  # bytes; below it nothing is too large for having been pack
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 # What Hadoop, Hive and Spark call the files that they may leave empty: a part without rows, or the marker of a job that has ended.
 EMPTY_PART = re.compile(r"part-|_|\d{6}_\d")
+RAISE_MOST = "look at the file; if it is right, raise `most_unpacked` in the configuration."
 REDELIVER = "have it delivered again, then materialise the day again."
 
 

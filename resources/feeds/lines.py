@@ -23,7 +23,7 @@ from typing import IO
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedRefused
 from resources.feeds import quoting
-from resources.feeds.files import REDELIVER, SMALL, FeedFile, own_names
+from resources.feeds.files import RAISE_MOST, REDELIVER, SMALL, FeedFile, own_names
 from resources.text import listed
 
 BLOCK = 1 << 20  # bytes that are read at once
@@ -60,12 +60,17 @@ class Header:
     lines: int
 
 
+def is_gzip(content: IO[bytes], name: str) -> bool:
+    """Whether a content is packed, by its name or its first bytes: if it was cut off, that shows as it is unpacked."""
+    first = content.read(len(GZIP))
+    content.seek(0)
+    return first == GZIP or name.lower().endswith(".gz")
+
+
 def is_packed(copy: Path) -> bool:
-    """Whether a kept copy is packed, by its name or its first bytes: if it was cut off, that shows as it is unpacked."""
-    if copy.name.lower().endswith(".gz"):
-        return True
+    """:func:`is_gzip` of a kept copy."""
     with open(copy, "rb") as content:
-        return content.read(len(GZIP)) == GZIP
+        return is_gzip(content, copy.name)
 
 
 def opened(copy: Path) -> IO[bytes]:
@@ -113,7 +118,7 @@ def raw_blocks(file: FeedFile, settings: FeedConfig) -> Iterator[bytes]:
                 if read > max(SMALL, settings.most_unpacked * size):
                     raise FeedRefused(
                         f"{file.path} has more than {settings.most_unpacked} times its {size:,} bytes when it is unpacked.",
-                        remedy="look at the file; if it is right, raise `most_unpacked` in the configuration.",
+                        remedy=RAISE_MOST,
                     )
     except (OSError, EOFError, zlib.error) as error:
         raise FeedRefused(f"{file.path} is truncated or unreadable: {error}.", remedy=REDELIVER) from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedRefused
 from resources.feeds.converted import DEFECT, LINE
-from resources.feeds.files import REDELIVER, SMALL, FeedFile, copies_of, own_names
+from resources.feeds.files import RAISE_MOST, REDELIVER, SMALL, FeedFile, copies_of, own_names
 from resources.feeds.lines import HEADER_REMEDY, MOST_COLUMNS
 from resources.tables.engine import temporary_name
 from resources.text import listed
@@ -110,7 +110,7 @@ def _require_measure(file: FeedFile, about: pq.FileMetaData, settings: FeedConfi
     if unpacked > max(SMALL, settings.most_unpacked * size):
         raise FeedRefused(
             f"{file.path} has {about.num_rows:,} rows and {unpacked:,} bytes when it is unpacked, in {size:,} bytes.",
-            remedy="look at the file; if it is right, raise `most_unpacked` in the configuration.",
+            remedy=RAISE_MOST,
         )
 
 

@@ -23,7 +23,7 @@ from resources.config.feeds import FeedConfig
 from resources.feeds import quoting
 from resources.feeds.converted import LINE
 from resources.feeds.files import is_parquet, own_names
-from resources.feeds.lines import BLOCK, GZIP, HEADER_LINES, Header, NoHeader, header_in
+from resources.feeds.lines import BLOCK, HEADER_LINES, Header, NoHeader, header_in, is_gzip
 from resources.identifiers import identifier
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _write_redacted(
 
             _redact_parquet(pq.ParquetFile(content), part, files, column, matches)
             return
-        is_packed = _is_packed(content, copy.name)
+        is_packed = is_gzip(content, copy.name)
         packed = gzip.GzipFile(fileobj=part, mode="wb") if is_packed else contextlib.nullcontext(part)
         with _opened(content, copy.name) as raw, packed as target:
             encoding = _encoding(content, copy.name, files)
@@ -266,22 +266,14 @@ def _ending(line: str) -> str:
 
 @contextlib.contextmanager
 def _opened(content: IO[bytes], name: str) -> Iterator[IO[bytes]]:
-    is_packed = _is_packed(content, name)
-    with gzip.GzipFile(fileobj=content) if is_packed else contextlib.nullcontext(content) as opened:
+    with gzip.GzipFile(fileobj=content) if is_gzip(content, name) else contextlib.nullcontext(content) as opened:
         yield opened  # pyright: ignore[reportReturnType]
 
 
 def _encoding(content: IO[bytes], name: str, files: FeedConfig) -> str:
     """The encoding of a text: the feed's, unless the text begins with the mark of another."""
-    if _is_packed(content, name):
+    if is_gzip(content, name):
         return files.encoding
     mark = content.read(2)
     content.seek(0)
     return {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(mark, files.encoding)
-
-
-def _is_packed(content: IO[bytes], name: str) -> bool:
-    """Whether a content is packed, by its name or its first bytes, as it is when it is read."""
-    first = content.read(len(GZIP))
-    content.seek(0)
-    return first == GZIP or name.lower().endswith(".gz")
