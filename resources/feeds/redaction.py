@@ -173,21 +173,19 @@ def _redact_parquet(opened: pq.ParquetFile, part: IO[bytes], files: FeedConfig, 
 
 def _theirs(group: pa.Table, column: str, files: FeedConfig, matches: Matches) -> pa.ChunkedArray:
     """Which rows name a person: in their column, or anywhere in a line that could not be taken apart."""
+    import pyarrow as pa
+
     theirs = _mask(group[column], matches)
     if LINE not in group.column_names:
         return theirs
-
-    def is_in(line: str) -> bool:
-        return any(map(matches, map(identifier, tokens(line, files.delimiter))))
-
-    broken = [line for line in group[LINE].unique().to_pylist() if line is not None and is_in(line)]
-    return _compute().or_(theirs, _compute().is_in(group[LINE], value_set=_text(broken)))
+    lines = [line for line in group[LINE].unique().to_pylist() if line is not None]
+    broken = pa.array([line for line in lines if _has_anywhere(line, files, matches)], pa.string())
+    return _compute().or_(theirs, _compute().is_in(group[LINE], value_set=broken))
 
 
-def _text(values: Sequence[str]) -> pa.Array:
-    import pyarrow as pa
-
-    return pa.array(values, pa.string())
+def _has_anywhere(line: str, files: FeedConfig, matches: Matches) -> bool:
+    """Whether a line that cannot be taken apart names a person."""
+    return any(map(matches, map(identifier, tokens(line, files.delimiter))))
 
 
 def _in_file(opened: pq.ParquetFile, column: str) -> str | None:
@@ -249,7 +247,7 @@ def _judged(
             fields = next(csv.reader(io.StringIO(record.decode("utf-8", "surrogateescape")), delimiter=sign.decode()))
             is_theirs = matches(identifier(fields[place]))
         else:
-            is_theirs = any(map(matches, map(identifier, tokens("".join(lines), files.delimiter))))
+            is_theirs = _has_anywhere("".join(lines), files, matches)
         yield "".join(map(_ending, lines) if is_theirs else lines), int(is_theirs)
 
 

@@ -53,9 +53,9 @@ def columns_changed(now: Mapping[str, str], before: Mapping[str, str]) -> list[s
     return phrases
 
 
-def since(good: Delivery) -> str:
+def _day_of(good: Delivery) -> str:
     """The day that others are compared with, in words."""
-    return f"since {good.business_date}, the last good day"
+    return f"{good.business_date}, the last good day"
 
 
 def new_columns(came: Iterable[Delivery], before: Iterable[Delivery]) -> list[str]:
@@ -80,7 +80,7 @@ def lacking(error: ColumnsMissing, good: Delivery | None) -> FeedRefused:
     if not good or not changes:
         return error
     return FeedRefused(
-        f"{error.message.split('; it has')[0]}: {since(good)}, {listed(changes)}, in all {error.rows:,} rows.",
+        f"{error.message.split('; it has')[0]}: since {_day_of(good)}, {listed(changes)}, in all {error.rows:,} rows.",
         remedy=error.remedy,
     )
 
@@ -103,7 +103,7 @@ def refuse_other_types(files: Sequence[FeedFile], feed: TransactionsConfig, good
         ]  # fmt: skip
         if wrong:
             name = wrong[0]
-            by = "the contract" if name in declared else f"{good.business_date}, the last good day" if good else ""
+            by = "the contract" if name in declared else _day_of(good) if good else ""
             changed = [f"{name} is {file.columns[name]} and was {expected[name]}" for name in wrong]
             raise FeedRefused(
                 f"{file.name} has columns of other types than {by}: {listed(changed)}, in all its rows.",
@@ -116,7 +116,7 @@ def refuse_cut_off(files: Sequence[FeedFile], feed: TransactionsConfig, good: De
     told = feed.contract.ends_with_newline
     if told is False or not (told or (good and good.is_ended)):
         return
-    by = f"the files of {good.business_date}, the last good day, have" if good and not told else "the contract says"
+    by = f"the files of {_day_of(good)}, have" if good and not told else "the contract says"
     for file in files:
         if file.is_ended is False:
             row = rows_of(file, feed, header_of(file, feed))
@@ -170,7 +170,7 @@ def compared(now: Delivery | None, good: Delivery | None, *, unseen_stores: Mapp
     if good is None:
         return "there is no good day before it to compare with"
     if now is None:
-        return f"{good.business_date}, the last good day, had {good.rows:,} rows"
+        return f"{_day_of(good)}, had {good.rows:,} rows"
     changes = columns_changed(now.columns, good.columns)
     changes += [f"{now.rows:,} rows came instead of {good.rows:,}"]
     if now.broken or good.broken:
@@ -178,7 +178,7 @@ def compared(now: Delivery | None, good: Delivery | None, *, unseen_stores: Mapp
     if stores := unseen_stores:
         rows = sum(stores.values())
         changes += [f"{rows:,} rows are of stores never seen before ({listed(sorted(stores), 3)})"]
-    return f"{since(good)}, {', '.join(changes)}"
+    return f"since {_day_of(good)}, {', '.join(changes)}"
 
 
 def last_good_delivery(operations: OperationsDatabase, feed: TransactionsConfig, *, before: dt.date) -> Delivery | None:

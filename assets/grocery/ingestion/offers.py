@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,33 +30,13 @@ VERSION = "2"
 
 TYPES = TABLES[OFFERS].types
 
-
-@dataclass(frozen=True)
-class OfferRule:
-    """What a line must be, and when it is not."""
-
-    name: str
-    sentence: str
-    is_broken: Callable[[ibis.Table], ir.BooleanValue]
-
-
-# In the order in which they are tried: a line is told the first that it breaks.
-RULES = (
-    OfferRule(
-        "line_fits_the_header", "a text line has as many columns as its header", lambda lines: lines.defect.notnull()
-    ),
-    OfferRule("product_id_is_given", "the product is named", lambda lines: lines.product.isnull()),
-    OfferRule(
-        "days_can_be_read",
-        "the first and the last day are dates, or the week is a number from 1 to 5,200",
-        lambda lines: lines["first"].isnull() | lines["last"].isnull(),
-    ),
-    OfferRule(
-        "offer_ends_after_it_starts",
-        "the last day is the first one or later",
-        lambda lines: lines["first"] > lines["last"],
-    ),
-)
+# When a line is not what the rule says, in the order in which they are tried: a line is told the first that it breaks.
+RULES: dict[str, Callable[[ibis.Table], ir.BooleanValue]] = {
+    "line_fits_the_header": lambda lines: lines.defect.notnull(),
+    "product_id_is_given": lambda lines: lines.product.isnull(),
+    "days_can_be_read": lambda lines: lines["first"].isnull() | lines["last"].isnull(),  # days, or a week up to WEEKS
+    "offer_ends_after_it_starts": lambda lines: lines["first"] > lines["last"],
+}
 WEEKS = 5_200  # a century: a larger number is a year with its week (202401) and no week of ours
 
 
@@ -108,12 +89,12 @@ def tally(lines: ibis.Table, feed: OffersConfig) -> Tally:
     """How many of the file's lines became offers, and why not the others."""
     judged = _judged(lines, feed)
     counts = judged.group_by("rule", "counts").agg(lines=judged.count()).to_pyarrow().to_pylist()
-    broken = {
-        name: sum(row["lines"] for row in counts if row["rule"] == name) for name in (rule.name for rule in RULES)
-    }
+    by_rule = Counter[str | None]()
+    for row in counts:
+        by_rule[row["rule"]] += row["lines"]
     return Tally(
-        lines=sum(row["lines"] for row in counts),
-        broken={rule: number for rule, number in broken.items() if number},
+        lines=by_rule.total(),
+        broken={rule: by_rule[rule] for rule in RULES if by_rule[rule]},
         excluded_by_config=sum(row["lines"] for row in counts if not row["rule"] and not row["counts"]),
     )
 
@@ -148,7 +129,9 @@ def _judged(lines: ibis.Table, feed: OffersConfig) -> ibis.Table:
         last=last,
         counts=counting(lines, feed),
     )
-    return judged.mutate(rule=ibis.cases(*((rule.is_broken(judged), rule.name) for rule in RULES))).drop("defect")
+    return judged.mutate(rule=ibis.cases(*((is_broken(judged), rule) for rule, is_broken in RULES.items()))).drop(
+        "defect"
+    )
 
 
 def _period(lines: ibis.Table, feed: OffersConfig) -> tuple[ir.Value, ir.Value]:

@@ -194,7 +194,7 @@ class TestLinesLeftOut:
     def test_lines_that_cannot_be_used_are_counted_by_rule(self, engine):
         lines = [GOOD, {**GOOD, "page": "0"}, *({**GOOD, **line} for _, line in self.BROKEN)]
         of = feed(unless={"page": ["0"]})
-        expected = {rule.name: sum(rule.name == of for of, _ in self.BROKEN) for rule in RULES}
+        expected = {rule: sum(rule == of for of, _ in self.BROKEN) for rule in RULES}
         assert tally(delivered(engine, lines), of) == Tally(lines=9, broken=expected, excluded_by_config=1)
         assert len(made(engine, lines, of)) == 1
 
