@@ -74,6 +74,7 @@ FOREIGN = {
     b"%PDF": ("a PDF", AS_CSV),
 }
 TAR, TAR_AT = b"ustar", 257
+AS_TAR = ("a tar archive", "`tar -xf` unpacks it; name the files that were in it")
 
 
 def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usual: str | None = None) -> FeedConfig:
@@ -96,15 +97,9 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usua
     if first.startswith(PARQUET):
         has_ending = is_parquet(Path(path).name, files)
         return files if has_ending else files.model_copy(update={"format": "parquet"})
-    for magic, (what, remedy) in FOREIGN.items():
-        if first.lstrip().startswith(magic):
-            remedy = remedy.replace("{path}", path)
-            raise Refused(f"{path} is {what}, neither CSV nor Parquet.", remedy=f"{remedy}.")
-    if first[TAR_AT:].startswith(TAR):
-        raise Refused(
-            f"{path} is a tar archive, neither CSV nor Parquet.",
-            remedy="`tar -xf` unpacks it; name the files that were in it.",
-        )
+    if foreign := _foreign(first):
+        what, remedy = foreign
+        raise Refused(f"{path} is {what}, neither CSV nor Parquet.", remedy=f"{remedy.replace('{path}', path)}.")
     encoding, text = _decoded(first, encoding, usual)
     if text.count("\0") > MOST_NULS * len(text):
         raise Refused(f"{path} is binary, neither CSV nor Parquet.", remedy="name the files of the basket lines.")
@@ -133,6 +128,14 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usua
             remedy="put a first line with the columns' names into every file.",
         )
     return files.model_copy(update={"delimiter": delimiter, "encoding": encoding, "skip_lines": above})
+
+
+def _foreign(first: bytes) -> tuple[str, str] | None:
+    """What a file is that begins so, and what to do about it; None where it may be a feed."""
+    for magic, told in FOREIGN.items():
+        if first.lstrip().startswith(magic):
+            return told
+    return AS_TAR if first[TAR_AT:].startswith(TAR) else None
 
 
 def columns_of(path: str, files: FeedConfig) -> set[str]:

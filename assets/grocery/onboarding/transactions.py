@@ -31,7 +31,7 @@ from assets.grocery.onboarding.files import SourceFiles
 from assets.grocery.onboarding.history import TradingDays
 from assets.grocery.onboarding.proposed import SEE_TIME, Note, ProposedSetting, of_files, under
 from assets.grocery.onboarding.purchases import purchases
-from assets.grocery.onboarding.times import TimeSearch
+from assets.grocery.onboarding.times import TimeFormat, TimeSearch
 from assets.grocery.onboarding.words import matching_columns
 from resources.config.feeds import FILE_DATE
 from resources.config.retailer import TransactionColumnsConfig, TransactionContractConfig, TransactionsConfig
@@ -103,15 +103,8 @@ def propose(
     whole = looked_at.filter(looked_at.defect.isnull())
     files, notes_on_values = evidence.written_as(whole, source.files)
     columns = profile_columns(whole, files=files)
-    if not columns and total:
-        defect = lines.defect.min().to_pyarrow().as_py()
-        raise Refused(
-            f"{sources.where(source.files)} has {plural(total, 'line')} without a value under its header: {defect}.",
-            remedy="have it delivered with a header of as many names as its lines have values, and with values. R writes it "
-            'so by write.csv(sales, "sales.csv", row.names = FALSE), for instance.',
-        )
     if not columns:
-        raise Refused(f"{sources.where(source.files)} has no lines.", remedy="have it delivered again.")
+        raise _without_values(lines, sources.where(source.files), total=total)
     if not matching_columns("product", columns) and "product_id" not in given:
         evidence.refuse_nested(whole, files)
     refuse_unknown([name for name in given.get("occurred_at", ()) if name != FILE_DATE or not source.days], columns)
@@ -148,20 +141,12 @@ def propose(
         feed, notes_on_ends = days.with_end(whole, feed, timezone=timezone)
         notes += notes_on_ends
     if source.days and not days.are_the_lines(whole, feed, timezone=timezone):
-        import ibis
-
-        if feed.query is not None:
-            raise Refused(
-                f"The rows of the query for a day are not those of that day ({timezone}).",
-                remedy="compare the local day in the query, or name the time zone: --timezone Europe/Berlin, for instance.",
-            )
+        lines, whole = (_undated(each, feed, timezone=timezone) for each in (lines, whole))
+        feed = feed.model_copy(update={"path": source.undated().files.path})
         says = (
             f"The dates in the files' names are not the days of their lines ({timezone}): every night reads all files."
         )
         notes.append(Note("guessed", says))
-        lines, whole = (each.mutate(file_date=ibis.null("date")) for each in (lines, whole))
-        feed = feed.model_copy(update={"path": source.undated().files.path})
-
     choose("basket_id", lambda: roles.basket(free, whole, feed, timezone=timezone))
     choose("store_id", lambda: roles.store(free))
     choose("quantity", lambda: roles.quantity(free))
@@ -211,25 +196,12 @@ def propose(
         notes.append(Note("left out", f"{says} They are taken in with their night."))
     order = ("household_id", "basket_id", "product_id", "occurred_at", "quantity", "sales_value", "store_id")
     order += ("currency",) * ("currency" in chosen)
-    how = "ISO 8601" if time.format is None else SEE_TIME * time.is_guess
-    written = [
-        ProposedSetting("timestamps_in", feed.timestamps_in, "the retailer's own time" * (time.zone == "local")),
-        ProposedSetting("timestamp_format", time.format, how, time.is_guess),
-    ]
-    if feed.where:
-        written.append(ProposedSetting("where", dict(feed.where), "the lines that are purchases; others are left out"))
-    if feed.unless:
-        written.append(ProposedSetting("unless", dict(feed.unless), "the lines that are none"))
-    if feed.business_day_ends != dt.time():
-        why = "later lines of a day's file are of the day after"
-        written.append(ProposedSetting("business_day_ends", feed.business_day_ends, why, is_guess=True))
-    written += [baskets_are] if baskets_are else []
     return TransactionsProposal(
         proposed=(
             *([money_is] if money_is else []),
             *history.proposed_days(trading),
             *of_files(feed, "transactions"),
-            *under("transactions", written),
+            *under("transactions", [*_how_read(feed, time), *([baskets_are] if baskets_are else [])]),
             *under("transactions.columns", (chosen[setting] for setting in order)),
             *under("transactions.contract", [*of_lines, *of_days]),
         ),
@@ -258,6 +230,47 @@ def propose(
 
 def _columns(chosen: Mapping[str, ProposedSetting]) -> TransactionColumnsConfig:
     return TransactionColumnsConfig(**{setting: each.value for setting, each in chosen.items()})
+
+
+def _without_values(lines: ibis.Table, where: str, *, total: int) -> Refused:
+    """The refusal of files of which no line has a value."""
+    if not total:
+        return Refused(f"{where} has no lines.", remedy="have it delivered again.")
+    defect = lines.defect.min().to_pyarrow().as_py()
+    return Refused(
+        f"{where} has {plural(total, 'line')} without a value under its header: {defect}.",
+        remedy="have it delivered with a header of as many names as its lines have values, and with values. R writes it "
+        'so by write.csv(sales, "sales.csv", row.names = FALSE), for instance.',
+    )
+
+
+def _undated(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> ibis.Table:
+    """Lines without the day of their file, which is not theirs; :class:`Refused` for those of a query of a day."""
+    import ibis
+
+    if feed.query is not None:
+        raise Refused(
+            f"The rows of the query for a day are not those of that day ({timezone}).",
+            remedy="compare the local day in the query, or name the time zone: --timezone Europe/Berlin, for instance.",
+        )
+    return lines.mutate(file_date=ibis.null("date"))
+
+
+def _how_read(feed: TransactionsConfig, time: TimeFormat) -> list[ProposedSetting]:
+    """The settings of how times are read, which lines count, and when a day ends."""
+    how = "ISO 8601" if time.format is None else SEE_TIME * time.is_guess
+    proposed = [
+        ProposedSetting("timestamps_in", feed.timestamps_in, "the retailer's own time" * (time.zone == "local")),
+        ProposedSetting("timestamp_format", time.format, how, time.is_guess),
+    ]
+    if feed.where:
+        proposed.append(ProposedSetting("where", dict(feed.where), "the lines that are purchases; others are left out"))
+    if feed.unless:
+        proposed.append(ProposedSetting("unless", dict(feed.unless), "the lines that are none"))
+    if feed.business_day_ends != dt.time():
+        why = "later lines of a day's file are of the day after"
+        proposed.append(ProposedSetting("business_day_ends", feed.business_day_ends, why, is_guess=True))
+    return proposed
 
 
 def _baskets_are(standard: ibis.Table) -> tuple[ProposedSetting | None, list[Note]]:
