@@ -87,13 +87,13 @@ def columns(told: Told) -> dict[str, list[str]]:
 
 def applied(proposed: Iterable[ProposedSetting], told: Told) -> list[ProposedSetting]:
     """The proposed settings with what was told in their places, and what nothing was proposed for after them."""
-    of_columns = tuple(COLUMNS)
-    others = {setting: value for setting, value in told.items() if not setting.startswith(of_columns)}
+    others = {
+        setting: value
+        for setting, value in told.items()
+        if not setting.startswith(tuple(COLUMNS)) and setting != "transactions.path"
+    }
     settings = [
-        replace(each, value=others.pop(each.setting), why="as told", is_guess=False)
-        if each.setting in others and each.setting != "transactions.path"
-        else each
+        replace(each, value=others.pop(each.setting), why="as told", is_guess=False) if each.setting in others else each
         for each in proposed
     ]
-    others.pop("transactions.path", None)
     return [*settings, *(ProposedSetting(setting, value, "as told") for setting, value in others.items())]

@@ -8,7 +8,7 @@ One may be written in two ways, or several in one: by zeros, capitals, blanks, a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assets.grocery.onboarding.columns import one_row
 from assets.grocery.onboarding.proposed import Note
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
 
+PRODUCTS = rf"{LIST}|[^;|]+[;|][^;|]+"  # several in one cell
 LISTED = 0.2  # the share of lines with several products in a cell above which a feed is no feed of lines
 DOMINANT = 0.1  # the share of lines above which one household of many is hardly one
 HOUSEHOLDS_TO_TELL = 20
@@ -34,27 +35,15 @@ def doubts(lines: ibis.Table, feed: TransactionsConfig, *, is_told: bool) -> lis
 
     Raises :class:`Refused` when the products' column holds several products a cell, unless a person named it (`is_told`).
     """
-    notes, who_is_it = [], []
     columns = feed.columns
-    for column in (columns.household_id, columns.product_id, columns.basket_id):
-        if column is None:
-            continue
-        type_ = lines[column].type()
+    notes, who_is_it = [], []
+    for column in filter(None, (columns.household_id, columns.product_id, columns.basket_id)):
         values = lines.group_by(value=lines[column]).agg(n=lines.count()).cache()  # each is looked at once
-        text, of = trimmed(values.value.cast("string")), values.n
-        is_list = text.re_search(LIST if column != columns.product_id else rf"{LIST}|[^;|]+[;|][^;|]+")
-        is_rounded, is_nothing = (
-            text.re_search(ROUNDED),
-            text.notnull() & (text != "") & identifiers(values.value, nothing=feed.empty_values).isnull(),
-        )
-        row = one_row(
-            values.agg(
-                n=of.sum(), lists=of.sum(where=is_list), a_list=text.max(where=is_list), rounded=of.sum(where=is_rounded),
-                a_rounded=text.max(where=is_rounded), nothing=of.sum(where=is_nothing), a_word=text.argmax(of, where=is_nothing),
-            )
-        )  # fmt: skip
-        n, several = row["n"] or 1, row["lists"] or 0
-        if column == columns.product_id and (type_.is_array() or several / n >= LISTED) and not is_told:
+        is_product = column == columns.product_id
+        row = _written(values, feed, list_=PRODUCTS if is_product else LIST)
+        n = row["n"] or 1
+        several = values.value.type().is_array() or (row["lists"] or 0) / n >= LISTED
+        if is_product and several and not is_told:
             raise Refused(
                 f"{column} holds lists ({row['a_list']}): one line a product is needed.",
                 remedy="export one line for each product of a basket, or name another column: --column product_id=NAME.",
@@ -73,20 +62,39 @@ def doubts(lines: ibis.Table, feed: TransactionsConfig, *, is_told: bool) -> lis
         read = values.select("n", text=identifiers(values.value, nothing=feed.empty_values))
         read = read.filter(read.text.notnull()).group_by("text").agg(n=read.n.sum()).cache()
         notes += _alike(read, column)
-        if column != columns.household_id:
-            continue
-        most = one_row(
-            read.agg(
-                n=read.n.sum().fill_null(0), different=read.count(), who=read.text.argmax(read.n), of_one=read.n.max()
-            )
-        )
-        lion = most["of_one"] / most["n"] if most["different"] >= HOUSEHOLDS_TO_TELL else 0
-        if lion > DOMINANT:
-            says = f"{columns.household_id} {most['who']} has {lion:.1%} of the lines: is it nobody?"
-            who_is_it.append(Note("to know", says, "if so, add the word to `empty_values` in [transactions]."))
-            read = read.filter(read.text != most["who"])
-        who_is_it += _placeholders(read, column, nobody=1 - most["n"] / n)
+        if column == columns.household_id:
+            who_is_it = _nobody(read, column, total=n)
     return notes + who_is_it
+
+
+def _written(values: ibis.Table, feed: TransactionsConfig, *, list_: str) -> dict[str, Any]:
+    """How many of the lines `values.n` have a list by the pattern `list_`, a rounded number, or a word for nothing."""
+    text, of = trimmed(values.value.cast("string")), values.n
+    is_list = text.re_search(list_)
+    is_rounded = text.re_search(ROUNDED)
+    is_nothing = text.notnull() & (text != "") & identifiers(values.value, nothing=feed.empty_values).isnull()
+    facts = {
+        "n": of.sum(),
+        "lists": of.sum(where=is_list),
+        "a_list": text.max(where=is_list),
+        "rounded": of.sum(where=is_rounded),
+        "a_rounded": text.max(where=is_rounded),
+        "nothing": of.sum(where=is_nothing),
+        "a_word": text.argmax(of, where=is_nothing),
+    }
+    return one_row(values.agg(**facts))
+
+
+def _nobody(households: ibis.Table, column: str, *, total: int) -> list[Note]:
+    """Which of the `households` (`text`, with `n` of the `total` lines) may be nobody."""
+    facts = {"n": households.n.sum().fill_null(0), "different": households.count(), "of_one": households.n.max()}
+    most = one_row(households.agg(**facts, who=households.text.argmax(households.n)))
+    notes, others = [], households
+    if most["different"] >= HOUSEHOLDS_TO_TELL and most["of_one"] / most["n"] > DOMINANT:
+        says = f"{column} {most['who']} has {most['of_one'] / most['n']:.1%} of the lines: is it nobody?"
+        notes.append(Note("to know", says, "if so, add the word to `empty_values` in [transactions]."))
+        others = households.filter(households.text != most["who"])
+    return notes + _placeholders(others, column, nobody=1 - most["n"] / total)
 
 
 def _placeholders(households: ibis.Table, column: str, *, nobody: float) -> list[Note]:
