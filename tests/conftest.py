@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import logging
 import os
 import shutil
 import sqlite3
@@ -273,6 +274,13 @@ def prepared_shops(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path)
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
     return PreparedShops(shared / "prepared_shops", empty_mlflow, STEPS)
+
+
+@pytest.fixture(autouse=True)
+def _warnings_are_logged() -> Iterator[None]:
+    """A command that a test ran in its own process silences them for those after it."""
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture
