@@ -19,17 +19,17 @@ BURN = "import time\nwhile time.process_time() < .3: pass"
 def test_cpu_of_children_memory_and_bytes_are_counted(tmp_path):
     with metered() as found:
         subprocess.run([sys.executable, "-c", BURN], check=True)
-        held = bytearray(os.urandom(MIB)) * 64
+        held = bytearray(os.urandom(MIB)) * 256
         time.sleep(0.25)
         with (tmp_path / "file").open("wb") as file:
-            file.write(held)
+            file.write(memoryview(held)[: 64 * MIB])
             file.flush()
             os.fsync(file.fileno())
         del held
     before, used = found
     assert used.cpu_seconds >= 0.3
     assert used.wall_seconds >= 0.5
-    assert used.peak_mib > before.peak_mib + 50
+    assert used.peak_mib > before.peak_mib + 150  # what tests before held may be let go of meanwhile
     assert used.gib_seconds > 0
     assert used.written_mib in (0, pytest.approx(64, abs=8))  # nothing where the folder is in memory
 
