@@ -37,7 +37,7 @@ NOTE = "nightcart.note"  # under which a commit's note stands among what Delta k
 ATTEMPT = "nightcart.attempt"  # and a commit's own name, where it may have been made without that being told
 ALL_DAYS: Days = (dt.date.min, dt.date.max)
 # An opened table reads the commits since the last checkpoint, each twice: a request a commit, where it is remote.
-OFTEN = {"delta.checkpointInterval": "10"}
+CHECKPOINTS = {"delta.checkpointInterval": "10"}
 TRIES = 20  # at a commit: each that fails, another run has made one, of other days
 
 
@@ -329,7 +329,7 @@ class TableStore:
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         fence, base, dated = self.fence, expected_version, [each for each in days if each]
-        options, properties = object_store.delta_options(self.root), OFTEN if self.is_remote else None
+        options, properties = object_store.delta_options(self.root), CHECKPOINTS if self.is_remote else None
         span = (min(dated), max(dated)) if dated else fence.days if fence else ALL_DAYS
         if fence and base is None:
             seen = fence.seen.get(table)

@@ -10,9 +10,8 @@ from typing import Any
 import dagster as dg
 
 from assets.failures import RETRY_OUTSIDE
-from assets.grocery.ingestion import catalogue, cleaning, contract, deliveries, in_parts, pictures
+from assets.grocery.ingestion import catalogue, cleaning, contract, deliveries, in_parts, pictures, reading
 from assets.grocery.ingestion import offers as planned
-from assets.grocery.ingestion import reading as readings
 from assets.grocery.ingestion.intake import Intake
 from assets.grocery.ingestion.suppressed import without_suppressed
 from assets.grocery.partitions import business_days, fresh_by, last_day, settings
@@ -30,7 +29,7 @@ from resources.feeds.redaction import redact, redact_all
 from resources.feeds.sources import where
 from resources.models.registry import ModelRegistry
 from resources.parts import Parts
-from resources.records.feeds import Delivery, Reading
+from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.engine import combined, content_digest, content_digests
 from resources.tables.slices import groups_of_days
@@ -170,10 +169,10 @@ def _replaced(
         contents |= of_group
     assert commit
     warnings += deliveries.new_columns(came, before)
-    known, others = operations.records(Reading, last=1), set(filter(None, commit.rows_by_day)) - set(days)
-    reading = readings.reading(settings, cleaned.kinds, before=known, run_id=context.run.run_id)
-    warnings += readings.told(reading, known, cleaned.kinds, last=before[-1:], others=others)
-    warnings += readings.no_longer_closed(settings, operations, taken_in={*others, *days})
+    known, others = reading.newest(operations), set(filter(None, commit.rows_by_day)) - set(days)
+    now = reading.of(settings, cleaned.kinds, before=known, run_id=context.run.run_id)
+    warnings += reading.told(now, known, cleaned.kinds, others=others)
+    warnings += reading.no_longer_closed(settings, operations, taken_in={*others, *days})
     for warning in warnings:
         context.log.warning(warning)
 
@@ -190,7 +189,7 @@ def _replaced(
             "lines_a_day": picture(pictures.lines_a_day(commit.rows_by_day, until=days[-1])),
         },
     )
-    readings.keep(reading, known, operations)
+    reading.keep(now, known, operations)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(combined(contents.values())),
         metadata={

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from resources.config.retailer import FilteredFeedConfig
 
 MOST_KINDS = 50  # with more values a column says something else than of what kind a line is
+LONGEST_KIND = 60
 KIND = "kind_"  # and a number: what a column that is looked at says
 
 
@@ -37,8 +38,11 @@ def counting(lines: ibis.Table, feed: FilteredFeedConfig) -> ir.BooleanValue:
 
 
 def kinds(lines: ibis.Table, feed: FilteredFeedConfig) -> dict[str, ir.StringValue]:
-    """What the columns that are looked at say of each line."""
-    return {f"{KIND}{place}": identifiers(lines[name]) for place, name in enumerate(filter_columns(feed))}
+    """What the columns that are looked at say of each line, the beginning of it."""
+    return {
+        f"{KIND}{place}": identifiers(lines[name]).substr(0, LONGEST_KIND)
+        for place, name in enumerate(filter_columns(feed))
+    }
 
 
 def by_kind(lines: ibis.Table, feed: FilteredFeedConfig) -> Counter[tuple[str, str, bool]]:

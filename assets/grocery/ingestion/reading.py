@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from assets.grocery.ingestion.filters import MOST_KINDS
 from resources.config.retailer import Settings
@@ -18,55 +18,50 @@ NO_MEANING = {"path", "url_in", "most_unpacked", "contract"}
 Kinds = Mapping[tuple[str, str, bool], int]  # as of `Cleaned`
 
 
-def reading(settings: Settings, kinds: Kinds, *, before: Sequence[Reading], run_id: str) -> Reading:
+def newest(operations: OperationsDatabase) -> Reading | None:
+    """How lines were read so far, if that is on record."""
+    return next(iter(operations.records(Reading, last=1)), None)
+
+
+def of(settings: Settings, kinds: Kinds, *, before: Reading | None, run_id: str) -> Reading:
     """What the settings say of a line, and all that its columns of `where` and `unless` have said so far."""
     of_feed = settings.transactions.model_dump(mode="json", exclude=NO_MEANING, exclude_defaults=True)
     if query := of_feed.get("query"):
         of_feed["query"] = _digest(query)  # it may have a password in it
     columns = {f"columns.{name}": column for name, column in of_feed.pop("columns").items()}
-    told = {**of_feed, **columns, "timezone": settings.timezone, "currency": settings.currency}
-    known = {name: set(digests) for each in before[-1:] for name, digests in each.kinds.items()}
+    says = {**of_feed, **columns, "timezone": settings.timezone, "currency": settings.currency}
+    known = {name: set(digests) for name, digests in before.kinds.items()} if before else {}
     for column, said, _ in kinds:
         if known.setdefault(column, {_digest(said)}):
             known[column].add(_digest(said))
     return Reading(
-        settings={name: json.dumps(value, ensure_ascii=False, sort_keys=True) for name, value in told.items()},
+        settings={name: json.dumps(value, ensure_ascii=False, sort_keys=True) for name, value in says.items()},
         kinds={name: sorted(digests) if len(digests) <= MOST_KINDS else [] for name, digests in sorted(known.items())},
         run_id=run_id,
         read_at=dt.datetime.now(dt.UTC),
     )
 
 
-def told(
-    now: Reading, before: Sequence[Reading], kinds: Kinds, *, last: Sequence[Delivery], others: Collection[dt.date]
-) -> list[str]:
-    """What is otherwise `now` than on the newest record `before`, in sentences; of nothing before, nothing.
-
-    `last` is what was taken in last, and the days `others` are there.
-    """
-    if not before or not last:
-        return []
-    return [*read_otherwise(now, before[-1], last[-1], others=others), *new_kinds(kinds, now, before[-1])]
+def told(now: Reading, before: Reading | None, kinds: Kinds, *, others: Collection[dt.date]) -> list[str]:
+    """What is otherwise `now` than `before`, in sentences; `others` are the days that are there and were not taken in now."""
+    return [*read_otherwise(now, before, others=others), *new_kinds(now, before, kinds)] if before else []
 
 
-def read_otherwise(now: Reading, before: Reading, last: Delivery, *, others: Collection[dt.date]) -> list[str]:
-    """What `now` says otherwise than `before`, with the command that makes it good for the days `others`, in a sentence.
-
-    `last` is what was taken in last by the settings of before.
-    """
+def read_otherwise(now: Reading, before: Reading, *, others: Collection[dt.date]) -> list[str]:
+    """What the settings say otherwise, with the command that makes it good for the days `others`, in a sentence."""
     names = sorted(now.settings.keys() | before.settings.keys())
     both = {name: tuple(each.settings.get(name, "not set") for each in (now, before)) for name in names}
-    changed = [f"{name} is {new} and was {old}" for name, (new, old) in both.items() if new != old]
+    changed = [f"{name} is {new:.200} and was {old:.200}" for name, (new, old) in both.items() if new != old]
     if not changed or not others:
         return []
     return [
-        f"Lines are read otherwise than when {last.business_date} was taken in: {listed(changed)}. The days that are there keep "
-        "theirs as they were read, so that lines at their borders may be lacking, or there twice: `nightcart backfill --from "
-        f"{min(others)} --to {max(others)} --assets group:ingestion --force` takes them in as the settings are now."
+        f"Lines are read otherwise than before: {listed(changed)}. The days that are there keep theirs as they were read, so that "
+        f"lines at their borders may be lacking, or there twice: `nightcart backfill --from {min(others)} --to {max(others)} "
+        "--assets group:ingestion --force` takes them in as the settings are now."
     ]
 
 
-def new_kinds(kinds: Kinds, now: Reading, before: Reading) -> list[str]:
+def new_kinds(now: Reading, before: Reading, kinds: Kinds) -> list[str]:
     """What columns of `where` and `unless` say that they never said before, and what became of such lines, in a sentence."""
     new = [
         f"{column} is {said} in {plural(lines, 'line')}, {'taken in' if counts else 'left out'}"
@@ -90,9 +85,9 @@ def no_longer_closed(settings: Settings, operations: OperationsDatabase, *, take
     ]
 
 
-def keep(now: Reading, before: Sequence[Reading], operations: OperationsDatabase) -> None:
+def keep(now: Reading, before: Reading | None, operations: OperationsDatabase) -> None:
     """Put on record how lines are read from now on, where it is otherwise than before."""
-    if not before or (now.settings, now.kinds) != (before[-1].settings, before[-1].kinds):
+    if before is None or (now.settings, now.kinds) != (before.settings, before.kinds):
         operations.record(now)
 
 

@@ -6,25 +6,16 @@ import datetime as dt
 import logging
 from dataclasses import replace
 
-from assets.grocery.ingestion.reading import MOST_KINDS, new_kinds, read_otherwise, reading
+from assets.grocery.ingestion import reading
+from assets.grocery.ingestion.reading import MOST_KINDS, new_kinds, read_otherwise
 from orchestration.definitions import build_defs
 from resources.config.loader import load_settings
 from resources.config.retailer import Settings
 from resources.feeds.reader import FeedReader
-from resources.records.feeds import Delivery, Reading
+from resources.records.feeds import Reading
 from tests.support.shop import CornerShop
 
 DAYS = [dt.date(2024, 1, 8) + dt.timedelta(days=n) for n in range(3)]
-LAST = Delivery(
-    business_date=DAYS[1],
-    files={},
-    columns={},
-    rows=1,
-    broken={},
-    content="",
-    run_id="r",
-    taken_in_at=dt.datetime(2024, 1, 10, tzinfo=dt.UTC),
-)
 
 
 def settings_with(**of_feed: object) -> Settings:
@@ -33,35 +24,35 @@ def settings_with(**of_feed: object) -> Settings:
 
 
 def test_what_changes_the_meaning_of_a_line_is_told_and_what_does_not_is_not():
-    before = reading(load_settings(), {}, before=[], run_id="r")
+    before = reading.of(load_settings(), {}, before=None, run_id="r")
     ends = settings_with(business_day_ends=dt.time(4), unless={"art": ["R"]})
-    ends = reading(ends, {}, before=[before], run_id="s")
-    (says,) = read_otherwise(ends, before, LAST, others=DAYS[:2])
+    ends = reading.of(ends, {}, before=before, run_id="s")
+    (says,) = read_otherwise(ends, before, others=DAYS[:2])
     assert says.startswith(
-        "Lines are read otherwise than when 2024-01-09 was taken in: "
+        "Lines are read otherwise than before: "
         'business_day_ends is "04:00:00" and was not set, unless is {"art": ["R"]} and was not set.'
     )
     assert "`nightcart backfill --from 2024-01-08 --to 2024-01-09 --assets group:ingestion --force`" in says
     moved = settings_with(path=["/elsewhere/{date}.csv"], most_unpacked=9)
-    moved = reading(moved, {}, before=[before], run_id="s")
-    assert read_otherwise(moved, before, LAST, others=DAYS[:2]) == []
-    assert read_otherwise(ends, before, LAST, others=[]) == []  # every day is taken in by what is said now
+    moved = reading.of(moved, {}, before=before, run_id="s")
+    assert read_otherwise(moved, before, others=DAYS[:2]) == []
+    assert read_otherwise(ends, before, others=[]) == []  # every day is taken in by what is said now
 
 
 def test_a_query_is_on_record_as_a_digest_for_it_may_have_a_password_in_it():
     asks = [settings_with(query=f"SELECT * FROM postgres_scan('password=hunter{n}')") for n in (2, 3)]
-    before, now = (reading(each, {}, before=[], run_id="r") for each in asks)
-    (says,) = read_otherwise(now, before, LAST, others=DAYS[:2])
+    before, now = (reading.of(each, {}, before=None, run_id="r") for each in asks)
+    (says,) = read_otherwise(now, before, others=DAYS[:2])
     assert "query is" in says
     assert "hunter" not in f"{says} {before} {now}"
 
 
 def test_what_a_column_never_said_is_told_unless_it_says_something_else_every_time():
     def told(*nights: dict[tuple[str, str, bool], int]) -> list[str]:
-        known, says = reading(load_settings(), nights[0], before=[], run_id="r"), []
+        known, says = reading.of(load_settings(), nights[0], before=None, run_id="r"), []
         for night in nights[1:]:
-            now = reading(load_settings(), night, before=[known], run_id="r")
-            says += new_kinds(night, now, known)
+            now = reading.of(load_settings(), night, before=known, run_id="r")
+            says += new_kinds(now, known, night)
             known = now
         return says
 
@@ -92,7 +83,7 @@ def test_it_is_told_once_and_put_on_record(shop: CornerShop):
     assert take_in(shop, DAYS[0]) == []
     assert take_in(shop, DAYS[1]) == []
     (says,) = take_in(changed, DAYS[2])
-    assert "when 2024-01-09 was taken in: business_day_ends is" in says
+    assert "otherwise than before: business_day_ends is" in says
     assert take_in(changed, DAYS[0]) == []
     first, second = shop.operations.records(Reading)
     assert second.settings == first.settings | {"business_day_ends": '"04:00:00"'}
@@ -112,13 +103,13 @@ def test_a_day_that_is_no_longer_declared_closed_is_told_until_it_is_taken_in(sh
 
 
 def test_a_new_kind_of_lines_is_told_with_what_became_of_it(shop: CornerShop):
-    def kinds(text: str, *of: str) -> str:
+    def kinds(text: str, *said: str) -> str:
         header, *lines = text.splitlines()
-        return "\n".join([f"{header},art", *(f"{line},{of[n % len(of)]}" for n, line in enumerate(lines)), ""])
+        return "\n".join([f"{header},art", *(f"{line},{said[n % len(said)]}" for n, line in enumerate(lines)), ""])
 
     own = having(shop, settings_with(path=[f"{shop.feed}/{{date}}.csv"], unless={"art": ["R"]}))
-    for day, of in zip(DAYS, (("S", "R", "S"), ("S",), ("S", "R", "V")), strict=True):
-        shop.write(day, lambda text, of=of: kinds(text, *of))
+    for day, said in zip(DAYS, (("S", "R", "S"), ("S",), ("S", "R", "V")), strict=True):
+        shop.write(day, lambda text, said=said: kinds(text, *said))
     assert not any("What no delivery said" in says for day in DAYS[:2] for says in take_in(own, day))
     says = next(says for says in take_in(own, DAYS[2]) if "What no delivery said" in says)
     assert "art is V in" in says
