@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import ClassVar
 
 from resources.records.base import Record
@@ -59,9 +60,12 @@ class Reading(Record, table="readings"):
 
     `settings` say what a line means, in JSON by their names. `kinds` are digests of what was ever said by the columns of
     `where` and `unless` (what they say may be somebody's name, and no record can be taken back); none of one that says too much.
+    `alike` is a digest of what each column that is not read says in every line so far: one of a single day is not sure, and ends
+    with a question mark; that of a column that says several things is empty.
     """
 
     settings: Mapping[str, str]
     kinds: Mapping[str, Sequence[str]]
     run_id: str
     read_at: dt.datetime
+    alike: Mapping[str, str] = field(default_factory=dict)

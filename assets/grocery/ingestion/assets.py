@@ -5,7 +5,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -22,7 +22,7 @@ from assets.quality.fence import fenced
 from assets.reporting import OWNERS, WARNING, columns, picture, report_days, written
 from resources import home
 from resources.config.retailer import OffersConfig, Settings
-from resources.errors import FeedMissing, FeedRefused
+from resources.errors import FeedRefused
 from resources.feeds.files import FeedFile, taken_once, without_lines
 from resources.feeds.reader import FeedReader
 from resources.feeds.redaction import redact, redact_all
@@ -35,6 +35,9 @@ from resources.tables.engine import combined, content_digest, content_digests
 from resources.tables.slices import groups_of_days
 from resources.tables.store import TableStore
 from resources.text import listed, plural
+
+if TYPE_CHECKING:
+    import ibis
 
 DELIVERIES_COMPARED = 60  # the latest, whose columns are no news
 BYTES_A_WRITTEN_LINE = 200  # Delta's writer has all days of a commit open at once, each with its own columns
@@ -126,7 +129,14 @@ def _take_in(
         currency=settings.currency,
     ) as cleaned:
         return _replaced(
-            context, days, open_days, files, without_suppressed(cleaned, feed, suppressed), intake, suppressed
+            context,
+            days,
+            open_days,
+            delivered,
+            files,
+            without_suppressed(cleaned, feed, suppressed),
+            intake,
+            suppressed,
         )
 
 
@@ -134,6 +144,7 @@ def _replaced(
     context: dg.AssetExecutionContext,
     days: Sequence[dt.date],
     open_days: Sequence[dt.date],
+    delivered: "ibis.Table",
     files: Sequence[FeedFile],
     cleaned: cleaning.Cleaned,
     intake: Intake,
@@ -147,7 +158,7 @@ def _replaced(
         context.log.warning(says)
     # The quarantine first: when a day is refused, its lines can be looked at there.
     quarantine = tables.replace_days(QUARANTINE, cleaned.quarantine, days=days, undated=not feed.is_dated)
-    _refuse_days_without_lines(cleaned, open_days, feed_path=where(feed), good=good)
+    deliveries.refuse_days_without_lines(cleaned, open_days, feed_path=where(feed), good=good)
     unexpected = {day: n for day in days if day not in open_days and (n := cleaned.lines.get(day, 0))}
     warnings = [
         f"{day} is declared closed and has {plural(n, 'line')}: taken in. If the stores were open, take the day out of "
@@ -169,10 +180,11 @@ def _replaced(
         contents |= of_group
     assert commit
     warnings += deliveries.new_columns(came, before)
-    known, others = reading.newest(operations), set(filter(None, commit.rows_by_day)) - set(days)
-    now = reading.of(settings, cleaned.kinds, before=known, run_id=context.run.run_id)
-    warnings += reading.told(now, known, cleaned.kinds, others=others)
-    warnings += reading.no_longer_closed(settings, operations, taken_in={*others, *days})
+    others = set(filter(None, commit.rows_by_day)) - set(days)
+    changed, says = reading.compared(
+        delivered, cleaned, settings, operations, days=days, others=others, run_id=context.run.run_id
+    )
+    warnings += says
     for warning in warnings:
         context.log.warning(warning)
 
@@ -189,7 +201,7 @@ def _replaced(
             "lines_a_day": picture(pictures.lines_a_day(commit.rows_by_day, until=days[-1])),
         },
     )
-    reading.keep(now, known, operations)
+    operations.record(*changed)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(combined(contents.values())),
         metadata={
@@ -215,32 +227,6 @@ def _closed(
         data_version=dg.DataVersion("closed"),
         metadata={**written(commit, tables), "note": f"No lines expected: {listed(days)} declared closed."},
     )
-
-
-def _refuse_days_without_lines(
-    cleaned: cleaning.Cleaned, days: Sequence[dt.date], *, feed_path: str, good: Delivery | None
-) -> None:
-    empty = cleaned.days_without_good_lines(days)
-    compared = deliveries.compared(None, good)
-    if aside := [day for day, rules in empty.items() if not rules and cleaned.left_out.get(day)]:
-        day = aside[0]
-        raise FeedRefused(
-            f"All {cleaned.left_out[day]:,} lines of {feed_path} for {day} are left out by `where` and `unless`; {compared}.",
-            remedy="look whether the feed writes other values than before, and correct [transactions] in the configuration.",
-        )
-    if missing := [day for day, rules in empty.items() if not rules]:
-        raise FeedMissing(
-            f"{feed_path} has no lines for {listed(missing)}; {compared}.",
-            remedy="have them delivered, or add the days to `closed_days` in the configuration if the stores were closed.",
-        )
-    if broken := [day for day, rules in empty.items() if rules]:
-        day = broken[0]
-        reasons = deliveries.set_aside(cleaned.quarantine.filter(cleaned.quarantine.business_date == day))[day]
-        raise FeedRefused(
-            f"No line of {listed(broken)} is usable: of {cleaned.lines[day]:,} rows for {day} a rule was broken in "
-            f"{reasons}; {compared}.",
-            remedy="correct the feed or its contract in the configuration; the lines wait in transactions_quarantine.",
-        )
 
 
 @dg.asset(

@@ -12,7 +12,7 @@ from assets.grocery.ingestion.rules import expectations
 from assets.grocery.tables import TRANSACTIONS
 from assets.quality.gates import good_days
 from resources.config.retailer import TransactionsConfig
-from resources.errors import FeedRefused
+from resources.errors import FeedMissing, FeedRefused
 from resources.feeds.files import ColumnsMissing, FeedFile
 from resources.feeds.lines import header_of, rows_of
 from resources.records.feeds import Delivery
@@ -187,6 +187,33 @@ def last_good_delivery(operations: OperationsDatabase, feed: TransactionsConfig,
         if (newest := operations.records(Delivery, business_date=day, last=1)) and newest[0].rows:
             return newest[0]
     return None
+
+
+def refuse_days_without_lines(
+    cleaned: Cleaned, days: Sequence[dt.date], *, feed_path: str, good: Delivery | None
+) -> None:
+    """Raise :class:`FeedMissing` for days to which no line came, and :class:`FeedRefused` for those of which none is usable."""
+    empty = cleaned.days_without_good_lines(days)
+    now = compared(None, good)
+    if aside := [day for day, rules in empty.items() if not rules and cleaned.left_out.get(day)]:
+        day = aside[0]
+        raise FeedRefused(
+            f"All {cleaned.left_out[day]:,} lines of {feed_path} for {day} are left out by `where` and `unless`; {now}.",
+            remedy="look whether the feed writes other values than before, and correct [transactions] in the configuration.",
+        )
+    if missing := [day for day, rules in empty.items() if not rules]:
+        raise FeedMissing(
+            f"{feed_path} has no lines for {listed(missing)}; {now}.",
+            remedy="have them delivered, or add the days to `closed_days` in the configuration if the stores were closed.",
+        )
+    if broken := [day for day, rules in empty.items() if rules]:
+        day = broken[0]
+        reasons = set_aside(cleaned.quarantine.filter(cleaned.quarantine.business_date == day))[day]
+        raise FeedRefused(
+            f"No line of {listed(broken)} is usable: of {cleaned.lines[day]:,} rows for {day} a rule was broken in "
+            f"{reasons}; {now}.",
+            remedy="correct the feed or its contract in the configuration; the lines wait in transactions_quarantine.",
+        )
 
 
 def as_delivered(

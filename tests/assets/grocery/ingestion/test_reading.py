@@ -114,3 +114,38 @@ def test_a_new_kind_of_lines_is_told_with_what_became_of_it(shop: CornerShop):
     says = next(says for says in take_in(own, DAYS[2]) if "What no delivery said" in says)
     assert "art is V in" in says
     assert "taken in. If it is not as it should be" in says
+
+
+def columned(text: str, **said: list[str]) -> str:
+    """The text with further columns, which say these things by turns."""
+    header, *lines = text.splitlines()
+    rows = [",".join([line, *(values[n % len(values)] for values in said.values())]) for n, line in enumerate(lines)]
+    return "\n".join([",".join([header, *said]), *rows, ""])
+
+
+def test_a_column_that_is_not_read_is_told_where_it_says_something_else_than_in_every_line_so_far(shop: CornerShop):
+    days = [DAYS[0] + dt.timedelta(days=n) for n in range(5)]
+    same = {"flag": ["N"], "gone_at": [""], "batch": ["b{day}"], "clerk": ["Ann", "Bob"]}
+    for day in days:
+        shop.write(day, lambda text, day=day: columned(text, **same).replace("b{day}", f"b{day}"))
+    shop.write(days[3], lambda text: text.replace(",N,,", ",Y,,", 1).replace(",N,,", ",N,2024-01-11 10:00,", 2))
+    assert [len(take_in(shop, day)) for day in days[:3]] == [0, 0, 0]
+    (says,) = take_in(shop, days[3])
+    lines = shop.feed.joinpath(f"{days[3]}.csv").read_text().count("\n") - 1
+    assert says.startswith(
+        f"flag said the same in every line so far, and says something else in 1 of {lines} lines, gone_at was empty in every line "
+        f"so far, and says something else in 2 of {lines} lines. It is not read:"
+    )
+    assert take_in(shop, days[4]) == []
+    assert shop.operations.records(Reading)[-1].alike.keys() == {"flag", "gone_at", "batch", "clerk"}
+
+
+def test_a_column_that_says_one_other_thing_in_every_line_is_told_when_it_was_the_same_on_several_days(
+    shop: CornerShop,
+):
+    for day, currency in zip(DAYS, ("EUR", "EUR", "GBP"), strict=True):
+        shop.write(day, lambda text, currency=currency: columned(text, curr=[currency]))
+    assert shop.take_in(*DAYS[:2]).success  # in one run
+    (says,) = take_in(shop, DAYS[2])
+    assert "curr said the same in every line so far, and says something else in" in says
+    assert "EUR" not in str([each.alike for each in shop.operations.records(Reading)])
