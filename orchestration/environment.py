@@ -7,6 +7,7 @@ imported. What a domain consists of does not belong here: `orchestration/definit
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -49,16 +50,18 @@ SENSOR_STATUS = dg.DefaultSensorStatus[_deployment.default_status.upper()]
 def enter(config: Path | None = None) -> None:
     """Prepare the process of a code location, before heavy libraries are imported, for the domain whose file is `config`.
 
-    Without `config` it is the retailer in use; raises :class:`Refused` when Dagster's instance is another retailer's.
+    Without `config` it is the retailer in use; raises :class:`Refused` when Dagster's instance is another retailer's, or on one
+    machine another project's, as where a shell sets DAGSTER_HOME for all that it starts.
     """
     for name, value in home.LIBRARIES.items():
         os.environ.setdefault(name, value)
     instance = os.environ.get("DAGSTER_HOME", "")
-    if config is None and home.is_of_another(instance):
+    own = home.environment()["DAGSTER_HOME"]
+    is_elsewhere = bool(instance) and not home.is_production() and Path(instance).resolve() != Path(own).resolve()
+    if config is None and (is_elsewhere or home.is_of_another(instance)):
         raise Refused(
             f"DAGSTER_HOME is {instance}, and the retailer in use is {home.config_file()}: its runs belong elsewhere.",
-            remedy="`python -m resources.home COMMAND …` sets the right one for a command; or "
-            f"`export DAGSTER_HOME={home.environment()['DAGSTER_HOME']}`.",
+            remedy=f"`unset DAGSTER_HOME` (or `export DAGSTER_HOME={shlex.quote(own)}`, for Dagster's own commands).",
         )
     home.keep_to_oneself(home.root() / config.stem if config else home.state())
     # The processes that it starts stay with this domain, also when another retailer is chosen meanwhile.

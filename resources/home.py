@@ -28,6 +28,10 @@ LIBRARIES = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GX_ANALYTICS_ENABLED": "false",
     "DAGSTER_DISABLE_TELEMETRY": "yes",
+    # A server of MLflow's that is down is told within seconds, and the asset is tried again: by itself MLflow asks each
+    # time for four minutes, and one that hangs for a quarter of an hour.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     # Threads of a numeric library that wait for one another spin for a thousand rounds, then sleep. For longer, and
     # a fit beside anything else on two cores took five times as long; not at all, and a fit alone lost a third.
     "OMP_WAIT_POLICY": "passive",
@@ -201,8 +205,11 @@ def _make_instance(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_env()
-    enter()
+    try:
+        write_env()
+        enter()
+    except Refused as error:
+        sys.exit(f"✗ {error}")
     os.environ["NIGHTCART_CONFIG"] = str(config_file())
     if command := sys.argv[1:]:
         os.execvp(command[0], command)  # noqa: S606

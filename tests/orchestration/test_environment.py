@@ -88,6 +88,12 @@ def test_an_instance_of_another_retailer_is_refused_with_what_to_do(tmp_path: Pa
     assert f"export DAGSTER_HOME={environ['DAGSTER_HOME']}" in refused.stderr
 
 
+def test_an_instance_of_another_project_is_refused_on_one_machine(tmp_path: Path, environ: dict[str, str]) -> None:
+    code = "from resources import home; home.enter(); from orchestration import environment; environment.enter()"
+    elsewhere = environ | {"DAGSTER_HOME": str(tmp_path.parent / "dagster")}
+    assert "`unset DAGSTER_HOME`" in python(code, elsewhere).stderr
+
+
 def test_executor_and_default_status_are_the_deployments(environ: dict[str, str]) -> None:
     code = "from orchestration.environment import EXECUTOR, SENSOR_STATUS; print(EXECUTOR.name, SENSOR_STATUS.value)"
     assert python(code, environ).stdout == "in_process RUNNING\n"
