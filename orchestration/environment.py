@@ -7,7 +7,6 @@ imported. What a domain consists of does not belong here: `orchestration/definit
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -55,14 +54,8 @@ def enter(config: Path | None = None) -> None:
     """
     for name, value in home.LIBRARIES.items():
         os.environ.setdefault(name, value)
-    instance = os.environ.get("DAGSTER_HOME", "")
-    own = home.environment()["DAGSTER_HOME"]
-    is_elsewhere = bool(instance) and not home.is_production() and Path(instance).resolve() != Path(own).resolve()
-    if config is None and (is_elsewhere or home.is_of_another(instance)):
-        raise Refused(
-            f"DAGSTER_HOME is {instance}, and the retailer in use is {home.config_file()}: its runs belong elsewhere.",
-            remedy=f"`unset DAGSTER_HOME` (or `export DAGSTER_HOME={shlex.quote(own)}`, for Dagster's own commands).",
-        )
+    if config is None:
+        home.refuse_instance_of_another()
     home.keep_to_oneself(home.root() / config.stem if config else home.state())
     # The processes that it starts stay with this domain, also when another retailer is chosen meanwhile.
     os.environ["NIGHTCART_CONFIG"] = str(config or home.config_file())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,6 +122,17 @@ def environment(config: Path | None = None) -> dict[str, str]:
 def is_of_another(value: str) -> bool:
     """Whether a variable's value leads into the state of a retailer that is not in use: it was inherited, not meant."""
     return f"{root()}/" in f"{value}/" and f"{state()}/" not in f"{value}/"
+
+
+def refuse_instance_of_another() -> None:
+    """Raise :class:`Refused` when DAGSTER_HOME is where the runs of the retailer in use do not belong."""
+    instance, own = os.environ.get("DAGSTER_HOME", ""), environment()["DAGSTER_HOME"]
+    is_elsewhere = bool(instance) and not is_production() and Path(instance).resolve() != Path(own).resolve()
+    if is_elsewhere or is_of_another(instance):
+        raise Refused(
+            f"DAGSTER_HOME is {instance}, and the retailer in use is {config_file()}: its runs belong elsewhere.",
+            remedy=f"`unset DAGSTER_HOME` (or `export DAGSTER_HOME={shlex.quote(own)}`, for Dagster's own commands).",
+        )
 
 
 def enter() -> None:
