@@ -181,7 +181,11 @@ def of_the_machine(error: BaseException) -> NightcartError | None:
             remedy="set NIGHTCART_MEMORY to more, where there is more (docs/guides/memory.md says how much for how many lines).",
         )
     if any(each in said for each in NO_WRITING):
-        return Unwritable(f"Something may not be written: {first}.", remedy="make the state folder writable.")
+        return Unwritable(
+            f"Something may not be written: {first}.",
+            remedy="make the state folder, and all that is in it, writable: where another user ran something there, as with sudo, "
+            '`sudo chown -R "$USER" FOLDER` takes it back.',
+        )
     if any(each in said for each in BROKEN):
         return Damaged(
             f"A database of the state is damaged: {first}.",

@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,6 +139,8 @@ def refuse_instance_of_another() -> None:
 def enter() -> None:
     """Set the variables in this process. One that is set already wins, unless it is of another retailer than the one in use."""
     keep_to_oneself(state())
+    if os.geteuid() == 0 and not is_production():
+        _refuse_to_leave_files_of_root(state())
     for name, value in environment().items():
         if name not in os.environ or is_of_another(os.environ[name]):
             os.environ[name] = value
@@ -172,6 +175,21 @@ def keep_to_oneself(folder: Path) -> None:
                 if not each.is_symlink() and _others_may(each):
                     with contextlib.suppress(OSError):
                         _take_from_others(each)
+
+
+def _refuse_to_leave_files_of_root(folder: Path) -> None:
+    """Raise :class:`Refused` where root would write what the folder's own user could not read afterwards."""
+    try:
+        owner = folder.stat().st_uid
+        with tempfile.TemporaryFile(dir=folder) as file:
+            is_ours = os.fstat(file.fileno()).st_uid == owner  # some disks give every file to one user
+    except OSError:  # a read-only disk: nothing will be left there
+        return
+    if not is_ours:
+        raise Refused(
+            f"The state folder {folder} is of user {owner}, and this is root: what it wrote there would be closed to that user.",
+            remedy=f"run it as that user (`sudo -u '#{owner}' …`), or give the folder to root: `chown -R root {shlex.quote(str(folder))}`.",
+        )
 
 
 def _others_may(path: Path) -> bool:

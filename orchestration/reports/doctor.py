@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from orchestration.reports import doctor_databases as databases
 from orchestration.reports.report import Report
@@ -220,7 +221,7 @@ def _dagster(places: DeploymentConfig) -> str:
 def _place(place: str, variable: str, *, has_commits: bool = False) -> str:
     """A place that is written and read back; one where tables are committed keeps what commits stand on."""
     if not object_store.is_url(place) or place.startswith("file:"):
-        _written(Path(place.removeprefix("file://")))
+        _written(Path(unquote(place.removeprefix("file://")) if place.startswith("file:") else place))
         return f"{place}, can be written"
     if not place.startswith("s3:"):
         return f"{place}, not looked at: only S3 is"

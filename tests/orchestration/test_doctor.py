@@ -108,11 +108,12 @@ def test_a_laptop_is_well_without_anything(
     for name in LOCAL:
         monkeypatch.setenv(name, "")  # so that it is put back
         monkeypatch.delenv(name)
-    monkeypatch.setenv("NIGHTCART_HOME", str(tmp_path))
+    monkeypatch.setenv("NIGHTCART_HOME", str(tmp_path / "our shöp"))
     home.enter()
     doctor(json_=True)
     told = json.loads(capsys.readouterr().out)
     assert told["is_well"]
+    assert [path.name for path in tmp_path.iterdir()] == ["our shöp"]  # nothing beside it, under a name with %20
     names = [finding["name"] for finding in told["findings"]]
     assert names[:6] == ["settings", "libraries", "disk", "records", "models", "runs"]
 

@@ -172,3 +172,15 @@ def test_a_process_stays_with_its_retailer_whoever_is_chosen_meanwhile():
         assert found == "first\n"
     assert home.state().name == "second"
     assert "NIGHTCART_CONFIG" not in os.environ
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_root_leaves_nothing_in_the_state_of_another_user(monkeypatch):
+    home.enter()
+    os.chown(home.state(), 12345, -1)
+    with pytest.raises(Refused, match=r"is of user 12345, and this is root.*Remedy: run it as that user"):
+        home.enter()
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: (dir / "written").open("w"))
+    (home.state() / "written").touch()
+    os.chown(home.state() / "written", 12345, -1)  # a disk that gives all files to one user
+    home.enter()
