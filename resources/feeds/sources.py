@@ -8,8 +8,10 @@ import importlib.util
 import os
 import re
 import shlex
+import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -23,6 +25,8 @@ from resources.feeds.lines import BLOCK
 from resources.tables import object_store
 from resources.text import without_secrets
 
+PATIENCE, SLOWEST = 60, 1_000  # after so many seconds a server has sent so many bytes for each of them
+UNTIL_COMPLETE = "wait until it is complete."
 LONGEST_NAME = 180  # bytes of a copy's name are at most 255, and what it is kept as may add some
 
 
@@ -84,8 +88,20 @@ def open_file(path: str, settings: FeedConfig, day: dt.date | None = None) -> IO
     name = _without_query(path)
     if not converted.is_converted(Path(name).name) or table_folders.format_of(path):
         return open_raw(path)
-    with open_raw(path) as content:
+    with _seekable(open_raw(path), path) as content:
         return converted.convert(content, name, sheet=settings.sheet, most_unpacked=settings.most_unpacked)
+
+
+def _seekable(content: IO[bytes], path: str) -> IO[bytes]:
+    """The content; of a web server's file a copy, for that is sent from its beginning to its end."""
+    if not path.startswith("http"):
+        return content
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    with content:
+        for block in blocks_of(content, path, room=shutil.disk_usage(tempfile.gettempdir()).free):
+            copy.write(block)
+    copy.seek(0)
+    return copy
 
 
 def open_raw(path: str) -> IO[bytes]:
@@ -101,7 +117,8 @@ def open_raw(path: str) -> IO[bytes]:
         return _opened(Path(path))
     with landing.reached(path):
         filesystem, inside = object_store.filesystem(path)
-        return filesystem.open(inside, "rb")
+        # A web server's in one piece: pieces that are asked for one by one may be of two files.
+        return filesystem.open(inside, "rb", **({"block_size": 0} if path.startswith("http") else {}))
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -127,32 +144,53 @@ def blocks_of(content: IO[bytes], path: str, *, room: int) -> Iterator[bytes]:
     """A file's bytes, as they were when it was opened.
 
     Raises :class:`FeedRefused` for one that is larger than the `room` for its copy, :class:`Unavailable` for one that is
-    written meanwhile.
+    written meanwhile, or whose server sends next to nothing.
     """
-
-    def require_room(size: int, *, is_all: bool = True) -> None:
-        if size > room:
-            raise FeedRefused(
-                f"{path} has {'' if is_all else 'more than '}{size:,} bytes, and there is room for {room:,}.",
-                remedy="look at the file; if it is right, make room on the disk of the raw store.",
-            )
-
-    read = 0
     try:
         before = os.fstat(content.fileno())
-    except (OSError, AttributeError):  # of a URL, whose server may send without end
-        with landing.reached(path):
-            while block := content.read(BLOCK):
-                require_room(read := read + len(block), is_all=False)
-                yield block
+    except (OSError, AttributeError):
+        yield from _sent(content, path, room=room)
         return
-    require_room(before.st_size)
+    _require_room(path, before.st_size, room)
+    read = 0
     while read <= before.st_size and (block := content.read(BLOCK)):
         read += len(block)
         yield block
     after = os.fstat(content.fileno())
     if read != before.st_size or (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise Unavailable(f"{path} is being written while it is read.", remedy="wait until it is complete.")
+        raise Unavailable(f"{path} is being written while it is read.", remedy=UNTIL_COMPLETE)
+
+
+def _sent(content: IO[bytes], url: str, *, room: int) -> Iterator[bytes]:
+    """What the server of a URL sends, which may have no end, or take for ever."""
+    began, state, read = time.monotonic(), _state_of(url), 0
+    with landing.reached(url):
+        while block := content.read(BLOCK):
+            _require_room(url, read := read + len(block), room, at_least="more than ")
+            if (took := time.monotonic() - began) > PATIENCE and read < SLOWEST * took:
+                raise Unavailable(
+                    f"{url} comes too slowly: {read:,} bytes in {took:,.0f} s.",
+                    remedy="see what its server, or the way to it, is busy with.",
+                )
+            yield block
+    if _state_of(url) != state:
+        raise Unavailable(f"{url} was replaced while it was read.", remedy=UNTIL_COMPLETE)
+
+
+def _require_room(path: str, size: int, room: int, *, at_least: str = "") -> None:
+    if size > room:
+        raise FeedRefused(
+            f"{path} has {at_least}{size:,} bytes, and there is room for {room:,}.",
+            remedy="look at the file; if it is right, make room on the disk of the raw store.",
+        )
+
+
+def _state_of(url: str) -> tuple[object, ...]:
+    """What its server says of the file at a URL: how large it is, and of when, as far as it says it."""
+    with landing.reached(url):
+        filesystem, inside = object_store.filesystem(url)
+        about = filesystem.info(inside)
+        return tuple(about.get(name) for name in ("size", "mtime", "LastModified", "Last-Modified", "updated"))
 
 
 def require_folders(patterns: Iterable[str]) -> None:

@@ -170,6 +170,11 @@ def filesystem(url: str) -> tuple[Any, str]:
             "config_kwargs": _limits(1),  # s3fs tries again by itself
             "use_listings_cache": False,
         }
+    elif url.startswith("http"):
+        from aiohttp import ClientTimeout
+
+        # By itself it lets a download take five minutes, however large it is, and a server that says nothing as long.
+        options = {"client_kwargs": {"timeout": ClientTimeout(total=None, sock_connect=ANSWER, sock_read=ANSWER)}}
     found, path = fsspec.core.url_to_fs(url, **options)
     found.invalidate_cache()
     return found, path

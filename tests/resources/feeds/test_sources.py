@@ -2,8 +2,12 @@
 
 import datetime as dt
 import http.server
+import io
+import itertools
 import os
 import threading
+import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,16 +25,31 @@ LINES = b"basket,product\n1,2\n"
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """An HTTP server whose answer a path names: `/404/day.csv`; `/short/…` breaks off, `/200/?…` has the file."""
+    """An HTTP server whose answer a path names: `/404/day.csv`; `/short/…` breaks off, `/200/?…` has the file.
+
+    `/mute/…` says nothing after its header, `/slow/…` one byte a while, `/changing/…` has a newer file every time.
+    """
+    asked = itertools.count(1)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("day.csv", LINES)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             first = self.path.split("/")[1]
+            content = packed.getvalue() if first == "archive" else LINES
             self.send_response(int(first) if first.isdigit() else 200)
-            self.send_header("Content-Length", str(len(LINES) + (100 if first == "short" else 0)))
+            self.send_header("Content-Length", str(len(content) + (100 if first == "short" else 0)))
+            if first == "changing":
+                self.send_header("Last-Modified", f"Mon, 01 Jan 2024 00:00:{next(asked):02} GMT")
             self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(LINES)
+            if self.command == "HEAD":
+                return
+            for byte in LINES if first in ("mute", "slow") else ():
+                time.sleep(1 if first == "mute" else 0.15)
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+            self.wfile.write(content)
 
         do_HEAD = do_GET
 
@@ -78,13 +97,34 @@ def test_server_that_is_down_is_no_missing_delivery(server: str, tmp_path: Path,
     assert "closed_days" not in str(raised.value)
 
 
-def test_a_server_that_sends_without_end_fills_no_disk(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["mute", "slow"])
+def test_a_server_that_says_next_to_nothing_is_not_waited_for(
+    server: str, first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.tables.object_store.ANSWER", 0.2)
+    monkeypatch.setattr("resources.feeds.sources.PATIENCE", 0.1)
+    with pytest.raises(Unavailable, match="comes too slowly: 1 bytes" if first == "slow" else "cannot be reached"):
+        FeedReader(tmp_path).keep(FeedConfig(path=[f"{server}/{first}/day.csv"]))
+    assert not list(tmp_path.rglob("*.csv"))
+
+
+def test_a_file_that_its_server_has_another_of_meanwhile_is_not_taken(server: str, tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="was replaced while it was read"):
+        FeedReader(tmp_path).keep(FeedConfig(path=[f"{server}/changing/day.csv"]))
+
+
+def test_an_archive_is_read_from_a_server_that_sends_it_in_one_piece(server: str, tmp_path: Path) -> None:
+    (kept,) = FeedReader(tmp_path).keep(FeedConfig(path=[f"{server}/archive/day.zip"]))
+    assert kept.copy.read_bytes() == LINES
+
+
+def test_a_server_that_sends_without_end_fills_no_disk(server: str) -> None:
     class Endless:
         def read(self, size: int) -> bytes:
             return b"x" * size
 
     with pytest.raises(FeedRefused, match="more than 5,242,880 bytes, and there is room for 5,000,000"):
-        list(blocks_of(Endless(), "http://shop/day.csv", room=5_000_000))  # pyright: ignore[reportArgumentType]
+        list(blocks_of(Endless(), f"{server}/200/day.csv", room=5_000_000))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_file_that_is_written_anew_meanwhile_is_not_mixed(tmp_path: Path) -> None:
