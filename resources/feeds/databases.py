@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
-from resources import home
+from resources import home, postgres
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedMissing, FeedRefused, Refused, Unavailable
 from resources.feeds.files import told_apart
@@ -161,7 +161,7 @@ def _answer(files: FeedConfig, day: dt.date | None, *, at_once: int) -> Iterator
     url = _url(files)
     named = path_of(files, day)
     try:
-        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=_limits(url))
     except (ImportError, exc.NoSuchModuleError) as error:
         driver = getattr(error, "name", None) or url.drivername
         raise FeedRefused(f"The {named} needs the driver {driver}.", remedy="install its package.") from None
@@ -202,6 +202,12 @@ def _answer(files: FeedConfig, day: dt.date | None, *, at_once: int) -> Iterator
             raise FeedRefused(
                 f"The {named} cannot be asked: {type(error).__name__}.", remedy="correct `query`."
             ) from None
+
+
+def _limits(url: sa.URL) -> dict[str, Any]:
+    """How long a Postgres that says nothing is waited for, unless its URL says it; other drivers have limits of their own."""
+    has_libpq = url.drivername in ("postgresql", "postgresql+psycopg", "postgresql+psycopg2")
+    return {name: value for name, value in postgres.CONNECT.items() if name not in url.query} if has_libpq else {}
 
 
 def _url(files: FeedConfig) -> sa.URL:

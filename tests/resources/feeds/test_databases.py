@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import io
 import os
+import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from resources import postgres
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedMissing, FeedRefused, NightcartError, Refused, Unavailable
 from resources.feeds import sources
@@ -53,6 +55,19 @@ def test_rows_of_a_query_are_lines_of_a_feed(shop, feeds, engine):
     assert file.columns == {"who": "integer", "what": "text", "paid": "number", "day": "text"}
     assert {row["source_file"] for row in rows} == {f"query on sqlite:///{shop}"}
     assert redact([file.copy], feed(shop, UNDATED), "who", "1".__eq__) == 2
+
+
+@pytest.mark.parametrize("of_url", ["", "?connect_timeout=2"])
+def test_a_server_that_says_nothing_is_not_waited_for(of_url: str, monkeypatch: pytest.MonkeyPatch):
+    if not of_url:
+        monkeypatch.setitem(postgres.CONNECT, "connect_timeout", 2)  # the least that libpq knows
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        monkeypatch.setenv(
+            VARIABLE, f"postgresql+psycopg://ann:{SECRET}@127.0.0.1:{mute.getsockname()[1]}/shop{of_url}"
+        )
+        with pytest.raises(Unavailable) as raised:
+            sources.open_file("query on SHOP_DATABASE", FeedConfig(url_in=VARIABLE, query=UNDATED))
+    assert SECRET not in str(raised.value)
 
 
 def test_day_of_a_query_is_a_file_of_its_own(shop, feeds, engine):
@@ -253,6 +268,7 @@ class TestSecretsOfUrls:
     def test_are_in_no_name_and_no_row(self, feeds, engine, monkeypatch):
         path = f"https://ann:{SECRET}@host/a.csv?sig={SECRET}"
         monkeypatch.setattr(sources, "open_raw", lambda _: io.BytesIO(b"who,what\n1,milk\n"))
+        monkeypatch.setattr(sources, "_state_of", lambda _: ())
         file = feeds.kept(path, None, FeedConfig(path=[path]))
         lines, _ = feeds.lines(FeedConfig(path=[path]), [file], engine=engine, columns=["who"])
         assert SECRET not in str(lines.to_pyarrow().to_pylist()) + file.name + str(file.copy)
