@@ -17,4 +17,4 @@ def test_names_on_pictures_are_no_formulas():
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == [f"{name} (40)" for name in reversed(NAMES)]
     assert not any(label.get_parse_math() for label in axes.get_yticklabels())
-    assert picture(figure).md_str.startswith("![plot](data:image/png;base64,")  # an unclosed formula would end it
+    assert picture(figure).md_str.startswith("![plot](data:image/webp;base64,")  # an unclosed formula would end it

@@ -590,7 +590,7 @@ def test_a_day_like_the_others_is_no_alarm_and_a_broken_feed_is_one_with_its_col
     (found,) = [e for e in result.get_asset_check_evaluations() if e.check_name.startswith("day_is_like")]
     assert (found.passed, found.severity, found.blocking) == (False, dg.AssetCheckSeverity.ERROR, False)
     assert "FRESH" in (found.description or "")
-    assert "image/png" in str(found.metadata["what_moved"].value)
+    assert "image/webp" in str(found.metadata["what_moved"].value)
     assert (inputs().level, inputs().details["since"]) == ("error", day.isoformat())
 
 
