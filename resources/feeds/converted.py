@@ -18,12 +18,13 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from resources.errors import FeedRefused
 from resources.feeds import workbooks
 from resources.feeds.files import RAISE_MOST, REDELIVER, SMALL
-from resources.feeds.lines import BLOCK, HEADER_REMEDY, LONGEST_LINE, MOST_COLUMNS, SHOWN
+from resources.feeds.lines import BEGINNING, BLOCK, GZIP, HEADER_REMEDY, LONGEST_LINE, MOST_COLUMNS, NO_TEXT, SHOWN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 WORKBOOKS = (".xlsx", ".xlsm")
 JSON_LINES = (".jsonl", ".ndjson", ".json")
-PACKED = {".zst": "zstd", ".bz2": "bz2", ".gz": "gzip"}
+PACKED = {".zip": "zip", ".zst": "zstd", ".bz2": "bz2", ".gz": "gzip"}
+FIRST_BYTES = {b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", GZIP: "gzip"}
 LINES_HELD = 100_000  # of lines of JSON, as objects
 LINE, DEFECT = "nightcart_line", "nightcart_defect"
 ONE_OBJECT = "have it delivered as one JSON object a line, then materialise the day again."
@@ -64,19 +66,14 @@ def convert(content: IO[bytes], path: str, *, sheet: str | None, most_unpacked: 
     """The content of a file as it is kept. Raises :class:`FeedRefused` for one that cannot be taken apart."""
     lower = path.lower()
     try:
-        if lower.endswith(".zip"):
-            inside = _unzipped(content, path, most_unpacked)
-            return _again(inside, path[: -len(".zip")], sheet, most_unpacked)
-        for ending in (".zst", ".bz2"):
-            if lower.endswith(ending):
-                inside = _unpacked(content, path, PACKED[ending], most_unpacked)
-                return _again(inside, path[: -len(ending)], sheet, most_unpacked)
         if lower.endswith(WORKBOOKS):
             _refuse_a_bomb(content, path, most_unpacked)
             return workbooks.rows_of_sheet(content, path, sheet)
-        if lower.endswith(".gz"):
-            content = _unpacked(content, path, "gzip", most_unpacked)
-        return _json_as_parquet(content, path)
+        inside = _unpacked(content, path, most_unpacked)
+        for ending in (".zip", ".zst", ".bz2"):
+            if lower.endswith(ending):
+                return _again(inside, path[: -len(ending)], sheet, most_unpacked)
+        return _json_as_parquet(inside, path)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         why = str(error).strip().rstrip(".") or "it ends too early"
         raise FeedRefused(f"{path} is truncated or unreadable: {why}.", remedy=REDELIVER) from error
@@ -141,11 +138,19 @@ def _several(path: str, files: Sequence[zipfile.ZipInfo]) -> FeedRefused:
     )
 
 
-def _unpacked(content: IO[bytes], path: str, compression: str, most_unpacked: int) -> IO[bytes]:
+def _unpacked(content: IO[bytes], path: str, most_unpacked: int) -> IO[bytes]:
+    """What is in a pack, told by its first bytes: a text may be called `.gz`, and a pack `.json`; by its name where it is no text."""
     import pyarrow as pa
 
-    size = content.seek(0, io.SEEK_END)
+    first, size = content.read(BEGINNING), content.seek(0, io.SEEK_END)
     content.seek(0)
+    compression = next((name for magic, name in FIRST_BYTES.items() if first.startswith(magic)), None)
+    if not compression and NO_TEXT.search(first):
+        compression = PACKED.get(PurePosixPath(path.lower()).suffix)
+    if compression == "zip":
+        return _unzipped(content, path, most_unpacked)
+    if not compression:
+        return _copied(content, path, most=size)
     with pa.CompressedInputStream(pa.PythonFile(content, mode="r"), compression) as inside:
         return _copied(inside, path, most=max(SMALL, most_unpacked * size))  # pyright: ignore[reportArgumentType]
 

@@ -35,6 +35,8 @@ LOOKED_AT = 100  # lines in which a header is looked for
 HEADER_REMEDY = "have it delivered with the header that the others have, or correct the configuration."
 HEADER_LINES = 20  # a name may go on over lines, as in a spreadsheet's cell, but not over more
 GZIP = b"\x1f\x8b"  # the first bytes of what is packed so
+NO_TEXT = re.compile(rb"[\0-\x06\x0e-\x19]")  # bytes that no text begins with, and what is packed has soon
+BEGINNING = 64  # bytes in which they are looked for
 DOS_END = b"\x1a"  # ctrl-Z, by which programs of DOS end a text: no line, and no part of one
 # What Excel writes into a first line to tell itself the delimiter.
 SEPARATOR_LINE = re.compile(rb'"?sep=([^"\r\n]{1,4})"?[;,|\t]*', re.IGNORECASE)
@@ -61,10 +63,10 @@ class Header:
 
 
 def is_gzip(content: IO[bytes], name: str) -> bool:
-    """Whether a content is packed, by its name or its first bytes: if it was cut off, that shows as it is unpacked."""
-    first = content.read(len(GZIP))
+    """Whether a content is packed, by its first bytes, or by its name where it is no text: what is damaged shows as it is unpacked."""
+    first = content.read(BEGINNING)
     content.seek(0)
-    return first == GZIP or name.lower().endswith(".gz")
+    return first.startswith(GZIP) or (name.lower().endswith(".gz") and NO_TEXT.search(first) is not None)
 
 
 def is_packed(copy: Path) -> bool:

@@ -31,7 +31,7 @@ AGAIN = f"{NO_RECORD}the header again"
 OF_TYPES = f"{NO_RECORD}a second header, of the columns' types"
 OF_UNITS = f"{NO_RECORD}a second header, of the columns' units"
 OF_NAMES = f"{NO_RECORD}a second header, of other names of the columns"
-RULED = f"{NO_RECORD}a line drawn below the header"
+RULED = f"{NO_RECORD}a drawn line"
 MOST = 3  # further headers of a file
 COMPARED = 20  # lines below them
 TYPE = re.compile(
@@ -45,7 +45,10 @@ UNIT = re.compile(
     r"dd\W?mm\W?yyyy.*|mm\W?dd\W?yyyy.*",
     re.IGNORECASE,
 )
-DRAWN = re.compile(r"[-=_+*~]{2,}")
+DRAWN = re.compile(r":?[-=_+*~]{2,}:?")
+TABLE_RULE = (
+    r"^\s*[|+-][-=+|: ]*[-=+|]\s*$"  # of a table as `psql`, `mysql` and Markdown draw it, in one value or in all
+)
 
 
 def set_aside(
@@ -60,7 +63,9 @@ def set_aside(
 
     texts = text_columns(lines)
     if texts and texts == own_columns(lines):
-        lines = lines.mutate(defect=lines.defect.coalesce(_is_again(lines, texts).ifelse(AGAIN, None)))
+        again = _is_again(lines, texts).ifelse(AGAIN, None)
+        is_rule = lines.defect.notnull() & lines[texts[0]].re_search(TABLE_RULE)
+        lines = lines.mutate(defect=is_rule.ifelse(RULED, lines.defect.coalesce(again)))
     first = {file: _first_of_text(file, settings, header) for file, header in headers.items()}
     first |= {file: _first_of_rows(file) for file in others}
     found = [(str(file.copy), *each) for file, rows in first.items() for each in below_header(rows)]

@@ -157,7 +157,7 @@ def of_days(
             firsts[row["rule"]] = min(firsts.get(row["rule"], first_line), first_line)
         if row["rule"] in again:  # a doubled delivery is no habit: it widens nothing
             lines[row["business_date"]] -= row["n"]
-    rules = ", ".join(
+    rules = "; ".join(
         f"{rule} {n:,}, first in {firsts[rule][0]}, row {firsts[rule][1]:,}"
         for rule, n in sorted(by_rule.items(), key=lambda each: (-each[1], each[0]))
         if rule not in again

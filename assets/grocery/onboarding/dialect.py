@@ -27,6 +27,7 @@ LINES_ABOVE = 50  # in which a header is looked for
 MOST = 0.5  # of the lines, at least, have as many values as the header
 PARQUET = b"PAR1"
 DATUM = re.compile(r"-?\d+([.,]\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+UPRIGHT = re.compile(r"-\[ RECORD|\*+ 1\. row")  # a column a line, as psql's \x and mysql's \G write it
 MOST_NULS = 0.01  # of the bytes of a text: a few were lost on its way, and spoil their lines alone
 # Encodings of retailers' files in other scripts than ours. Told no choice, charset-normalizer finds mac_latin2 or cp437.
 FOREIGN_ENCODINGS = [
@@ -54,10 +55,13 @@ USUAL_ENCODINGS = {
 }
 
 AS_CSV = "convert it to CSV or Parquet, one row a line of a basket"
-AS_JSON_LINES = f"deliver it as a file .jsonl of one JSON object a line of a basket, or {AS_CSV}"
+AS_JSON_LINES = (
+    f"deliver it as a file .jsonl of one JSON object a line of a basket, or {AS_CSV}; if it is no part of the feed, name the "
+    "others by a glob"
+)
 # What a file that is no feed begins with, and what to do about it.
 FOREIGN = {
-    b"PK\x03\x04": ("a zip archive or an Excel workbook", "unpack it, or save the sheet as CSV"),
+    b"PK\x03\x04": ("a zip archive or an Excel workbook", "give it the ending .zip or .xlsx, by which it is read"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save the sheet as CSV"),
     b"SQLite format": (
         "an SQLite database",
@@ -66,8 +70,8 @@ FOREIGN = {
     b"{": ("JSON", AS_JSON_LINES),
     b"[": ("JSON", AS_JSON_LINES),
     b"<": ("XML or HTML", AS_CSV),
-    b"\x28\xb5\x2f\xfd": ("compressed with zstd", "unpack it, or compress it with gzip"),
-    b"BZh": ("compressed with bzip2", "unpack it, or compress it with gzip"),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", "give it the ending .zst, by which it is read"),
+    b"BZh": ("compressed with bzip2", "give it the ending .bz2, by which it is read"),
     b"\xfd7zXZ": ("compressed with xz", "unpack it, or compress it with gzip"),
     b"7z\xbc\xaf": ("a 7-Zip archive", "unpack it, or compress it with gzip"),
     b"Rar!": ("a RAR archive", "unpack it, or compress it with gzip"),
@@ -114,11 +118,12 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usua
     header = _cells(lines[0], delimiter)
     if len(header) < 2 and (rare := next((sign for sign in RARE_DELIMITERS if _divides(lines, sign)), None)):
         delimiter, header = rare, _cells(lines[0], rare)
-    if len(header) < 2:
+    if len(header) < 2 or UPRIGHT.match(text):
         raise Refused(
-            f"{path} has no two columns, its first line is {lines[0][:80]!r}.",
+            f"{path} has no two columns, its first line is {text[:80].splitlines()[0]!r}.",
             remedy=r"deliver it with one of the delimiters ',', ';', '\t', '|': instead of columns of fixed width, or blanks "
-            "between values, `sqlcmd -s, -W`, `mysql --batch`, R's write.csv(sales, 'sales.csv', row.names = FALSE) and "
+            "between values or drawn lines, `psql --csv`, `mysql --batch`, `sqlcmd -s, -W`, `duckdb -csv`, `clickhouse-client --format "
+            "CSVWithNames`, R's write.csv(sales, 'sales.csv', row.names = FALSE) and "
             "pandas' sales.to_csv('sales.csv', index=False) write it so.",
         )
     # DuckDB's sniffer takes a header with a single number in it for data.
@@ -127,7 +132,8 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usua
             f"{path} has no header: its first line is {lines[0][:80]!r}.",
             remedy="put a first line with the columns' names into every file.",
         )
-    return files.model_copy(update={"delimiter": delimiter, "encoding": encoding, "skip_lines": above})
+    how = {"delimiter": delimiter, "encoding": encoding, "skip_lines": above}
+    return files.model_copy(update=how | ({"format": "csv"} if is_parquet(Path(path).name, files) else {}))
 
 
 def _foreign(first: bytes) -> tuple[str, str] | None:
@@ -181,16 +187,24 @@ def _lines_above(lines: Sequence[str]) -> int:
     if share < MOST:
         return 0
     for place, line in enumerate(lines[:LINES_ABOVE]):
-        names = [cell.strip() for cell in _cells(line, delimiter)]
+        names = _cells(line, delimiter)
         if len(names) == width and not (place == 0 and _are_of_groups(names)):
-            is_header = all(names) and len(set(names)) == width and not any(map(DATUM.fullmatch, names))
+            inner = _inner(names)
+            is_header = all(inner) and len(set(inner)) == len(inner) and not any(map(DATUM.fullmatch, inner))
             return place if is_header else 0
     return 0
 
 
+def _inner(names: Sequence[str]) -> Sequence[str]:
+    """Names without blanks, and of a drawn table (`| a | b |`) without those before and behind it, which are none."""
+    names = [name.strip() for name in names]
+    return names[1:-1] if len(names) > 2 and not names[0] + names[-1] else names
+
+
 def _are_of_groups(names: Sequence[str]) -> bool:
     """Whether names are those of groups of columns, whose own stand below: several are repeated, or given once for all."""
-    named = [name.strip() for name in names if name.strip()]
+    names = _inner(names)
+    named = [name for name in names if name]
     return len(named) - len(set(named)) + len(names) - len(named) > 1
 
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 TEXTS = (".tsv", ".txt", ".psv", ".dat")
 ENDINGS = (".csv", ".parquet", ".pq", *TEXTS, *converted.WORKBOOKS, *converted.JSON_LINES, ".zip")
+# Parts as databases unload them, without an ending: `0000_part_00`, `000000000000`, `20261126_…_0a1b2c3d-…-444455556666`.
+UNENDED = re.compile(r"[^.]*(\d|-[0-9a-f]{12})(\.(gz|zst|bz2))?")
+PART = "[0-9a-f]"  # what their names end with, as a glob
 OTHER_WIDTH = NOT_AS_MANY.partition(":")[0]
 TOO_MANY, TOO_FEW = "it has more values than the header", "it has fewer values than the header"
 REMEDIES = {
@@ -275,32 +278,40 @@ def _patterns(argument: str) -> tuple[list[str], list[Note]]:
 
 def _folder(folder: Path) -> tuple[list[str], list[Note]]:
     """The globs of a folder's data files: those of its commonest ending, packed or not, whatever their capitals."""
+    inside: list[Path] = []
     for depth in ("*", "**/*"):
         inside = [path for path in folder.glob(depth) if path.is_file() and not path.name.startswith((".", "_"))]
         kinds: dict[str, list[Path]] = {}
         for path in inside:
             kinds.setdefault(_ending(path), []).append(path)
         others = kinds.pop("", [])
-        if not kinds:
+        if not kinds or (depth != "*" and {*kinds} == {PART}):  # whose glob would take folders, too
             continue
         kind = max(kinds, key=lambda ending: len(kinds[ending]))
         others += [path for ending, paths in kinds.items() if ending != kind for path in paths]
-        endings = sorted({path.name[path.name.lower().rindex(kind) :] for path in kinds[kind]})
+        is_part = kind == PART
+        endings = {
+            path.name[path.name.lower().rindex(kind) :] if not is_part else kind + path.suffix for path in kinds[kind]
+        }
         notes = []
         if others:
             names = listed(sorted(str(path.relative_to(folder)) for path in others), 3)
             says = f"{plural(len(others), 'file')} in {folder} are left out: {names}."
             notes = [Note("left out", says, f"name files that do not end in {kind} by a path of their own.")]
-        return [f"{glob.escape(str(folder))}/{depth}{ending}" for ending in endings], notes
+        return [f"{glob.escape(str(folder))}/{depth}{ending}" for ending in sorted(endings)], notes
+    names = f"; there are {listed(sorted(str(path) for path in inside), 3)}" if inside else ""
     raise Refused(
-        f"There is no data file in {folder}.", remedy=f"name the files; known endings are {listed(ENDINGS, 20)}."
+        f"There is no data file in {folder}{names}.",
+        remedy=f"name the files, by a glob if they are several; known endings are {listed(ENDINGS, 20)}.",
     )
 
 
 def _ending(file: Path) -> str:
-    """Which of the :data:`ENDINGS` a file has, packed or not; empty for none."""
+    """Which of the :data:`ENDINGS` a file has, packed or not; :data:`PART` for a part without one, else empty."""
+    if UNENDED.fullmatch(file.name):
+        return PART
     *_, inner, last = ("", "", *Path(file.name.lower()).suffixes)
-    if inner in ENDINGS and last in (*converted.PACKED, ".zip"):
+    if inner in ENDINGS and last in converted.PACKED:
         return inner
     return last if last in ENDINGS else ""
 

@@ -64,6 +64,17 @@ def test_archives_are_what_is_in_them(read, name, content):
     assert file.copy.read_bytes() == TEXT
 
 
+@pytest.mark.parametrize("name", ["a.csv.zip", "a.zip", "a.csv.bz2", "a.csv.zst"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress], ids=["text", "gzip", "bz2"])
+def test_what_is_packed_is_told_by_its_bytes(read, name, pack):
+    rows, file = read(name, pack(TEXT))
+    assert (len(rows), file.copy.read_bytes()) == (3, TEXT)
+
+
+def test_packed_lines_of_json_are_told_by_their_bytes(read):
+    assert len(read("a.jsonl", gzip.compress(JSON))[0]) == len(read("b.jsonl.gz", JSON)[0]) == 2
+
+
 def test_files_of_one_header_in_an_archive_are_one_after_the_other(read):
     parts = {
         "b/2.csv": b"\xef\xbb\xbfwho,what\r\n4,jam\r\n",
@@ -150,8 +161,8 @@ def test_file_of_json_that_is_none_or_breaks_off_is_refused(read, content):
         ("a.zip", zipped(), "holds 0 files"),
         ("a.zip", zipped(a=TEXT)[:-30], "truncated or unreadable"),
         ("a.csv.bz2", bz2.compress(TEXT)[:-5], "truncated or unreadable|has no header"),
-        ("a.csv.zst", b"nonsense", "truncated or unreadable"),
-        ("a.xlsx", b"nonsense", "no workbook that can be read"),
+        ("a.csv.zst", b"\0nonsense", "truncated or unreadable"),
+        ("a.xlsx", b"nonsense", r"no workbook that can be read.*begins with b'nonsense'.*give it the ending \.csv"),
     ],
     ids=["two kinds", "two of JSON", "one twice", "no file", "zip cut off", "bz2 cut off", "no zstd", "no workbook"],
 )
