@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import glob
 import io
 import itertools
 import json
@@ -32,15 +33,18 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 WORKBOOKS = (".xlsx", ".xlsm")
 JSON_LINES = (".jsonl", ".ndjson", ".json")
+UNQUOTED, SLASH = re.compile(r"[^\w./*?\[\]-]"), r"\\\g<0>"  # of a shell, in a glob
+UNPACKS = {".gz": "gzip -dcf", ".zst": "zstd -dcf", ".bz2": "bzip2 -dcf", ".zip": "unzip -p"}
 PACKED = {".zip": "zip", ".zst": "zstd", ".bz2": "bz2", ".gz": "gzip"}
 FIRST_BYTES = {b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", GZIP: "gzip"}
 LINES_HELD = 100_000  # of lines of JSON, as objects
 LINE, DEFECT = "nightcart_line", "nightcart_defect"
 ONE_OBJECT = "have it delivered as one JSON object a line, then materialise the day again."
-WITHIN_ONE = "`jq -c '.. | .{name}? | arrays | .[]' {file} > {file}.jsonl` makes one object a line of its {name}."
+WITHIN_ONE = ".. | .{name}? | arrays | .[]"  # jq's
 # How a value is written with its type by MongoDB's exports, Avro's unions and DynamoDB's.
 TYPED = frozenset({"$oid", "$date", "$numberInt", "$numberLong", "$numberDouble", "$numberDecimal"})
-TYPED |= {"string", "int", "long", "float", "double", "boolean", "S", "N"}
+TYPED |= {"string", "int", "long", "float", "double", "boolean", "S", "N", "M", "L", "BOOL", "NULL"}
+ENVELOPE = "Item"  # of every line of DynamoDB's exports
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 
@@ -264,7 +268,7 @@ def _parts_of_json(content: IO[bytes], path: str) -> Iterator[list[Row]]:
                 found = json.loads(line, object_hook=_untyped)
                 if SURROGATE.search(line):
                     json.dumps(found, ensure_ascii=False).encode()  # raises for half of a sign, which no text has
-                row = found
+                row = found[ENVELOPE] if isinstance(found, dict) and found.keys() == {ENVELOPE} else found
         if not isinstance(row, dict):
             row = {LINE: line[:SHOWN].rstrip(b"\r\n").decode(errors="backslashreplace"), DEFECT: why}
             if not is_ended:
@@ -287,16 +291,26 @@ def _untyped(found: Row) -> Any:
     if len(found) != 1 or not TYPED.issuperset(found):
         return found
     ((name, value),) = found.items()
+    if name == "NULL":
+        return None
     if name in ("$numberInt", "$numberLong") and isinstance(value, str):
         with contextlib.suppress(ValueError):
             return int(value)
     return value
 
 
+def by_jq(program: str, path: str) -> str:
+    """The command that makes lines of JSON of the files at a path or glob with a program of jq, in a file beside each."""
+    unpacks = UNPACKS.get(PurePosixPath(path.lower()).suffix, "cat")
+    file = '"$f"' if glob.has_magic(path) else shlex.quote(path)
+    command = f"{unpacks} {file} | jq -c {shlex.quote(program)} > {file}.jsonl"
+    return f"`for f in {UNQUOTED.sub(SLASH, path)}; do {command}; done`" if glob.has_magic(path) else f"`{command}`"
+
+
 def _no_object(path: str, row: Row) -> FeedRefused:
     remedy = ONE_OBJECT
     if inside := re.match(r'\{.{0,1000}?"(\w+)" *: *\[ *\{', row[LINE], re.DOTALL):
-        remedy = WITHIN_ONE.format(name=inside[1], file=shlex.quote(path))
+        remedy = f"{by_jq(WITHIN_ONE.format(name=inside[1]), path)} makes one object a line of its {inside[1]}."
     return FeedRefused(f"{path}, {row[DEFECT]}: {row[LINE][:60]!r}.", remedy=remedy)
 
 

@@ -105,7 +105,8 @@ def propose(
     columns = profile_columns(whole, files=files)
     if not columns:
         raise _without_values(lines, sources.where(source.files), total=total)
-    if not matching_columns("product", columns) and "product_id" not in given:
+    plain = [name for name, column in columns.items() if not column.example.startswith(('{"', '[{"'))]
+    if not all(matching_columns(role, plain) or f"{role}_id" in given for role in ("household", "product")):
         evidence.refuse_nested(whole, files)
     refuse_unknown([name for name in given.get("occurred_at", ()) if name != FILE_DATE or not source.days], columns)
     search = TimeSearch(lines=whole, given_format=given_format, today=today, timezone=timezone)

@@ -286,6 +286,12 @@ def test_unions_as_avro_writes_them_are_the_values(read):
     assert [(row["who"], row["what"], row["n"], row["o"]) for row in rows] == [("K1", 7, "2", '{"string": 1, "x": 2}')]
 
 
+def test_lines_of_dynamodb_are_what_is_in_their_envelope(read):
+    line = b'{"Item": {"who": {"S": "17"}, "what": {"N": "2"}, "is_gift": {"BOOL": false}, "at": {"NULL": true}}}\n'
+    rows, _ = read("a.json.gz", gzip.compress(line))
+    assert [(row["who"], row["what"], row["is_gift"], row["at"]) for row in rows] == [("17", "2", False, None)]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -306,5 +312,7 @@ def test_objects_that_are_not_one_a_line_are_read_too(read, content):
 
 def test_one_object_of_a_whole_file_is_refused_with_what_takes_it_apart(read):
     orders = ", ".join('{"who": 1, "items": [{"what": "x"}]}' for _ in range(50_000))
-    with pytest.raises(FeedRefused, match=r"line 1 has more than .*`jq -c '\.\. \| \.orders\? \| arrays \| \.\[\]' /"):
+    with pytest.raises(
+        FeedRefused, match=r"line 1 has more than .*`cat /.* \| jq -c '\.\. \| \.orders\? \| arrays \| \.\[\]' > /"
+    ):
         read("a.json", f'{{"shop": "N", "data": {{"orders": [{orders}]}}}}'.encode())

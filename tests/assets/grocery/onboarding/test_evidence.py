@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import json
 import shutil
 import subprocess
@@ -306,13 +307,40 @@ def test_a_household_that_is_called_otherwise_later_is_told(understood):
     assert "left out: customer is given in 60 lines in which customer_id is not: they are taken for nobody's" in notes
 
 
-@pytest.mark.parametrize("value", [{"card": "K1", "sku": "A1"}, '{"card": "K1", "sku": "A1"}'])
-def test_an_envelope_is_refused_with_what_takes_it_off(engine, feeds, tmp_path, value):
-    (tmp_path / "a.jsonl").write_text(json.dumps({"before": {"card": "K0"}, "after": value, "ts": 1}) + "\n")
-    lines, source = files.read(files.find(str(tmp_path / "a.jsonl")), engine=engine, reader=feeds)
-    with pytest.raises(Refused, match="after holds what is needed as an object") as error:
-        evidence.refuse_nested(lines, source.files)
+AFTER = {"card": "K1", "sku": "A1"}
+
+
+@pytest.mark.parametrize(
+    ("line", "says", "made"),
+    [
+        ({"before": {"card": "K0", "sku": "A0"}, "after": AFTER, "ts": 1}, "after holds .* as an object", AFTER),
+        ({"after": AFTER, "source": {"db": "shop", "ts": 2}, "op": "c"}, "after holds .* as an object", AFTER),
+        ({"topic": "t", "value": json.dumps(AFTER)}, "value holds .* as an object", AFTER),
+        ({"OldImage": AFTER, "NewImage": {"card": {"S": "K1"}, "sku": {"S": "A1"}}}, "NewImage holds", None),
+        ({"customer": {"id": "K1"}, "sku": "A1"}, "customer holds", {"customer_id": "K1", "sku": "A1"}),
+        ({"card": "K1", "product": {"sku": "A1"}}, "product holds", {"card": "K1", "product_sku": "A1"}),
+        (
+            {"card": "K1", "items": [{"sku": "A1", "n": {"$numberInt": "2"}}], "at": {"$date": "2024-01-31"}},
+            "items holds a list",
+            {"card": "K1", "at": "2024-01-31", "item_sku": "A1", "item_n": "2"},
+        ),
+        (
+            {"Item": {"card": {"S": "K1"}, "gone": {"NULL": True}, "items": {"L": [{"M": {"sku": {"S": "A1"}}}]}}},
+            "items holds a list",
+            {"card": "K1", "gone": None, "item_sku": "A1"},
+        ),
+    ],
+    ids=["change", "Debezium", "Kafka", "stream", "a customer", "a product", "MongoDB", "DynamoDB"],
+)
+@pytest.mark.parametrize("name", ["a b.json", "a.json.gz", "*.json.gz"])
+def test_what_is_nested_is_refused_with_what_makes_lines_of_it(engine, feeds, tmp_path, line, says, made, name):
+    text, path = (json.dumps(line) + "\n").encode() * 2, tmp_path / name.replace("*", "a")
+    path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    lines, source = files.read(files.find(str(tmp_path / name)), engine=engine, reader=feeds)
+    with pytest.raises(Refused, match=says) as error:
+        transactions.propose(lines, source, timezone="UTC", today=dt.date(2024, 7, 1), given={})
     _, command, _ = error.value.remedy.split("`")
     if shutil.which("jq"):
         subprocess.run(command, shell=True, check=True)
-        assert json.loads((tmp_path / "a.jsonl.jsonl").read_text()) == {"card": "K1", "sku": "A1"}
+        rows = [json.loads(each) for each in (path.parent / f"{path.name}.jsonl").read_text().splitlines()]
+        assert made is None or rows == [made, made]

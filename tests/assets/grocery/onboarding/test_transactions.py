@@ -357,7 +357,8 @@ def test_orders_with_their_items_are_refused_with_the_command_that_flattens_them
     with pytest.raises(Refused, match=r"items holds a list .*one line a product is needed") as refused:
         understood({"orders.json": json.dumps(orders)})
     command = refused.value.remedy.split("`")[1]
-    assert command.endswith(f" {tmp_path}/orders.json > {tmp_path}/orders.json.jsonl")
+    assert command.startswith(f"cat {tmp_path}/orders.json | jq -c ")
+    assert command.endswith(f" > {tmp_path}/orders.json.jsonl")
     if shutil.which("jq"):
         subprocess.run(command, shell=True, check=True)
     else:  # what the command makes of them
