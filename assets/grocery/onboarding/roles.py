@@ -145,6 +145,9 @@ def sales_value(columns: Columns, lines: ibis.Table, feed: TransactionsConfig) -
         if not columns[name].is_number:
             why = f"{name} ({columns[name].example}) holds no numbers"
             continue
+        if columns[name].given < MOSTLY:
+            why = f"{name} is given in {columns[name].given:.0%} of lines: a whole order's, on its first"
+            continue
         if basket and _is_the_baskets(lines, name, basket, feed):
             why = f"{name} is the same on all lines of a basket: its total"
             continue

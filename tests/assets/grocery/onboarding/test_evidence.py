@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
+import shlex
 import shutil
 import subprocess
 
@@ -247,6 +248,8 @@ def test_credit_notes_are_no_purchases(understood, name, purchase, other):
             ("Pacific Time", "Eastern Time"),
             "says in which zone times are, and is not used: they are read as times of UTC",
         ),
+        ("Soll/Haben-Kennz.", ("H", "H", "S"), "says what a line is (H 80, S 40): all are taken for purchases"),
+        ("parent_item_id", ("", "", "7"), "parent_item_id is given in 40 lines: they are parts of another line"),
         ("version", ("1", "2"), "version says that lines came in versions"),
     ],
 )
@@ -261,6 +264,24 @@ def test_events_that_come_again_are_told(understood):
     _, notes = understood("\n".join([f"{header},offset", *again]) + "\n")
     assert "30 lines have a event_id that stood before" in notes
     assert "stood before" not in understood("\n".join([header, *lines]) + "\n")[1]
+
+
+def test_what_only_first_lines_of_orders_say_is_told_with_the_query_that_fills_it_in(understood, engine, feeds):
+    header, *lines = (
+        baskets(days=30).replace("customer,receipt,article,bought", "customer,ref,sku,created").splitlines()
+    )
+    for number, line in enumerate(lines):
+        who, ref, sku, created, quantity, paid = line.split(",")
+        lines[number] = f",,{sku},,{quantity}," if number % 2 else f"{who},{ref},{sku},{created},{quantity},{paid}"
+    lines[0] = lines[0].removeprefix("c1")  # a guest's order
+    _, notes = understood("\n".join([header, *lines, ""]))
+    assert "left out: 50.0% of lines have neither customer nor created: the first line of an order has them" in notes
+    _, _, _, query = shlex.split(notes.split("`")[1].removeprefix("nightcart "))
+    filled, source = files.read(files.find_rows("duckdb://", query, between=()), engine=engine, reader=feeds)
+    found = transactions.propose(filled, source, timezone="UTC", today=dt.date(2024, 7, 1), given={})
+    assert (found.delivered.lines, found.delivered.taken, found.delivered.set_aside) == (120, 120, {})
+    assert filled.customer.isnull().sum().to_pyarrow().as_py() == 2
+    assert found.feed.columns.sales_value is None  # an order's, on its first line
 
 
 def test_capitals_that_come_and_go_are_told(understood):
