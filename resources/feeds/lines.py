@@ -210,7 +210,11 @@ def first_block(file: FeedFile, settings: FeedConfig) -> Block:
 
 
 class NoHeader(ValueError):
-    """Why lines have no header: a sentence without its subject, the file."""
+    """Why lines have no header: a sentence without its subject, the file; and what to do about it."""
+
+    def __init__(self, why: str, *, remedy: str = HEADER_REMEDY) -> None:
+        super().__init__(why)
+        self.remedy = remedy
 
 
 def header_of(file: FeedFile, settings: FeedConfig) -> Header:
@@ -221,7 +225,7 @@ def header_of(file: FeedFile, settings: FeedConfig) -> Header:
     try:
         return header_in(block.content.split(b"\n")[:-1], settings)
     except NoHeader as reason:
-        raise FeedRefused(f"{file.path} {reason}.", remedy=HEADER_REMEDY) from reason
+        raise FeedRefused(f"{file.path} {reason}.", remedy=reason.remedy) from reason
 
 
 def header_in(lines: Sequence[bytes], settings: FeedConfig) -> Header:
@@ -248,7 +252,7 @@ def header_in(lines: Sequence[bytes], settings: FeedConfig) -> Header:
     if len(names) > MOST_COLUMNS:
         raise NoHeader(f"has {len(names):,} columns, more than {MOST_COLUMNS:,}")
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
-        raise NoHeader(f"names the column {listed(twice)} twice")
+        raise NoHeader(f"names the column {listed(twice)} twice", remedy="have one of them renamed.")
     # A column without a name is an index that somebody's program wrote, or a delimiter too many: nobody asks for it.
     names = own_names(name or f"column{place}" for place, name in enumerate(names, start=1))
     return Header(names=tuple(names), lines=above + height)

@@ -19,6 +19,7 @@ from resources.config.feeds import FeedConfig
 from resources.feeds import quoting
 from resources.feeds.files import FeedFile, own_columns, text_columns
 from resources.feeds.lines import Header, first_block
+from resources.identifiers import trimmed
 from resources.tables.engine import temporary_name
 
 if TYPE_CHECKING:
@@ -97,9 +98,13 @@ def _header_above(values: Sequence[str], records: Sequence[Sequence[str]]) -> st
     if len(filled) > 1 and all(map(TYPE.fullmatch, filled)):
         return OF_TYPES
     records = [record for record in records if len(record) == len(values)]
-    numbered = [
-        place for place in range(len(values)) if records and all(map(_has_digit, (of[place] for of in records)))
-    ]
+    columns = list(zip(*records, strict=True))
+    numbered = [place for place, of in enumerate(columns) if all(map(_has_digit, of))]
+    if not numbered:  # values may be missing: of each column some line has none
+        given = [list(filter(None, of)) for of in columns]
+        numbered = [
+            place for place, of in enumerate(given) if len(of) > 1 and all(map(_has_digit, of)) and values[place]
+        ]
     if not filled or not numbered or any(_has_digit(values[place]) for place in numbered):
         return None
     if all(UNIT.fullmatch(value) or TYPE.fullmatch(value) for value in filled):
@@ -122,7 +127,7 @@ def _is_again(lines: ibis.Table, texts: Sequence[str]) -> ir.BooleanValue:
 
     def then(so_far: ir.BooleanValue, name: str) -> ir.BooleanValue:
         value = lines[name]
-        return (value.strip().lower() == name.lower()).fill_null(True).ifelse(so_far, False)
+        return (trimmed(value).lower() == name.lower()).fill_null(True).ifelse(so_far, False)
 
     return functools.reduce(then, reversed(texts), given > 1)
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from assets.grocery.onboarding.proposed import unpivoted
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds import converted, workbooks
@@ -26,7 +27,7 @@ RARE_DELIMITERS = "\x01\x1f\x1e\x02~^¦§#"  # Hive's own and others that DuckDB
 LINES_ABOVE = 50  # in which a header is looked for
 MOST = 0.5  # of the lines, at least, have as many values as the header
 PARQUET = b"PAR1"
-DATUM = re.compile(r"-?\d+([.,]\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+DATUM = re.compile(r"\w+=.+|-?\d+([.,]\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 UPRIGHT = re.compile(r"-\[ RECORD|\*+ 1\. row")  # a column a line, as psql's \x and mysql's \G write it
 MOST_NULS = 0.01  # of the bytes of a text: a few were lost on its way, and spoil their lines alone
 # Encodings of retailers' files in other scripts than ours. Told no choice, charset-normalizer finds mac_latin2 or cp437.
@@ -77,6 +78,12 @@ FOREIGN = {
     b"Rar!": ("a RAR archive", "unpack it, or compress it with gzip"),
     b"%PDF": ("a PDF", AS_CSV),
 }
+SQL = re.compile(rb"^(INSERT INTO|CREATE TABLE|COPY [\w.\"]+ \()", re.IGNORECASE | re.MULTILINE)
+AS_SQL = (
+    "a dump of SQL",
+    "load it into a database and name that: nightcart init sqlite:////folder/shop.db --query 'SELECT * FROM sales', for instance; or "
+    "export the table by `psql --csv` or `mysql --batch`",
+)
 TAR, TAR_AT = b"ustar", 257
 AS_TAR = ("a tar archive", "`tar -xf` unpacks it; name the files that were in it")
 
@@ -130,8 +137,13 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usua
     if sum(bool(DATUM.fullmatch(cell.strip())) for cell in header) >= len(header) / 2:
         raise Refused(
             f"{path} has no header: its first line is {lines[0][:80]!r}.",
-            remedy="put a first line with the columns' names into every file.",
+            remedy="put a first line with the columns' names into every file."
+            + " If every day is a column of its own, " * (not DATUM.fullmatch(header[0]))
+            + unpivoted(path, "day", "quantity", but=[cell for cell in header if not DATUM.fullmatch(cell.strip())])
+            * (not DATUM.fullmatch(header[0])),
         )
+    if all(cell[:1] == cell[-1:] == "'" for cell in header):
+        raise Refused(f"{path} has its values in single quotation marks.", remedy="have it delivered with double ones.")
     how = {"delimiter": delimiter, "encoding": encoding, "skip_lines": above}
     return files.model_copy(update=how | ({"format": "csv"} if is_parquet(Path(path).name, files) else {}))
 
@@ -141,7 +153,7 @@ def _foreign(first: bytes) -> tuple[str, str] | None:
     for magic, told in FOREIGN.items():
         if first.lstrip().startswith(magic):
             return told
-    return AS_TAR if first[TAR_AT:].startswith(TAR) else None
+    return AS_TAR if first[TAR_AT:].startswith(TAR) else AS_SQL if SQL.search(first) else None
 
 
 def columns_of(path: str, files: FeedConfig) -> set[str]:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import money
 from assets.grocery.ingestion.numbers import currency_of
 from assets.grocery.onboarding.columns import MOST_KINDS, ColumnProfile, one_row, said_in, shown
-from assets.grocery.onboarding.proposed import Note, ProposedSetting
+from assets.grocery.onboarding.proposed import Note, ProposedSetting, unpivoted
 from assets.grocery.onboarding.words import matching_columns, split_name
 from resources.config.feeds import FeedConfig
 from resources.config.retailer import TransactionsConfig
@@ -116,6 +116,19 @@ def refuse_nested(lines: ibis.Table, files: FeedConfig) -> None:
             f"{name} holds what is needed as an object: a line of each is needed.",
             remedy=f"{converted.by_jq(program, path)} makes it so.",
         )
+
+
+def refuse_side_by_side(product: str, columns: Iterable[str], files: FeedConfig) -> None:
+    """Refuse products that stand beside one another in columns that are numbered: all but those of the first would be lost."""
+    stem = product.rstrip("0123456789")
+    beside = [name for name in columns if re.fullmatch(rf"{re.escape(stem)}\d+", name)]
+    if stem == product or len(beside) < 2:
+        return
+    path = files.path[0] if len(files.path) == 1 and "{" not in files.path[0] else "FILE"
+    raise Refused(
+        f"{listed(beside, 3)} hold a product each: one line a product is needed.",
+        remedy=f"{unpivoted(path, 'place', 'product', on=beside)} Or name the one that counts: --column product_id={product}.",
+    )
 
 
 def _names_a_product(text: str) -> bool:

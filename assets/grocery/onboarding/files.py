@@ -10,7 +10,7 @@ import glob
 import re
 import shlex
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds import converted, second_headers, sources, table_folders
 from resources.feeds.files import EMPTY_PART, FeedFile, own_columns, taken_once, text_columns
-from resources.feeds.prepared import NO_TEXT, NOT_AS_MANY, NOT_CLOSED, NOT_DOUBLED
+from resources.feeds.prepared import NO_TEXT, NOT_AS_MANY, NOT_CLOSED, NOT_DOUBLED, ZERO_BYTES
 from resources.feeds.reader import FeedReader
 from resources.text import listed, plural
 
@@ -39,6 +39,7 @@ OTHER_WIDTH = NOT_AS_MANY.partition(":")[0]
 TOO_MANY, TOO_FEW = "it has more values than the header", "it has fewer values than the header"
 REMEDIES = {
     TOO_MANY: "have values with the delimiter in them put in quotation marks.",
+    ZERO_BYTES: "have it delivered without: they are of a program that broke off, or of another encoding.",
     TOO_FEW: "if it is a total or a message, have it left out; if it is cut off, have it delivered again.",
 }
 FILES_COMPARED = 50
@@ -87,7 +88,7 @@ def find(argument: str, *, encoding: str | None = None, timezone: str | None = N
     usual = dialect.USUAL_ENCODINGS.get((timezone or "").rpartition("/")[2])
     files = dialect.recognise(filled[0], FeedConfig(path=path), encoding=encoding, usual=usual)
     if not days:
-        _refuse_a_mixture(filled, files)
+        _refuse_a_mixture({path: dialect.columns_of(path, files) for path in filled[:FILES_COMPARED]})
         note += _months_in_words(filled)
     return SourceFiles(
         files=files, days=tuple(days), undated_path=tuple(undated), notes=(*notes, *note, *_archives(filled))
@@ -140,6 +141,7 @@ def read(
     notes = [Note("merged", says) for says in taken_once(kept)]
     notes += _notes_on_encoding(lines, foreign, source, is_told=encoding is not None)
     notes += _notes_on_marks(lines)
+    _refuse_a_mixture({file.name: {name.lower() for name in file.columns} - {*file.partitions} for file in kept})
     are_ended, note_on_ends = _ends(kept)
     notes += note_on_ends
     _refuse_another_order(lines)
@@ -164,7 +166,7 @@ def _notes_on_marks(lines: ibis.Table) -> list[Note]:
     import ibis
 
     wrong = lines.filter(
-        lines.defect.isin([NOT_CLOSED, NOT_DOUBLED])
+        lines.defect.isin([NOT_CLOSED, NOT_DOUBLED, ZERO_BYTES])
         | lines.defect.startswith(OTHER_WIDTH)
         | lines.defect.startswith(second_headers.NO_RECORD)
     )
@@ -182,7 +184,7 @@ def _notes_on_marks(lines: ibis.Table) -> list[Note]:
             "set aside",
             f"{each['file']}, row {each['row']:,}: {each['defect']}"
             + (f"; so in {plural(each['n'] - 1, 'other line')}." if each["n"] > 1 else "."),
-            _remedy(each["defect"]),
+            remedy_of(each["defect"]),
         )
         for each in found.order_by("defect").to_pyarrow().to_pylist()
     ]
@@ -198,10 +200,14 @@ def _ends(kept: Sequence[FeedFile]) -> tuple[bool, list[Note]]:
     return True, [Note("left out", says, "look at it; if it was cut off, have it delivered again.")]
 
 
-def _remedy(defect: str) -> str:
+def remedy_of(defect: str) -> str:
+    """What to do about lines with a defect."""
     if defect.startswith(second_headers.NO_RECORD):
         return "nothing is lost; a feed without it is shorter by a warning every night."
-    marks = "have quotation marks in values doubled, and values that have them put in marks."
+    marks = (
+        "have quotation marks in values doubled, and values that have them put in marks, as Spark does with "
+        """option("escape", '"') and MySQL with ESCAPED BY '"'."""
+    )
     return REMEDIES.get(defect, marks)
 
 
@@ -360,12 +366,10 @@ def _archives(paths: Sequence[str]) -> list[Note]:
     ]
 
 
-def _refuse_a_mixture(paths: Sequence[str], files: FeedConfig) -> None:
-    """Refuse files that share less than half of their columns: a folder of transactions, products and others."""
-    first, *others = paths[:FILES_COMPARED]
-    own = dialect.columns_of(first, files)
-    for other in others:
-        theirs = dialect.columns_of(other, files)
+def _refuse_a_mixture(columns: Mapping[str, set[str]]) -> None:
+    """Refuse files, by their columns, that share less than half of them: a folder of transactions, products and others."""
+    (first, own), *others = columns.items()
+    for other, theirs in others:
         if not theirs:
             raise Refused(
                 f"{Path(other).name} has no header, or nothing in it.",
@@ -376,5 +380,5 @@ def _refuse_a_mixture(paths: Sequence[str], files: FeedConfig) -> None:
                 f"{Path(first).name} (with {listed(sorted(own), 3)}) and {Path(other).name} (with "
                 f"{listed(sorted(theirs), 3)}) are of different kinds.",
                 remedy="name the files of the transactions by a path or a glob, and the others with --products and "
-                f"--households. {JOIN}",
+                f"--households; a file without a header is to be delivered with one. {JOIN}",
             )

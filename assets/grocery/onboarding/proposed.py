@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from resources.config.feeds import FeedConfig
+from resources.tables.engine import quoted_name
 
 ITEMS_IN_A_LINE = 6
 SECTIONS = {
@@ -31,6 +33,18 @@ JOIN = (
     "read_csv('/folder/lines.csv', all_varchar = true) AS l LEFT JOIN read_csv('/folder/orders.csv', all_varchar = true) AS o "
     'USING (order_id)"`.'
 )
+
+
+def unpivoted(path: str, name: str, value: str, *, but: Sequence[str] = (), on: Sequence[str] = ()) -> str:
+    """The command that makes a line each of the columns `on` of a file, or of all `but` some: what they are called, and their value."""
+    columns = ", ".join(map(quoted_name, on)) or f"COLUMNS(* EXCLUDE ({', '.join(map(quoted_name, but))}))"
+    query = (
+        f"SELECT * FROM (UNPIVOT (FROM read_csv($${path}$$, header = true, all_varchar = true)) ON {columns} "
+        f"INTO NAME {name} VALUE {value})" + f" WHERE {value} <> $$0$$" * (not on)
+    )
+    return f"`nightcart init duckdb:// --query {shlex.quote(query)}` makes a line of each."
+
+
 # What a note is about, the gravest first: in this order they are told, before what was understood.
 NoteKind = Literal["left out", "set aside", "merged", "guessed", "switched off", "to know"]
 NOTE_KINDS: tuple[NoteKind, ...] = get_args(NoteKind)

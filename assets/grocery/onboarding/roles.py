@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.onboarding.columns import MOSTLY, ColumnProfile, described, finite_number, one_row
-from assets.grocery.onboarding.proposed import JOIN, ProposedSetting
+from assets.grocery.onboarding.proposed import JOIN, ProposedSetting, unpivoted
 from assets.grocery.onboarding.words import matching_columns
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
@@ -55,7 +55,8 @@ def product(columns: Columns) -> ProposedSetting:
     _refuse_one_value(columns, "product", "product_id")
     raise Refused(
         f"No column says what was bought; the others are {described(columns)}.",
-        remedy=f"name the column of products: --column product_id=NAME. {JOIN}",
+        remedy=f"name the column of products: --column product_id=NAME. If every product is a column of its own, "
+        f"{unpivoted('/folder/sales.csv', 'product', 'quantity', but=['customer', 'bought_at'])} {JOIN}",
     )
 
 
@@ -146,7 +147,7 @@ def sales_value(columns: Columns, lines: ibis.Table, feed: TransactionsConfig) -
             why = f"{name} ({columns[name].example}) holds no numbers"
             continue
         if columns[name].given < MOSTLY:
-            why = f"{name} is given in {columns[name].given:.0%} of lines: a whole order's, on its first"
+            why = f"{name} is given in {columns[name].given:.0%} of lines: not what was paid for each"
             continue
         if basket and _is_the_baskets(lines, name, basket, feed):
             why = f"{name} is the same on all lines of a basket: its total"

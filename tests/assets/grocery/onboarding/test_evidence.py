@@ -276,12 +276,37 @@ def test_what_only_first_lines_of_orders_say_is_told_with_the_query_that_fills_i
     lines[0] = lines[0].removeprefix("c1")  # a guest's order
     _, notes = understood("\n".join([header, *lines, ""]))
     assert "left out: 50.0% of lines have neither customer nor created: the first line of an order has them" in notes
-    _, _, _, query = shlex.split(notes.split("`")[1].removeprefix("nightcart "))
-    filled, source = files.read(files.find_rows("duckdb://", query, between=()), engine=engine, reader=feeds)
-    found = transactions.propose(filled, source, timezone="UTC", today=dt.date(2024, 7, 1), given={})
+    found = filled_by(notes, engine, feeds)
     assert (found.delivered.lines, found.delivered.taken, found.delivered.set_aside) == (120, 120, {})
-    assert filled.customer.isnull().sum().to_pyarrow().as_py() == 2
+    assert found.lines.customer.isnull().sum().to_pyarrow().as_py() == 2
     assert found.feed.columns.sales_value is None  # an order's, on its first line
+
+
+def filled_by(remedy: str, engine, feeds) -> transactions.TransactionsProposal:
+    """What is made of the feed of the query that a remedy names."""
+    *_, query = shlex.split(remedy.split("`")[1])
+    lines, source = files.read(files.find_rows("duckdb://", query, between=()), engine=engine, reader=feeds)
+    return transactions.propose(lines, source, timezone="UTC", today=dt.date(2024, 7, 1), given={})
+
+
+def test_products_side_by_side_are_refused_with_the_query_that_makes_lines_of_them(understood, engine, feeds):
+    lines = [f"c{n % 7},2024-03-{1 + n % 30:02},p{n % 5},{'p9' if n % 2 else ''}" for n in range(60)]
+    with pytest.raises(Refused, match="item1, item2 hold a product each") as refused:
+        understood("\n".join(["customer,date,item1,item2", *lines, ""]))
+    made = filled_by(refused.value.remedy, engine, feeds)
+    assert (made.delivered.taken, made.feed.columns.product_id) == (90, "product")
+    found, _ = understood("\n".join(["customer,date,item1,item2", *lines, ""]), product_id=["item1"])
+    assert found["transactions.columns.product_id"] == "item1"
+
+
+def test_days_side_by_side_are_refused_with_the_query_that_makes_lines_of_them(engine, feeds, tmp_path):
+    days = [f"2024-03-{day:02}" for day in range(1, 31)]
+    lines = [f"c{n % 7},p{n % 5}," + ",".join("02"[(n + day) % 2] for day in range(30)) for n in range(10)]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(["customer", "product", *days]), *lines, ""]))
+    with pytest.raises(Refused, match=r"has no header.*If every day is a column of its own") as refused:
+        files.find(str(tmp_path / "a.csv"))
+    made = filled_by(refused.value.remedy.partition("If every")[2], engine, feeds)
+    assert (made.delivered.taken, made.feed.columns.quantity) == (150, "quantity")
 
 
 def test_capitals_that_come_and_go_are_told(understood):

@@ -158,6 +158,10 @@ def test_name_with_brackets_is_the_file_itself(tmp_path):
         ),
         (b'"card" "article"\n"1" "K1" "A1"\n', r"has no two columns.*R's write\.csv\(.*row\.names = FALSE"),
         (b"c1,p1,2024-01-31,2\nc2,p1,2024-01-31,1\n", "has no header"),
+        (b"2024-01-31 sale: card=1;article=2;paid=3\n", "has no header"),
+        (b"CREATE TABLE sales (a);\nINSERT INTO sales VALUES (1);\n", r"is a dump of SQL.*nightcart init sqlite:////"),
+        (b"-- by pg_dump\nCOPY public.sales (a, b) FROM stdin;\n1\t2\n", "is a dump of SQL"),
+        (b"'card','article'\n'1','2'\n", "in single quotation marks"),
     ],
 )
 def test_what_is_no_feed_is_refused(tmp_path, content, reason):
@@ -406,6 +410,21 @@ def test_header_again_in_another_order_is_refused(tmp_path, engine, feeds, again
             looked_at(tmp_path / "a.csv", engine, feeds)
     else:
         assert looked_at(tmp_path / "a.csv", engine, feeds)[0].count().to_pyarrow().as_py() == 3
+
+
+def test_zero_bytes_are_told_with_their_row(tmp_path, engine, feeds):
+    (tmp_path / "a.csv").write_text("card,article\n1,A\n2,B\0\n" + "3,C\n" * 50, encoding="utf-8")
+    notes = looked_at(tmp_path, engine, feeds)[1].notes
+    assert [note.says.partition("a.csv, ")[2] for note in notes] == ["row 2: it has zero bytes."]
+
+
+def test_a_file_of_a_day_without_a_header_is_refused_by_its_name(tmp_path, engine, feeds):
+    for day, header in {1: "card,article,at\n", 2: "", 3: "card,article,at\n"}.items():
+        (tmp_path / f"s_2024-03-0{day}.csv").write_text(f"{header}c{day},A,09:00\nc2,B,10:00\n")
+    with pytest.raises(
+        Refused, match=r"s_2024-03-02\.csv \(with .*a file without a header is to be delivered with one"
+    ):
+        looked_at(tmp_path, engine, feeds)
 
 
 def test_a_text_that_ends_within_its_last_line_is_told_where_the_others_do_not(tmp_path, engine, feeds):
