@@ -41,6 +41,7 @@ LINES_HELD = 100_000  # of lines of JSON, as objects
 LINE, DEFECT = "nightcart_line", "nightcart_defect"
 ONE_OBJECT = "have it delivered as one JSON object a line, then materialise the day again."
 WITHIN_ONE = ".. | .{name}? | arrays | .[]"  # jq's
+BY_PANDAS = " pandas' sales.to_json('sales.jsonl', orient='records', lines=True) writes it so."
 # How a value is written with its type by MongoDB's exports, Avro's unions and DynamoDB's.
 TYPED = frozenset({"$oid", "$date", "$numberInt", "$numberLong", "$numberDouble", "$numberDecimal"})
 TYPED |= {"string", "int", "long", "float", "double", "boolean", "S", "N", "M", "L", "BOOL", "NULL"}
@@ -90,7 +91,8 @@ def _again(content: IO[bytes], path: str, sheet: str | None, most_unpacked: int)
 
 def members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The files in an archive that have anything in them, by name."""
-    files = [each for each in archive.infolist() if not each.filename.startswith("__MACOSX/") and not each.is_dir()]
+    hidden = re.compile(r"__MACOSX/|(.*/)?\.[^/]*$")  # as macOS packs them
+    files = [each for each in archive.infolist() if not hidden.match(each.filename) and not each.is_dir()]
     return sorted((each for each in files if each.file_size), key=lambda each: each.filename) or files
 
 
@@ -205,11 +207,17 @@ def _json_as_parquet(content: IO[bytes], path: str) -> IO[bytes]:
 
     content = _with_an_object_a_line(content, path)
     kinds: dict[str, set[str]] = {}
+    count = 0
     broken: Row | None = None
     for rows in _parts_of_json(content, path):
+        count += len(rows)
         broken = broken or next((row for row in rows if DEFECT in row), None)
         for name in dict.fromkeys(itertools.chain.from_iterable(rows)):
             kinds.setdefault(name, set()).update(_kind([row.get(name) for row in rows]))
+        if count == 1 and all(map(_has_all_lines, rows[0].values())):
+            raise FeedRefused(
+                f"{path} is one object, with the columns or the lines in it.", remedy=ONE_OBJECT + BY_PANDAS
+            )
     if broken and kinds.keys() <= {LINE, DEFECT}:
         raise _no_object(path, broken)
     schema = pa.schema({name: _type(of) for name, of in kinds.items()})
@@ -224,13 +232,13 @@ def _json_as_parquet(content: IO[bytes], path: str) -> IO[bytes]:
 
 
 def _with_an_object_a_line(content: IO[bytes], path: str) -> IO[bytes]:
-    """JSON of an object a line: itself, or what one list of objects, or objects over several lines, are as that.
+    """JSON of an object a line: itself, or what one list of objects, or objects over several lines or on one, are as that.
 
     Raises :class:`FeedRefused` for a list that breaks off.
     """
     first = content.read(BLOCK).lstrip().partition(b"\n")[0].strip()
     content.seek(0)
-    if not first.startswith(b"[") and first != b"{":
+    if not first.startswith(b"[") and first != b"{" and b"}{" not in first:
         return content
     import duckdb
 
@@ -246,7 +254,7 @@ def _with_an_object_a_line(content: IO[bytes], path: str) -> IO[bytes]:
             while rows := found.fetchmany(LINES_HELD):
                 into.writelines(f"{text}\n".encode() for (text,) in rows)
         except duckdb.Error as error:
-            raise FeedRefused(f"{path} is JSON that breaks off, or is none.", remedy=REDELIVER) from error
+            raise FeedRefused(f"{path} is JSON that breaks off, or is none of objects.", remedy=ONE_OBJECT) from error
     into.seek(0)
     return into
 
@@ -297,6 +305,11 @@ def _untyped(found: Row) -> Any:
         with contextlib.suppress(ValueError):
             return int(value)
     return value
+
+
+def _has_all_lines(value: Any) -> bool:
+    """Whether a value of the only object of a file is a column of it, or a line, as pandas writes them; orders are a list of objects."""
+    return isinstance(value, dict) or (isinstance(value, list) and not any(isinstance(each, dict) for each in value))
 
 
 def by_jq(program: str, path: str) -> str:

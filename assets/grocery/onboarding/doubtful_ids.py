@@ -75,6 +75,7 @@ def _on_first_lines(lines: ibis.Table, feed: TransactionsConfig) -> list[Note]:
     texts, (marker, *_) = text_columns(lines), feed.columns.occurred_at
     if marker not in texts or feed.columns.household_id not in texts:
         return []
+    lines = lines.filter(lines[feed.columns.product_id].notnull())
     later = lines[marker].isnull()
     counts = {name: (later & lines[name].isnull()).sum() for name in texts}
     numbers = {f"numbers_{place}": lines[name].try_cast("float64").count() for place, name in enumerate(texts)}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 EARLIEST = dt.datetime(1980, 1, 1)  # noqa: DTZ001 - compared with wall-clock times; what is earlier is no purchase
 SAMPLE_VALUES = 3_000  # different values on which the formats are tried
 VALUES_FOR_FORMATS = 50  # those from which formats are derived
+SHOWN = 60  # characters of an example
 NEARLY_ALL = 0.99  # the least share of times of day in a column of their own, which can be done without
 DENSER = 1.5  # how much more of its span the right order of day and month must fill than the wrong one
 
@@ -181,8 +182,8 @@ class TimeSearch:
         is_read = self._is_time(values.value, best)
         row = one_row(values.agg(one=values.value.max(where=is_read), other=values.value.max(where=~is_read)))
         return _of_zones(row["other"]) or (
-            f"{name} is written in several ways ({row['one']}, {row['other']}): have all of it written in one, best as "
-            "2024-01-31 14:30:00. Else "
+            f"{name} has {row['one']}, which a purchase may have, and {row['other']}, which is read otherwise or after today: have "
+            "all of it written in one way, best as 2024-01-31 14:30:00. Else "
         )
 
     def _shares(self, values: ibis.Table, formats: Sequence[str | None]) -> dict[str | None, float]:
@@ -269,7 +270,7 @@ class TimeSearch:
     def _example(self, names: Sequence[str]) -> str:
         values = self.lines.select(value=text_of(self.lines, *names)).filter(lambda t: t.value.notnull())
         values = values.limit(1).to_pyarrow()
-        return values["value"][0].as_py() if len(values) else "empty"
+        return values["value"][0].as_py()[:SHOWN] if len(values) else "empty"
 
 
 def _in_the_names_zone(time: TimeFormat) -> TimeFormat:

@@ -77,6 +77,8 @@ def test_packed_lines_of_json_are_told_by_their_bytes(read):
 
 def test_files_of_one_header_in_an_archive_are_one_after_the_other(read):
     parts = {
+        "b/.DS_Store": b"\0",
+        "__MACOSX/b/2.csv": b"\0",
         "b/2.csv": b"\xef\xbb\xbfwho,what\r\n4,jam\r\n",
         "b/1.csv": TEXT.removesuffix(b"\n"),
         "b/0.csv": b"",
@@ -162,9 +164,26 @@ def test_file_of_json_that_is_none_or_breaks_off_is_refused(read, content):
         ("a.zip", zipped(a=TEXT)[:-30], "truncated or unreadable"),
         ("a.csv.bz2", bz2.compress(TEXT)[:-5], "truncated or unreadable|has no header"),
         ("a.csv.zst", b"\0nonsense", "truncated or unreadable"),
+        ("a.json", b'{"who": {"0": 1}, "what": {"0": "tea"}}', "is one object, with the columns.*orient='records'"),
+        (
+            "a.json",
+            b'{"columns": ["who", "what"], "data": [[1, "tea"]]}',
+            "is one object, with the columns.*orient='records'",
+        ),
         ("a.xlsx", b"nonsense", r"no workbook that can be read.*begins with b'nonsense'.*give it the ending \.csv"),
     ],
-    ids=["two kinds", "two of JSON", "one twice", "no file", "zip cut off", "bz2 cut off", "no zstd", "no workbook"],
+    ids=[
+        "two kinds",
+        "two of JSON",
+        "one twice",
+        "no file",
+        "zip cut off",
+        "bz2 cut off",
+        "no zstd",
+        "columns",
+        "a table",
+        "no workbook",
+    ],
 )
 def test_what_cannot_be_taken_apart_is_refused(read, name, content, why):
     with pytest.raises(FeedRefused, match=why):
@@ -297,8 +316,9 @@ def test_lines_of_dynamodb_are_what_is_in_their_envelope(read):
     [
         b'[{"who": 1, "what": "a\\nb"},\n{"who": 20000000000000001,\r\n "what": null}]\n',
         b'{\n"who": 1,\n"what": "a\\nb"}\n{\n"who": 20000000000000001}\n',
+        b'{"who": 1, "what": "a\\nb"}{"who": 20000000000000001}',
     ],
-    ids=["a list", "objects over several lines"],
+    ids=["a list", "objects over several lines", "objects on one line"],
 )
 def test_objects_that_are_not_one_a_line_are_read_too(read, content):
     rows, _ = read("a.json", content)

@@ -139,7 +139,10 @@ def test_nanoseconds_are_read_to_the_microsecond(table):
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        (["2024-01-31 10:00", "31.01.2024 10:00"], r"in several ways \(2024-01-31 10:00, 31\.01\.2024 10:00\)"),
+        (
+            ["2024-01-31 10:00", "31.01.2024 10:00"],
+            r"date has 2024-01-31 10:00, .* and 31\.01\.2024 10:00, which is read otherwise",
+        ),
         (["2024-07-31 10:00 CDT", "2024-01-31 10:00 CST"], "CST may be several zones"),
     ],
 )

@@ -154,6 +154,13 @@ def test_contract_allows_what_the_worst_day_has(understood):
     assert any(re.search(r"product_id_is_given 2, first in .*sales.csv, row 201", note.says) for note in notes)
 
 
+def test_lines_of_nothing_but_delimiters_say_nothing_of_the_others(understood):
+    text = baskets(days=50).replace("\n", "\n,,,,,\n")
+    found, notes = understood({"sales.csv": text})
+    assert found["transactions.columns.sales_value"].value == "paid"
+    assert not any("the first line of an order" in note.says for note in notes)
+
+
 def test_repeated_products_are_a_habit(understood):
     header, *lines = baskets(days=30).splitlines()
     scanned_twice = [each for place, line in enumerate(lines) for each in [line] * (1 + (place % 12 == 0))]
