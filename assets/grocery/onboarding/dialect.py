@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.grocery.onboarding.proposed import unpivoted
+from assets.grocery.onboarding.proposed import table_of, unpivoted
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds import converted, workbooks
@@ -29,6 +29,7 @@ MOST = 0.5  # of the lines, at least, have as many values as the header
 PARQUET = b"PAR1"
 DATUM = re.compile(r"\w+=.+|-?\d+([.,]\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 UPRIGHT = re.compile(r"-\[ RECORD|\*+ 1\. row")  # a column a line, as psql's \x and mysql's \G write it
+DAY = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 MOST_NULS = 0.01  # of the bytes of a text: a few were lost on its way, and spoil their lines alone
 # Encodings of retailers' files in other scripts than ours. Told no choice, charset-normalizer finds mac_latin2 or cp437.
 FOREIGN_ENCODINGS = [
@@ -135,12 +136,13 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usua
         )
     # DuckDB's sniffer takes a header with a single number in it for data.
     if sum(bool(DATUM.fullmatch(cell.strip())) for cell in header) >= len(header) / 2:
+        names, of_days = [cell for cell in header if not DAY.fullmatch(cell.strip())], ""
+        if len(header) - len(names) > 1:
+            table = table_of(files.model_copy(update={"path": [path], "delimiter": delimiter, "skip_lines": above}))
+            of_days = f" If every day is a column of its own, {unpivoted(table, 'day', 'quantity', but=names)}"
         raise Refused(
             f"{path} has no header: its first line is {lines[0][:80]!r}.",
-            remedy="put a first line with the columns' names into every file."
-            + " If every day is a column of its own, " * (not DATUM.fullmatch(header[0]))
-            + unpivoted(path, "day", "quantity", but=[cell for cell in header if not DATUM.fullmatch(cell.strip())])
-            * (not DATUM.fullmatch(header[0])),
+            remedy=f"put a first line with the columns' names into every file.{of_days}",
         )
     if all(cell[:1] == cell[-1:] == "'" for cell in header):
         raise Refused(f"{path} has its values in single quotation marks.", remedy="have it delivered with double ones.")

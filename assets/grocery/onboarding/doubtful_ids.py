@@ -8,11 +8,10 @@ One may be written in two ways, or several in one: by zeros, capitals, blanks, a
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from assets.grocery.onboarding.columns import one_row
-from assets.grocery.onboarding.proposed import Note
+from assets.grocery.onboarding.proposed import Note, by_query, table_of
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
 from resources.feeds.files import text_columns
@@ -88,12 +87,10 @@ def _on_first_lines(lines: ibis.Table, feed: TransactionsConfig) -> list[Note]:
     whole = ", ".join(f"max({quoted_name(name)}) OVER (PARTITION BY _order) AS {quoted_name(name)}" for name in first)
     query = (
         f"SELECT * EXCLUDE (_row, _order) REPLACE ({whole}) FROM (SELECT *, count({quoted_name(marker)}) OVER (ORDER BY _row) AS _order "
-        f"FROM (SELECT *, row_number() OVER () AS _row FROM read_csv($${feed.path[0]}$$, header = true, all_varchar = true, "
-        f"delim = $${feed.delimiter}$$, skip = {feed.skip_lines})))"
+        f"FROM (SELECT *, row_number() OVER () AS _row FROM {table_of(feed)}))"
     )
     says = f"{n / row['all']:.1%} of lines have neither {feed.columns.household_id} nor {marker}: the first line of an order has them alone."
-    remedy = f"`nightcart init duckdb:// --query {shlex.quote(query)}` has the others say what the first does."
-    return [Note("left out", says, remedy)]
+    return [Note("left out", says, f"{by_query(query)} has the others say what the first does.")]
 
 
 def _written(values: ibis.Table, feed: TransactionsConfig, *, list_: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from assets.grocery.ingestion import money
 from assets.grocery.ingestion.numbers import currency_of
 from assets.grocery.onboarding.columns import MOST_KINDS, ColumnProfile, one_row, said_in, shown
-from assets.grocery.onboarding.proposed import Note, ProposedSetting, unpivoted
+from assets.grocery.onboarding.proposed import Note, ProposedSetting, table_of, unpivoted
 from assets.grocery.onboarding.words import matching_columns, split_name
 from resources.config.feeds import FeedConfig
 from resources.config.retailer import TransactionsConfig
@@ -124,10 +124,9 @@ def refuse_side_by_side(product: str, columns: Iterable[str], files: FeedConfig)
     beside = [name for name in columns if re.fullmatch(rf"{re.escape(stem)}\d+", name)]
     if stem == product or len(beside) < 2:
         return
-    path = files.path[0] if len(files.path) == 1 and "{" not in files.path[0] else "FILE"
     raise Refused(
         f"{listed(beside, 3)} hold a product each: one line a product is needed.",
-        remedy=f"{unpivoted(path, 'place', 'product', on=beside)} Or name the one that counts: --column product_id={product}.",
+        remedy=f"{unpivoted(table_of(files), 'place', 'product', on=beside)} Or name the one that counts: --column product_id={product}.",
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.onboarding.columns import MOSTLY, ColumnProfile, described, finite_number, one_row
-from assets.grocery.onboarding.proposed import JOIN, ProposedSetting, unpivoted
+from assets.grocery.onboarding.proposed import A_FILE, JOIN, ProposedSetting, unpivoted
 from assets.grocery.onboarding.words import matching_columns
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
@@ -56,7 +56,7 @@ def product(columns: Columns) -> ProposedSetting:
     raise Refused(
         f"No column says what was bought; the others are {described(columns)}.",
         remedy=f"name the column of products: --column product_id=NAME. If every product is a column of its own, "
-        f"{unpivoted('/folder/sales.csv', 'product', 'quantity', but=['customer', 'bought_at'])} {JOIN}",
+        f"{unpivoted(A_FILE, 'product', 'quantity', but=['customer', 'bought_at'])} {JOIN}",
     )
 
 

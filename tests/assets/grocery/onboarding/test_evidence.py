@@ -10,6 +10,8 @@ import shutil
 import subprocess
 
 import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from assets.grocery.ingestion import money
@@ -297,6 +299,19 @@ def test_products_side_by_side_are_refused_with_the_query_that_makes_lines_of_th
     assert (made.delivered.taken, made.feed.columns.product_id) == (90, "product")
     found, _ = understood("\n".join(["customer,date,item1,item2", *lines, ""]), product_id=["item1"])
     assert found["transactions.columns.product_id"] == "item1"
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "b.parquet"])
+def test_products_side_by_side_are_made_lines_of_in_files_of_other_formats_too(engine, feeds, tmp_path, name):
+    rows = [{"customer": f"c{n % 7}", "date": "2024-03-01", "item1": f"p{n % 5}", "item2": "p9"} for n in range(60)]
+    if name.endswith("l"):
+        (tmp_path / name).write_text("\n".join(map(json.dumps, rows)) + "\n")
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+    lines, source = files.read(files.find(str(tmp_path / name)), engine=engine, reader=feeds)
+    with pytest.raises(Refused, match="item1, item2 hold a product each") as refused:
+        transactions.propose(lines, source, timezone="UTC", today=dt.date(2024, 7, 1), given={})
+    assert filled_by(refused.value.remedy, engine, feeds).delivered.taken == 120
 
 
 def test_days_side_by_side_are_refused_with_the_query_that_makes_lines_of_them(engine, feeds, tmp_path):
