@@ -17,7 +17,7 @@ EPOCHS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
 EXCEL_DAYS = "excel_days"  # days since 1900 as Excel counts them, the time of day as their fraction
 DIRECTIVES = frozenset("aAbBcdfgGhHIjmMnpSTuUVwWxXyYzZ%")  # of DuckDB's strptime
 # Directives that together tell a day.
-TELL_A_DAY = (*("Y", "y"), *("c", "x")), (*("m", "b", "B", "h", "j"), *("c", "x")), ("d", "j", "c", "x")
+TELL_A_DAY = (("Y", "y", "G", "c", "x"), ("m", "b", "B", "h", "j", "V", "c", "x"), ("d", "j", "u", "c", "x"))
 CRON_FIELDS = (
     ("minute", 0, 59, ""),
     ("hour", 0, 23, ""),

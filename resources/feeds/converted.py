@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import glob
 import io
 import itertools
 import json
@@ -18,12 +19,13 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from resources.errors import FeedRefused
 from resources.feeds import workbooks
 from resources.feeds.files import RAISE_MOST, REDELIVER, SMALL
-from resources.feeds.lines import BLOCK, HEADER_REMEDY, LONGEST_LINE, MOST_COLUMNS, SHOWN
+from resources.feeds.lines import BEGINNING, BLOCK, GZIP, HEADER_REMEDY, LONGEST_LINE, MOST_COLUMNS, NO_TEXT, SHOWN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,14 +33,19 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 WORKBOOKS = (".xlsx", ".xlsm")
 JSON_LINES = (".jsonl", ".ndjson", ".json")
-PACKED = {".zst": "zstd", ".bz2": "bz2", ".gz": "gzip"}
+UNQUOTED, SLASH = re.compile(r"[^\w./*?\[\]-]"), r"\\\g<0>"  # of a shell, in a glob
+UNPACKS = {".gz": "gzip -dcf", ".zst": "zstd -dcf", ".bz2": "bzip2 -dcf", ".zip": "unzip -p"}
+PACKED = {".zip": "zip", ".zst": "zstd", ".bz2": "bz2", ".gz": "gzip"}
+FIRST_BYTES = {b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", GZIP: "gzip"}
 LINES_HELD = 100_000  # of lines of JSON, as objects
 LINE, DEFECT = "nightcart_line", "nightcart_defect"
 ONE_OBJECT = "have it delivered as one JSON object a line, then materialise the day again."
-WITHIN_ONE = "`jq -c '.. | .{name}? | arrays | .[]' {file} > {file}.jsonl` makes one object a line of its {name}."
+WITHIN_ONE = ".. | .{name}? | arrays | .[]"  # jq's
+BY_PANDAS = " pandas' sales.to_json('sales.jsonl', orient='records', lines=True) writes it so."
 # How a value is written with its type by MongoDB's exports, Avro's unions and DynamoDB's.
 TYPED = frozenset({"$oid", "$date", "$numberInt", "$numberLong", "$numberDouble", "$numberDecimal"})
-TYPED |= {"string", "int", "long", "float", "double", "boolean", "S", "N"}
+TYPED |= {"string", "int", "long", "float", "double", "boolean", "S", "N", "M", "L", "BOOL", "NULL"}
+ENVELOPE = "Item"  # of every line of DynamoDB's exports
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 
@@ -64,19 +71,14 @@ def convert(content: IO[bytes], path: str, *, sheet: str | None, most_unpacked: 
     """The content of a file as it is kept. Raises :class:`FeedRefused` for one that cannot be taken apart."""
     lower = path.lower()
     try:
-        if lower.endswith(".zip"):
-            inside = _unzipped(content, path, most_unpacked)
-            return _again(inside, path[: -len(".zip")], sheet, most_unpacked)
-        for ending in (".zst", ".bz2"):
-            if lower.endswith(ending):
-                inside = _unpacked(content, path, PACKED[ending], most_unpacked)
-                return _again(inside, path[: -len(ending)], sheet, most_unpacked)
         if lower.endswith(WORKBOOKS):
             _refuse_a_bomb(content, path, most_unpacked)
             return workbooks.rows_of_sheet(content, path, sheet)
-        if lower.endswith(".gz"):
-            content = _unpacked(content, path, "gzip", most_unpacked)
-        return _json_as_parquet(content, path)
+        inside = _unpacked(content, path, most_unpacked)
+        for ending in (".zip", ".zst", ".bz2"):
+            if lower.endswith(ending):
+                return _again(inside, path[: -len(ending)], sheet, most_unpacked)
+        return _json_as_parquet(inside, path)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         why = str(error).strip().rstrip(".") or "it ends too early"
         raise FeedRefused(f"{path} is truncated or unreadable: {why}.", remedy=REDELIVER) from error
@@ -89,7 +91,8 @@ def _again(content: IO[bytes], path: str, sheet: str | None, most_unpacked: int)
 
 def members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The files in an archive that have anything in them, by name."""
-    files = [each for each in archive.infolist() if not each.filename.startswith("__MACOSX/") and not each.is_dir()]
+    hidden = re.compile(r"__MACOSX/|(.*/)?\.[^/]*$")  # as macOS packs them
+    files = [each for each in archive.infolist() if not hidden.match(each.filename) and not each.is_dir()]
     return sorted((each for each in files if each.file_size), key=lambda each: each.filename) or files
 
 
@@ -141,11 +144,19 @@ def _several(path: str, files: Sequence[zipfile.ZipInfo]) -> FeedRefused:
     )
 
 
-def _unpacked(content: IO[bytes], path: str, compression: str, most_unpacked: int) -> IO[bytes]:
+def _unpacked(content: IO[bytes], path: str, most_unpacked: int) -> IO[bytes]:
+    """What is in a pack, told by its first bytes: a text may be called `.gz`, and a pack `.json`; by its name where it is no text."""
     import pyarrow as pa
 
-    size = content.seek(0, io.SEEK_END)
+    first, size = content.read(BEGINNING), content.seek(0, io.SEEK_END)
     content.seek(0)
+    compression = next((name for magic, name in FIRST_BYTES.items() if first.startswith(magic)), None)
+    if not compression and NO_TEXT.search(first):
+        compression = PACKED.get(PurePosixPath(path.lower()).suffix)
+    if compression == "zip":
+        return _unzipped(content, path, most_unpacked)
+    if not compression:
+        return _copied(content, path, most=size)
     with pa.CompressedInputStream(pa.PythonFile(content, mode="r"), compression) as inside:
         return _copied(inside, path, most=max(SMALL, most_unpacked * size))  # pyright: ignore[reportArgumentType]
 
@@ -196,11 +207,17 @@ def _json_as_parquet(content: IO[bytes], path: str) -> IO[bytes]:
 
     content = _with_an_object_a_line(content, path)
     kinds: dict[str, set[str]] = {}
+    count = 0
     broken: Row | None = None
     for rows in _parts_of_json(content, path):
+        count += len(rows)
         broken = broken or next((row for row in rows if DEFECT in row), None)
         for name in dict.fromkeys(itertools.chain.from_iterable(rows)):
             kinds.setdefault(name, set()).update(_kind([row.get(name) for row in rows]))
+        if count == 1 and all(map(_has_all_lines, rows[0].values())):
+            raise FeedRefused(
+                f"{path} is one object, with the columns or the lines in it.", remedy=ONE_OBJECT + BY_PANDAS
+            )
     if broken and kinds.keys() <= {LINE, DEFECT}:
         raise _no_object(path, broken)
     schema = pa.schema({name: _type(of) for name, of in kinds.items()})
@@ -215,13 +232,13 @@ def _json_as_parquet(content: IO[bytes], path: str) -> IO[bytes]:
 
 
 def _with_an_object_a_line(content: IO[bytes], path: str) -> IO[bytes]:
-    """JSON of an object a line: itself, or what one list of objects, or objects over several lines, are as that.
+    """JSON of an object a line: itself, or what one list of objects, or objects over several lines or on one, are as that.
 
     Raises :class:`FeedRefused` for a list that breaks off.
     """
     first = content.read(BLOCK).lstrip().partition(b"\n")[0].strip()
     content.seek(0)
-    if not first.startswith(b"[") and first != b"{":
+    if not first.startswith(b"[") and first != b"{" and b"}{" not in first:
         return content
     import duckdb
 
@@ -237,7 +254,7 @@ def _with_an_object_a_line(content: IO[bytes], path: str) -> IO[bytes]:
             while rows := found.fetchmany(LINES_HELD):
                 into.writelines(f"{text}\n".encode() for (text,) in rows)
         except duckdb.Error as error:
-            raise FeedRefused(f"{path} is JSON that breaks off, or is none.", remedy=REDELIVER) from error
+            raise FeedRefused(f"{path} is JSON that breaks off, or is none of objects.", remedy=ONE_OBJECT) from error
     into.seek(0)
     return into
 
@@ -259,7 +276,7 @@ def _parts_of_json(content: IO[bytes], path: str) -> Iterator[list[Row]]:
                 found = json.loads(line, object_hook=_untyped)
                 if SURROGATE.search(line):
                     json.dumps(found, ensure_ascii=False).encode()  # raises for half of a sign, which no text has
-                row = found
+                row = found[ENVELOPE] if isinstance(found, dict) and found.keys() == {ENVELOPE} else found
         if not isinstance(row, dict):
             row = {LINE: line[:SHOWN].rstrip(b"\r\n").decode(errors="backslashreplace"), DEFECT: why}
             if not is_ended:
@@ -282,16 +299,31 @@ def _untyped(found: Row) -> Any:
     if len(found) != 1 or not TYPED.issuperset(found):
         return found
     ((name, value),) = found.items()
+    if name == "NULL":
+        return None
     if name in ("$numberInt", "$numberLong") and isinstance(value, str):
         with contextlib.suppress(ValueError):
             return int(value)
     return value
 
 
+def _has_all_lines(value: Any) -> bool:
+    """Whether a value of the only object of a file is a column of it, or a line, as pandas writes them; orders are a list of objects."""
+    return isinstance(value, dict) or (isinstance(value, list) and not any(isinstance(each, dict) for each in value))
+
+
+def by_jq(program: str, path: str) -> str:
+    """The command that makes lines of JSON of the files at a path or glob with a program of jq, in a file beside each."""
+    unpacks = UNPACKS.get(PurePosixPath(path.lower()).suffix, "cat")
+    file = '"$f"' if glob.has_magic(path) else shlex.quote(path)
+    command = f"{unpacks} {file} | jq -c {shlex.quote(program)} > {file}.jsonl"
+    return f"`for f in {UNQUOTED.sub(SLASH, path)}; do {command}; done`" if glob.has_magic(path) else f"`{command}`"
+
+
 def _no_object(path: str, row: Row) -> FeedRefused:
     remedy = ONE_OBJECT
     if inside := re.match(r'\{.{0,1000}?"(\w+)" *: *\[ *\{', row[LINE], re.DOTALL):
-        remedy = WITHIN_ONE.format(name=inside[1], file=shlex.quote(path))
+        remedy = f"{by_jq(WITHIN_ONE.format(name=inside[1]), path)} makes one object a line of its {inside[1]}."
     return FeedRefused(f"{path}, {row[DEFECT]}: {row[LINE][:60]!r}.", remedy=remedy)
 
 

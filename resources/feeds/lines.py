@@ -35,6 +35,8 @@ LOOKED_AT = 100  # lines in which a header is looked for
 HEADER_REMEDY = "have it delivered with the header that the others have, or correct the configuration."
 HEADER_LINES = 20  # a name may go on over lines, as in a spreadsheet's cell, but not over more
 GZIP = b"\x1f\x8b"  # the first bytes of what is packed so
+NO_TEXT = re.compile(rb"[\0-\x06\x0e-\x19]")  # bytes that no text begins with, and what is packed has soon
+BEGINNING = 64  # bytes in which they are looked for
 DOS_END = b"\x1a"  # ctrl-Z, by which programs of DOS end a text: no line, and no part of one
 # What Excel writes into a first line to tell itself the delimiter.
 SEPARATOR_LINE = re.compile(rb'"?sep=([^"\r\n]{1,4})"?[;,|\t]*', re.IGNORECASE)
@@ -61,10 +63,10 @@ class Header:
 
 
 def is_gzip(content: IO[bytes], name: str) -> bool:
-    """Whether a content is packed, by its name or its first bytes: if it was cut off, that shows as it is unpacked."""
-    first = content.read(len(GZIP))
+    """Whether a content is packed, by its first bytes, or by its name where it is no text: what is damaged shows as it is unpacked."""
+    first = content.read(BEGINNING)
     content.seek(0)
-    return first == GZIP or name.lower().endswith(".gz")
+    return first.startswith(GZIP) or (name.lower().endswith(".gz") and NO_TEXT.search(first) is not None)
 
 
 def is_packed(copy: Path) -> bool:
@@ -208,7 +210,11 @@ def first_block(file: FeedFile, settings: FeedConfig) -> Block:
 
 
 class NoHeader(ValueError):
-    """Why lines have no header: a sentence without its subject, the file."""
+    """Why lines have no header: a sentence without its subject, the file; and what to do about it."""
+
+    def __init__(self, why: str, *, remedy: str = HEADER_REMEDY) -> None:
+        super().__init__(why)
+        self.remedy = remedy
 
 
 def header_of(file: FeedFile, settings: FeedConfig) -> Header:
@@ -219,7 +225,7 @@ def header_of(file: FeedFile, settings: FeedConfig) -> Header:
     try:
         return header_in(block.content.split(b"\n")[:-1], settings)
     except NoHeader as reason:
-        raise FeedRefused(f"{file.path} {reason}.", remedy=HEADER_REMEDY) from reason
+        raise FeedRefused(f"{file.path} {reason}.", remedy=reason.remedy) from reason
 
 
 def header_in(lines: Sequence[bytes], settings: FeedConfig) -> Header:
@@ -246,7 +252,7 @@ def header_in(lines: Sequence[bytes], settings: FeedConfig) -> Header:
     if len(names) > MOST_COLUMNS:
         raise NoHeader(f"has {len(names):,} columns, more than {MOST_COLUMNS:,}")
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
-        raise NoHeader(f"names the column {listed(twice)} twice")
+        raise NoHeader(f"names the column {listed(twice)} twice", remedy="have one of them renamed.")
     # A column without a name is an index that somebody's program wrote, or a delimiter too many: nobody asks for it.
     names = own_names(name or f"column{place}" for place, name in enumerate(names, start=1))
     return Header(names=tuple(names), lines=above + height)

@@ -31,7 +31,11 @@ def columns_of(file: FeedFile) -> dict[str, str]:
     try:
         schema = pq.read_schema(file.copy)
     except (pa.ArrowException, OSError) as error:
-        raise FeedRefused(f"{file.path} is truncated or no Parquet file.", remedy=REDELIVER) from error
+        with open(file.copy, "rb") as content:
+            first = content.read(40)
+        raise FeedRefused(
+            f"{file.path} is truncated or no Parquet file: it begins with {first!r}.", remedy=REDELIVER
+        ) from error
     schema = pa.schema([column for column in schema if column.name not in (LINE, DEFECT)])
     names = schema.names
     if len(names) > MOST_COLUMNS:

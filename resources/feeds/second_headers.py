@@ -19,6 +19,7 @@ from resources.config.feeds import FeedConfig
 from resources.feeds import quoting
 from resources.feeds.files import FeedFile, own_columns, text_columns
 from resources.feeds.lines import Header, first_block
+from resources.identifiers import trimmed
 from resources.tables.engine import temporary_name
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ AGAIN = f"{NO_RECORD}the header again"
 OF_TYPES = f"{NO_RECORD}a second header, of the columns' types"
 OF_UNITS = f"{NO_RECORD}a second header, of the columns' units"
 OF_NAMES = f"{NO_RECORD}a second header, of other names of the columns"
-RULED = f"{NO_RECORD}a line drawn below the header"
+RULED = f"{NO_RECORD}a drawn line"
 MOST = 3  # further headers of a file
 COMPARED = 20  # lines below them
 TYPE = re.compile(
@@ -45,7 +46,10 @@ UNIT = re.compile(
     r"dd\W?mm\W?yyyy.*|mm\W?dd\W?yyyy.*",
     re.IGNORECASE,
 )
-DRAWN = re.compile(r"[-=_+*~]{2,}")
+DRAWN = re.compile(r":?[-=_+*~]{2,}:?")
+TABLE_RULE = (
+    r"^\s*[|+-][-=+|: ]*[-=+|]\s*$"  # of a table as `psql`, `mysql` and Markdown draw it, in one value or in all
+)
 
 
 def set_aside(
@@ -60,7 +64,9 @@ def set_aside(
 
     texts = text_columns(lines)
     if texts and texts == own_columns(lines):
-        lines = lines.mutate(defect=lines.defect.coalesce(_is_again(lines, texts).ifelse(AGAIN, None)))
+        again = _is_again(lines, texts).ifelse(AGAIN, None)
+        is_rule = lines.defect.notnull() & lines[texts[0]].re_search(TABLE_RULE)
+        lines = lines.mutate(defect=is_rule.ifelse(RULED, lines.defect.coalesce(again)))
     first = {file: _first_of_text(file, settings, header) for file, header in headers.items()}
     first |= {file: _first_of_rows(file) for file in others}
     found = [(str(file.copy), *each) for file, rows in first.items() for each in below_header(rows)]
@@ -92,9 +98,13 @@ def _header_above(values: Sequence[str], records: Sequence[Sequence[str]]) -> st
     if len(filled) > 1 and all(map(TYPE.fullmatch, filled)):
         return OF_TYPES
     records = [record for record in records if len(record) == len(values)]
-    numbered = [
-        place for place in range(len(values)) if records and all(map(_has_digit, (of[place] for of in records)))
-    ]
+    columns = list(zip(*records, strict=True))
+    numbered = [place for place, of in enumerate(columns) if all(map(_has_digit, of))]
+    if not numbered:  # values may be missing: of each column some line has none
+        given = [list(filter(None, of)) for of in columns]
+        numbered = [
+            place for place, of in enumerate(given) if len(of) > 1 and all(map(_has_digit, of)) and values[place]
+        ]
     if not filled or not numbered or any(_has_digit(values[place]) for place in numbered):
         return None
     if all(UNIT.fullmatch(value) or TYPE.fullmatch(value) for value in filled):
@@ -117,7 +127,7 @@ def _is_again(lines: ibis.Table, texts: Sequence[str]) -> ir.BooleanValue:
 
     def then(so_far: ir.BooleanValue, name: str) -> ir.BooleanValue:
         value = lines[name]
-        return (value.strip().lower() == name.lower()).fill_null(True).ifelse(so_far, False)
+        return (trimmed(value).lower() == name.lower()).fill_null(True).ifelse(so_far, False)
 
     return functools.reduce(then, reversed(texts), given > 1)
 

@@ -19,7 +19,7 @@ import tempfile
 from typing import IO, TYPE_CHECKING, Any
 
 from resources.errors import FeedRefused
-from resources.feeds.files import REDELIVER, told_apart
+from resources.feeds.files import told_apart
 from resources.tables.slices import granted
 
 if TYPE_CHECKING:
@@ -77,7 +77,11 @@ def _workbook(content: bytes, path: str) -> Any:
     try:
         return CalamineWorkbook.from_filelike(io.BytesIO(content))
     except (CalamineError, OSError) as error:
-        raise FeedRefused(f"{path} is no workbook that can be read: {error}.", remedy=REDELIVER) from error
+        raise FeedRefused(
+            f"{path} is no workbook that can be read: {error}; it begins with {content[:40]!r}.",
+            remedy="if it is CSV, give it the ending .csv; if it is a page or an older workbook, save it as .xlsx anew; else have "
+            "it delivered again.",
+        ) from error
 
 
 def _filled(book: Any) -> list[str]:

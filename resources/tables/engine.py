@@ -216,7 +216,8 @@ def try_strptime(text: ir.StringValue, pattern: str) -> ir.TimestampValue:
     """`text` as a time by a strptime pattern, an instant where the pattern has an offset; null where it does not fit."""
     import ibis
 
-    type_ = "timestamp('UTC')" if "%z" in pattern.lower() else "timestamp"
+    # As the engine has it: of nanoseconds it makes another type, unless there is an offset.
+    type_ = "timestamp('UTC')" if "%z" in pattern.lower() else "timestamp(9)" if "%n" in pattern else "timestamp"
 
     @ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), type_))
     def parse(text: str, pattern: str): ...  # noqa: ANN202

@@ -136,21 +136,35 @@ def of_days(
     def counted(part: ibis.Table, suspects: ibis.Table) -> list[dict[str, Any]]:
         lines_of_days = cleaning.of_days(part, first_day=first, last_day=last_day, since=first, until=last)
         judged = cleaning.judge(lines_of_days, feed, among=suspects)
-        return judged.group_by("business_date", "rule").agg(n=judged.count()).to_pyarrow().to_pylist()
+        broken, in_order = judged.rule.notnull(), judged.source_file + judged.source_row.cast("string").lpad(12, "0")
+        facts = {
+            "n": judged.count(),
+            "file": judged.source_file.min(where=broken),
+            "row": judged.source_row.argmin(in_order, where=broken),
+        }
+        return judged.group_by("business_date", "rule").agg(**facts).to_pyarrow().to_pylist()
 
     again = (IN_ONE_FILE.name, ONCE_IN_A_FILE.name)
     lines, good, by_rule = Counter[dt.date | None](), Counter[dt.date | None](), Counter[str]()
+    firsts: dict[str, tuple[str, int]] = {}
     for row in itertools.chain.from_iterable(map(counted, parts, among)):
         lines[row["business_date"]] += row["n"]
         if row["rule"] is None:
             good[row["business_date"]] += row["n"]
         else:
             by_rule[row["rule"]] += row["n"]
+            first_line = (row["file"], row["row"])
+            firsts[row["rule"]] = min(firsts.get(row["rule"], first_line), first_line)
         if row["rule"] in again:  # a doubled delivery is no habit: it widens nothing
             lines[row["business_date"]] -= row["n"]
+    rules = "; ".join(
+        f"{rule} {n:,}, first in {firsts[rule][0]}, row {firsts[rule][1]:,}"
+        for rule, n in sorted(by_rule.items(), key=lambda each: (-each[1], each[0]))
+        if rule not in again
+    )
     if not good:
         raise Refused(
-            f"No line is usable by the rules that were found: {dict(by_rule)}.",
+            f"No line is usable by the rules that were found: {rules}.",
             remedy="name the columns: --column SETTING=NAME.",
         )
     twice = [(rule, by_rule.pop(rule.name)) for rule in (IN_ONE_FILE, ONCE_IN_A_FILE) if by_rule[rule.name]]
@@ -169,7 +183,6 @@ def of_days(
         says = f"More than half of the lines of {listed(bad)} would be quarantined: these days are refused."
         notes.append(Note("set aside", says))
     if by_rule:
-        rules = ", ".join(f"{rule} {n:,}" for rule, n in sorted(by_rule.items(), key=lambda each: (-each[1], each[0])))
         notes.append(Note("set aside", f"{share:.2%} of all lines would be quarantined ({rules})."))
     ratios = [ratio for day in history.days if not math.isnan(ratio := volume_against_weekday(day, good))]
     low, high = min(ratios, default=VOLUME[0]), max(ratios, default=VOLUME[1])

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from assets.grocery.onboarding.proposed import table_of, unpivoted
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds import converted, workbooks
@@ -26,7 +27,9 @@ RARE_DELIMITERS = "\x01\x1f\x1e\x02~^¦§#"  # Hive's own and others that DuckDB
 LINES_ABOVE = 50  # in which a header is looked for
 MOST = 0.5  # of the lines, at least, have as many values as the header
 PARQUET = b"PAR1"
-DATUM = re.compile(r"-?\d+([.,]\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+DATUM = re.compile(r"\w+=.+|-?\d+([.,]\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+UPRIGHT = re.compile(r"-\[ RECORD|\*+ 1\. row")  # a column a line, as psql's \x and mysql's \G write it
+DAY = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 MOST_NULS = 0.01  # of the bytes of a text: a few were lost on its way, and spoil their lines alone
 # Encodings of retailers' files in other scripts than ours. Told no choice, charset-normalizer finds mac_latin2 or cp437.
 FOREIGN_ENCODINGS = [
@@ -54,10 +57,13 @@ USUAL_ENCODINGS = {
 }
 
 AS_CSV = "convert it to CSV or Parquet, one row a line of a basket"
-AS_JSON_LINES = f"deliver it as a file .jsonl of one JSON object a line of a basket, or {AS_CSV}"
+AS_JSON_LINES = (
+    f"deliver it as a file .jsonl of one JSON object a line of a basket, or {AS_CSV}; if it is no part of the feed, name the "
+    "others by a glob"
+)
 # What a file that is no feed begins with, and what to do about it.
 FOREIGN = {
-    b"PK\x03\x04": ("a zip archive or an Excel workbook", "unpack it, or save the sheet as CSV"),
+    b"PK\x03\x04": ("a zip archive or an Excel workbook", "give it the ending .zip or .xlsx, by which it is read"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save the sheet as CSV"),
     b"SQLite format": (
         "an SQLite database",
@@ -66,13 +72,19 @@ FOREIGN = {
     b"{": ("JSON", AS_JSON_LINES),
     b"[": ("JSON", AS_JSON_LINES),
     b"<": ("XML or HTML", AS_CSV),
-    b"\x28\xb5\x2f\xfd": ("compressed with zstd", "unpack it, or compress it with gzip"),
-    b"BZh": ("compressed with bzip2", "unpack it, or compress it with gzip"),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", "give it the ending .zst, by which it is read"),
+    b"BZh": ("compressed with bzip2", "give it the ending .bz2, by which it is read"),
     b"\xfd7zXZ": ("compressed with xz", "unpack it, or compress it with gzip"),
     b"7z\xbc\xaf": ("a 7-Zip archive", "unpack it, or compress it with gzip"),
     b"Rar!": ("a RAR archive", "unpack it, or compress it with gzip"),
     b"%PDF": ("a PDF", AS_CSV),
 }
+SQL = re.compile(rb"^(INSERT INTO|CREATE TABLE|COPY [\w.\"]+ \()", re.IGNORECASE | re.MULTILINE)
+AS_SQL = (
+    "a dump of SQL",
+    "load it into a database and name that: nightcart init sqlite:////folder/shop.db --query 'SELECT * FROM sales', for instance; or "
+    "export the table by `psql --csv` or `mysql --batch`",
+)
 TAR, TAR_AT = b"ustar", 257
 AS_TAR = ("a tar archive", "`tar -xf` unpacks it; name the files that were in it")
 
@@ -114,20 +126,28 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usua
     header = _cells(lines[0], delimiter)
     if len(header) < 2 and (rare := next((sign for sign in RARE_DELIMITERS if _divides(lines, sign)), None)):
         delimiter, header = rare, _cells(lines[0], rare)
-    if len(header) < 2:
+    if len(header) < 2 or UPRIGHT.match(text):
         raise Refused(
-            f"{path} has no two columns, its first line is {lines[0][:80]!r}.",
+            f"{path} has no two columns, its first line is {text[:80].splitlines()[0]!r}.",
             remedy=r"deliver it with one of the delimiters ',', ';', '\t', '|': instead of columns of fixed width, or blanks "
-            "between values, `sqlcmd -s, -W`, `mysql --batch`, R's write.csv(sales, 'sales.csv', row.names = FALSE) and "
+            "between values or drawn lines, `psql --csv`, `mysql --batch`, `sqlcmd -s, -W`, `duckdb -csv`, `clickhouse-client --format "
+            "CSVWithNames`, R's write.csv(sales, 'sales.csv', row.names = FALSE) and "
             "pandas' sales.to_csv('sales.csv', index=False) write it so.",
         )
     # DuckDB's sniffer takes a header with a single number in it for data.
     if sum(bool(DATUM.fullmatch(cell.strip())) for cell in header) >= len(header) / 2:
+        names, of_days = [cell for cell in header if not DAY.fullmatch(cell.strip())], ""
+        if len(header) - len(names) > 1:
+            table = table_of(files.model_copy(update={"path": [path], "delimiter": delimiter, "skip_lines": above}))
+            of_days = f" If every day is a column of its own, {unpivoted(table, 'day', 'quantity', but=names)}"
         raise Refused(
             f"{path} has no header: its first line is {lines[0][:80]!r}.",
-            remedy="put a first line with the columns' names into every file.",
+            remedy=f"put a first line with the columns' names into every file.{of_days}",
         )
-    return files.model_copy(update={"delimiter": delimiter, "encoding": encoding, "skip_lines": above})
+    if all(cell[:1] == cell[-1:] == "'" for cell in header):
+        raise Refused(f"{path} has its values in single quotation marks.", remedy="have it delivered with double ones.")
+    how = {"delimiter": delimiter, "encoding": encoding, "skip_lines": above}
+    return files.model_copy(update=how | ({"format": "csv"} if is_parquet(Path(path).name, files) else {}))
 
 
 def _foreign(first: bytes) -> tuple[str, str] | None:
@@ -135,7 +155,7 @@ def _foreign(first: bytes) -> tuple[str, str] | None:
     for magic, told in FOREIGN.items():
         if first.lstrip().startswith(magic):
             return told
-    return AS_TAR if first[TAR_AT:].startswith(TAR) else None
+    return AS_TAR if first[TAR_AT:].startswith(TAR) else AS_SQL if SQL.search(first) else None
 
 
 def columns_of(path: str, files: FeedConfig) -> set[str]:
@@ -181,16 +201,24 @@ def _lines_above(lines: Sequence[str]) -> int:
     if share < MOST:
         return 0
     for place, line in enumerate(lines[:LINES_ABOVE]):
-        names = [cell.strip() for cell in _cells(line, delimiter)]
+        names = _cells(line, delimiter)
         if len(names) == width and not (place == 0 and _are_of_groups(names)):
-            is_header = all(names) and len(set(names)) == width and not any(map(DATUM.fullmatch, names))
+            inner = _inner(names)
+            is_header = all(inner) and len(set(inner)) == len(inner) and not any(map(DATUM.fullmatch, inner))
             return place if is_header else 0
     return 0
 
 
+def _inner(names: Sequence[str]) -> Sequence[str]:
+    """Names without blanks, and of a drawn table (`| a | b |`) without those before and behind it, which are none."""
+    names = [name.strip() for name in names]
+    return names[1:-1] if len(names) > 2 and not names[0] + names[-1] else names
+
+
 def _are_of_groups(names: Sequence[str]) -> bool:
     """Whether names are those of groups of columns, whose own stand below: several are repeated, or given once for all."""
-    named = [name.strip() for name in names if name.strip()]
+    names = _inner(names)
+    named = [name for name in names if name]
     return len(named) - len(set(named)) + len(names) - len(named) > 1
 
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from assets.grocery.onboarding.columns import one_row
-from assets.grocery.onboarding.proposed import Note
+from assets.grocery.onboarding.proposed import Note, by_query, table_of
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
+from resources.feeds.files import text_columns
 from resources.identifiers import LIST, ROUNDED, identifiers, trimmed
+from resources.tables.engine import quoted_name
 from resources.text import listed
 
 if TYPE_CHECKING:
@@ -64,7 +66,31 @@ def doubts(lines: ibis.Table, feed: TransactionsConfig, *, is_told: bool) -> lis
         notes += _alike(read, column)
         if column == columns.household_id:
             who_is_it = _nobody(read, column, total=n)
-    return notes + who_is_it
+    return notes + who_is_it + _on_first_lines(lines, feed)
+
+
+def _on_first_lines(lines: ibis.Table, feed: TransactionsConfig) -> list[Note]:
+    """That the first lines of orders alone say who bought and when; with the query that has the others say it."""
+    texts, (marker, *_) = text_columns(lines), feed.columns.occurred_at
+    if marker not in texts or feed.columns.household_id not in texts:
+        return []
+    lines = lines.filter(lines[feed.columns.product_id].notnull())
+    later = lines[marker].isnull()
+    counts = {name: (later & lines[name].isnull()).sum() for name in texts}
+    numbers = {f"numbers_{place}": lines[name].try_cast("float64").count() for place, name in enumerate(texts)}
+    row = one_row(lines.agg(all=lines.count(), **counts, **numbers))
+    n = row[feed.columns.household_id]
+    if n <= DOMINANT * row["all"] or n < row[marker]:
+        return []
+    # What is a number would be added up: an order's total.
+    first = [name for place, name in enumerate(texts) if row[name] == n and not row[f"numbers_{place}"]]
+    whole = ", ".join(f"max({quoted_name(name)}) OVER (PARTITION BY _order) AS {quoted_name(name)}" for name in first)
+    query = (
+        f"SELECT * EXCLUDE (_row, _order) REPLACE ({whole}) FROM (SELECT *, count({quoted_name(marker)}) OVER (ORDER BY _row) AS _order "
+        f"FROM (SELECT *, row_number() OVER () AS _row FROM {table_of(feed)}))"
+    )
+    says = f"{n / row['all']:.1%} of lines have neither {feed.columns.household_id} nor {marker}: the first line of an order has them alone."
+    return [Note("left out", says, f"{by_query(query)} has the others say what the first does.")]
 
 
 def _written(values: ibis.Table, feed: TransactionsConfig, *, list_: str) -> dict[str, Any]:

@@ -8,24 +8,23 @@ All of it is measured on lines that fit the header: a broken line says nothing o
 
 from __future__ import annotations
 
-import glob
+import contextlib
 import json
 import re
-import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import money
 from assets.grocery.ingestion.numbers import currency_of
 from assets.grocery.onboarding.columns import MOST_KINDS, ColumnProfile, one_row, said_in, shown
-from assets.grocery.onboarding.proposed import Note, ProposedSetting
-from assets.grocery.onboarding.words import split_name
+from assets.grocery.onboarding.proposed import Note, ProposedSetting, table_of, unpivoted
+from assets.grocery.onboarding.words import matching_columns, split_name
 from resources.config.feeds import FeedConfig
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
 from resources.feeds import converted
-from resources.feeds.files import text_columns
+from resources.feeds.files import own_columns, text_columns
 from resources.tables.engine import count_values
 from resources.text import listed
 
@@ -33,15 +32,14 @@ if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
 
-# Orders with their lines in a list, flattened: the names of what is nested joined, those of an item after `item`.
-ONE_LINE_A_PRODUCT = (
-    '`jq -c \'if type == "array" then .[] else . end | .[{name}][]? as $item | del(.[{name}]) + {{item: $item}} | '
-    '[paths(type != "object" and type != "array") as $p | {{key: $p | map(tostring) | join("_"), value: getpath($p)}}] | '
-    "from_entries' {file} > {file}.jsonl` makes a line of each."
-)
-WITHIN_AN_ENVELOPE = (
-    "`jq -c '.[{name}] | if type == \"string\" then fromjson else . end | objects' {file} > {file}.jsonl` makes it so."
-)
+# Programs of jq. A value with its type, as MongoDB and DynamoDB export it, is the value; objects within one are flattened, their names joined.
+PLAIN = (
+    '(if type == "array" then .[] else . end) | (if keys == ["{envelope}"] then .[] else . end) | walk(if type == "object" and '
+    'length == 1 and (keys[0] | test("^({types})$")) then (if has("NULL") then null else .[] end) else . end)'
+).format(envelope=converted.ENVELOPE, types="|".join(sorted(converted.TYPED)).replace("$", "[$]"))
+FLAT = '[paths(type != "object" and type != "array") as $p | {key: $p | map(tostring) | join("_"), value: getpath($p)}] | from_entries'
+WITHIN_AN_ENVELOPE = '.[{name}] | if type == "string" then fromjson else . end | objects'
+BEFORE = frozenset({"before", "old", "oldimage"})  # what a log of changes calls a row as it was
 UNIT_NAMES = frozenset("unit units uom einheit unite unidad unidade unita eenheid jm birim".split())
 MEASURES = frozenset("g gr gram grams gramm kg kilo lb lbs oz ml cl l ltr liter litre".split())
 OTHER_UNIT = 20  # times as much as on the day before, a line is in another unit: in cents
@@ -93,28 +91,50 @@ def refuse_nested(lines: ibis.Table, files: FeedConfig) -> None:
 
     With what makes a line of each.
     """
-    envelope = None
+    objects: dict[str, str] = {}
+    path = re.sub(r"\{date[^}]*\}", "*", files.path[0]) if len(files.path) == 1 else "FILE"
     for name in text_columns(lines):
         value = lines[name].max().to_pyarrow().as_py() or ""
+        if value.startswith('{"'):
+            objects[name] = value
         nested = re.match(r'(?:\{.{0,1000}?"(\w+)": )?\[\{', value, re.DOTALL)
         if not nested:
-            envelope = name if value.startswith('{"') and name.lower() != "before" else envelope
             continue
-        file = _file_of(files)
         is_all_in_one = lines.count().to_pyarrow().as_py() == 1
-        command = converted.WITHIN_ONE.format(name=nested[1] or name, file=file)
-        if not is_all_in_one:
-            command = ONE_LINE_A_PRODUCT.format(name=json.dumps(name), file=file)
-        raise Refused(f"{name} holds a list ({value[:60]}…): one line a product is needed.", remedy=command)
-    if envelope:
-        command = WITHIN_AN_ENVELOPE.format(name=json.dumps(envelope), file=_file_of(files))
-        raise Refused(f"{envelope} holds what is needed as an object: a line of each is needed.", remedy=command)
+        item = f".[{json.dumps(name)}][]? as $item | del(.[{json.dumps(name)}]) + {{item: $item}}"
+        program = converted.WITHIN_ONE.format(name=nested[1] or name) if is_all_in_one else f"{PLAIN} | {item} | {FLAT}"
+        raise Refused(
+            f"{name} holds a list ({value[:60]}…): one line a product is needed.",
+            remedy=f"{converted.by_jq(program, path)} makes a line of each.",
+        )
+    if objects:
+        flat = [name for name in own_columns(lines) if name not in objects]
+        name = max(objects, key=lambda name: (_names_a_product(objects[name]), name.lower() not in BEFORE))
+        is_envelope = not (matching_columns("household", flat) or matching_columns("product", flat))
+        program = WITHIN_AN_ENVELOPE.format(name=json.dumps(name)) if is_envelope else f"{PLAIN} | {FLAT}"
+        raise Refused(
+            f"{name} holds what is needed as an object: a line of each is needed.",
+            remedy=f"{converted.by_jq(program, path)} makes it so.",
+        )
 
 
-def _file_of(files: FeedConfig) -> str:
-    """The file of a command that takes one apart."""
-    (path, *others) = files.path or ["FILE"]
-    return "FILE" if others or glob.has_magic(path) or "{" in path else shlex.quote(path)
+def refuse_side_by_side(product: str, columns: Iterable[str], files: FeedConfig) -> None:
+    """Refuse products that stand beside one another in columns that are numbered: all but those of the first would be lost."""
+    stem = product.rstrip("0123456789")
+    beside = [name for name in columns if re.fullmatch(rf"{re.escape(stem)}\d+", name)]
+    if stem == product or len(beside) < 2:
+        return
+    raise Refused(
+        f"{listed(beside, 3)} hold a product each: one line a product is needed.",
+        remedy=f"{unpivoted(table_of(files), 'place', 'product', on=beside)} Or name the one that counts: --column product_id={product}.",
+    )
+
+
+def _names_a_product(text: str) -> bool:
+    """Whether the text of an object of JSON has something that is called like a product."""
+    with contextlib.suppress(ValueError):
+        return bool(matching_columns("product", json.loads(text)))
+    return False
 
 
 def units(lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, ColumnProfile]) -> list[Note]:

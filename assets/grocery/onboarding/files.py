@@ -10,7 +10,7 @@ import glob
 import re
 import shlex
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds import converted, second_headers, sources, table_folders
 from resources.feeds.files import EMPTY_PART, FeedFile, own_columns, taken_once, text_columns
-from resources.feeds.prepared import NO_TEXT, NOT_AS_MANY, NOT_CLOSED, NOT_DOUBLED
+from resources.feeds.prepared import NO_TEXT, NOT_AS_MANY, NOT_CLOSED, NOT_DOUBLED, ZERO_BYTES
 from resources.feeds.reader import FeedReader
 from resources.text import listed, plural
 
@@ -32,10 +32,14 @@ if TYPE_CHECKING:
 
 TEXTS = (".tsv", ".txt", ".psv", ".dat")
 ENDINGS = (".csv", ".parquet", ".pq", *TEXTS, *converted.WORKBOOKS, *converted.JSON_LINES, ".zip")
+# Parts as databases unload them, without an ending: `0000_part_00`, `000000000000`, `20261126_…_0a1b2c3d-…-444455556666`.
+UNENDED = re.compile(r"[^.]*(\d|-[0-9a-f]{12})(\.(gz|zst|bz2))?")
+PART = "[0-9a-f]"  # what their names end with, as a glob
 OTHER_WIDTH = NOT_AS_MANY.partition(":")[0]
 TOO_MANY, TOO_FEW = "it has more values than the header", "it has fewer values than the header"
 REMEDIES = {
     TOO_MANY: "have values with the delimiter in them put in quotation marks.",
+    ZERO_BYTES: "have it delivered without: they are of a program that broke off, or of another encoding.",
     TOO_FEW: "if it is a total or a message, have it left out; if it is cut off, have it delivered again.",
 }
 FILES_COMPARED = 50
@@ -84,7 +88,7 @@ def find(argument: str, *, encoding: str | None = None, timezone: str | None = N
     usual = dialect.USUAL_ENCODINGS.get((timezone or "").rpartition("/")[2])
     files = dialect.recognise(filled[0], FeedConfig(path=path), encoding=encoding, usual=usual)
     if not days:
-        _refuse_a_mixture(filled, files)
+        _refuse_a_mixture({path: dialect.columns_of(path, files) for path in filled[:FILES_COMPARED]})
         note += _months_in_words(filled)
     return SourceFiles(
         files=files, days=tuple(days), undated_path=tuple(undated), notes=(*notes, *note, *_archives(filled))
@@ -137,6 +141,7 @@ def read(
     notes = [Note("merged", says) for says in taken_once(kept)]
     notes += _notes_on_encoding(lines, foreign, source, is_told=encoding is not None)
     notes += _notes_on_marks(lines)
+    _refuse_a_mixture({file.name: {name.lower() for name in file.columns} - {*file.partitions} for file in kept})
     are_ended, note_on_ends = _ends(kept)
     notes += note_on_ends
     _refuse_another_order(lines)
@@ -161,7 +166,7 @@ def _notes_on_marks(lines: ibis.Table) -> list[Note]:
     import ibis
 
     wrong = lines.filter(
-        lines.defect.isin([NOT_CLOSED, NOT_DOUBLED])
+        lines.defect.isin([NOT_CLOSED, NOT_DOUBLED, ZERO_BYTES])
         | lines.defect.startswith(OTHER_WIDTH)
         | lines.defect.startswith(second_headers.NO_RECORD)
     )
@@ -179,7 +184,7 @@ def _notes_on_marks(lines: ibis.Table) -> list[Note]:
             "set aside",
             f"{each['file']}, row {each['row']:,}: {each['defect']}"
             + (f"; so in {plural(each['n'] - 1, 'other line')}." if each["n"] > 1 else "."),
-            _remedy(each["defect"]),
+            remedy_of(each["defect"]),
         )
         for each in found.order_by("defect").to_pyarrow().to_pylist()
     ]
@@ -195,10 +200,14 @@ def _ends(kept: Sequence[FeedFile]) -> tuple[bool, list[Note]]:
     return True, [Note("left out", says, "look at it; if it was cut off, have it delivered again.")]
 
 
-def _remedy(defect: str) -> str:
+def remedy_of(defect: str) -> str:
+    """What to do about lines with a defect."""
     if defect.startswith(second_headers.NO_RECORD):
         return "nothing is lost; a feed without it is shorter by a warning every night."
-    marks = "have quotation marks in values doubled, and values that have them put in marks."
+    marks = (
+        "have quotation marks in values doubled, and values that have them put in marks, as Spark does with "
+        """option("escape", '"') and MySQL with ESCAPED BY '"'."""
+    )
     return REMEDIES.get(defect, marks)
 
 
@@ -275,32 +284,40 @@ def _patterns(argument: str) -> tuple[list[str], list[Note]]:
 
 def _folder(folder: Path) -> tuple[list[str], list[Note]]:
     """The globs of a folder's data files: those of its commonest ending, packed or not, whatever their capitals."""
+    inside: list[Path] = []
     for depth in ("*", "**/*"):
         inside = [path for path in folder.glob(depth) if path.is_file() and not path.name.startswith((".", "_"))]
         kinds: dict[str, list[Path]] = {}
         for path in inside:
             kinds.setdefault(_ending(path), []).append(path)
         others = kinds.pop("", [])
-        if not kinds:
+        if not kinds or (depth != "*" and {*kinds} == {PART}):  # whose glob would take folders, too
             continue
         kind = max(kinds, key=lambda ending: len(kinds[ending]))
         others += [path for ending, paths in kinds.items() if ending != kind for path in paths]
-        endings = sorted({path.name[path.name.lower().rindex(kind) :] for path in kinds[kind]})
+        is_part = kind == PART
+        endings = {
+            path.name[path.name.lower().rindex(kind) :] if not is_part else kind + path.suffix for path in kinds[kind]
+        }
         notes = []
         if others:
             names = listed(sorted(str(path.relative_to(folder)) for path in others), 3)
             says = f"{plural(len(others), 'file')} in {folder} are left out: {names}."
             notes = [Note("left out", says, f"name files that do not end in {kind} by a path of their own.")]
-        return [f"{glob.escape(str(folder))}/{depth}{ending}" for ending in endings], notes
+        return [f"{glob.escape(str(folder))}/{depth}{ending}" for ending in sorted(endings)], notes
+    names = f"; there are {listed(sorted(str(path) for path in inside), 3)}" if inside else ""
     raise Refused(
-        f"There is no data file in {folder}.", remedy=f"name the files; known endings are {listed(ENDINGS, 20)}."
+        f"There is no data file in {folder}{names}.",
+        remedy=f"name the files, by a glob if they are several; known endings are {listed(ENDINGS, 20)}.",
     )
 
 
 def _ending(file: Path) -> str:
-    """Which of the :data:`ENDINGS` a file has, packed or not; empty for none."""
+    """Which of the :data:`ENDINGS` a file has, packed or not; :data:`PART` for a part without one, else empty."""
+    if UNENDED.fullmatch(file.name):
+        return PART
     *_, inner, last = ("", "", *Path(file.name.lower()).suffixes)
-    if inner in ENDINGS and last in (*converted.PACKED, ".zip"):
+    if inner in ENDINGS and last in converted.PACKED:
         return inner
     return last if last in ENDINGS else ""
 
@@ -349,12 +366,10 @@ def _archives(paths: Sequence[str]) -> list[Note]:
     ]
 
 
-def _refuse_a_mixture(paths: Sequence[str], files: FeedConfig) -> None:
-    """Refuse files that share less than half of their columns: a folder of transactions, products and others."""
-    first, *others = paths[:FILES_COMPARED]
-    own = dialect.columns_of(first, files)
-    for other in others:
-        theirs = dialect.columns_of(other, files)
+def _refuse_a_mixture(columns: Mapping[str, set[str]]) -> None:
+    """Refuse files, by their columns, that share less than half of them: a folder of transactions, products and others."""
+    (first, own), *others = columns.items()
+    for other, theirs in others:
         if not theirs:
             raise Refused(
                 f"{Path(other).name} has no header, or nothing in it.",
@@ -365,5 +380,5 @@ def _refuse_a_mixture(paths: Sequence[str], files: FeedConfig) -> None:
                 f"{Path(first).name} (with {listed(sorted(own), 3)}) and {Path(other).name} (with "
                 f"{listed(sorted(theirs), 3)}) are of different kinds.",
                 remedy="name the files of the transactions by a path or a glob, and the others with --products and "
-                f"--households. {JOIN}",
+                f"--households; a file without a header is to be delivered with one. {JOIN}",
             )

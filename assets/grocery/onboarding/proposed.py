@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from resources.config.feeds import FeedConfig
+from resources.feeds import converted
+from resources.feeds.files import is_parquet
+from resources.tables.engine import quoted_name
 
 ITEMS_IN_A_LINE = 6
 SECTIONS = {
@@ -31,6 +36,37 @@ JOIN = (
     "read_csv('/folder/lines.csv', all_varchar = true) AS l LEFT JOIN read_csv('/folder/orders.csv', all_varchar = true) AS o "
     'USING (order_id)"`.'
 )
+
+
+A_FILE = "read_csv($$/folder/sales.csv$$, header = true, all_varchar = true)"
+
+
+def table_of(files: FeedConfig) -> str:
+    """The rows of a feed in a query of DuckDB's: of its files, or of its own query."""
+    if files.query is not None:
+        return f"({files.query})"
+    paths = [re.sub(r"\{date[^}]*\}", "*", path) for path in files.path]
+    given = ", ".join(f"$${path}$$" for path in paths)
+    if is_parquet(paths[0], files):
+        return f"read_parquet([{given}])"
+    if paths[0].lower().removesuffix(".gz").endswith(converted.JSON_LINES):
+        return f"read_json([{given}])"
+    how = f"delim = $${files.delimiter}$$, skip = {files.skip_lines}"
+    return f"read_csv([{given}], header = true, all_varchar = true, {how})"
+
+
+def by_query(query: str) -> str:
+    """The command that takes a query of DuckDB's for the feed."""
+    return f"`nightcart init duckdb:// --query {shlex.quote(query)}`"
+
+
+def unpivoted(table: str, name: str, value: str, *, but: Sequence[str] = (), on: Sequence[str] = ()) -> str:
+    """The command that makes a line each of the columns `on` of a table, or of all `but` some: what they are called, and their value."""
+    columns = ", ".join(map(quoted_name, on)) or f"COLUMNS(* EXCLUDE ({', '.join(map(quoted_name, but))}))"
+    query = f"SELECT * FROM (UNPIVOT (FROM {table}) ON {columns} INTO NAME {name} VALUE {value})"
+    return f"{by_query(query + f' WHERE {value} <> $$0$$' * (not on))} makes a line of each."
+
+
 # What a note is about, the gravest first: in this order they are told, before what was understood.
 NoteKind = Literal["left out", "set aside", "merged", "guessed", "switched off", "to know"]
 NOTE_KINDS: tuple[NoteKind, ...] = get_args(NoteKind)

@@ -48,6 +48,7 @@ TYPE_NAMES = frozenset(
     """type status kind event action typ art state vorgang tipo statut estado belegart rectype satzart linetype sign vorzeichen
     shkzg debit credit soll haben""".split()
 )
+DEBIT_CREDIT = {"S", "H"}  # of SAP, whatever the column is called
 # What a log of changes says of each, as databases' connectors write it: of made, read, changed and removed rows.
 CHANGE_NAMES = frozenset("op operation change cdc dml type action event rowkind recordtype".split())
 MADE = frozenset("c r i +i create read insert inserted".split())
@@ -89,6 +90,7 @@ class Purchases:
         is_named = not words.isdisjoint(TYPE_NAMES)
         # Codes (S and R) are no words: only a name that speaks of the line makes them worth the question.
         speaks_of_lines = is_named and words <= TYPE_NAMES | OF_A_LINE and len(counts) > 1
+        speaks_of_lines |= {value.upper() for value in counts} == DEBIT_CREDIT
         if not ((others and sales) or (is_named and (others or sales)) or speaks_of_lines):
             return
         self.columns.append(name)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.onboarding.columns import MOSTLY, ColumnProfile, described, finite_number, one_row
-from assets.grocery.onboarding.proposed import JOIN, ProposedSetting
+from assets.grocery.onboarding.proposed import A_FILE, JOIN, ProposedSetting, unpivoted
 from assets.grocery.onboarding.words import matching_columns
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
@@ -55,7 +55,8 @@ def product(columns: Columns) -> ProposedSetting:
     _refuse_one_value(columns, "product", "product_id")
     raise Refused(
         f"No column says what was bought; the others are {described(columns)}.",
-        remedy=f"name the column of products: --column product_id=NAME. {JOIN}",
+        remedy=f"name the column of products: --column product_id=NAME. If every product is a column of its own, "
+        f"{unpivoted(A_FILE, 'product', 'quantity', but=['customer', 'bought_at'])} {JOIN}",
     )
 
 
@@ -141,9 +142,13 @@ def sales_value(columns: Columns, lines: ibis.Table, feed: TransactionsConfig) -
     prices = matching_columns("price", columns)
     totals = [name for name in matching_columns("line_total", columns) if name not in prices]
     why = "no column is called like a value or a price"
+    bought = one_row(lines.agg(share=lines[feed.columns.product_id].notnull().mean()))["share"] or 0
     for name in [*totals, *prices]:
         if not columns[name].is_number:
             why = f"{name} ({columns[name].example}) holds no numbers"
+            continue
+        if columns[name].given < MOSTLY * bought:
+            why = f"{name} is given in {columns[name].given:.0%} of lines: not what was paid for each"
             continue
         if basket and _is_the_baskets(lines, name, basket, feed):
             why = f"{name} is the same on all lines of a basket: its total"

@@ -37,6 +37,14 @@ def notes_on(
         words = set(split_name(name))
         if not words.isdisjoint(UNDONE):
             yield from _undone(lines, name, feed)
+        if "parent" in words and 0 < column.given < 1:
+            n = round(column.given * column.lines)
+            says = f"{name} is given in {plural(n, 'line')}: they are parts of another line, and each counts as a purchase of its own."
+            yield Note(
+                "left out",
+                says,
+                "have the parts of bundles and variants delivered without, or the lines that they are parts of.",
+            )
         if not words.isdisjoint(VALID):
             yield from _not_valid(lines, name)
         if any(zone <= words for zone in ZONES) and feed.timestamps_in == "local":

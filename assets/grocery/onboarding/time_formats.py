@@ -6,6 +6,7 @@ pandas' `guess_datetime_format` no years of two digits.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -19,36 +20,36 @@ DATES = {
     r"\d{8}": ("%Y%m%d", "%d%m%Y", "%m%d%Y"),
     r"\d\d?([-/.])\d\d?\1\d{4}": (r"%d\1%m\1%Y", r"%m\1%d\1%Y"),
     r"\d\d?([-/.])\d\d?\1\d\d": (r"%d\1%m\1%y", r"%m\1%d\1%y", r"%y\1%m\1%d"),
-    rf"\d\d?((?:\.? |-)?){MONTH}(-| |)\d{{4}}": (r"%d\1%b\2%Y", r"%d\1%B\2%Y"),
+    rf"\d\d?((?:\.? |[-/])?){MONTH}([-/ ]?)\d{{4}}": (r"%d\1%b\2%Y", r"%d\1%B\2%Y"),
     rf"\d\d?((?:\.? |-)?){MONTH}(-| |)\d\d": (r"%d\1%b\2%y",),
     rf"{MONTH} \d\d?(,?) \d{{4}}": (r"%b %d\1 %Y", r"%B %d\1 %Y"),
     r"(19|20)\d\d(-?)[0-3]\d\d": (r"%Y\2%j",),  # the day of the year
+    r"\d{4}(-?)W\d\d(-?)\d": (r"%G\1W%V\2%u",),  # the day of the week
 }
 WEEKDAY = r"([a-z]{3}|[a-z]+day)(,?) (?=.*[a-z]{3})"  # before a date with its month's name: others say no order
 TIMES = {
-    "": "",
     r"([ T]|, |:)\d\d?:\d\d": r"\1%H:%M",
     r"([ T]|, |:)\d\d?:\d\d:\d\d": r"\1%H:%M:%S",
-    r"([ T])\d\d?:\d\d:\d\d\.\d{1,9}": r"\1%H:%M:%S.%f",
-    r"([ T])\d\d?:\d\d:\d\d,\d{1,6}": r"\1%H:%M:%S,%f",
-    r" \d\d?:\d\d:\d\d [+-]\d\d:?\d\d": " %H:%M:%S %z",
-    r" \d\d?:\d\d:\d\d\.\d{1,9} [+-]\d\d:?\d\d": " %H:%M:%S.%f %z",
-    r" \d\d?:\d\d:\d\d (GMT|UTC|Z)": r" %H:%M:%S \1",
-    r" \d\d?:\d\d:\d\d\.\d{1,9} (GMT|UTC|Z)": r" %H:%M:%S.%f \1",
-    rf"([ T])\d\d?:\d\d:\d\d( ?)(?:{ZONE})": r"\1%H:%M:%S\2%Z",
-    rf"([ T])\d\d?:\d\d( ?)(?:{ZONE})": r"\1%H:%M\2%Z",
-    rf" \d\d?:\d\d:\d\d( ?)[ap]m (?:{ZONE})": r" %I:%M:%S\1%p %Z",
-    rf" \d\d?:\d\d( ?)[ap]m (?:{ZONE})": r" %I:%M\1%p %Z",
-    r"([ T])\d\d?:\d\d:\d\d((?:\.\d{1,9})?)[+-]\d\d:?\d\d\[([\w/]+)\]": r"\1%H:%M:%S\2%z[\3]",  # as Java writes it
     r" \d\d?:\d\d( ?)(am|pm|[ap]\. ?m\.)": r" %I:%M\1%p",
     r" \d\d?:\d\d:\d\d( ?)(am|pm|[ap]\. ?m\.)": r" %I:%M:%S\1%p",
-    r" \d\d?\.\d\d\.\d\d( ?)[ap]m": r" %I.%M.%S\1%p",
-    r" \d\d?\.\d\d\.\d\d(\.0{9})( ?)[ap]m": r" %I.%M.%S\1\2%p",  # as Oracle writes it
+    r" \d\d?\.\d\d\.\d\d( ?)[ap]m": r" %I.%M.%S\1%p",  # as Oracle writes it
+    r"([ -])\d\d?\.\d\d\.\d\d": r"\1%H.%M.%S",  # as Db2 writes it
     r" \d\d?": " %H",
     r" \d\d?\.\d\d": " %H.%M",
-    r"( ?)\d{4}": r"\1%H%M",
-    r"( ?)\d{6}": r"\1%H%M%S",
+    r"([ T]?)\d{4}": r"\1%H%M",
+    r"([ T]?)\d{6}": r"\1%H%M%S",
+    r"([ T]?)\d{9}": r"\1%H%M%S%f",
 }
+# What a time of day ends with.
+OFFSETS = {
+    "": "",
+    r"( ?)[+-]\d\d:?\d\d": r"\1%z",
+    r"( ?)(GMT|UTC|Z)": r"\1\2",
+    rf"( ?)(?:{ZONE})": r"\1%Z",
+    r"[+-]\d\d:?\d\d\[([\w/]+)\]": r"%z[\1]",  # as Java writes it
+}
+MICROSECONDS = 6  # digits, which `%f` reads; `%n` reads up to nine
+FRACTION = re.compile(r"(?<=[:.]\d\d)([.,:])(\d{1,9})(?!\d)")  # of a second
 # Numbers of the present, by their length; as other times they would be of another age.
 NUMBERS = {
     r"\d{9,10}(\.\d+)?": "epoch_s",
@@ -68,11 +69,25 @@ def formats_of(value: str) -> Iterator[str]:
     if dated := re.fullmatch(rf"[a-z]{{3}} [a-z]{{3}} +\d\d? \d\d:\d\d:\d\d ({ZONE})? ?\d{{4}}", value, re.IGNORECASE):
         yield "%a %b %d %H:%M:%S %Z %Y" if dated[1] else "%a %b %d %H:%M:%S %Y"  # as `date` and C write it
     for date, date_formats in DATES.items():
-        if not (day := re.match(date, value, re.IGNORECASE)):
-            continue
-        for time, time_format in TIMES.items():
-            if rest := re.fullmatch(time, value[day.end() :], re.IGNORECASE):
-                yield from (day.expand(each) + rest.expand(time_format) for each in date_formats)
+        if day := re.match(date, value, re.IGNORECASE):
+            rest = value[day.end() :]
+            yield from (day.expand(each) + time for each in date_formats for time in _times_of(rest))
+
+
+def _times_of(rest: str) -> Iterator[str]:
+    """The formats of what stands behind a date: nothing, or a time of day."""
+    if not rest:
+        yield ""
+    for (time, time_format), (offset, offset_format) in itertools.product(TIMES.items(), OFFSETS.items()):
+        if (clock := re.match(time, rest, re.IGNORECASE)) and (
+            behind := re.fullmatch(offset, rest[clock.end() :], re.IGNORECASE)
+        ):
+            yield clock.expand(time_format) + behind.expand(offset_format)
+    *_, fraction = (None, *FRACTION.finditer(rest))
+    if fraction:
+        directive = "%f" if len(fraction[2]) <= MICROSECONDS else "%n"
+        whole = _times_of(rest[: fraction.start()] + rest[fraction.end() :])
+        yield from (each.replace("%S", f"%S{fraction[1]}{directive}") for each in whole if "%S" in each)
 
 
 def orders(format_: str) -> list[str]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 EARLIEST = dt.datetime(1980, 1, 1)  # noqa: DTZ001 - compared with wall-clock times; what is earlier is no purchase
 SAMPLE_VALUES = 3_000  # different values on which the formats are tried
 VALUES_FOR_FORMATS = 50  # those from which formats are derived
+SHOWN = 60  # characters of an example
 NEARLY_ALL = 0.99  # the least share of times of day in a column of their own, which can be done without
 DENSER = 1.5  # how much more of its span the right order of day and month must fill than the wrong one
 
@@ -39,7 +40,7 @@ SAID = {
     "epoch_ns": "nanoseconds since 1970, in UTC",
     EXCEL_DAYS: "days since 1900 as Excel counts them",
 }
-IN_UTC = (" GMT", " UTC", " Z")
+IN_UTC = re.compile("(GMT|UTC|(?<!%)Z)$")
 FIRST = {"%d": "day", "%m": "month", "%y": "year"}
 PARTS_OF_A_DAY = {"year", "month", "day"}  # folders of a path
 IN_PATH = (
@@ -115,7 +116,7 @@ class TimeSearch:
             return replace(time, why=f"{time.why}; {tried(unread)}", is_guess=True) if unread else time, notes
         raise Refused(
             "No column says when a line was bought" + (f": {tried(named)}." if named else "."),
-            remedy=f"{''.join(_of_zones(self._example([name])) for name in named[:1])}have it delivered with a date, or name the column: --column occurred_at=NAME, if need be with "
+            remedy=f"{''.join(self._mixed(name) or _of_zones(self._example([name])) for name in named[:1])}have it delivered with a date, or name the column: --column occurred_at=NAME, if need be with "
             f"{SAY_HOW} {IN_PATH} {JOIN}",
         )
 
@@ -129,15 +130,7 @@ class TimeSearch:
             if type_.is_timestamp() and type_.timezone:
                 return replace(time, zone="UTC", why="the column's type has a zone")
             return _in_the_names_zone(time)
-        values = lines.select(value=text_of(lines, *names)).filter(lambda t: t.value.notnull()).distinct()
-        values = values.order_by(values.value.hash()).limit(SAMPLE_VALUES).cache()
-        few = values.limit(VALUES_FOR_FORMATS).to_pyarrow()["value"].to_pylist()
-        formats = (
-            [given_format]
-            if given_format
-            else [None, *dict.fromkeys(each for value in few for each in formats_of(value))]
-        )
-        shares = self._shares(values, formats)
+        values, shares = self._tried(names)
         best = max(shares, key=shares.__getitem__)
         if shares[best] < MOSTLY:
             return None
@@ -154,7 +147,7 @@ class TimeSearch:
             why, zone = f"{example}: {SAID[best]}", "UTC" if best in EPOCHS else "local"
             return replace(time, has_time_of_day=has_time, zone=zone, why=why, is_guess=is_guess)
         time = replace(time, has_time_of_day="%H" in best or "%I" in best)
-        if "%z" in best or best.endswith(IN_UTC):
+        if "%z" in best or IN_UTC.search(best):
             time = replace(time, zone="UTC", why=f"{example}, with an offset")
         if "%Z" in best:
             time = replace(
@@ -169,6 +162,29 @@ class TimeSearch:
         else:
             time = _in_order(time, best, "other values leave no choice")
         return self._with_other_order(time)
+
+    def _tried(self, names: Sequence[str]) -> tuple[ibis.Table, dict[str | None, float]]:
+        """Different values of the columns `names`, and the share of them that each format reads that they may have."""
+        values = self.lines.select(value=text_of(self.lines, *names)).filter(lambda t: t.value.notnull()).distinct()
+        values = values.order_by(values.value.hash()).limit(SAMPLE_VALUES).cache()
+        few = values.limit(VALUES_FOR_FORMATS).to_pyarrow()["value"].to_pylist()
+        formats = dict.fromkeys(each for value in few for each in formats_of(value))
+        return values, self._shares(values, [self.given_format] if self.given_format else [None, *formats])
+
+    def _mixed(self, name: str) -> str:
+        """The remedy where a column is written in several ways, none of which most of its values have; else nothing."""
+        if not self.lines[name].type().is_string():
+            return ""
+        values, shares = self._tried([name])
+        best = max(shares, key=shares.__getitem__)
+        if not shares[best]:
+            return ""
+        is_read = self._is_time(values.value, best)
+        row = one_row(values.agg(one=values.value.max(where=is_read), other=values.value.max(where=~is_read)))
+        return _of_zones(row["other"]) or (
+            f"{name} has {row['one']}, which a purchase may have, and {row['other']}, which is read otherwise or after today: have "
+            "all of it written in one way, best as 2024-01-31 14:30:00. Else "
+        )
 
     def _shares(self, values: ibis.Table, formats: Sequence[str | None]) -> dict[str | None, float]:
         """The share of `values.value` that each format reads as a plausible time; None stands for ISO 8601."""
@@ -254,7 +270,7 @@ class TimeSearch:
     def _example(self, names: Sequence[str]) -> str:
         values = self.lines.select(value=text_of(self.lines, *names)).filter(lambda t: t.value.notnull())
         values = values.limit(1).to_pyarrow()
-        return values["value"][0].as_py() if len(values) else "empty"
+        return values["value"][0].as_py()[:SHOWN] if len(values) else "empty"
 
 
 def _in_the_names_zone(time: TimeFormat) -> TimeFormat:

@@ -27,7 +27,7 @@ from assets.grocery.onboarding.columns import (
     profile_columns,
     refuse_unknown,
 )
-from assets.grocery.onboarding.files import SourceFiles
+from assets.grocery.onboarding.files import SourceFiles, remedy_of
 from assets.grocery.onboarding.history import TradingDays
 from assets.grocery.onboarding.proposed import SEE_TIME, Note, ProposedSetting, of_files, under
 from assets.grocery.onboarding.purchases import purchases
@@ -37,6 +37,7 @@ from resources.config.feeds import FILE_DATE
 from resources.config.retailer import TransactionColumnsConfig, TransactionContractConfig, TransactionsConfig
 from resources.errors import Refused
 from resources.feeds import sources
+from resources.feeds.prepared import NOT_CLOSED, NOT_DOUBLED, ZERO_BYTES
 from resources.identifiers import identifiers
 from resources.tables.engine import count_values
 from resources.text import plural
@@ -105,7 +106,8 @@ def propose(
     columns = profile_columns(whole, files=files)
     if not columns:
         raise _without_values(lines, sources.where(source.files), total=total)
-    if not matching_columns("product", columns) and "product_id" not in given:
+    plain = [name for name, column in columns.items() if not column.example.startswith(('{"', '[{"'))]
+    if not all(matching_columns(role, plain) or f"{role}_id" in given for role in ("household", "product")):
         evidence.refuse_nested(whole, files)
     refuse_unknown([name for name in given.get("occurred_at", ()) if name != FILE_DATE or not source.days], columns)
     search = TimeSearch(lines=whole, given_format=given_format, today=today, timezone=timezone)
@@ -125,6 +127,8 @@ def propose(
         free.pop(name)
     choose("household_id", lambda: roles.household(free))
     choose("product_id", lambda: roles.product(free))
+    if "product_id" not in given:
+        evidence.refuse_side_by_side(chosen["product_id"].value, columns, files)
     feed = TransactionsConfig(
         **files.model_dump(),
         where=bought_by.where,
@@ -237,6 +241,8 @@ def _without_values(lines: ibis.Table, where: str, *, total: int) -> Refused:
     if not total:
         return Refused(f"{where} has no lines.", remedy="have it delivered again.")
     defect = lines.defect.min().to_pyarrow().as_py()
+    if defect in (NOT_CLOSED, NOT_DOUBLED, ZERO_BYTES):
+        return Refused(f"{where} has no line that can be read: {defect}.", remedy=remedy_of(defect))
     return Refused(
         f"{where} has {plural(total, 'line')} without a value under its header: {defect}.",
         remedy="have it delivered with a header of as many names as its lines have values, and with values. R writes it "

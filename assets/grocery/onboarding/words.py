@@ -20,6 +20,17 @@ LETTERS = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ı": "i", "ø": "o",
 SHARED: dict[str, str] = VOCABULARY.pop("shared")
 
 
+# What shops write before what a line has: `Lineitem sku`, `Order Lines/Product`. Not `line` alone, which is a brand's too.
+OF_A_LINE = frozenset(
+    {
+        *(("order", *line) for line in (("line",), ("lines",), ("line", "items"))),
+        ("lines",),
+        ("line", "item"),
+        ("line", "items"),
+    }
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Role:
     """The words of a column with a certain meaning, as `words.toml` explains them."""
@@ -49,7 +60,9 @@ def split_name(name: str) -> tuple[str, ...]:
     plain = unicodedata.normalize("NFKD", name.translate(LETTERS))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     parts = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+", plain)
-    return tuple(word for part in parts for word in _known_words(part.lower()))
+    words = [word for part in parts for word in _known_words(part.lower())]
+    of_a_line = next((n for n in (3, 2, 1) if tuple(words[:n]) in OF_A_LINE), 0)
+    return tuple(words[of_a_line:] or words)
 
 
 def _known_words(part: str) -> tuple[str, ...]:

@@ -64,8 +64,21 @@ def test_archives_are_what_is_in_them(read, name, content):
     assert file.copy.read_bytes() == TEXT
 
 
+@pytest.mark.parametrize("name", ["a.csv.zip", "a.zip", "a.csv.bz2", "a.csv.zst"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress], ids=["text", "gzip", "bz2"])
+def test_what_is_packed_is_told_by_its_bytes(read, name, pack):
+    rows, file = read(name, pack(TEXT))
+    assert (len(rows), file.copy.read_bytes()) == (3, TEXT)
+
+
+def test_packed_lines_of_json_are_told_by_their_bytes(read):
+    assert len(read("a.jsonl", gzip.compress(JSON))[0]) == len(read("b.jsonl.gz", JSON)[0]) == 2
+
+
 def test_files_of_one_header_in_an_archive_are_one_after_the_other(read):
     parts = {
+        "b/.DS_Store": b"\0",
+        "__MACOSX/b/2.csv": b"\0",
         "b/2.csv": b"\xef\xbb\xbfwho,what\r\n4,jam\r\n",
         "b/1.csv": TEXT.removesuffix(b"\n"),
         "b/0.csv": b"",
@@ -150,10 +163,27 @@ def test_file_of_json_that_is_none_or_breaks_off_is_refused(read, content):
         ("a.zip", zipped(), "holds 0 files"),
         ("a.zip", zipped(a=TEXT)[:-30], "truncated or unreadable"),
         ("a.csv.bz2", bz2.compress(TEXT)[:-5], "truncated or unreadable|has no header"),
-        ("a.csv.zst", b"nonsense", "truncated or unreadable"),
-        ("a.xlsx", b"nonsense", "no workbook that can be read"),
+        ("a.csv.zst", b"\0nonsense", "truncated or unreadable"),
+        ("a.json", b'{"who": {"0": 1}, "what": {"0": "tea"}}', "is one object, with the columns.*orient='records'"),
+        (
+            "a.json",
+            b'{"columns": ["who", "what"], "data": [[1, "tea"]]}',
+            "is one object, with the columns.*orient='records'",
+        ),
+        ("a.xlsx", b"nonsense", r"no workbook that can be read.*begins with b'nonsense'.*give it the ending \.csv"),
     ],
-    ids=["two kinds", "two of JSON", "one twice", "no file", "zip cut off", "bz2 cut off", "no zstd", "no workbook"],
+    ids=[
+        "two kinds",
+        "two of JSON",
+        "one twice",
+        "no file",
+        "zip cut off",
+        "bz2 cut off",
+        "no zstd",
+        "columns",
+        "a table",
+        "no workbook",
+    ],
 )
 def test_what_cannot_be_taken_apart_is_refused(read, name, content, why):
     with pytest.raises(FeedRefused, match=why):
@@ -275,13 +305,20 @@ def test_unions_as_avro_writes_them_are_the_values(read):
     assert [(row["who"], row["what"], row["n"], row["o"]) for row in rows] == [("K1", 7, "2", '{"string": 1, "x": 2}')]
 
 
+def test_lines_of_dynamodb_are_what_is_in_their_envelope(read):
+    line = b'{"Item": {"who": {"S": "17"}, "what": {"N": "2"}, "is_gift": {"BOOL": false}, "at": {"NULL": true}}}\n'
+    rows, _ = read("a.json.gz", gzip.compress(line))
+    assert [(row["who"], row["what"], row["is_gift"], row["at"]) for row in rows] == [("17", "2", False, None)]
+
+
 @pytest.mark.parametrize(
     "content",
     [
         b'[{"who": 1, "what": "a\\nb"},\n{"who": 20000000000000001,\r\n "what": null}]\n',
         b'{\n"who": 1,\n"what": "a\\nb"}\n{\n"who": 20000000000000001}\n',
+        b'{"who": 1, "what": "a\\nb"}{"who": 20000000000000001}',
     ],
-    ids=["a list", "objects over several lines"],
+    ids=["a list", "objects over several lines", "objects on one line"],
 )
 def test_objects_that_are_not_one_a_line_are_read_too(read, content):
     rows, _ = read("a.json", content)
@@ -295,5 +332,7 @@ def test_objects_that_are_not_one_a_line_are_read_too(read, content):
 
 def test_one_object_of_a_whole_file_is_refused_with_what_takes_it_apart(read):
     orders = ", ".join('{"who": 1, "items": [{"what": "x"}]}' for _ in range(50_000))
-    with pytest.raises(FeedRefused, match=r"line 1 has more than .*`jq -c '\.\. \| \.orders\? \| arrays \| \.\[\]' /"):
+    with pytest.raises(
+        FeedRefused, match=r"line 1 has more than .*`cat /.* \| jq -c '\.\. \| \.orders\? \| arrays \| \.\[\]' > /"
+    ):
         read("a.json", f'{{"shop": "N", "data": {{"orders": [{orders}]}}}}'.encode())

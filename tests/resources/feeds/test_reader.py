@@ -207,7 +207,14 @@ class TestBrokenFiles:
 
     def test_gzip_that_is_none_is_refused(self, read):
         with pytest.raises(FeedRefused, match=r"a\.csv\.gz is truncated or unreadable: Not a gzipped file"):
-            read({"a.csv.gz": HEADER + "1,2,3\n"}, path="*")
+            read({"a.csv.gz": b"\0\x01" + gzip.compress(HEADER.encode())}, path="*")
+
+    def test_text_that_is_called_gzip_is_read_as_what_it_is(self, read):
+        assert [row["paid"] for row in read({"a.csv.gz": HEADER + "1,2,3\n"}, path="*")] == ["3"]
+
+    def test_text_that_is_called_parquet_is_refused_as_what_it_is(self, read):
+        with pytest.raises(FeedRefused, match=r"no Parquet file: it begins with b'who,what"):
+            read({"a.parquet": "who,what\n1,2\n"}, path="*")
 
     def test_missing_column_is_refused_with_those_that_are_there(self, read):
         with pytest.raises(FeedRefused, match=r"a\.csv lacks the column paid; it has who, what\."):
@@ -216,7 +223,7 @@ class TestBrokenFiles:
             read({"a.parquet": parquet(who=[1])}, path="*.parquet")
 
     def test_column_named_twice_is_refused(self, read):
-        with pytest.raises(FeedRefused, match="names the column what twice"):
+        with pytest.raises(FeedRefused, match=r"names the column what twice\. Remedy: have one of them renamed"):
             read({"a.csv": "who,what,what,paid\n1,2,3,4\n"})
 
     def test_file_without_header_line_is_refused(self, read):

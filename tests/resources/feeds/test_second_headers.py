@@ -48,6 +48,20 @@ def test_words_are_no_header_where_the_lines_below_have_no_digits_either():
     assert below_header(rows("string;string", "anna;tea")) == [(1, OF_TYPES)]
 
 
+def test_of_columns_that_no_line_fills_all_of_those_that_are_filled_count():
+    gaps = ("anna;;tea;", "bert;2024-02-01;jam;1", ";2024-02-02;rye;", "carl;;jam;2", "anna;2024-02-03;;1")
+    assert below_header(rows("who;when it was;what;how many", *gaps)) == [(1, OF_NAMES)]
+    for record in ("dora;;tea;", "dora;2024-02-01;tea;3", "dora;NULL;tea;3"):
+        assert below_header(rows(record, *gaps)) == []
+
+
+def test_header_again_behind_the_mark_of_another_file_is_one(tmp_path, engine, feeds):
+    part = b"\xef\xbb\xbfwho,what\nK1,A1\n"
+    (tmp_path / "a.csv").write_bytes(part * 2)
+    read, _ = feeds.read(FeedConfig(path=[str(tmp_path / "a.csv")]), engine=engine, columns=["who", "what"])
+    assert read.order_by("source_row").to_pyarrow()["defect"].to_pylist() == [None, AGAIN, None]
+
+
 @pytest.mark.parametrize("mark", ["\n", "\r", "\n\n"])
 def test_headers_are_set_aside_and_counted(tmp_path, engine, feeds, mark):
     lines = ["who,what,items", "string,string,int", "K1,A1,2", "Who,WHAT,items", "K2,A2,1", "items,what,who"]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import json
+import shlex
 import shutil
 import subprocess
 
 import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from assets.grocery.ingestion import money
@@ -246,6 +250,8 @@ def test_credit_notes_are_no_purchases(understood, name, purchase, other):
             ("Pacific Time", "Eastern Time"),
             "says in which zone times are, and is not used: they are read as times of UTC",
         ),
+        ("Soll/Haben-Kennz.", ("H", "H", "S"), "says what a line is (H 80, S 40): all are taken for purchases"),
+        ("parent_item_id", ("", "", "7"), "parent_item_id is given in 40 lines: they are parts of another line"),
         ("version", ("1", "2"), "version says that lines came in versions"),
     ],
 )
@@ -260,6 +266,62 @@ def test_events_that_come_again_are_told(understood):
     _, notes = understood("\n".join([f"{header},offset", *again]) + "\n")
     assert "30 lines have a event_id that stood before" in notes
     assert "stood before" not in understood("\n".join([header, *lines]) + "\n")[1]
+
+
+def test_what_only_first_lines_of_orders_say_is_told_with_the_query_that_fills_it_in(understood, engine, feeds):
+    header, *lines = (
+        baskets(days=30).replace("customer,receipt,article,bought", "customer,ref,sku,created").splitlines()
+    )
+    for number, line in enumerate(lines):
+        who, ref, sku, created, quantity, paid = line.split(",")
+        lines[number] = f",,{sku},,{quantity}," if number % 2 else f"{who},{ref},{sku},{created},{quantity},{paid}"
+    lines[0] = lines[0].removeprefix("c1")  # a guest's order
+    _, notes = understood("\n".join([header, *lines, ""]))
+    assert "left out: 50.0% of lines have neither customer nor created: the first line of an order has them" in notes
+    found = filled_by(notes, engine, feeds)
+    assert (found.delivered.lines, found.delivered.taken, found.delivered.set_aside) == (120, 120, {})
+    assert found.lines.customer.isnull().sum().to_pyarrow().as_py() == 2
+    assert found.feed.columns.sales_value is None  # an order's, on its first line
+
+
+def filled_by(remedy: str, engine, feeds) -> transactions.TransactionsProposal:
+    """What is made of the feed of the query that a remedy names."""
+    *_, query = shlex.split(remedy.split("`")[1])
+    lines, source = files.read(files.find_rows("duckdb://", query, between=()), engine=engine, reader=feeds)
+    return transactions.propose(lines, source, timezone="UTC", today=dt.date(2024, 7, 1), given={})
+
+
+def test_products_side_by_side_are_refused_with_the_query_that_makes_lines_of_them(understood, engine, feeds):
+    lines = [f"c{n % 7},2024-03-{1 + n % 30:02},p{n % 5},{'p9' if n % 2 else ''}" for n in range(60)]
+    with pytest.raises(Refused, match="item1, item2 hold a product each") as refused:
+        understood("\n".join(["customer,date,item1,item2", *lines, ""]))
+    made = filled_by(refused.value.remedy, engine, feeds)
+    assert (made.delivered.taken, made.feed.columns.product_id) == (90, "product")
+    found, _ = understood("\n".join(["customer,date,item1,item2", *lines, ""]), product_id=["item1"])
+    assert found["transactions.columns.product_id"] == "item1"
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "b.parquet"])
+def test_products_side_by_side_are_made_lines_of_in_files_of_other_formats_too(engine, feeds, tmp_path, name):
+    rows = [{"customer": f"c{n % 7}", "date": "2024-03-01", "item1": f"p{n % 5}", "item2": "p9"} for n in range(60)]
+    if name.endswith("l"):
+        (tmp_path / name).write_text("\n".join(map(json.dumps, rows)) + "\n")
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+    lines, source = files.read(files.find(str(tmp_path / name)), engine=engine, reader=feeds)
+    with pytest.raises(Refused, match="item1, item2 hold a product each") as refused:
+        transactions.propose(lines, source, timezone="UTC", today=dt.date(2024, 7, 1), given={})
+    assert filled_by(refused.value.remedy, engine, feeds).delivered.taken == 120
+
+
+def test_days_side_by_side_are_refused_with_the_query_that_makes_lines_of_them(engine, feeds, tmp_path):
+    days = [f"2024-03-{day:02}" for day in range(1, 31)]
+    lines = [f"c{n % 7},p{n % 5}," + ",".join("02"[(n + day) % 2] for day in range(30)) for n in range(10)]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(["customer", "product", *days]), *lines, ""]))
+    with pytest.raises(Refused, match=r"has no header.*If every day is a column of its own") as refused:
+        files.find(str(tmp_path / "a.csv"))
+    made = filled_by(refused.value.remedy.partition("If every")[2], engine, feeds)
+    assert (made.delivered.taken, made.feed.columns.quantity) == (150, "quantity")
 
 
 def test_capitals_that_come_and_go_are_told(understood):
@@ -306,13 +368,40 @@ def test_a_household_that_is_called_otherwise_later_is_told(understood):
     assert "left out: customer is given in 60 lines in which customer_id is not: they are taken for nobody's" in notes
 
 
-@pytest.mark.parametrize("value", [{"card": "K1", "sku": "A1"}, '{"card": "K1", "sku": "A1"}'])
-def test_an_envelope_is_refused_with_what_takes_it_off(engine, feeds, tmp_path, value):
-    (tmp_path / "a.jsonl").write_text(json.dumps({"before": {"card": "K0"}, "after": value, "ts": 1}) + "\n")
-    lines, source = files.read(files.find(str(tmp_path / "a.jsonl")), engine=engine, reader=feeds)
-    with pytest.raises(Refused, match="after holds what is needed as an object") as error:
-        evidence.refuse_nested(lines, source.files)
+AFTER = {"card": "K1", "sku": "A1"}
+
+
+@pytest.mark.parametrize(
+    ("line", "says", "made"),
+    [
+        ({"before": {"card": "K0", "sku": "A0"}, "after": AFTER, "ts": 1}, "after holds .* as an object", AFTER),
+        ({"after": AFTER, "source": {"db": "shop", "ts": 2}, "op": "c"}, "after holds .* as an object", AFTER),
+        ({"topic": "t", "value": json.dumps(AFTER)}, "value holds .* as an object", AFTER),
+        ({"OldImage": AFTER, "NewImage": {"card": {"S": "K1"}, "sku": {"S": "A1"}}}, "NewImage holds", None),
+        ({"customer": {"id": "K1"}, "sku": "A1"}, "customer holds", {"customer_id": "K1", "sku": "A1"}),
+        ({"card": "K1", "product": {"sku": "A1"}}, "product holds", {"card": "K1", "product_sku": "A1"}),
+        (
+            {"card": "K1", "items": [{"sku": "A1", "n": {"$numberInt": "2"}}], "at": {"$date": "2024-01-31"}},
+            "items holds a list",
+            {"card": "K1", "at": "2024-01-31", "item_sku": "A1", "item_n": "2"},
+        ),
+        (
+            {"Item": {"card": {"S": "K1"}, "gone": {"NULL": True}, "items": {"L": [{"M": {"sku": {"S": "A1"}}}]}}},
+            "items holds a list",
+            {"card": "K1", "gone": None, "item_sku": "A1"},
+        ),
+    ],
+    ids=["change", "Debezium", "Kafka", "stream", "a customer", "a product", "MongoDB", "DynamoDB"],
+)
+@pytest.mark.parametrize("name", ["a b.json", "a.json.gz", "*.json.gz"])
+def test_what_is_nested_is_refused_with_what_makes_lines_of_it(engine, feeds, tmp_path, line, says, made, name):
+    text, path = (json.dumps(line) + "\n").encode() * 2, tmp_path / name.replace("*", "a")
+    path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    lines, source = files.read(files.find(str(tmp_path / name)), engine=engine, reader=feeds)
+    with pytest.raises(Refused, match=says) as error:
+        transactions.propose(lines, source, timezone="UTC", today=dt.date(2024, 7, 1), given={})
     _, command, _ = error.value.remedy.split("`")
     if shutil.which("jq"):
         subprocess.run(command, shell=True, check=True)
-        assert json.loads((tmp_path / "a.jsonl.jsonl").read_text()) == {"card": "K1", "sku": "A1"}
+        rows = [json.loads(each) for each in (path.parent / f"{path.name}.jsonl").read_text().splitlines()]
+        assert made is None or rows == [made, made]

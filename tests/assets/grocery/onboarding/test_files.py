@@ -146,20 +146,34 @@ def test_name_with_brackets_is_the_file_itself(tmp_path):
         (b'{"a": 1}', r"is JSON.*one JSON object a line"),
         (b"SQLite format 3", r"nightcart init sqlite:////.*a\.csv --query"),
         (b"\x7fELF\0\0", "is binary"),
-        (b"BZh91AY", "is compressed with bzip2.*unpack it"),
+        (b"BZh91AY", r"is compressed with bzip2.*give it the ending \.bz2"),
         (b"\xfd7zXZ\0", "is compressed with xz.*unpack it"),
         (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive.*unpack it"),
         (b"Rar!\x1a\x07", "is a RAR archive.*unpack it"),
         (b"sales.csv".ljust(257, b"\0") + b"ustar\0", "is a tar archive.*`tar -xf` unpacks it"),
         (b"a\n1\n", "has no two columns"),
+        (
+            b"-[ RECORD 1 ]+---\ncard  | 1\nart   | A\n",
+            r"no two columns, its first line is '-\[ RECORD 1.*`psql --csv`",
+        ),
         (b'"card" "article"\n"1" "K1" "A1"\n', r"has no two columns.*R's write\.csv\(.*row\.names = FALSE"),
         (b"c1,p1,2024-01-31,2\nc2,p1,2024-01-31,1\n", "has no header"),
+        (b"2024-01-31 sale: card=1;article=2;paid=3\n", "has no header"),
+        (b"CREATE TABLE sales (a);\nINSERT INTO sales VALUES (1);\n", r"is a dump of SQL.*nightcart init sqlite:////"),
+        (b"-- by pg_dump\nCOPY public.sales (a, b) FROM stdin;\n1\t2\n", "is a dump of SQL"),
+        (b"'card','article'\n'1','2'\n", "in single quotation marks"),
     ],
 )
 def test_what_is_no_feed_is_refused(tmp_path, content, reason):
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(Refused, match=reason):
         files.find(str(tmp_path / "a.csv"))
+
+
+def test_a_text_that_is_called_parquet_is_text(tmp_path):
+    (tmp_path / "a.parquet").write_text("card;article\n1;2\n", encoding="utf-8")
+    found = files.find(str(tmp_path / "a.parquet")).files
+    assert (found.format, found.delimiter) == ("csv", ";")
 
 
 def test_folder_of_different_kinds_is_refused(tmp_path):
@@ -290,6 +304,24 @@ class TestFolders:
         (note,) = files.find(str(tmp_path)).notes
         assert (note.kind, note.says) == ("left out", f"2 files in {tmp_path} are left out: c.bak, notes.txt.")
 
+    @pytest.mark.parametrize(
+        "names", ["0000_part_00 0001_part_00", "000000000000.gz 000000000001.gz", "s_000 s_001 notes.txt"]
+    )
+    def test_parts_without_an_ending_are_read(self, tmp_path, engine, feeds, names):
+        for number, name in enumerate(names.split()):
+            (tmp_path / name).write_text(self.TEXT.replace("c1", f"c{number}"))
+        (tmp_path / "s_manifest").write_text('{"entries": []}')
+        (tmp_path / "_SUCCESS").write_bytes(b"")
+        lines, source = looked_at(tmp_path, engine, feeds)
+        assert lines.count().execute() == 2
+        assert ["s_manifest" in note.says for note in source.notes] == [True]
+
+    def test_files_of_no_known_ending_are_refused_with_their_names(self, tmp_path):
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "000").write_text(self.TEXT)
+        with pytest.raises(Refused, match=r"There is no data file in .*; there are /.*/a/000\."):
+            files.find(str(tmp_path))
+
     def test_same_bytes_twice_are_told(self, tmp_path, engine, feeds):
         for name in ("sales.csv", "sales (1).csv"):
             (tmp_path / name).write_text(self.TEXT)
@@ -380,6 +412,21 @@ def test_header_again_in_another_order_is_refused(tmp_path, engine, feeds, again
         assert looked_at(tmp_path / "a.csv", engine, feeds)[0].count().to_pyarrow().as_py() == 3
 
 
+def test_zero_bytes_are_told_with_their_row(tmp_path, engine, feeds):
+    (tmp_path / "a.csv").write_text("card,article\n1,A\n2,B\0\n" + "3,C\n" * 50, encoding="utf-8")
+    notes = looked_at(tmp_path, engine, feeds)[1].notes
+    assert [note.says.partition("a.csv, ")[2] for note in notes] == ["row 2: it has zero bytes."]
+
+
+def test_a_file_of_a_day_without_a_header_is_refused_by_its_name(tmp_path, engine, feeds):
+    for day, header in {1: "card,article,at\n", 2: "", 3: "card,article,at\n"}.items():
+        (tmp_path / f"s_2024-03-0{day}.csv").write_text(f"{header}c{day},A,09:00\nc2,B,10:00\n")
+    with pytest.raises(
+        Refused, match=r"s_2024-03-02\.csv \(with .*a file without a header is to be delivered with one"
+    ):
+        looked_at(tmp_path, engine, feeds)
+
+
 def test_a_text_that_ends_within_its_last_line_is_told_where_the_others_do_not(tmp_path, engine, feeds):
     for day, end in ((1, "\n"), (2, "\n"), (3, "")):
         (tmp_path / f"2025-01-0{day}.csv").write_text(f"customer,article,paid\nc1,p1,2.5\nc{day},p2,3.5{end}")
@@ -399,6 +446,27 @@ def test_a_second_header_is_told_with_its_row(tmp_path, engine, feeds):
     assert note.says == f"{tmp_path}/a.csv, row 1: it is no record, but a second header, of the columns' types."
     assert note.kind == "set aside"
     assert lines.count().to_pyarrow().as_py() == 3
+
+
+@pytest.mark.parametrize(
+    ("drawn", "set_aside"),
+    [
+        ("  a  | b \n-----+---\n 1   | x \n 2   | y \n 3   | z \n(3 rows)\n\n", [1, 5]),
+        ("+---+---+\n| a | b |\n+---+---+\n| 1 | x |\n| 2 | y |\n| 3 | z |\n+---+---+\n3 rows in set\n", [1, 5, 6]),
+        ("| a | b |\n|:---|---:|\n| 1 | x |\n| 2 | y |\n| 3 | z |\n", [1]),
+    ],
+    ids=["psql", "mysql", "Markdown"],
+)
+def test_tables_that_are_drawn_are_read_without_their_lines(tmp_path, engine, feeds, drawn, set_aside):
+    (tmp_path / "a.txt").write_text(drawn, encoding="utf-8")
+    found = files.find(str(tmp_path / "a.txt"))
+    lines, source = files.read(found, engine=engine, reader=feeds)
+    rows = lines.order_by("source_row").to_pyarrow().to_pylist()
+    assert [row["source_row"] for row in rows if row["defect"]] == set_aside
+    assert [(row["a"].strip(), row["b"].strip()) for row in rows if not row["defect"]] == list(
+        zip("123", "xyz", strict=True)
+    )
+    assert any("it is no record, but a drawn line" in note.says for note in source.notes)
 
 
 @pytest.mark.parametrize("groups", ["Who,Who,What,What,When", "Who,,What,,When"])

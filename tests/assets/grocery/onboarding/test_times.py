@@ -52,7 +52,13 @@ def read(lines, *names, given=(), given_format=None, today=TODAY, timezone="UTC"
         (["23/09/01", "23/10/31", "23/12/02"], "%y/%m/%d"),
         (["01092023", "30092023"], "%d%m%Y"),
         (["2024-01-31 09:12:49,123", "2024-02-01 10:00:00,5"], "%Y-%m-%d %H:%M:%S,%f"),
-        (["31-JAN-24 08.26.00.000000000 PM", "01-FEB-24 11.00.01.000000000 AM"], "%d-%b-%y %I.%M.%S.000000000 %p"),
+        (["31-JAN-24 08.26.00.000000000 PM", "01-FEB-24 11.00.01.000000000 AM"], "%d-%b-%y %I.%M.%S.%n %p"),
+        (["26-NOV-23 02.03.22.123456 PM", "01-FEB-24 11.00.01.000001 AM"], "%d-%b-%y %I.%M.%S.%f %p"),
+        (["31.01.2024 10:00:00.1234567", "01.02.2024 11:00:00.7654321"], "%d.%m.%Y %H:%M:%S.%n"),
+        (["2024-01-31-10.00.00.123456", "2024-02-01-11.00.00.123456"], "%Y-%m-%d-%H.%M.%S.%f"),
+        (["Jan 31 2024 10:00:00:123AM", "Feb  1 2024 11:00:00:123PM"], "%b %d %Y %I:%M:%S:%f%p"),
+        (["20240131102600123", "20240201102600123"], "%Y%m%d%H%M%S%f"),
+        (["2024-W05-3", "2024-W05-4"], "%G-W%V-%u"),
         (["20240131102600", "20240201102600"], "%Y%m%d%H%M%S"),
     ],
 )
@@ -70,6 +76,11 @@ def test_formats(table, values, expected):
         ("2024-01-31 10:00:00 +0100", "%Y-%m-%d %H:%M:%S %z"),
         ("2024-01-31 10:00:00.000 -0800", "%Y-%m-%d %H:%M:%S.%f %z"),
         ("2024-01-31 10:00:00.123 Z", "%Y-%m-%d %H:%M:%S.%f Z"),
+        ("2024-01-31 10:00:00.1234567 +01:00", "%Y-%m-%d %H:%M:%S.%n %z"),
+        ("2024-01-31T10:00:00.123456789Z", None),
+        ("31-JAN-24 10.00.00.123456 AM +01:00", "%d-%b-%y %I.%M.%S.%f %p %z"),
+        ("31/Jan/2024:10:00:00 +0100", "%d/%b/%Y:%H:%M:%S %z"),
+        ("20240131T100000Z", "%Y%m%dT%H%M%SZ"),
     ],
 )
 def test_offset_makes_it_an_instant(table, value, format_):
@@ -114,6 +125,30 @@ def test_given_format_settles_it(table):
 def test_given_format_that_does_not_fit_is_refused(table):
     with pytest.raises(Refused, match="cannot be read as a time by"):
         read(table(date=["2024-01-31"]), given=["date"], given_format="%d/%m/%Y")
+
+
+def test_nanoseconds_are_read_to_the_microsecond(table):
+    from assets.grocery.ingestion import instants
+
+    lines = table(at=["31-JAN-24 02.03.22.123456789 PM"])
+    time, _ = read(lines)
+    at = instants.read(lines.at, time.format).name("at").to_pyarrow()[0].as_py()
+    assert at == dt.datetime(2024, 1, 31, 14, 3, 22, 123456)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (
+            ["2024-01-31 10:00", "31.01.2024 10:00"],
+            r"date has 2024-01-31 10:00, .* and 31\.01\.2024 10:00, which is read otherwise",
+        ),
+        (["2024-07-31 10:00 CDT", "2024-01-31 10:00 CST"], "CST may be several zones"),
+    ],
+)
+def test_times_written_in_several_ways_are_refused_with_both(table, values, says):
+    with pytest.raises(Refused, match=says):
+        read(table(date=values), today=dt.date(2025, 1, 1))
 
 
 def test_number_of_a_day_is_no_date(table):

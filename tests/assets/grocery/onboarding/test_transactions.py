@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import shutil
 import subprocess
 
@@ -150,7 +151,14 @@ def test_contract_allows_what_the_worst_day_has(understood):
     broken = "c1,r9-1,,2024-03-20 12:00:00,1,3.00\n" * 2
     found, notes = understood({"sales.csv": baskets(days=50) + broken})
     assert found["transactions.contract.max_quarantined_share"].value == pytest.approx(1.25 * 2 / 6, abs=0.01)
-    assert any("product_id_is_given 2" in note.says for note in notes)
+    assert any(re.search(r"product_id_is_given 2, first in .*sales.csv, row 201", note.says) for note in notes)
+
+
+def test_lines_of_nothing_but_delimiters_say_nothing_of_the_others(understood):
+    text = baskets(days=50).replace("\n", "\n,,,,,\n")
+    found, notes = understood({"sales.csv": text})
+    assert found["transactions.columns.sales_value"].value == "paid"
+    assert not any("the first line of an order" in note.says for note in notes)
 
 
 def test_repeated_products_are_a_habit(understood):
@@ -356,7 +364,8 @@ def test_orders_with_their_items_are_refused_with_the_command_that_flattens_them
     with pytest.raises(Refused, match=r"items holds a list .*one line a product is needed") as refused:
         understood({"orders.json": json.dumps(orders)})
     command = refused.value.remedy.split("`")[1]
-    assert command.endswith(f" {tmp_path}/orders.json > {tmp_path}/orders.json.jsonl")
+    assert command.startswith(f"cat {tmp_path}/orders.json | jq -c ")
+    assert command.endswith(f" > {tmp_path}/orders.json.jsonl")
     if shutil.which("jq"):
         subprocess.run(command, shell=True, check=True)
     else:  # what the command makes of them

@@ -20,6 +20,10 @@ from assets.grocery.onboarding import words
         ("Satış No", ("satis", "no")),
         ("Kundennummer", ("kunden", "nummer")),
         ("custodian", ("custodian",)),
+        ("Lineitem sku", ("sku",)),
+        ("Order Lines/Product", ("product",)),
+        ("line_item_id", ("id",)),
+        ("order_line", ("order", "line")),
     ],
 )
 def test_names_are_taken_apart(name, expected):
@@ -56,6 +60,8 @@ def test_names_are_taken_apart(name, expected):
             ("line_total", "NETWR"),
         ),
         ("household", "Sell-to Customer No."),
+        ("product", "Lineitem sku"),
+        ("line_total", "row_total"),
     ],
 )
 def test_roles_are_recognised(role, name):
@@ -69,6 +75,7 @@ def test_roles_are_recognised(role, name):
         ("household", "customer_name"),
         ("product", "PROD_CODE_10"),
         ("product", "stock"),
+        ("product", "line_item_id"),
         ("time", "SHOP_WEEK"),
         ("time", "birth_date"),
         ("time", "deleted_at"),
