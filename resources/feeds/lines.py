@@ -34,6 +34,9 @@ TAIL = 256  # bytes at a file's end; a multiple of what a character of UTF-16 an
 LOOKED_AT = 100  # lines in which a header is looked for
 HEADER_REMEDY = "have it delivered with the header that the others have, or correct the configuration."
 HEADER_LINES = 20  # a name may go on over lines, as in a spreadsheet's cell, but not over more
+# What a server answers that asks somebody to sign in, or says that it cannot.
+PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)\b", re.IGNORECASE)
+NO_PAGE = "look at it: it may ask somebody to sign in, or say what is wrong; then have the file itself delivered there."
 GZIP = b"\x1f\x8b"  # the first bytes of what is packed so
 NO_TEXT = re.compile(rb"[\0-\x06\x0e-\x19]")  # bytes that no text begins with, and what is packed has soon
 BEGINNING = 64  # bytes in which they are looked for
@@ -230,6 +233,8 @@ def header_of(file: FeedFile, settings: FeedConfig) -> Header:
 
 def header_in(lines: Sequence[bytes], settings: FeedConfig) -> Header:
     """The header among the first lines of a text, which are UTF-8 and without their ends. Raises :class:`NoHeader`."""
+    if lines and PAGE.match(lines[0]):
+        raise NoHeader("is a page of HTML or XML", remedy=NO_PAGE)
     above = settings.skip_lines + bool(lines and SEPARATOR_LINE.fullmatch(lines[0].removeprefix(codecs.BOM_UTF8)))
     own, sign = settings.delimiter.encode(), quoting.sign_for(settings.delimiter)
     of_header = [line.replace(own, sign) for line in lines[above : above + HEADER_LINES]]

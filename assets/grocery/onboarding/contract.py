@@ -1,7 +1,7 @@
 """What the contract of a feed must allow: ranges that the history keeps, and what is a habit of the feed, no mistake."""
 
 # Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
-# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false, reportCallIssue=false
 
 from __future__ import annotations
 
@@ -130,18 +130,16 @@ def of_days(
 ) -> tuple[list[ProposedSetting], list[Note], dt.date, Counter[str | None]]:
     """What a day may be, measured by cleaning the whole history, in `parts` that have all lines of their days; notes; a typical day; and all lines by the rule that
     they break (None: by none), without those of a day that is not over. `among` are the baskets that :func:`of_lines` found."""
+    import ibis
+
     last_day = history.last if history.is_finished else today  # the lines of a day that is not over are no mistakes
     first, last = history.first, history.last
 
     def counted(part: ibis.Table, suspects: ibis.Table) -> list[dict[str, Any]]:
         lines_of_days = cleaning.of_days(part, first_day=first, last_day=last_day, since=first, until=last)
         judged = cleaning.judge(lines_of_days, feed, among=suspects)
-        broken, in_order = judged.rule.notnull(), judged.source_file + judged.source_row.cast("string").lpad(12, "0")
-        facts = {
-            "n": judged.count(),
-            "file": judged.source_file.min(where=broken),
-            "row": judged.source_row.argmin(in_order, where=broken),
-        }
+        line = ibis.struct({"file": judged.source_file, "row": judged.source_row})
+        facts = {"n": judged.count(), "first": line.min(where=judged.rule.notnull())}
         return judged.group_by("business_date", "rule").agg(**facts).to_pyarrow().to_pylist()
 
     again = (IN_ONE_FILE.name, ONCE_IN_A_FILE.name)
@@ -153,7 +151,7 @@ def of_days(
             good[row["business_date"]] += row["n"]
         else:
             by_rule[row["rule"]] += row["n"]
-            first_line = (row["file"], row["row"])
+            first_line = (row["first"]["file"], row["first"]["row"])
             firsts[row["rule"]] = min(firsts.get(row["rule"], first_line), first_line)
         if row["rule"] in again:  # a doubled delivery is no habit: it widens nothing
             lines[row["business_date"]] -= row["n"]

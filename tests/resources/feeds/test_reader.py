@@ -226,6 +226,10 @@ class TestBrokenFiles:
         with pytest.raises(FeedRefused, match=r"names the column what twice\. Remedy: have one of them renamed"):
             read({"a.csv": "who,what,what,paid\n1,2,3,4\n"})
 
+    def test_a_page_in_a_files_place_is_named(self, read):
+        with pytest.raises(FeedRefused, match=r"is a page of HTML or XML.*ask somebody to sign in"):
+            read({"a.csv": "<!DOCTYPE html><html><title>Sign in</title></html>"})
+
     def test_file_without_header_line_is_refused(self, read):
         with pytest.raises(FeedRefused, match="has no header"):
             read({"a.csv": "\n1,2,3\n"})
