@@ -6,12 +6,12 @@ import calendar
 import datetime as dt
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from assets.grocery.onboarding.proposed import Note, ProposedSetting
 from resources.errors import Refused
-from resources.text import plural
+from resources.text import listed, plural
 
 ONE_DAY = dt.timedelta(days=1)
 STRAY_GAP_DAYS, STRAY_SHARE = 30, 0.01  # a few lines this far from all others are mistakes in the date
@@ -128,8 +128,8 @@ def proposed_days(history: TradingDays) -> list[ProposedSetting]:
     ]
 
 
-def notes_on(history: TradingDays) -> list[Note]:
-    """What a person is to know of the history."""
+def notes_on(history: TradingDays, *, empty: Collection[dt.date] = ()) -> list[Note]:
+    """What a person is to know of the history; `empty` are days that have files without lines."""
     notes = []
     if history.strays:
         assert history.strays_at
@@ -143,9 +143,27 @@ def notes_on(history: TradingDays) -> list[Note]:
     for begin, end in history.gaps:
         says = f"There are no lines from {begin} to {end} ({(end - begin).days + 1} days): they are taken as closed."
         notes.append(Note("guessed", says, "have the missing days delivered if the stores were open."))
+    notes += _on_single_days(history, empty)
     if history.closed_weekdays and not history.is_finished:
         says = f"There are no lines on any {' or '.join(history.closed_weekdays)}, and every coming one is missed."
         notes.append(Note("guessed", says, "add the coming ones to `closed_days`."))
     if (days := len(history.days)) < DAYS_TO_TRAIN:
         notes.append(Note("to know", f"A history of {days} days is too short to train on: it takes {DAYS_TO_TRAIN}."))
     return notes
+
+
+def _on_single_days(history: TradingDays, empty: Collection[dt.date]) -> list[Note]:
+    """That days without lines are taken as closed, where neither their weekday, the year nor a long gap says that they were."""
+    missing = [
+        day
+        for day in history.closed
+        if isinstance(day, dt.date)
+        and day not in empty
+        and calendar.day_name[day.weekday()] not in history.closed_weekdays
+        and not any(begin <= day <= end for begin, end in history.gaps)
+    ]
+    remedy = "if the stores were open, have them delivered and take the days out of `closed_days`."
+    told = {"The files of {} have no lines": sorted(empty), "There are no lines of {}": missing}
+    return [
+        Note("guessed", f"{says.format(listed(days))}: taken as closed.", remedy) for says, days in told.items() if days
+    ]

@@ -183,6 +183,7 @@ def propose(
     standard = bought.every
     lines_by_day = count_values(standard.business_date)
     trading = history.trading_days({day: n for day, n in lines_by_day.items() if day}, today=today)
+    empty = [day for day in source.days if feed.is_dated and day < today and not lines_by_day[day]]
     of_lines, among = contract.of_lines(of_all.parts, feed)
     if not source.are_ended:
         of_lines.append(
@@ -210,7 +211,7 @@ def propose(
             *under("transactions.contract", [*of_lines, *of_days]),
         ),
         notes=(
-            *(*source.notes, *notes, *history.notes_on(trading), *notes_on_days),
+            *(*source.notes, *notes, *history.notes_on(trading, empty=empty), *notes_on_days),
             *(
                 *evidence.jumps(standard),
                 *services.note_on(standard.filter(standard.defect.isnull()), _names(whole, feed, free)),

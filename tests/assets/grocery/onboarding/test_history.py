@@ -24,6 +24,18 @@ def test_finished_data_set_with_a_closed_day():
     assert past.closed == (christmas,)
 
 
+def test_days_that_are_taken_as_closed_are_told_unless_their_weekday_or_the_year_says_it():
+    (easter, monday, later), first = (dt.date(2024, 3, day) for day in (31, 25, 9)), dt.date(2024, 3, 1)
+    lines = lines_a_day(first, 60, without=(monday, later), weekdays=range(6))
+    past = trading_days(lines, today=TODAY)
+    assert easter in past.closed
+    says = [note.says for note in notes_on(past, empty=[later])]
+    assert says[:2] == [
+        "The files of 2024-03-09 have no lines: taken as closed.",
+        "There are no lines of 2024-03-25: taken as closed.",
+    ]
+
+
 def test_day_closed_in_every_year_is_closed_in_all():
     holidays = (dt.date(2022, 12, 25), dt.date(2023, 12, 25), dt.date(2023, 5, 1))
     past = trading_days(lines_a_day(dt.date(2022, 1, 1), 730, without=holidays), today=TODAY)
