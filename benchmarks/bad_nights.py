@@ -416,7 +416,7 @@ class Story:
     def _is_wrong(self, side: Side, day: dt.date, fault: Fault, *, old: int, is_served: bool) -> bool:
         """Whether lists are served that should not be, or rows of a household that was forgotten are there."""
         if isinstance(side, Nightcart):
-            if side.is_overwritten or (side.forgotten and side.forgotten in side.listed("household_id")):
+            if side.is_overwritten or set(side.forgotten) & set(side.listed("household_id")):
                 return True
             if is_served and self._ruled_out & set(side.listed()):
                 return True
@@ -615,7 +615,7 @@ def tell(name: str, folder: Path, results: Results, *, most: int, only: str | No
     usual = {row["side"]: row["usual"] for row in done}
     forgotten = {row["side"]: row["forgotten"] for row in done}
     for side in sides:
-        side.usual, side.forgotten = usual.get(side.name, side.usual), forgotten.get(side.name, "")
+        side.usual, side.forgotten = usual.get(side.name, side.usual), forgotten.get(side.name, [])
     is_again = (folder / "begun").exists() and (folder / "begun").read_text() == str(begins)
     for number in range(begins, min(begins + most, len(story.faults))):
         fault, day = story.faults[number], FIRST_NIGHT + number * ONE_DAY

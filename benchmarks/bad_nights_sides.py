@@ -82,7 +82,7 @@ class Side:
     nights: list[Night] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     usual: float = 60.0  # seconds that an undisturbed night takes
-    forgotten: str = ""  # a household that asked for it
+    forgotten: list[str] = field(default_factory=list)  # households that asked for it
     is_overwritten: bool = False  # newer lists, by older ones
     true: Path = Path()  # the folder of the files as they should have been
 
@@ -146,11 +146,11 @@ class Side:
             (self.sales / name).write_bytes(content)
 
     def wrong(self, until: dt.date, truth: Mapping[dt.date, Counter[Line]]) -> tuple[int, int]:
-        """Lines of the days up to `until` that are lost, and that are there and should not be."""
+        """Lines of the days up to `until` that are lost, and that are there and should not be, as those of forgotten households."""
         is_there, should = self.lines(until), Counter()
         for day, lines in truth.items():
             if FIRST_NIGHT <= day <= until:
-                should += lines
+                should += Counter({line: n for line, n in lines.items() if line[1] not in self.forgotten})
         return (should - is_there).total(), (is_there - should).total()
 
     def night_command(self, day: dt.date) -> list[str]:

@@ -265,8 +265,8 @@ def forgotten_and_restored(*parts: str) -> Around:
     @contextlib.contextmanager
     def restore(side: Side, day: dt.date) -> Iterator[None]:
         if isinstance(side, Nightcart):
-            side.forgotten = side.somebody()
-            side.run(at(day, 0), "nightcart", "forget", side.forgotten, "--reason", "asked for it")
+            side.forgotten.append(somebody := side.somebody())
+            side.run(at(day, 0), "nightcart", "forget", somebody, "--reason", "asked for it")
         with restored(*parts)(side, day):
             yield
 
