@@ -39,7 +39,9 @@ def compared(
     `others` are the days that are there and were not taken in now.
     """
     before = next(iter(operations.records(Reading, last=1)), None)
-    columns = unread(delivered, settings.transactions, before.alike if before else {}, is_one_day=len(days) == 1)
+    # A total, or a header in the middle, says nothing in most columns, or their names.
+    good = delivered.filter(delivered.defect.isnull()).anti_join(cleaned.quarantine, ["source_file", "source_row"])
+    columns = unread(good, settings.transactions, before.alike if before else {}, is_one_day=len(days) == 1)
     now = of(settings, cleaned.kinds, columns.alike, before=before, run_id=run_id)
     says = [*columns.told, *no_longer_closed(settings, operations, taken_in={*others, *days})]
     if not before:

@@ -129,9 +129,12 @@ def test_a_column_that_is_not_read_is_told_where_it_says_something_else_than_in_
     for day in days:
         shop.write(day, lambda text, day=day: columned(text, **same).replace("b{day}", f"b{day}"))
     shop.write(days[3], lambda text: text.replace(",N,,", ",Y,,", 1).replace(",N,,", ",N,2024-01-11 10:00,", 2))
+    # Neither a total nor the header again is a line that says something else.
+    shop.write(days[2], lambda text: f"{text}TOTAL,,,,,{text.count(chr(10)) - 1},,,,\n")
+    shop.write(days[3], lambda text: f"{text}{text.partition(chr(10))[0]}\n")
     assert [len(take_in(shop, day)) for day in days[:3]] == [0, 0, 0]
     (says,) = take_in(shop, days[3])
-    lines = shop.feed.joinpath(f"{days[3]}.csv").read_text().count("\n") - 1
+    lines = shop.feed.joinpath(f"{days[3]}.csv").read_text().count("\n") - 2
     assert says.startswith(
         f"flag said the same in every line so far, and says something else in 1 of {lines} lines, gone_at was empty in every line "
         f"so far, and says something else in 2 of {lines} lines. It is not read:"
