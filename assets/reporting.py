@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -14,9 +14,11 @@ from assets.tables import Table
 from resources.tables.store import Commit, TableStore
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 OWNERS = ["team:personalisation"]
+SHORTEST = 6  # days from the first to the last of an axis, at least
 WARNING = "warning"  # the metadata that a command shows to who has run it
 
 
@@ -77,6 +79,18 @@ def new_figure(**options: Any) -> Figure:
 
     matplotlib.rcParams["text.parse_math"] = False
     return Figure(**options)
+
+
+def over_days(axes: Axes, days: Iterable[dt.date]) -> None:
+    """Let an axis of days show a week at least: of one day matplotlib shows years, of two hours."""
+    from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
+
+    numbers = [float(date2num(day)) for day in days]
+    first, last = min(numbers), max(numbers)
+    axes.set_xlim(min(first, last - SHORTEST) - 0.5, last + 0.5)  # a bar is half a day wider on each side
+    axes.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=7))
+    axes.xaxis.set_major_formatter(DateFormatter("%Y-%m-%d"))
+    axes.tick_params(axis="x", rotation=45)
 
 
 def picture(figure: Figure) -> dg.MarkdownMetadataValue:

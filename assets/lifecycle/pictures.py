@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from assets.reporting import new_figure
+from assets.reporting import new_figure, over_days
 from resources.records.lifecycle import Signal
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def drift(signals: Sequence[Signal]) -> Figure:
     nights.plot(list(series), list(series.values()), "o-", markersize=3, color="#1f4e79")
     nights.axhline(1, color="#333333", linewidth=1)
     nights.set_title(f"{worst['column']} by night", fontsize=10, loc="left")
-    nights.tick_params(axis="x", rotation=45)
+    over_days(nights, series)
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=7)

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from assets.reporting import new_figure
+from assets.reporting import new_figure, over_days
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,5 +24,5 @@ def lines_a_day(lines_by_day: Mapping[dt.date | None, int], *, until: dt.date) -
     axes.bar([*days], [lines_by_day.get(day, 0) for day in days], color=colours, width=0.9)  # pyright: ignore
     axes.set_title("lines a day (Sundays dark)", fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.autofmt_xdate()
+    over_days(axes, days)
     return figure
