@@ -31,6 +31,7 @@ CHAMPION, PREVIOUS = "champion", "previous"
 DIGEST, BUSINESS_DATE, IDENTITY = "nightcart.digest", "nightcart.business_date", "nightcart.identity"
 MARK = "nightcart.mark"
 TABLE = "nightcart.table."  # and the table's name: the tag with its version
+NO_ANSWER = "Max retries exceeded"  # what MLflow's error says, among much else, of a server that is down, or mute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -373,7 +374,12 @@ class ModelRegistry:
             raise (
                 of_postgres(error, variable=mlflow_tables.VARIABLE)
                 or of_a_store(error)
-                or Unavailable(f"The model registry failed: {error}.", remedy="see that MLflow's server is up.")
+                or Unavailable(
+                    f"MLflow's server {self._where} does not answer."
+                    if NO_ANSWER in str(error)
+                    else f"The model registry failed: {error}.",
+                    remedy="see that MLflow's server is up, and that MLFLOW_TRACKING_URI is where it is.",
+                )
             ) from error
 
 

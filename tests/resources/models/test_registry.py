@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from assets.grocery.training.models.baselines import GlobalTop, PersonalTopFrequency
 from assets.grocery.training.models.recommender import Recommender
-from resources.errors import Damaged, Refused, Superseded
+from resources.errors import Damaged, Refused, Superseded, Unavailable
 from resources.models import mlflow_tables
 from resources.models.registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry
 from resources.models.version import digest
@@ -64,6 +65,17 @@ def test_empty_registry_has_no_versions_and_no_champion(registry):
         registry.challenger_of("2024-03-01")
     with pytest.raises(Refused, match="Version 1 of recommender is not in the registry"):
         registry.version(1)
+
+
+def test_a_server_that_is_mute_is_named_without_what_its_library_says(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        registry = ModelRegistry(name="shop", tracking_uri=f"http://ann:s3cr3t@127.0.0.1:{port}")
+        with pytest.raises(Unavailable) as raised:
+            registry.versions()
+    assert str(raised.value).startswith(f"MLflow's server http://127.0.0.1:{port} does not answer. Remedy: see that")
 
 
 def test_files_of_a_version_are_on_the_disk_before_there_is_one(tmp_path, empty_mlflow, folders, monkeypatch):
