@@ -6,7 +6,9 @@ imported. What a domain consists of does not belong here: `orchestration/definit
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +26,7 @@ from resources.records.store import OperationsDatabase
 from resources.resources import Resources
 from resources.tables.store import TableStore
 
+log = logging.getLogger("nightcart.environment")
 _deployment = load_deployment()
 
 
@@ -49,13 +52,21 @@ SENSOR_STATUS = dg.DefaultSensorStatus[_deployment.default_status.upper()]
 def enter(config: Path | None = None) -> None:
     """Prepare the process of a code location, before heavy libraries are imported, for the domain whose file is `config`.
 
-    Without `config` it is the retailer in use; raises :class:`Refused` when Dagster's instance is another retailer's, or on one
-    machine another project's, as where a shell sets DAGSTER_HOME for all that it starts.
+    Without `config` it is the retailer in use; raises :class:`Refused` when Dagster's instance is another retailer's.
     """
     for name, value in home.LIBRARIES.items():
         os.environ.setdefault(name, value)
-    if config is None:
-        home.refuse_instance_of_another()
+    instance = os.environ.get("DAGSTER_HOME", "")
+    if config is None and home.is_of_another(instance):
+        raise Refused(
+            f"DAGSTER_HOME is {instance}, and the retailer in use is {home.config_file()}: its runs belong elsewhere.",
+            remedy="`python -m resources.home COMMAND …` sets the right one for a command; or "
+            f"`export DAGSTER_HOME={shlex.quote(home.environment()['DAGSTER_HOME'])}`.",
+        )
+    if config is None and home.is_elsewhere(instance):
+        log.warning(
+            "DAGSTER_HOME is %s: runs are kept there, and not with the state of %s.", instance, home.config_file()
+        )
     home.keep_to_oneself(home.root() / config.stem if config else home.state())
     # The processes that it starts stay with this domain, also when another retailer is chosen meanwhile.
     os.environ["NIGHTCART_CONFIG"] = str(config or home.config_file())

@@ -125,22 +125,23 @@ def is_of_another(value: str) -> bool:
     return f"{root()}/" in f"{value}/" and f"{state()}/" not in f"{value}/"
 
 
-def refuse_instance_of_another() -> None:
-    """Raise :class:`Refused` when DAGSTER_HOME is where the runs of the retailer in use do not belong."""
-    instance, own = os.environ.get("DAGSTER_HOME", ""), environment()["DAGSTER_HOME"]
-    is_elsewhere = bool(instance) and not is_production() and Path(instance).resolve() != Path(own).resolve()
-    if is_elsewhere or is_of_another(instance):
-        raise Refused(
-            f"DAGSTER_HOME is {instance}, and the retailer in use is {config_file()}: its runs belong elsewhere.",
-            remedy=f"`unset DAGSTER_HOME` (or `export DAGSTER_HOME={shlex.quote(own)}`, for Dagster's own commands).",
-        )
+def is_elsewhere(instance: str) -> bool:
+    """Whether Dagster's home is another one than the state's, on one machine: a shell may set one for all projects."""
+    own = environment()["DAGSTER_HOME"]
+    return bool(instance) and not is_production() and Path(instance).resolve() != Path(own).resolve()
 
 
 def enter() -> None:
-    """Set the variables in this process. One that is set already wins, unless it is of another retailer than the one in use."""
+    """Set the variables in this process. One that is set already wins, unless it is of another retailer than the one in use.
+
+    Nor does another project's DAGSTER_HOME on one machine, and a line says so: two projects' runs in one history are nobody's.
+    """
     keep_to_oneself(state())
     if os.geteuid() == 0 and not is_production():
         _refuse_to_leave_files_of_root(state())
+    if is_elsewhere(instance := os.environ.get("DAGSTER_HOME", "")) and not is_of_another(instance):
+        sys.stderr.write(f"DAGSTER_HOME is {instance}, and is left aside: this state's runs are kept with it.\n")
+        del os.environ["DAGSTER_HOME"]
     for name, value in environment().items():
         if name not in os.environ or is_of_another(os.environ[name]):
             os.environ[name] = value

@@ -197,7 +197,6 @@ def _mlflow_server(uri: str) -> str:
 def _dagster(places: DeploymentConfig) -> str:
     import dagster as dg
 
-    home.refuse_instance_of_another()
     folder = os.environ.get("DAGSTER_HOME", "")
     if not Path(folder).is_dir():
         raise Refused(

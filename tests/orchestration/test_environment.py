@@ -88,10 +88,16 @@ def test_an_instance_of_another_retailer_is_refused_with_what_to_do(tmp_path: Pa
     assert f"export DAGSTER_HOME={environ['DAGSTER_HOME']}" in refused.stderr
 
 
-def test_an_instance_of_another_project_is_refused_on_one_machine(tmp_path: Path, environ: dict[str, str]) -> None:
-    code = "from resources import home; home.enter(); from orchestration import environment; environment.enter()"
+def test_an_instance_of_another_project_is_told_and_used_by_dagsters_own_commands_alone(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
     elsewhere = environ | {"DAGSTER_HOME": str(tmp_path.parent / "dagster")}
-    assert "`unset DAGSTER_HOME`" in python(code, elsewhere).stderr
+    code = "import os; from resources import home; {}; from orchestration import environment; environment.enter(); print(os.environ['DAGSTER_HOME'])"
+    ours, theirs = (python(code.format(enter), elsewhere) for enter in ("home.enter()", "pass"))
+    assert ours.stdout.strip() == environ["DAGSTER_HOME"]
+    assert "is left aside: this state's runs are kept with it" in ours.stderr
+    assert theirs.stdout.strip() == elsewhere["DAGSTER_HOME"]
+    assert "runs are kept there, and not with the state of" in theirs.stderr
 
 
 def test_executor_and_default_status_are_the_deployments(environ: dict[str, str]) -> None:
