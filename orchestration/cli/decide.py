@@ -75,8 +75,9 @@ def rollback(
 def reconcile() -> None:
     """Make the parts of the state fit again: after a restore from a backup, or where MLflow is not what the ledger says.
 
-    Erasures on record are applied anew to what was brought back, days that tables lack are named with their command,
-    aliases follow the ledger, and a champion that was deleted is registered again from its files.
+    Records that somebody changed in the database are put back from the audit trail, erasures on record are applied anew to
+    what was brought back, days that tables lack are named with their command, aliases follow the ledger, and a champion that
+    was deleted is registered again from its files.
 
     Example: `nightcart reconcile`
     """
@@ -87,6 +88,9 @@ def reconcile() -> None:
 
     work = context.lifecycle()
     with running() as instance:
+        for each in (put_back := work.operations.put_back()):
+            say("[green]✓[/] {}", each)
+        work.operations.require_recorded()
         if n := forget_again(instance):
             say("[green]✓[/] {} that had been erased and were there again: removed.", plural(n, "household"))
         context.parts(instance).set_marks(now=dt.datetime.now(dt.UTC))
@@ -97,7 +101,7 @@ def reconcile() -> None:
         say("[green]✓[/] {}", each)
     for each in manual.differences(work.registry, work.operations):
         say("[yellow]![/] {}", each.says)
-    if not done:
+    if not (done or put_back):
         say("The registry is what the ledger says.")
 
 
