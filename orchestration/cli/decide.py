@@ -94,8 +94,8 @@ def reconcile() -> None:
         if n := forget_again(instance):
             say("[green]✓[/] {} that had been erased and were there again: removed.", plural(n, "household"))
         context.parts(instance).set_marks(now=dt.datetime.now(dt.UTC))
-    for each in contents.lacking(context.resources().tables, work.operations):
-        say("[yellow]![/] {}", each)
+    for what, again in contents.lacking(context.resources().tables, work.operations).values():
+        say("[yellow]![/] {} {}", what, again)
     done = manual.reconcile(_person("reconciled"), work)
     for each in done:
         say("[green]✓[/] {}", each)
