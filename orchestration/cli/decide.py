@@ -47,7 +47,7 @@ def promote(
         say("  {}", line)
     say(
         "[green]✓[/] Version {} is champion, instead of version {}. The next lists are scored with it; "
-        "`nightcart rollback` undoes it.",
+        '`nightcart rollback --reason "…"` undoes it.',
         *(record.champion_after, record.champion_before),
     )
 
