@@ -98,9 +98,10 @@ class Parts:
     def begin(self, *, is_night: bool, now: dt.datetime) -> None:
         """To be called before anything is read: nobody who was erased comes back, and a night has parts that fit.
 
-        Raises :class:`Refused` as :meth:`require_fit` does.
+        Raises :class:`Refused` as :meth:`require_fit` does, or where the records are not what was recorded.
         """
         self.require_whole()
+        self.operations.require_recorded()
         self.put_erasures_on_record(now=now)
         if is_night:
             self.require_fit()

@@ -7,7 +7,7 @@ policy is asked, the decision is compare-and-set, it stands in the ledger with w
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from assets.lifecycle.decision import evaluate_candidate
 from assets.lifecycle.promotion import PACKAGE, PROMOTE, ROLLBACK, Candidate, HumanOverride, question
 from assets.lifecycle.versions import load_verified, registration
 from resources.errors import Refused
-from resources.models.registry import ModelRegistry
+from resources.models.registry import ModelRegistry, ModelVersion
 from resources.records.lifecycle import PromotionRecord, Registration
 from resources.records.quality import Verdict
 from resources.records.store import OperationsDatabase
@@ -97,7 +97,7 @@ def roll_back(person: Person, work: Lifecycle, *, to: int | None = None) -> Prom
     if target is None:
         raise Refused(
             "There is no champion before this one to go back to.",
-            remedy="`nightcart models` lists the versions; `nightcart promote VERSION` makes another one champion.",
+            remedy='`nightcart models` lists the versions; `nightcart promote VERSION --reason "…"` makes another one champion.',
         )
     if target == now.champion:
         raise Refused(f"Version {target} is champion.", remedy="name another one, or leave `--to` out.")
@@ -133,15 +133,38 @@ def roll_back(person: Person, work: Lifecycle, *, to: int | None = None) -> Prom
 
 def differences(registry: ModelRegistry, operations: OperationsDatabase) -> list[Divergence]:
     """In what the registry is not what the ledger says."""
-    versions = {version.version for version in registry.versions()}
-    return divergences(operations.promotions(), aliases=registry.aliases(), versions=versions)
+    versions = registry.versions()
+    found = divergences(
+        operations.promotions(), aliases=registry.aliases(), versions={each.version for each in versions}
+    )
+    return found + [Divergence(says=says) for _, _, says in _edited(versions, operations)]
+
+
+def _edited(
+    versions: Sequence[ModelVersion], operations: OperationsDatabase
+) -> Iterator[tuple[ModelVersion, Mapping[str, str], str]]:
+    """The versions whose entry somebody has edited, with the tags that they were registered with, and what is wrong."""
+    on_record = {each.version: each for each in operations.records(Registration)}
+    for version in versions:
+        tags = on_record[version.version].tags if version.version in on_record else {}
+        edited = sorted(name for name, value in tags.items() if version.tags.get(name) != value)
+        if edited:
+            yield (
+                version,
+                tags,
+                f"version {version.version} has not the tags that it was registered with ({listed(edited, 3)})",
+            )
+        elif version.is_thrown_away:
+            says = f"the run of version {version.version} was deleted, and the next `mlflow gc` removes its files"
+            yield version, tags, says
 
 
 def reconcile(person: Person, work: Lifecycle) -> Sequence[str]:
     """Make the registry what the ledger says; returns what was done, in sentences.
 
     A version that was deleted is registered again, under a new number, from its files, which MLflow keeps until they
-    are collected. Raises :class:`Refused` when the champion's are gone too.
+    are collected; tags of ours are those of the registration again, and a deleted run is restored. Raises
+    :class:`Refused` when the champion's files are gone too.
     """
     registry, operations = work.registry, work.operations
     done = []
@@ -161,6 +184,9 @@ def reconcile(person: Person, work: Lifecycle) -> Sequence[str]:
         operations.decide(record, _gate_passed(record), expected_version=expected)
         card.bring_up_to_date(record, work)
         done.append(f"version {now.champion}, the champion, was deleted: its files are version {again} now")
+    for version, tags, says in _edited(registry.versions(), operations):
+        registry.put_right(version, tags)
+        done.append(f"{says}: put right")
     before = registry.aliases()
     sync_aliases(registry, operations)
     for alias, version in registry.aliases().items():
@@ -200,7 +226,7 @@ def _registered_again(version: int, person: Person, work: Lifecycle) -> int:
     if not known:
         raise Refused(
             f"Version {version} is gone, and nothing is on record of where its files are.",
-            remedy="`nightcart rollback --to VERSION` makes an earlier champion serve.",
+            remedy='`nightcart rollback --to VERSION --reason "…"` makes an earlier champion serve.',
         )
     again = work.registry.register_again(source=known[0].source, run_id=known[0].mlflow_run_id, tags=known[0].tags)
     work.operations.record(registration(again, run_id="", now=person.now))

@@ -112,6 +112,10 @@ def main() -> None:
             _say(known.message, f"{known.remedy} Then the same command goes on where it stopped.")
             _reraise_if_debugging(error)
             sys.exit(75 if known.is_worth_retrying else 1)
+        if isinstance(error, OSError) and error.filename:  # a path that was typed, or is in the configuration
+            _say(f"{error.filename} cannot be used: {error.strerror}.", "correct the path, or put right what is there.")
+            _reraise_if_debugging(error)
+            sys.exit(1)
         _say(
             f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
             "`nightcart --debug …` shows the trace.",

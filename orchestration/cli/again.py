@@ -63,6 +63,7 @@ def check(
     """
     from orchestration import definitions
     from orchestration.cli.launch import run_checks, running
+    from resources.tables import contents
 
     graph = definitions.defs.resolve_asset_graph()
     known = {key.to_user_string(): key for key in graph.materializable_asset_keys}
@@ -83,6 +84,8 @@ def check(
             require_days(*days)
         elif from_ or to:
             raise Refused(f"{asset} has no days.", remedy=f"`nightcart check {asset}`.")
+        if asset in (lacking := contents.lacking(context.resources().tables, context.resources().operations)):
+            raise Refused(lacking[asset][0], remedy=lacking[asset][1])  # nobody wrote what a check would let through
         what = f"the checks of {asset}" + (f", {days[0]} … {days[1]}" if days else "")
         say("[bold]Looking again[/]: {}", what)
         outcome = run_checks(instance, key, days, title=what)

@@ -17,6 +17,7 @@ from orchestration.tags import RETAILER
 from resources import home
 from resources.errors import Refused, Unavailable
 from resources.records import identity
+from resources.tables import object_store
 from resources.text import listed, plural
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ def backup(
     from resources.backup.state import back_up
 
     key = _chosen(with_key)
+    if not object_store.is_url(folder) and Path(folder).resolve().is_relative_to(home.state()):
+        raise Refused(
+            f"{folder!r} is in the state folder: what befalls the state befalls the backup, and `nightcart forget` looks into it.",
+            remedy="name a folder elsewhere, on another disk or in an object store.",
+        )
     with contextlib.ExitStack() as held:
         instance = held.enter_context(running())
         require_quiet(instance)

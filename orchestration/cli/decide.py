@@ -47,7 +47,7 @@ def promote(
         say("  {}", line)
     say(
         "[green]✓[/] Version {} is champion, instead of version {}. The next lists are scored with it; "
-        "`nightcart rollback` undoes it.",
+        '`nightcart rollback --reason "…"` undoes it.',
         *(record.champion_after, record.champion_before),
     )
 
@@ -75,8 +75,9 @@ def rollback(
 def reconcile() -> None:
     """Make the parts of the state fit again: after a restore from a backup, or where MLflow is not what the ledger says.
 
-    Erasures on record are applied anew to what was brought back, days that tables lack are named with their command,
-    aliases follow the ledger, and a champion that was deleted is registered again from its files.
+    Records that somebody changed in the database are put back from the audit trail, erasures on record are applied anew to
+    what was brought back, days that tables lack are named with their command, aliases follow the ledger, and a champion that
+    was deleted is registered again from its files.
 
     Example: `nightcart reconcile`
     """
@@ -87,17 +88,20 @@ def reconcile() -> None:
 
     work = context.lifecycle()
     with running() as instance:
+        for each in (put_back := work.operations.put_back()):
+            say("[green]✓[/] {}", each)
+        work.operations.require_recorded()
         if n := forget_again(instance):
             say("[green]✓[/] {} that had been erased and were there again: removed.", plural(n, "household"))
         context.parts(instance).set_marks(now=dt.datetime.now(dt.UTC))
-    for each in contents.lacking(context.resources().tables, work.operations):
-        say("[yellow]![/] {}", each)
+    for what, again in contents.lacking(context.resources().tables, work.operations).values():
+        say("[yellow]![/] {} {}", what, again)
     done = manual.reconcile(_person("reconciled"), work)
     for each in done:
         say("[green]✓[/] {}", each)
     for each in manual.differences(work.registry, work.operations):
         say("[yellow]![/] {}", each.says)
-    if not done:
+    if not (done or put_back):
         say("The registry is what the ledger says.")
 
 

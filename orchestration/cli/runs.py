@@ -264,7 +264,10 @@ def _backfill(
     try:
         chosen = dg.AssetSelection.from_string(assets).resolve(graph)
     except dg.DagsterError as error:
-        raise Refused(f"{assets!r} selects nothing: {error}", remedy="`dg list defs` shows the assets.") from error
+        raise Refused(
+            f"{assets!r} selects nothing: {error}",
+            remedy="name assets as `nightcart status` lists them, or a group, such as group:features.",
+        ) from error
     # What is made in one step is made together: of the features, one cannot be had alone.
     chosen = {each for key in chosen for each in graph.get(key).execution_set_asset_keys}
     by_day = {key for key in chosen if graph.get(key).partitions_def}

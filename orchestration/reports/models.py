@@ -35,6 +35,11 @@ class Card(Report):
 def models(registry: ModelRegistry, operations: OperationsDatabase) -> Models:
     """What the registry and the ledger of promotions have; raises :class:`Refused` when there is no model."""
     versions = registry.versions()
+    if not versions and operations.promotions():
+        raise Refused(
+            f"The registry has no versions of {registry.name}, and decisions on some are on record.",
+            remedy="`nightcart reconcile` registers the champion again from its files, or says what is lost.",
+        )
     if not versions:
         raise Refused("There is no model yet.", remedy="`nightcart demo`, or `nightcart nightly --date YYYY-MM-DD`.")
     return Models(name=registry.name, versions=versions, decisions=operations.promotions()[-DECISIONS:])

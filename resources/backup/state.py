@@ -86,7 +86,9 @@ def back_up(
     For whoever holds the state, with no run under way. Raises :class:`Unavailable` if something was recorded meanwhile.
     """
     if folder.files() and not folder.has(UNFINISHED):
-        raise Refused(f"{folder.url} is not empty.", remedy="name a new folder for each backup.")
+        raise Refused(
+            f"{folder.url or 'The folder that this runs in'} is not empty.", remedy="name a new folder for each backup."
+        )
     folder.write(UNFINISHED, b"")
     operations = OperationsDatabase(url=places.operations)
     head, files = operations.audit_head(), {}

@@ -39,7 +39,7 @@ def is_database(tracking_uri: str) -> bool:
 def versions(url: str, name: str) -> list[ModelVersion]:
     """All versions of a registered model, newest first; none where MLflow has no tables yet."""
     of_model = "IN (SELECT run_id FROM model_versions WHERE name = :name)"
-    rows, tags, parameters, metrics, pointing = _answers(
+    rows, tags, parameters, metrics, pointing, deleted = _answers(
         url,
         name,
         "SELECT version, run_id, source, current_stage FROM model_versions WHERE name = :name ORDER BY version DESC",
@@ -47,6 +47,7 @@ def versions(url: str, name: str) -> list[ModelVersion]:
         f"SELECT run_uuid AS subject, key, value FROM params WHERE run_uuid {of_model}",
         f"SELECT run_uuid AS subject, key, value FROM latest_metrics WHERE run_uuid {of_model}",
         ALIASES,
+        f"SELECT run_uuid FROM runs WHERE lifecycle_stage = 'deleted' AND run_uuid {of_model}",
     )
     return [
         ModelVersion(
@@ -57,6 +58,7 @@ def versions(url: str, name: str) -> list[ModelVersion]:
             parameters=_pairs(parameters, row["run_id"]),
             metrics=_pairs(metrics, row["run_id"]),
             aliases=[each["alias"] for each in pointing if each["version"] == row["version"]],
+            is_thrown_away=any(each["run_uuid"] == row["run_id"] for each in deleted),
         )
         for row in rows
         if row["current_stage"] != DELETED

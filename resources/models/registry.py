@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from resources import disk
 from resources.errors import Damaged, Refused, Unavailable, of_a_store, of_postgres
 from resources.models import mlflow_tables
-from resources.models.version import ModelVersion, digest
+from resources.models.version import ModelRecord, ModelVersion, digest
 from resources.tables import object_store
 
 if TYPE_CHECKING:
@@ -32,25 +32,6 @@ DIGEST, BUSINESS_DATE, IDENTITY = "nightcart.digest", "nightcart.business_date",
 MARK = "nightcart.mark"
 TABLE = "nightcart.table."  # and the table's name: the tag with its version
 NO_ANSWER = "Max retries exceeded"  # what MLflow's error says, among much else, of a server that is down, or mute
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelRecord:
-    """What is put on record with a new version.
-
-    `identity` names everything that the model was made from; the same identity is the same model, and is registered
-    once. `tables` are the exact versions of the input tables, `documents` texts by file name (:meth:`ModelRegistry.document`).
-    """
-
-    business_date: str
-    identity: str
-    inputs: Sequence[str]
-    parameters: Mapping[str, Any]
-    tables: Mapping[str, int] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-    documents: Mapping[str, str] = field(default_factory=dict)
-    description: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +88,11 @@ class ModelRegistry:
                 inputs=Schema([ColSpec("float", name) for name in record.inputs]), outputs=Schema([ColSpec("double")])
             )
             experiment = self._client.get_experiment_by_name(self.name)
+            if experiment and experiment.lifecycle_stage == "deleted":
+                raise Refused(
+                    f"The experiment {self.name} was deleted in MLflow: nothing can be put on record in it.",
+                    remedy="`nightcart reconcile` restores it.",
+                )
             tags = {
                 **record.tags,
                 BUSINESS_DATE: record.business_date,
@@ -135,8 +121,6 @@ class ModelRegistry:
             for filesystem, place in self._places(logged.run_id):
                 if "file" in filesystem.protocol:
                     disk.folder_to_disk(Path(place))
-            if not self._is_registered():
-                self._client.create_registered_model(self.name, description="The nightly run's model.")
             return self._numbered(logged.model_uri, ask, run_id=logged.run_id, tags=tags, model_id=logged.model_id)
 
     def _numbered(self, source: str, ask: Callable[[], None] = lambda: None, **of_version: Any) -> ModelVersion:
@@ -144,6 +128,8 @@ class ModelRegistry:
 
         A database that was brought back from an older backup gives out numbers again; those are passed over.
         """
+        if not self._is_registered():
+            self._client.create_registered_model(self.name, description="The nightly run's model.")
         while True:  # MLflow remembers the numbers of versions that were deleted
             ask()
             # Not mlflow.register_model, which prints what it does.
@@ -164,7 +150,7 @@ class ModelRegistry:
             return sorted((self._described(v, aliases) for v in found), key=lambda v: -v.version)
 
     def version(self, version: int) -> ModelVersion:
-        """One version; raises :class:`Damaged` when it is not there."""
+        """One version; raises :class:`Refused` when there never was one, :class:`Damaged` when it is not there any more."""
         from mlflow.exceptions import MlflowException
 
         with self._talking():
@@ -173,9 +159,14 @@ class ModelRegistry:
             except MlflowException as error:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
+                if self.sealed(version) is None:
+                    raise Refused(
+                        f"There is no version {version} of {self.name}, and none is on record.",
+                        remedy="`nightcart models` lists those that there are.",
+                    ) from error
                 raise Damaged(
                     f"Version {version} of {self.name} is not in the registry at {self._where}.",
-                    remedy=f"see that it is the registry that it was; {_another(version)}",
+                    remedy=f"`nightcart reconcile` registers a champion again from its files; {_another(version)}",
                 ) from error
 
     def challenger_of(self, business_date: str) -> ModelVersion:
@@ -207,6 +198,18 @@ class ModelRegistry:
             else:
                 self._client.set_registered_model_alias(self.name, alias, str(self.version(version).version))
 
+    def put_right(self, version: ModelVersion, tags: Mapping[str, str]) -> None:
+        """Let a version have the `tags` of ours that it was registered with, and its run and experiment not be deleted."""
+        with self._talking(), quiet():
+            experiment = self._client.get_experiment_by_name(self.name)
+            if experiment and experiment.lifecycle_stage == "deleted":  # and all its runs with it
+                self._client.restore_experiment(experiment.experiment_id)
+            for name, value in tags.items():
+                if version.tags.get(name) != value:
+                    self._client.set_model_version_tag(self.name, str(version.version), name, value)
+            if version.is_thrown_away:
+                self._client.restore_run(version.run_id)
+
     def register_again(self, *, source: str, run_id: str, tags: Mapping[str, str]) -> ModelVersion:
         """Make a version of files that the registry still keeps, when the version that they were is gone.
 
@@ -224,7 +227,7 @@ class ModelRegistry:
                     raise
                 raise Refused(
                     f"What {source} was cannot be registered again: {error.message}",
-                    remedy="restore MLflow's database and artifacts from a backup, or `nightcart rollback`.",
+                    remedy="restore MLflow's database and artifacts from a backup, or `nightcart rollback --reason 'its files are lost'`.",
                 ) from error
 
     @contextlib.contextmanager
@@ -354,6 +357,7 @@ class ModelRegistry:
             parameters=run.data.params,
             metrics=run.data.metrics,
             aliases=[alias for alias, version in aliases.items() if version == int(found.version)],
+            is_thrown_away=run.info.lifecycle_stage == "deleted",
         )
 
     @contextlib.contextmanager

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVersion:
-    """A version of the registered model and what is on record of it."""
+    """A version of the registered model and what is on record of it; `is_thrown_away` where its run in MLflow was deleted."""
 
     version: int
     run_id: str
@@ -19,6 +20,26 @@ class ModelVersion:
     parameters: Mapping[str, str]
     metrics: Mapping[str, float]
     aliases: Sequence[str]
+    is_thrown_away: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRecord:
+    """What is put on record with a new version.
+
+    `identity` names everything that the model was made from; the same identity is the same model, and is registered
+    once. `tables` are the exact versions of the input tables, `documents` texts by file name (:meth:`resources.models.registry.ModelRegistry.document`).
+    """
+
+    business_date: str
+    identity: str
+    inputs: Sequence[str]
+    parameters: Mapping[str, Any]
+    tables: Mapping[str, int] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    documents: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
 
 
 def digest(folder: Path) -> str:

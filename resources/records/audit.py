@@ -118,6 +118,11 @@ def changed_records(entries: Iterable[Entry], rows: Mapping[tuple[str, int], str
         )
 
 
+def is_alike(recorded: str, present: str | None) -> bool:
+    """Whether a row's payload is what was recorded; a field that came later says nothing."""
+    return present is not None and (present == recorded or not _differences(recorded, present))
+
+
 def _differences(recorded: str, present: str) -> list[str]:
     """The fields that differ, each with both values."""
     try:

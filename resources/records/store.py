@@ -8,7 +8,8 @@ from resources.records.costs import CostStore
 from resources.records.fencing import FencingTokens
 from resources.records.lifecycle import PromotionLedger
 from resources.records.quality import VerdictStore
+from resources.records.recorded import Recorded
 
 
-class OperationsDatabase(PromotionLedger, VerdictStore, ContentsStore, CostStore, Heartbeats, FencingTokens):
+class OperationsDatabase(PromotionLedger, VerdictStore, ContentsStore, CostStore, Heartbeats, FencingTokens, Recorded):
     """The records of one retailer, in SQLite or Postgres."""

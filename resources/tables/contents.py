@@ -324,16 +324,19 @@ def gone(store: TableStore, ledger: Ledger) -> dict[str, set[Partition]]:
     return {asset: partitions for asset, partitions in found.items() if partitions}
 
 
-def lacking(store: TableStore, ledger: Ledger) -> list[str]:
-    """The same asset by asset, in sentences with the command that makes it again."""
-    said = []
+def lacking(store: TableStore, ledger: Ledger) -> dict[str, tuple[str, str]]:
+    """The same by asset, in a sentence, and with what makes it again: a command, or the next night."""
+    said = {}
     for asset, partitions in gone(store, ledger).items():
         days = sorted(each for each in partitions if each)
+        of, again = "", "the next night"
         if days:
-            again = f"`nightcart backfill --from {days[0]} --to {days[-1]} --assets {asset}`"
-            said.append(f"{asset} lacks what was written of {listed(days, 3)}: {again} makes it again.")
-        else:
-            said.append(f"{asset} is older than what is on record: the next night makes it again.")
+            of, again = (
+                f" of {listed(days, 3)}",
+                f"`nightcart backfill --from {days[0]} --to {days[-1]} --assets {asset}`",
+            )
+        says = f"{asset} has not what was written last{of}: it was changed by hand, or is of an older time"
+        said[asset] = (f"{says}.", f"{again} makes it again.")
     return said
 
 

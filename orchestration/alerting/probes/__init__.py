@@ -10,7 +10,18 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from orchestration.alerting.incidents import Incident
-from orchestration.alerting.probes import arrivals, daemon, drift, feeds, nights, parts, registry, retraining, runs
+from orchestration.alerting.probes import (
+    arrivals,
+    daemon,
+    drift,
+    feeds,
+    nights,
+    parts,
+    registry,
+    retraining,
+    runs,
+    tables,
+)
 from orchestration.alerting.probes.context import ADAPTERS, ProbeContext
 from resources.records.alerts import Alert
 
@@ -29,6 +40,7 @@ PROBES: Mapping[str, Probe] = {
     "arrival": arrivals.look,
     "registry": registry.look,
     "parts": parts.look,
+    "tables": tables.look,
     "clockwork": daemon.look,
 }
 FAILED_PROBE = "watch"  # first word of the key of what a probe that fails is told as

@@ -17,8 +17,9 @@ from assets.lifecycle.champion import serving, sync_aliases
 from assets.lifecycle.domain import Lifecycle
 from assets.lifecycle.manual import Person, differences, reconcile, roll_back
 from assets.lifecycle.versions import SAMPLE, golden_sample, load_verified, registration
+from orchestration.reports.models import models
 from resources import home
-from resources.errors import Overtaken, Refused
+from resources.errors import Damaged, Overtaken, Refused
 from resources.models.registry import CHAMPION, PREVIOUS, ModelRecord, ModelRegistry, ModelVersion
 from resources.policy.client import Policy
 from resources.records.lifecycle import PolicyDecision, PromotionRecord
@@ -135,7 +136,7 @@ def test_rollback_goes_only_to_what_has_served_and_is_what_it_was(bakery) -> Non
     bakery.night(3)
     with pytest.raises(Refused, match="Version 3 is champion"):
         roll_back(ANN, bakery.work(), to=3)
-    with pytest.raises(Refused, match="Version 9 of recommender is not in the registry"):
+    with pytest.raises(Refused, match="There is no version 9 of recommender"):
         roll_back(ANN, bakery.work(), to=9)
     never = bakery.register(5)
     with pytest.raises(Refused, match=rf"does not allow to go back to version {never.version}: it was never champion"):
@@ -228,6 +229,46 @@ def test_alias_that_a_hand_moved_is_moved_back(bakery) -> None:
     assert found.says == "alias `champion` points to version 1, the ledger, which scores are made by, says version 3"
     assert reconcile(ANN, bakery.work()) == ["alias `champion` points to version 3 again"]
     assert reconcile(ANN, bakery.work()) == []
+
+
+def test_version_that_a_hand_edited_is_put_right(bakery) -> None:
+    client, version = bakery.registry._client, bakery.registry.version(2)
+    client.set_model_version_tag("recommender", "2", "nightcart.business_date", "2031-01-01")
+    client.set_model_version_tag("recommender", "2", "theirs", "kept")
+    client.delete_run(bakery.registry.version(1).run_id)
+    assert [each.says for each in differences(bakery.registry, bakery.operations)] == [
+        "version 2 has not the tags that it was registered with (nightcart.business_date)",
+        "the run of version 1 was deleted, and the next `mlflow gc` removes its files",
+    ]
+    assert len(reconcile(ANN, bakery.work())) == 2
+    assert differences(bakery.registry, bakery.operations) == []
+    assert bakery.registry.version(2).tags == {**version.tags, "theirs": "kept"}
+
+
+def test_model_and_experiment_that_a_hand_deleted_are_there_again(bakery) -> None:
+    registry = replace(bakery.registry, sealed=bakery.operations.sealed_digest)
+    client = registry._client
+    client.delete_registered_model("recommender")
+    client.delete_experiment(client.get_experiment_by_name("recommender").experiment_id)
+    with pytest.raises(Refused, match=r"deleted in MLflow.*`nightcart reconcile`"):
+        registry.register(
+            bakery.folder, ModelRecord(business_date="", identity="new", inputs=["popularity"], parameters={})
+        )
+    with pytest.raises(Refused, match="`nightcart reconcile` registers the champion again"):
+        models(registry, bakery.operations)
+    bakery.registry = registry
+    assert reconcile(ANN, bakery.work())[0] == "version 2, the champion, was deleted: its files are version 3 now"
+    assert registry.version(3).is_thrown_away is False
+    assert client.get_experiment_by_name("recommender").lifecycle_stage == "active"
+
+
+def test_number_that_never_was_is_not_told_as_lost(bakery) -> None:
+    registry = replace(bakery.registry, sealed=bakery.operations.sealed_digest)
+    with pytest.raises(Refused, match=r"There is no version 99 .*`nightcart models`"):
+        registry.version(99)
+    registry._client.delete_model_version("recommender", "2")
+    with pytest.raises(Damaged, match=r"Version 2 .*`nightcart reconcile`"):
+        registry.version(2)
 
 
 def test_deleted_champion_is_registered_again_from_its_files(bakery) -> None:

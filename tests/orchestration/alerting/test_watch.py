@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from assets.grocery.scoring.assets import served_now
 from assets.grocery.tables import PUBLISHED
@@ -575,6 +578,22 @@ def test_a_part_of_yesterday_and_a_restore_that_was_killed_are_told_before_the_n
     (said,) = finished.look()
     assert "is being restored, or was until the restore was killed" in said
     assert "the same `nightcart restore` again" in said
+
+
+def test_tables_and_records_that_a_hand_changed_are_told(finished: Watched) -> None:
+    finished.tables = replace(finished.tables, ledger=finished.operations)
+    for day in MAY[:2]:
+        rows = pa.table({"business_date": [day] * 2, "household_id": ["A", "B"], "quantity": [1, 2]})
+        finished.tables.replace_days("transactions", rows, days=[day])
+    assert finished.look() == []
+    DeltaTable(finished.tables.uri("transactions")).update({"quantity": "7"}, predicate=f"business_date = '{MAY[0]}'")
+    (said,) = finished.look()
+    assert f"transactions has not what was written last of {MAY[0]}: it was changed by hand" in said
+    assert f"`nightcart backfill --from {MAY[0]} --to {MAY[0]} --assets transactions`" in said
+    with contextlib.closing(sqlite3.connect(finished.operations.url.removeprefix("sqlite:///"))) as opened:
+        opened.execute("DELETE FROM contents")
+        opened.commit()
+    assert any("contents are gone from their table" in said for said in finished.look())
 
 
 # The watch itself

@@ -86,6 +86,14 @@ def test_a_backup_of_another_retailer_is_refused(run, tmp_path: Path) -> None:
         run("restore", str(tmp_path))
 
 
+def test_no_backup_is_made_in_the_state_that_it_is_of(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home, "erasure_key", lambda: tmp_path / "erasure.key")
+    for place in (home.state() / "backup", home.state() / "tables" / ".." / "x"):
+        with pytest.raises(Refused, match=r"is in the state folder.*name a folder elsewhere"):
+            run("backup", str(place), "--without-key")
+        assert not place.exists()
+
+
 def test_whether_the_key_goes_into_a_backup_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(home, "erasure_key", lambda: tmp_path / "erasure.key")
     assert backup._chosen(None) is None  # nobody was ever forgotten

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from orchestration import cli
 from orchestration.cli.output import Output, keep_going
 
 
@@ -40,3 +41,19 @@ def test_a_sign_that_the_terminal_has_not_is_a_question_mark(monkeypatch: pytest
     keep_going()
     print("✓ 2 of \udcff", flush=True)
     assert written.getvalue() == b"? 2 of ?\n"
+
+
+def test_a_path_that_cannot_be_used_is_told_in_words(monkeypatch: pytest.MonkeyPatch, capsys):
+    def fail() -> None:
+        raise FileNotFoundError(2, "No such file or directory", "/proc/backup")
+
+    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(cli, "keep_going", lambda: None)
+    monkeypatch.setattr(cli.home, "enter", lambda: None)
+    with pytest.raises(SystemExit):
+        cli.main()
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        said
+        == "✗ /proc/backup cannot be used: No such file or directory. Remedy: correct the path, or put right what is there."
+    )

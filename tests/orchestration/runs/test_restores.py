@@ -53,6 +53,18 @@ def parts_in(place: str, operations, registry) -> Parts:
     )
 
 
+def test_a_ledger_that_a_hand_edited_lets_no_night_begin(parts: Parts) -> None:
+    parts.operations.record(Erasure(household="h", key="k", step=Erasure.ASKED, by="ann", reason="", at=NOON))
+    parts.begin(is_night=True, now=NOON)
+    with contextlib.closing(sqlite3.connect(parts.operations.url.removeprefix("sqlite:///"))) as database_:
+        database_.execute("DELETE FROM erasures")
+        database_.commit()
+    with pytest.raises(Damaged, match="erasures 1 is gone"):
+        parts.begin(is_night=True, now=NOON)
+    parts.operations.put_back()
+    parts.begin(is_night=True, now=NOON)
+
+
 def test_parts_of_one_time_fit_and_a_state_without_marks_does(parts: Parts) -> None:
     parts.require_fit()
     for _ in range(3):

@@ -63,7 +63,7 @@ def test_empty_registry_has_no_versions_and_no_champion(registry):
     assert registry.aliased(CHAMPION) is None
     with pytest.raises(Refused, match=r"No version of recommender was trained for 2024-03-01.*--partition 2024-03-01"):
         registry.challenger_of("2024-03-01")
-    with pytest.raises(Refused, match="Version 1 of recommender is not in the registry"):
+    with pytest.raises(Refused, match=r"There is no version 1 of recommender.*`nightcart models` lists"):
         registry.version(1)
 
 
@@ -143,8 +143,10 @@ def test_challenger_is_the_version_of_its_day(with_two):
 
 
 def test_unknown_version_is_refused(with_two):
-    with pytest.raises(Refused, match=r"Version 99 of recommender is not in the registry.*nightcart retrain --reason"):
+    with pytest.raises(Refused, match=r"There is no version 99 .*`nightcart models`"):
         with_two.version(99)
+    with pytest.raises(Damaged, match=r"Version 99 of recommender is not in the registry.*nightcart retrain --reason"):
+        replace(with_two, sealed=lambda _: "a digest").version(99)
 
 
 def test_alias_moves(with_two):
