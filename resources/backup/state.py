@@ -21,7 +21,7 @@ from resources.backup.files import UNFINISHED, Folder, Manifest, require_whole
 from resources.config.deployment import sqlite_url
 from resources.errors import Damaged, Refused, Unavailable
 from resources.models import mlflow_tables
-from resources.models.registry import quiet
+from resources.models.mlflow_tables import quiet
 from resources.parts import FILE, RESTORING, mark_of
 from resources.records.marks import Mark
 from resources.records.object_stores import ProvenStore

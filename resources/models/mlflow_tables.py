@@ -7,6 +7,9 @@ every database and changes with MLflow's minor versions (pinned in pyproject.tom
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -155,3 +158,14 @@ def _answers(url: str, name: str, *queries: str) -> list[Rows]:
         ) from error
     finally:
         engine.dispose()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """MLflow and Alembic announce every step of theirs; what is worth telling, the assets tell."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
-import os
 import re
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from resources import disk
 from resources.errors import Damaged, Refused, Unavailable, of_a_store, of_postgres
 from resources.models import mlflow_tables
+from resources.models.mlflow_tables import quiet
 from resources.models.version import ModelRecord, ModelVersion, digest
 from resources.tables import object_store
 
@@ -390,14 +388,3 @@ class ModelRegistry:
 def _another(version: int) -> str:
     why = f"--reason 'version {version} is lost'"
     return f"where it is lost for good, `nightcart rollback {why}` serves the one before, `nightcart retrain {why}` makes another."
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """MLflow and Alembic announce every step of theirs; what is worth telling, the assets tell."""
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
