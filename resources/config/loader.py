@@ -29,15 +29,19 @@ def read_settings(file: Path, kind: type[S]) -> S:
 
     Raises :class:`Refused` when the file is missing or breaks the model, naming the setting.
     """
+    if file.exists() and not file.is_file():  # a pipe would be waited for without end
+        raise Refused(f"{file} is a folder, a pipe or a device, and no file.", remedy="name a TOML file in UTF-8.")
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # Windows puts a mark before a text
     except FileNotFoundError as error:
         raise Refused(
             f"There is no configuration file {file}.",
             remedy="name an existing one in NIGHTCART_CONFIG or with `nightcart use`, or write one with `nightcart init`.",
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{file} cannot be read: {error}.", remedy="name a TOML file in UTF-8.") from error
+        raise Refused(
+            f"{file} cannot be read: {error}.", remedy="name a TOML file in UTF-8, or save this one as that."
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise Refused(f"{file} is not valid TOML: {error}.", remedy="correct that line.") from error
     try:

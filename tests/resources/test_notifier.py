@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -38,6 +40,37 @@ def listener() -> Iterator[tuple[str, list[dict[str, str]]]]:
 
 # Nothing listens there.
 DEAD = "json://127.0.0.1:9/secret-token"
+
+
+@pytest.mark.parametrize("answer", ["redirects", "drips"])
+def test_what_answers_and_takes_nothing_has_not_taken_it(monkeypatch, answer: str) -> None:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            if answer == "drips":
+                with contextlib.suppress(OSError):
+                    for each in (b"HTTP/1.1 200 OK\r\n", *[b"X-More: to come\r\n"] * 20):
+                        self.wfile.write(each)
+                        time.sleep(0.1)
+            self.send_response(302)
+            self.send_header("Location", "/sign-on")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    monkeypatch.setattr("resources.notifier.PATIENCE", 0.5)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv(VARIABLE, f"json://127.0.0.1:{server.server_port}/")
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match="None of the addresses"):
+            Notifier(urls_in=VARIABLE).tell("Shop", "The night was refused.")
+        assert time.monotonic() - began < 1.5
+        server.shutdown()
 
 
 def test_without_addresses_it_is_logged(monkeypatch, caplog) -> None:

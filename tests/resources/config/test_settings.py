@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 
 import pytest
@@ -284,6 +285,19 @@ def test_date_written_as_text_is_a_closed_day(tmp_path):
 def test_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "a.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(Refused, match=r"cannot be read.*Remedy: name a TOML file"):
+        load_settings(tmp_path / "a.toml")
+
+
+def test_file_with_the_mark_of_windows_is_read(tmp_path):
+    file = config(tmp_path)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert load_settings(file).name == "tiny"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, make):
+    make(tmp_path / "a.toml")
+    with pytest.raises(Refused, match=r"a folder, a pipe or a device.*name a TOML file"):
         load_settings(tmp_path / "a.toml")
 
 
