@@ -66,13 +66,13 @@ def chosen_file() -> Path:
         raise Refused(f"{pointer()} cannot be read: {error}.", remedy="`nightcart use FILE` writes it anew.") from error
     if not chosen:
         raise Refused(f"{pointer()} is empty: it names no retailer.", remedy="`nightcart use FILE` writes it anew.")
-    return (PROJECT / chosen).resolve()
+    return Path(os.path.realpath(PROJECT / chosen))  # of links that lead round, reading says so
 
 
 def config_file() -> Path:
     """The retailer's file in use: `$NIGHTCART_CONFIG`, else the one that `nightcart use` chose, else the demo's."""
     named = os.environ.get("NIGHTCART_CONFIG")
-    return (PROJECT / named).resolve() if named else chosen_file()
+    return Path(os.path.realpath(PROJECT / named)) if named else chosen_file()
 
 
 def state(config: Path | None = None) -> Path:

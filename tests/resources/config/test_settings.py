@@ -294,6 +294,13 @@ def test_file_with_the_mark_of_windows_is_read(tmp_path):
     assert load_settings(file).name == "tiny"
 
 
+def test_link_that_leads_round_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "a.toml").symlink_to("a.toml")
+    monkeypatch.setenv("NIGHTCART_CONFIG", str(tmp_path / "a.toml"))
+    with pytest.raises(Refused, match=r"a.toml cannot be read: .*symbolic links"):
+        load_settings(home.config_file())
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, make):
     make(tmp_path / "a.toml")
