@@ -35,7 +35,7 @@ STEPS = {
     "the check of the promotion": ("champion_is_fit_to_use", None),
 }
 # What differs from one making of the same rows to the next.
-OF_THE_MAKING = {"run_id", "made_at", "published_at", "scored_at", "source_file", "model_version", "made_in"}
+OF_THE_MAKING = {"inputs", "run_id", "made_at", "published_at", "scored_at", "source_file", "model_version", "made_in"}
 
 Line = tuple[str, ...]
 
@@ -233,7 +233,7 @@ class Nightcart(Side):
         from resources.tables.engine import content_digest
 
         found: dict[str, object] = {}
-        for folder in sorted((self.state / "tables").iterdir()):
+        for folder in sorted((self.state / "tables").glob("[!.]*")):
             try:
                 rows = self.tables.read(folder.name)
                 found[folder.name] = content_digest(rows.drop(*(OF_THE_MAKING & set(rows.columns))))
