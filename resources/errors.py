@@ -183,8 +183,8 @@ def of_the_machine(error: BaseException) -> NightcartError | None:
     if any(each in said for each in NO_WRITING):
         return Unwritable(
             f"Something may not be written: {first}.",
-            remedy="make the state folder, and all that is in it, writable: where another user ran something there, as with sudo, "
-            '`sudo chown -R "$USER" FOLDER` takes it back.',
+            remedy="make the state folder, and all that is in it, writable; where another user ran something there, as with sudo, "
+            "chown gives it back.",
         )
     if any(each in said for each in BROKEN):
         return Damaged(

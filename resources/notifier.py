@@ -7,6 +7,7 @@ and never written anywhere.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import os
@@ -43,14 +44,12 @@ class Notifier:
         urls = os.environ.get(self.urls_in, "").split()
         if not urls:
             return
-        try:
-            import apprise
-        except ImportError as error:
+        if not importlib.util.find_spec("apprise"):
             raise Refused(
                 f"{self.urls_in} names addresses, and the library that writes to them is not installed.",
                 remedy="`uv sync --extra alerts`, or `pip install 'apprise>=2.3'`.",
-            ) from error
-        said = {"title": title, "body": text, "body_format": apprise.NotifyFormat.TEXT.value}
+            )
+        said = {"title": title, "body": text, "body_format": "text"}
         failed = [url.partition("://")[0] for url in urls if not _is_taken(url, **said)]  # the rest of it is a secret
         if failed:
             log.warning("Not taken by %s of %s.", ", ".join(failed), self.urls_in)

@@ -172,7 +172,7 @@ def look(landing: LandingConfig) -> list[LandedFile]:
         wrong = no_file(Path(path)) if is_local else None
         # What tells a file from an earlier one of its name: the bytes' own tag, or time and place of the writing.
         tag = about.get("ETag") or about.get("etag") or about.get("ino", "")
-        when = about.get("mtime") or about.get("LastModified") or about.get("updated") or ""
+        when = written_at(about) or ""
         files.append(
             LandedFile(
                 path=path,
@@ -183,6 +183,11 @@ def look(landing: LandingConfig) -> list[LandedFile]:
             )
         )
     return sorted(files, key=lambda file: file.path)
+
+
+def written_at(about: Mapping[str, Any]) -> object:
+    """When a file was written, as fsspec has it of its store or server; None where that does not say it."""
+    return next(filter(None, map(about.get, ("mtime", "LastModified", "Last-Modified", "updated"))), None)
 
 
 def complete(

@@ -7,7 +7,7 @@ SQLAlchemy is imported when a database is opened, not before.
 from __future__ import annotations
 
 import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
@@ -116,21 +116,29 @@ class RecordStore:
         with self._engine.connect() as connection:
             return self._trail(connection)
 
-    def _trail(self, connection: sa.Connection) -> list[Entry]:
+    def _trail(self, connection: sa.Connection, *, kinds: Sequence[type] | None = None) -> list[Entry]:
+        """The entries in order; of some `kinds` of records alone, if they are named."""
         table = self._table(Entry)
-        return [Entry(**row) for row in connection.execute(table.select().order_by(table.c.id)).mappings()]
+        wanted = table.select().order_by(table.c.id)
+        if kinds is not None:
+            wanted = wanted.where(table.c.kind.in_([kind.TABLE for kind in kinds]))
+        return [Entry(**row) for row in connection.execute(wanted).mappings()]
+
+    def _payloads(self, connection: sa.Connection, kinds: Iterable[type]) -> dict[tuple[str, int], str]:
+        """What the rows of some kinds say now, as the trail would have it, by table and number."""
+        return {
+            (kind.TABLE, row["id"]): audit.payload({name: row[name] for name in row if name != "id"})
+            for kind in kinds
+            for row in connection.execute(self._table(kind).select()).mappings()
+        }
 
     def flaws(self, *, head: str | None = None) -> list[audit.Flaw]:
         """Differences of the trail, and of the records behind it, from what was recorded: see `resources.records.audit`.
 
         `head` is an earlier :meth:`audit_head`, kept elsewhere. Writers do not disturb it, nor does it hold them up.
         """
-        rows = {}
         with _database().snapshot(self._engine) as connection:
-            entries = self._trail(connection)
-            for kind in _database().KINDS:
-                for row in connection.execute(self._table(kind).select()).mappings():
-                    rows[kind.TABLE, row["id"]] = audit.payload({name: row[name] for name in row if name != "id"})
+            entries, rows = self._trail(connection), self._payloads(connection, _database().KINDS)
         ends = audit.broken_ends(entries, head) if head else []
         return [*audit.broken_links(entries), *audit.changed_records(entries, rows), *ends]
 

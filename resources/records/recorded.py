@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from resources.errors import Damaged
@@ -38,7 +37,8 @@ class Recorded(RecordStore):
         with _database().snapshot(self._engine) as connection:
             of_kind = sa.select(entries.c.kind, sa.func.count()).group_by(entries.c.kind)
             recorded = dict(map(tuple, connection.execute(of_kind)))
-            flaws = [str(flaw) for flaw in audit.changed_records(*self._decisive(connection))]
+            decisive = self._trail(connection, kinds=DECISIVE), self._payloads(connection, DECISIVE)
+            flaws = [str(flaw) for flaw in audit.changed_records(*decisive)]
             for kind in (kind for kind in _database().KINDS if kind not in DECISIVE):
                 rows = connection.scalar(sa.select(sa.func.count()).select_from(self._table(kind))) or 0
                 if (gone := recorded.get(kind.TABLE, 0) - rows) > 0:
@@ -58,7 +58,7 @@ class Recorded(RecordStore):
             if any(audit.broken_links(entries)):
                 return []
             for kind in _database().KINDS:
-                table, present = self._table(kind), dict(self._payloads(connection, kind))
+                table, present = self._table(kind), self._payloads(connection, [kind])
                 recorded = {each.record_id: each.payload for each in entries if each.kind == kind.TABLE}
                 for number, payload in recorded.items():
                     if audit.is_alike(payload, present.get((kind.TABLE, number))):
@@ -67,16 +67,6 @@ class Recorded(RecordStore):
                     connection.execute(table.insert(), {"id": number, **_row(kind, table, json.loads(payload))})
                     done.append(f"{kind.TABLE} {number} is what was recorded again")
         return done
-
-    def _decisive(self, connection: sa.Connection) -> tuple[list[Entry], dict[tuple[str, int], str]]:
-        table = self._table(Entry)
-        of_kinds = table.select().where(table.c.kind.in_([kind.TABLE for kind in DECISIVE])).order_by(table.c.id)
-        entries = [Entry(**row) for row in connection.execute(of_kinds).mappings()]
-        return entries, {key: text for kind in DECISIVE for key, text in self._payloads(connection, kind)}
-
-    def _payloads(self, connection: sa.Connection, kind: type) -> Iterator[tuple[tuple[str, int], str]]:
-        for row in connection.execute(self._table(kind).select()).mappings():
-            yield (kind.TABLE, row["id"]), audit.payload({name: row[name] for name in row if name != "id"})
 
 
 def _row(kind: type, table: sa.Table, recorded: dict[str, Any]) -> dict[str, Any]:

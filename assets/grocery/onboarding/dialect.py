@@ -17,7 +17,7 @@ from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds import converted, workbooks
 from resources.feeds.files import is_parquet
-from resources.feeds.lines import GZIP, SEPARATOR_LINE, NoHeader, header_in, is_text
+from resources.feeds.lines import GZIP, NO_PAGE, SEPARATOR_LINE, NoHeader, header_in, is_text
 from resources.feeds.sources import open_file, open_raw
 from resources.feeds.table_folders import format_of, refuse_unreadable
 
@@ -71,7 +71,7 @@ FOREIGN = {
     ),
     b"{": ("JSON", AS_JSON_LINES),
     b"[": ("JSON", AS_JSON_LINES),
-    b"<": ("XML or HTML", AS_CSV),
+    b"<": ("XML or HTML", f"{AS_CSV}; if it is a page, {NO_PAGE.removesuffix('.')}"),
     b"\x28\xb5\x2f\xfd": ("compressed with zstd", "give it the ending .zst, by which it is read"),
     b"BZh": ("compressed with bzip2", "give it the ending .bz2, by which it is read"),
     b"\xfd7zXZ": ("compressed with xz", "unpack it, or compress it with gzip"),
