@@ -347,6 +347,7 @@ class TableStore:
                         self.uri(table),
                         schema=data.schema,  # pyright: ignore[reportArgumentType]
                         mode="ignore",
+                        name=table,
                         partition_by=[day],
                         configuration=properties,
                         storage_options=options,
@@ -380,6 +381,7 @@ class TableStore:
                         partition_by=[day] if day else None,
                         predicate=predicate,
                         schema_mode=("merge" if day else "overwrite") if opened else None,
+                        name=None if opened else table,
                         configuration=None if opened else properties,
                         storage_options=None if opened else options,
                         **how,
@@ -440,7 +442,7 @@ class TableStore:
                 raise Refused(
                     f"Version {version} of {table} cannot be read any more: its history was cut off, as the erasure of a "
                     "household does.",
-                    remedy=f"read version {self.version(table)}, which is there.",
+                    remedy="ask for a newer day, or model.",
                 ) from error
             raise Refused(
                 f"The table {table} does not exist yet.",
@@ -454,6 +456,8 @@ class TableStore:
             raise _no_log(table, Path(self.uri(table), commits.LOG)) from error
         if version is None and self._was_cut(table):
             raise commits.were_cut(Path(self.root))
+        if (name := opened.metadata().name) not in (None, table):  # before tables had names, they had none
+            raise _is_another(table, name, self.uri(table))
         return opened
 
     def _was_cut(self, table: str) -> bool:
@@ -469,7 +473,7 @@ class TableStore:
             raise Refused(
                 f"Version {version} of {table} cannot be read any more: files of it were removed, as `nightcart prune` does "
                 "with what is older than the settings of `retention` say.",
-                remedy=f"read version {self.version(table)}, which is there; or bring an older backup to another place.",
+                remedy="ask for a newer day, or model; or bring a backup of that time to another place (docs/runbooks.md).",
             ) from error
 
 
@@ -492,6 +496,14 @@ def _no_log(table: str, log: Path) -> Damaged:
         remedy=(f"`rm {hint}`; if that does not help, " if hint.exists() else "")
         + "bring the folder of the table back from the newest backup (docs/runbooks.md, Restore from a backup); without one, "
         "put the folder aside, and `nightcart audit verify --tables` names the commands that make the table again.",
+    )
+
+
+def _is_another(table: str, name: str, folder: str) -> Damaged:
+    return Damaged(
+        f"{folder} holds {name}, and not {table}: it was copied or moved there.",
+        remedy="bring the folder of the table back from the newest backup (docs/runbooks.md, Restore from a backup); without "
+        "one, put it aside, and `nightcart audit verify --tables` names the commands that make the table again.",
     )
 
 

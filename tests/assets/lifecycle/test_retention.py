@@ -38,7 +38,6 @@ def rows(day: dt.date, number: int) -> pa.Table:
 def test_versions_that_are_needed_can_be_read_and_others_say_why_not(tables: TableStore) -> None:
     for number in range(5):
         tables.replace_days("t", rows(DAY, number), days=[DAY])
-    newest = tables.version("t")
     Path(tables.uri("t"), "business_date=2024-05-01", "killed.parquet").touch()
     files = history.unneeded(tables, "t", [2])
     assert len(files) == 4  # of five, one is live and one needed; and what a killed write left
@@ -46,7 +45,7 @@ def test_versions_that_are_needed_can_be_read_and_others_say_why_not(tables: Tab
     assert tables.read("t", version=2).number.to_pyarrow().to_pylist() == [1]  # version 0 made the table
     assert tables.read("t").number.to_pyarrow().to_pylist() == [4]
     for read in (tables.read, lambda table, version: tables.rows(table, ["number"], version=version)):
-        with pytest.raises(Refused, match=rf"Version 3 of t cannot be read any more.*prune.*read version {newest}"):
+        with pytest.raises(Refused, match=r"Version 3 of t cannot be read any more.*prune.*ask for a newer day"):
             read("t", version=3)
     assert history.unneeded(tables, "t", [2, 3]) == []  # again there is nothing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import threading
 from collections import Counter
 from pathlib import Path
@@ -315,6 +316,17 @@ def test_a_log_that_cannot_be_read_is_told_in_words(two_days: TableStore, file: 
         place.write_text(content)
     with pytest.raises(Damaged, match=f"The log of sales, .* cannot be read.*{remedy}"):
         two_days.read("sales")
+
+
+@pytest.mark.parametrize(("table", "other"), [("sales", "sizes"), ("sizes", "sales")])
+def test_the_folder_of_another_table_is_not_taken_for_its_own(two_days: TableStore, table: str, other: str):
+    two_days.replace("sizes", pa.table({"size": [1]}))
+    shutil.rmtree(two_days.uri(table))
+    shutil.copytree(two_days.uri(other), two_days.uri(table))
+    with pytest.raises(Damaged, match=f"/{table} holds {other}, and not {table}.*put it aside"):
+        two_days.read(table)
+    with pytest.raises(Damaged, match=f"/{table} holds {other}, and not {table}.*put it aside"):
+        two_days.replace(table, pa.table({"size": [2]}))
 
 
 @pytest.mark.parametrize(("share", "says"), [(None, "is gone"), (0.5, "is cut off")])
