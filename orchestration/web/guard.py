@@ -30,10 +30,11 @@ HEADERS = {"x-frame-options": "SAMEORIGIN", "referrer-policy": "no-referrer", "x
 class Guard:
     """ASGI middleware: refuses what has not the `token`, comes from another origin, or changes something by a link or form.
 
-    A program, which has no cookie, sends the token as `Authorization: Bearer …`.
+    A program, which has no cookie, sends the token as `Authorization: Bearer …`. Without a token everybody is let in whom
+    a proxy before it has let in.
     """
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str | None) -> None:
         self.app, self.token = app, token
         self.session = hashlib.sha256(f"session of {token}".encode()).hexdigest()
 
@@ -80,6 +81,8 @@ class Guard:
         return None
 
     def _has_token(self, asked: HTTPConnection) -> bool:
+        if self.token is None:
+            return True
         kind, _, given = asked.headers.get("authorization", "").partition(" ")
         cookie = asked.cookies.get(_cookie(asked), "")
         return secrets.compare_digest(cookie.encode(), self.session.encode()) or (
@@ -87,7 +90,7 @@ class Guard:
         )
 
     def _is_token(self, given: str) -> bool:
-        return secrets.compare_digest(given.encode(), self.token.encode())
+        return self.token is not None and secrets.compare_digest(given.encode(), self.token.encode())
 
     def _opened(self, asked: HTTPConnection) -> Response:
         """The link was opened: the page itself, without the token in its address, and the cookie."""
@@ -98,8 +101,8 @@ class Guard:
         return answer
 
 
-def guarded(app: ASGIApp, token: str, hosts: Sequence[str] = ()) -> ASGIApp:
-    """`app` behind the guard, under this machine's own name and `hosts` alone."""
+def guarded(app: ASGIApp, token: str | None, hosts: Sequence[str] = ()) -> ASGIApp:
+    """`app` behind the guard, under this machine's own name and `hosts` alone (`*`: any)."""
     return TrustedHostMiddleware(Guard(app, token), allowed_hosts=[*LOCAL, *hosts], www_redirect=False)
 
 

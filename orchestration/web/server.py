@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -61,17 +60,15 @@ def serve(
     names: Sequence[str],
     token: str | None,
     is_read_only: bool,
-    ready: Callable[[str], None],
+    has_daemon: bool,
+    ready: Callable[[], None],
 ) -> None:
-    """Serve until interrupted; `ready` is called with the link as soon as it can be opened.
+    """Serve until interrupted; `ready` is called as soon as it can be opened.
 
-    `names` are host names beside this machine's own. Without a `token` one is made for this start. Read-only has no
-    daemon: it may run beside the one that has.
+    `names` are host names beside this machine's own. Without a `token` whoever reaches it is let in.
     Raises :class:`Refused` when the port is taken, :class:`Unavailable` when the daemon ends by itself.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: all that was started is ended
-    link = f"http://{'localhost' if host == '127.0.0.1' else host}:{port}/"
-    link += "?token=…" if token else f"?token={(token := secrets.token_urlsafe(32))}"
     kind = ReadOnlyWebserver if is_read_only else DagsterWebserver
     # `.env` is read by the code servers where they are started.
     with home.kept(), contextlib.chdir(home.PROJECT), _listening(host, port) as listening, _instance() as instance:
@@ -84,9 +81,9 @@ def serve(
             app = guarded(kind(process, live_data_poll_rate=2000).create_asgi_app(), token, names)
             config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE)
             server = uvicorn.Server(config)
-            daemon = contextlib.nullcontext() if is_read_only else _daemon(workspace, server)
+            daemon = _daemon(workspace, server) if has_daemon else contextlib.nullcontext()
             with daemon as ended, contextlib.suppress(KeyboardInterrupt):
-                ready(link)
+                ready()
                 server.run(sockets=[listening])
             if ended and ended.is_set():
                 raise Unavailable(

@@ -89,6 +89,21 @@ def test_pods_run_as_nobody_and_write_where_they_must(base: list[dict[str, Any]]
             assert {mount["name"] for mount in container["volumeMounts"]} == volumes
 
 
+def test_no_web_server_is_without_the_guard() -> None:
+    deployments = [
+        each for path in DEPLOY.rglob("*.yaml") for each in documents(path) if each.get("kind") == "Deployment"
+    ]
+    commands = [
+        container.get("command", [])
+        for each in deployments
+        for container in each["spec"]["template"]["spec"]["containers"]
+    ]
+    serving = [command for command in commands if "ui" in command]
+    assert len(serving) == 2
+    assert not [command for command in commands if "dagster-webserver" in command]
+    assert all("--read-only" in command or "--behind-proxy" in command for command in serving)
+
+
 def test_secrets_are_named_and_never_given(base: list[dict[str, Any]]) -> None:
     assert not [each for each in base if each["kind"] == "Secret"]
     for path in DEPLOY.rglob("*.yaml"):

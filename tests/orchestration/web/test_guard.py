@@ -29,12 +29,12 @@ async def subscribed(socket: WebSocket) -> None:
     await socket.close()
 
 
-def browser(base_url: str = HERE, *names: str) -> TestClient:
+def browser(base_url: str = HERE, *names: str, token: str | None = TOKEN) -> TestClient:
     routes = [
         Route("/{path:path}", asked, methods=["GET", "POST", "PUT", "DELETE"]),
         WebSocketRoute("/graphql", subscribed),
     ]
-    return TestClient(guarded(Starlette(routes=routes), TOKEN, names), base_url=base_url)
+    return TestClient(guarded(Starlette(routes=routes), token, names), base_url=base_url)
 
 
 @pytest.fixture
@@ -162,3 +162,13 @@ def test_behind_a_proxy_it_has_another_name():
         answer = client.get(f"/?token={TOKEN}", follow_redirects=False)
         assert "Secure" in answer.headers["set-cookie"]
         assert client.post("/graphql", json=MUTATION, headers={"origin": "https://nightcart.example"}).text == "reached"
+
+
+def test_whom_a_proxy_lets_in_launches_nothing_by_a_link_a_form_or_another_page():
+    page = "https://nightcart.example"
+    with browser(page, "*", token=None) as client:
+        assert client.get("/").text == "reached"
+        assert client.post("/graphql", json=MUTATION, headers={"origin": page}).text == "reached"
+        assert client.get("/graphql", params=MUTATION).status_code == 405
+        assert client.post("/graphql", json=MUTATION, headers={"origin": "https://evil.example"}).status_code == 403
+        assert client.post("/graphql", content="{}", headers={"content-type": "text/plain"}).status_code == 415

@@ -81,6 +81,12 @@ def test_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
     assert f"nightcart ui --port {port + 1}" in err
 
 
+def test_without_a_token_no_other_machine_is_listened_to(tmp_path: Path) -> None:
+    code, _, err = Nightcart(tmp_path)("ui", "--behind-proxy", "--host", "0.0.0.0")
+    assert code == 1
+    assert "others than the proxy would reach" in err
+
+
 def test_read_only_lets_no_mutation_through_whatever_dagster_permits() -> None:
     from orchestration.web.server import ReadOnlyWebserver
 
