@@ -7,11 +7,11 @@ import warnings
 
 import dagster as dg
 
+from resources.days import ONE_DAY
+
 # Beta features of Dagster that are used knowingly; any other is still announced.
 for accepted in ("`backfill_policy`", "`pool`", "`freshness_policy`", "`allow_nonexistent_upstream_partitions`"):
     warnings.filterwarnings("ignore", message=f".*{accepted}", category=dg.BetaWarning)
-
-ONE_DAY = dt.timedelta(days=1)
 
 
 def daily(

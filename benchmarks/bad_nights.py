@@ -54,9 +54,10 @@ from bad_nights_feeds import (
     text,
     with_comma,
 )
-from bad_nights_sides import FIRST_NIGHT, ONE_DAY, STEPS, Cron, Line, Night, Nightcart, Side, at, line_of, waited
+from bad_nights_sides import FIRST_NIGHT, STEPS, Cron, Line, Night, Nightcart, Side, at, line_of, waited
 from bad_nights_state import Around, Disk, During
 
+from resources.days import ONE_DAY
 from tests.support import retailer
 
 CLOSED_DAY = dt.date(2024, 4, 1)  # Easter Monday: so the shop is open on the Sunday on which the clocks change

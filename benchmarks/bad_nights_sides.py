@@ -20,8 +20,8 @@ from pathlib import Path
 from measure import BENCHMARKS, environment
 
 from resources import home
+from resources.days import ONE_DAY
 
-ONE_DAY = dt.timedelta(days=1)
 FIRST_NIGHT = dt.date(2024, 3, 18)
 # Steps of Nightcart's runs and of the script, by what they do.
 STEPS = {

@@ -25,9 +25,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from bad_nights_feeds import one_bit
-from bad_nights_sides import ONE_DAY, Nightcart, Side, at, waited
+from bad_nights_sides import Nightcart, Side, at, waited
 
 from resources import home
+from resources.days import ONE_DAY
 
 LOCKED = 60  # seconds
 Around = Callable[[Side, dt.date], contextlib.AbstractContextManager[object]]

@@ -18,10 +18,10 @@ from typing import Any
 
 from curve import NIGHTCART, measured
 
+from resources.days import ONE_DAY
 from tests.support import retailer
 
 NIGHT = dt.date(2024, 5, 6)
-ONE_DAY = dt.timedelta(days=1)
 SPAN = len(retailer.days())  # whole weeks, so that weekdays stay what they are
 
 

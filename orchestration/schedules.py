@@ -7,13 +7,13 @@ import dagster as dg
 
 from assets.grocery.partitions import business_days
 from assets.grocery.partitions import settings as configured
-from assets.partitions import ONE_DAY
 from orchestration.alerting.heartbeat import records_heartbeat, wake
 from orchestration.alerting.job import alerting, why_not_due
 from orchestration.environment import SCHEDULE_STATUS
 from orchestration.jobs import nightly
 from orchestration.runs.nights import is_left_to_arrival, night_request, night_so_far
 from resources.config.retailer import Settings
+from resources.days import ONE_DAY
 from resources.errors import NightcartError
 from resources.feeds.reader import FeedReader
 from resources.feeds.sources import where

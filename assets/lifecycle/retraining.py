@@ -18,13 +18,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from resources.days import ONE_DAY
 from resources.records.lifecycle import RetrainingDecision, RetrainingRequest, Signal
 
 if TYPE_CHECKING:
     from assets.lifecycle.domain import Watch
     from resources.config.lifecycle import RetrainingConfig
 
-ONE_DAY, WEEK = dt.timedelta(days=1), 7  # days
+WEEK = 7  # days
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,8 +20,8 @@ from assets.lifecycle.evaluation import Evaluation, evaluate
 from assets.lifecycle.model import Model
 from assets.lifecycle.promotion import HOLDOUT, NIGHT, TRAINED_ON
 from assets.lifecycle.versions import RECIPE, SAMPLE, golden_sample, register
-from assets.partitions import ONE_DAY
 from assets.quality.gates import of_days
+from resources.days import ONE_DAY
 from resources.errors import Refused
 from resources.models.registry import ModelRegistry, ModelVersion
 from resources.records.lifecycle import PromotionRecord

@@ -12,7 +12,7 @@ from assets.lifecycle.domain import Lifecycle, Watch
 from assets.lifecycle.drift import DriftReport
 from assets.lifecycle.signals import NIGHTS_KEPT, signal
 from assets.lifecycle.training import REFERENCE
-from assets.partitions import ONE_DAY
+from resources.days import ONE_DAY
 from resources.records.lifecycle import Signal
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from resources.days import ONE_DAY
 from resources.errors import GateClosed
 from resources.records.quality import Override, Verdict
 from resources.records.store import OperationsDatabase
@@ -98,7 +99,7 @@ def good_days(
     operations: OperationsDatabase, subject: str, checks: Collection[str], *, before: dt.date
 ) -> list[dt.date]:
     """The days before `before` on which all `checks` of a subject passed when they last ran, the latest first."""
-    verdicts = operations.verdicts(subject, until=before - dt.timedelta(days=1))
+    verdicts = operations.verdicts(subject, until=before - ONE_DAY)
     passed = {key for key, verdict in verdicts.items() if verdict.outcome == Verdict.PASSED}
     days = {partition for partition, _ in verdicts if partition}
     return sorted((day for day in days if all((day, check) in passed for check in checks)), reverse=True)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from assets.partitions import ONE_DAY
 from orchestration.arrival.receive import ArrivedFile, fingerprint_of
 from orchestration.jobs import ingestion, nightly
 from orchestration.runs.attempts import Retries
 from orchestration.runs.nights import UNDER_WAY
 from resources.config.retailer import Settings
+from resources.days import ONE_DAY
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 

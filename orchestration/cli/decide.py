@@ -13,6 +13,7 @@ from orchestration.cli import context
 from orchestration.cli.drawing import DAY, console, say, show, table
 from orchestration.reports import governance
 from orchestration.reports.lists import days_with_lists
+from resources.days import ONE_DAY
 from resources.errors import Refused
 from resources.records.quality import Override, Verdict
 from resources.text import plural
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from assets.lifecycle.manual import Person
     from assets.quality.gates import Gate
 
-ONE_DAY = dt.timedelta(days=1)
 HOURS = 24  # long enough for the night and the morning after it; whoever needs longer says so
 Reason = Annotated[str, typer.Option(help="Why; it stands in the ledger with your name.")]
 

@@ -13,12 +13,11 @@ import typer
 
 from orchestration.cli import context, runs
 from orchestration.cli.drawing import DAY, say
+from resources.days import ONE_DAY
 from resources.errors import Refused
 
 if TYPE_CHECKING:
     from resources.config.retailer import Settings
-
-ONE_DAY = dt.timedelta(days=1)
 
 
 def drop(

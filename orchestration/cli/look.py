@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assets.grocery.publication.publication import ONE_DAY, age
+from assets.grocery.publication.publication import age
 from assets.lifecycle.retraining_ledger import UNFINISHED, USED_UP
 from orchestration.cli import context
 from orchestration.cli.decide import draw_overrides
@@ -16,6 +16,7 @@ from orchestration.cli.drawing import DAY, Json, console, say, show, styled, tab
 from orchestration.reports import governance, lists, monitoring
 from orchestration.reports import models as model_reports
 from orchestration.reports import status as reports
+from resources.days import ONE_DAY
 from resources.errors import Refused
 from resources.models.registry import BUSINESS_DATE, CHAMPION, TABLE
 from resources.records.lifecycle import Signal

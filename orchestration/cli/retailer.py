@@ -22,6 +22,7 @@ from orchestration.cli.understood import draw, shown
 from resources import home
 from resources.config.loader import load_settings
 from resources.config.retailer import ProductColumnsConfig, TransactionColumnsConfig
+from resources.days import ONE_DAY
 from resources.errors import Refused
 from resources.records.identity import Owner
 from resources.text import without_secrets
@@ -29,7 +30,6 @@ from resources.text import without_secrets
 if TYPE_CHECKING:
     from assets.grocery.onboarding.proposal import RetailerProposal
 
-ONE_DAY = dt.timedelta(days=1)
 COLUMN_SETTINGS = (
     *TransactionColumnsConfig.model_fields,
     *(f"products.{name}" for name in ProductColumnsConfig.model_fields),

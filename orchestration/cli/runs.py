@@ -12,7 +12,7 @@ import typer
 from orchestration.cli import context
 from orchestration.cli.drawing import DAY, say
 from orchestration.cli.night import draw_next_commands, draw_night
-from resources.days import ranges
+from resources.days import ONE_DAY, ranges
 from resources.errors import Damaged, Refused
 from resources.records.lifecycle import RetrainingDecision, RetrainingRequest
 from resources.text import listed, plural
@@ -27,7 +27,6 @@ Force = Annotated[bool, typer.Option("--force", help="Do again what is done.")]
 DEMO_HISTORY = (dt.date(2017, 1, 1), dt.date(2017, 11, 26))
 DEMO_NIGHT = dt.date(2017, 11, 27)
 INGESTION = "group:ingestion"
-ONE_DAY = dt.timedelta(days=1)
 
 
 def demo() -> None:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.lifecycle.champion import serving
-from assets.partitions import ONE_DAY
 from orchestration.jobs import ALERTING, night_selection, nightly
 from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS, WILL_RETRY_TAG
 from resources.config.retailer import Settings
+from resources.days import ONE_DAY
 from resources.errors import Refused
 from resources.feeds import landing
 from resources.records.alerts import Heartbeat

@@ -9,8 +9,8 @@ from typing import Any
 
 from assets.grocery.tables import AS_OF, EXAMPLES
 from assets.grocery.training.examples import LABEL_DAYS
-from assets.partitions import ONE_DAY
 from resources.config.loader import load_settings
+from resources.days import ONE_DAY
 from resources.feeds import remote_copies
 from resources.feeds.reader import FeedReader
 from resources.models.registry import ModelRegistry

@@ -16,12 +16,12 @@ import dagster as dg
 from assets.grocery.domain import GROCERY
 from assets.lifecycle.champion import serving
 from assets.lifecycle.domain import Lifecycle
-from assets.partitions import ONE_DAY
 from orchestration.definitions import GATES, build_defs
 from orchestration.jobs import night_selection
 from orchestration.sensors.retraining import retrain_on_decision
 from resources import home
 from resources.config.loader import load_settings
+from resources.days import ONE_DAY
 from resources.feeds.reader import FeedReader
 from resources.models.registry import ModelRegistry
 from resources.policy.client import Policy

@@ -9,6 +9,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from assets.grocery.features.purchases import days_before
+from resources.days import ONE_DAY
 from resources.tables.engine import exact_sum
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def offered(offers: ibis.Table, *, as_of: dt.date) -> ibis.Table:
     first, last = as_of - dt.timedelta(days=DAYS - 1), as_of + dt.timedelta(days=DAYS)
     near = offers.filter((offers.known_from <= as_of) & (offers.starts_on <= last) & (offers.ends_on >= first))
     return near.group_by("product_id").agg(
-        offered_next=_average_reach(near, since=as_of + dt.timedelta(days=1)),
+        offered_next=_average_reach(near, since=as_of + ONE_DAY),
         offered_last=_average_reach(near, since=first),
     )
 

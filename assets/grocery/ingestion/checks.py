@@ -15,11 +15,12 @@ from assets.grocery.ingestion.profile import profile
 from assets.grocery.ingestion.rules import DAY_RULES, expectations, fault
 from assets.grocery.partitions import settings as configured
 from assets.grocery.tables import HOUSEHOLDS, OFFERS, PRODUCTS, QUARANTINE, TRANSACTIONS
-from assets.partitions import ONE_DAY, days_of
+from assets.partitions import days_of
 from assets.quality.evaluation import GateResult, gate_checks, gate_result
 from assets.quality.gates import Gate
 from assets.quality.rules import between, unique_and_given
 from resources.config.retailer import Settings
+from resources.days import ONE_DAY
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.engine import count_values

@@ -21,6 +21,7 @@ from assets.grocery.ingestion.filters import by_kind, counting, filter_columns, 
 from assets.grocery.ingestion.numbers import currency_of, number_of
 from assets.grocery.tables import QUARANTINE, TABLES, TRANSACTIONS
 from resources.config.feeds import FILE_DATE
+from resources.days import ONE_DAY
 from resources.errors import FeedRefused
 from resources.feeds.files import own_columns
 from resources.identifiers import identifiers
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from resources.config.retailer import TransactionsConfig
 
 VERSION = "2"  # of the rows that are made here; the assets carry it
-ONE_DAY = dt.timedelta(days=1)
 
 TYPES = TABLES[TRANSACTIONS].types
 QUARANTINE_COLUMNS = tuple(TABLES[QUARANTINE].columns)

@@ -7,10 +7,10 @@ from collections.abc import Collection
 from zoneinfo import ZoneInfo
 
 from resources.config.retailer import Settings
+from resources.days import ONE_DAY
 from resources.markdown import Markdown, code, table
 from resources.text import listed
 
-ONE_DAY = dt.timedelta(days=1)
 VALUES_SHOWN = 20
 
 

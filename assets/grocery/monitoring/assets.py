@@ -11,12 +11,13 @@ from assets.grocery.monitoring.realised import HORIZONS, VERSION, realised_lists
 from assets.grocery.partitions import business_days
 from assets.grocery.tables import PERFORMANCE, PRODUCTS, RECOMMENDATIONS, TABLES, TRANSACTIONS
 from assets.lifecycle.estimates import Bootstrap
-from assets.partitions import ONE_DAY, days_back, days_of
+from assets.partitions import days_back, days_of
 from assets.quality.fence import fenced
 from assets.quality.gates import Gates, Versions, of_days, whole
 from assets.quality.staleness import latest_delivery_id, record_made
 from assets.reporting import OWNERS, columns, picture, report_days, written
 from resources.config.retailer import Settings
+from resources.days import ONE_DAY
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 
@@ -103,7 +104,7 @@ def _compare(
             notes.append(f"The recommendations of {recommended_on} did not pass their checks.")
             continue
         lists = tables.read(RECOMMENDATIONS, since=recommended_on, until=recommended_on)
-        lines = tables.read(TRANSACTIONS, since=recommended_on + dt.timedelta(days=1), until=day)
+        lines = tables.read(TRANSACTIONS, since=recommended_on + ONE_DAY, until=day)
         bought = baskets_after(purchases(lines, tables.read(PRODUCTS)), as_of=recommended_on, days=length)
         found = realised_lists(lists, bought, k=settings.model.ranked_places)
         if found.empty:

@@ -10,10 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from assets.grocery.onboarding.proposed import Note, ProposedSetting
+from resources.days import ONE_DAY
 from resources.errors import Refused
 from resources.text import listed, plural
 
-ONE_DAY = dt.timedelta(days=1)
 STRAY_GAP_DAYS, STRAY_SHARE = 30, 0.01  # a few lines this far from all others are mistakes in the date
 MOST_GAP_DAYS = 366  # spells further apart than this are not one history: a till's clock of 1970, a test of years ago
 AROUND = (

@@ -18,6 +18,7 @@ from assets.grocery.onboarding.time_formats import NUMBERS, formats_of, orders, 
 from assets.grocery.onboarding.words import matching_columns, split_name
 from resources.config.feeds import FILE_DATE
 from resources.config.validators import EPOCHS, EXCEL_DAYS
+from resources.days import ONE_DAY
 from resources.errors import Refused
 from resources.tables.engine import text_of
 from resources.text import listed
@@ -195,7 +196,7 @@ class TimeSearch:
     def _is_time(self, text: ir.StringValue, format_: str | None) -> ir.BooleanValue:
         """Whether texts are times of the format (None: ISO 8601) that a purchase may have."""
         at = instants.read(text, format_, timezone=self.timezone)
-        latest = dt.datetime.combine(self.today + dt.timedelta(days=1), dt.time.max)
+        latest = dt.datetime.combine(self.today + ONE_DAY, dt.time.max)
         return at.between(EARLIEST, latest).fill_null(False)
 
     def _with_time_of_day(self, names: Sequence[str], date: TimeFormat) -> tuple[TimeFormat, list[Note]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, replace
 
+from resources.days import ONE_DAY
+
 VERSION = "1"  # of the rows that are made here; the assets carry it
-ONE_DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)

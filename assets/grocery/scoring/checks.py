@@ -12,10 +12,11 @@ import dagster as dg
 from assets.grocery.scoring.assets import households_without_list, placed, served_now
 from assets.grocery.tables import HOUSEHOLD, HOUSEHOLD_PRODUCT, PRODUCT, PRODUCTS, PUBLISHED, RECOMMENDATIONS
 from assets.lifecycle.champion import serving
-from assets.partitions import ONE_DAY, days_of
+from assets.partitions import days_of
 from assets.quality.evaluation import GateResult, gate_checks
 from assets.quality.gates import Gate, good_days
 from resources.config.retailer import Settings
+from resources.days import ONE_DAY
 from resources.errors import Damaged
 from resources.policy.client import Answer, Policy
 from resources.records.lifecycle import PolicyDecision, PromotionRecord, Scoring

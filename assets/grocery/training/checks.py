@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 
 from assets.grocery.tables import AS_OF, EXAMPLES, TRANSACTIONS
-from assets.partitions import ONE_DAY
 from assets.quality.evaluation import GateResult, gate_checks
 from assets.quality.gates import Gate
 from resources.config.retailer import Settings
+from resources.days import ONE_DAY
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
 

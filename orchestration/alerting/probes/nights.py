@@ -6,13 +6,13 @@ import datetime as dt
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
-from assets.partitions import ONE_DAY
 from orchestration.alerting.incidents import Incident
 from orchestration.alerting.probes.context import ProbeContext
 from orchestration.alerting.probes.runs import what_failed
 from orchestration.runs.dagster_internals import ended_ticks
 from orchestration.runs.nights import night_so_far
 from resources.config.retailer import Settings
+from resources.days import ONE_DAY
 from resources.records.alerts import Alert
 from resources.records.quality import Verdict
 

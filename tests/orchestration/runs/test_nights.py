@@ -27,7 +27,6 @@ from assets.lifecycle import card
 from assets.lifecycle.champion import PROBABILITIES, serving
 from assets.lifecycle.manual import Person, promote, roll_back
 from assets.lifecycle.versions import SAMPLE, registration
-from assets.partitions import ONE_DAY
 from orchestration.alerting.probes import ProbeContext
 from orchestration.alerting.watch import watch
 from orchestration.cli import launch
@@ -35,6 +34,7 @@ from orchestration.cli.decide import override
 from orchestration.definitions import build_defs
 from orchestration.runs.nights import runs_of_night
 from resources.config.loader import load_settings
+from resources.days import ONE_DAY
 from resources.errors import Damaged, Refused
 from resources.feeds.reader import FeedReader
 from resources.models.registry import CHAMPION, ModelRecord, ModelRegistry

@@ -23,6 +23,7 @@ from orchestration.runs.outcomes import PARTITION_TAG
 from orchestration.sensors.arrival import ingest_on_arrival
 from resources.config.feeds import LandingConfig
 from resources.config.retailer import Settings
+from resources.days import ONE_DAY
 from resources.feeds import events
 from resources.feeds.landing import EVENT, SET_ASIDE, look
 from resources.feeds.reader import FeedReader
@@ -32,7 +33,6 @@ from resources.tables.store import TableStore
 
 DAY = dt.date(2024, 1, 9)  # before nights are possible: only its baskets are taken in
 NIGHT = dt.date(2024, 3, 12)
-ONE_DAY = dt.timedelta(days=1)
 
 
 @dataclass

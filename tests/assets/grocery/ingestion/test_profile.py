@@ -14,10 +14,10 @@ from assets.grocery.ingestion.cleaning import TYPES
 from assets.grocery.ingestion.profile import profile, volume_against_weekday
 from assets.grocery.ingestion.rules import IN_ONE_FILE, expectations
 from resources.config.retailer import TransactionsConfig
+from resources.days import ONE_DAY
 from resources.validation import validate
 
 DAY = dt.date(2024, 3, 5)
-ONE_DAY = dt.timedelta(days=1)
 NAMES = ("household_id", "product_id", "occurred_at", "basket_id", "quantity", "sales_value", "store_id")
 FEED = {
     "path": "x.csv",
