@@ -291,7 +291,8 @@ def _folder(folder: Path) -> tuple[list[str], list[Note]]:
         for path in inside:
             kinds.setdefault(_ending(path), []).append(path)
         others = kinds.pop("", [])
-        if not kinds or (depth != "*" and {*kinds} == {PART}):  # whose glob would take folders, too
+        depths = {len(path.relative_to(folder).parts) for path in kinds.get(PART, ())}
+        if not kinds or ({*kinds} == {PART} and len(depths) > 1):  # whose glob would take folders, too
             continue
         kind = max(kinds, key=lambda ending: len(kinds[ending]))
         others += [path for ending, paths in kinds.items() if ending != kind for path in paths]
@@ -304,7 +305,8 @@ def _folder(folder: Path) -> tuple[list[str], list[Note]]:
             names = listed(sorted(str(path.relative_to(folder)) for path in others), 3)
             says = f"{plural(len(others), 'file')} in {folder} are left out: {names}."
             notes = [Note("left out", says, f"name files that do not end in {kind} by a path of their own.")]
-        return [f"{glob.escape(str(folder))}/{depth}{ending}" for ending in sorted(endings)], notes
+        where = "*/" * (depths.pop() - 1) + "*" if is_part and len(depths) == 1 else depth
+        return [f"{glob.escape(str(folder))}/{where}{ending}" for ending in sorted(endings)], notes
     names = f"; there are {listed(sorted(str(path) for path in inside), 3)}" if inside else ""
     raise Refused(
         f"There is no data file in {folder}{names}.",

@@ -316,10 +316,20 @@ class TestFolders:
         assert lines.count().execute() == 2
         assert ["s_manifest" in note.says for note in source.notes] == [True]
 
+    @pytest.mark.parametrize(("parts", "path"), [(["000000_0"], "000000_0"), (["0_0", "1_0"], "*_0")])
+    def test_parts_in_folders_of_days_are_read(self, tmp_path, engine, feeds, parts, path):
+        for day in range(1, 4):
+            (folder := tmp_path / f"dt=2024-01-0{day}").mkdir()
+            for part in parts:
+                (folder / part).write_text(self.TEXT)
+        lines, source = looked_at(tmp_path, engine, feeds)
+        assert lines.count().execute() == 3
+        assert source.files.path == [f"{tmp_path}/dt={{date}}/{path}"]
+
     def test_files_of_no_known_ending_are_refused_with_their_names(self, tmp_path):
         (tmp_path / "a").mkdir()
-        (tmp_path / "a" / "000").write_text(self.TEXT)
-        with pytest.raises(Refused, match=r"There is no data file in .*; there are /.*/a/000\."):
+        (tmp_path / "a" / "sales.bak").write_text(self.TEXT)
+        with pytest.raises(Refused, match=r"There is no data file in .*; there are /.*/a/sales\.bak\."):
             files.find(str(tmp_path))
 
     def test_same_bytes_twice_are_told(self, tmp_path, engine, feeds):
