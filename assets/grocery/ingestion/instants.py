@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -55,6 +56,7 @@ MONTHS = {
 }
 LONGEST_MONTH = len("September")
 MONTH = r"\p{L}{3,}"
+CLOCK_NUMBER = re.compile(" %H%M(%S)?$")  # behind a date; as a number 09:05 is 905, and 00:05 is 5
 SECONDS_A_DAY = 86_400
 EXCEL_DAY_OF_1970 = 25_569
 
@@ -100,6 +102,10 @@ def read(text: ir.StringValue, format_: str | None, *, timezone: str = "UTC") ->
         text = _in_english(text, format_)
     if "%p" in format_:
         text = text.re_replace(r"(?i)([ap])\. ?m\.", r"\1m")
+    if clock := CLOCK_NUMBER.search(format_):
+        digits = 6 if clock[1] else 4
+        filled = text.re_replace(r" (\d+)$", rf" {'0' * digits}\1")
+        text = filled.re_replace(rf" 0*(\d{{{digits}}})$", r" \1")
     return in_calendar(try_strptime(text, format_).cast("timestamp"))
 
 

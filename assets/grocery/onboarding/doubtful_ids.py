@@ -142,10 +142,11 @@ def _placeholders(households: ibis.Table, column: str, *, nobody: float) -> list
 def _alike(values: ibis.Table, column: str) -> list[Note]:
     """Which of the identifiers `values.text` of a column may be one written in two ways, or several written in one."""
     of_zeros = "stand with leading zeros and without", "have all files written with the zeros, or all without."
-    of_signs = "are told apart by capitals or blanks alone", "have all files write them alike."
+    of_signs = "are told apart by capitals, blanks or marks alone", "have all files write them alike."
+    letters = values.text.re_replace(r"\s", "").lower().re_replace(r"^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$", "")
     return [
         *_of_several(values, values.text.re_replace("^0+([0-9]+)$", r"\1"), column, *of_zeros),
-        *_of_several(values, values.text.re_replace(r"\s", "").lower(), column, *of_signs),
+        *_of_several(values, letters.re_replace("[-_./]+", "-").nullif(""), column, *of_signs),
         *_masked(values, column),
     ]
 

@@ -18,7 +18,7 @@ from assets.grocery.onboarding import answers, evidence, files, masterdata, tran
 from assets.grocery.onboarding.answers import Question, Told
 from assets.grocery.onboarding.columns import Given
 from assets.grocery.onboarding.history import TradingDays
-from assets.grocery.onboarding.proposed import SEE_TIME, Note, ProposedSetting, as_toml, by_gravity
+from assets.grocery.onboarding.proposed import SEE_TIME, UNNAMED, Note, ProposedSetting, as_toml, by_gravity
 from assets.grocery.onboarding.transactions import Delivered, TransactionsProposal
 from resources.config.lifecycle import ScheduleConfig
 from resources.config.loader import load_settings
@@ -167,11 +167,7 @@ def propose(
     return RetailerProposal(
         settings,
         tuple(proposed),
-        tuple(
-            by_gravity(
-                [*notes, *_guesses(proposed), *(Note("switched off", f"{line}.") for line in settings.switched_off())]
-            )
-        ),
+        tuple(by_gravity([*notes, *_guesses(proposed), *_switched_off(settings, proposed)])),
         feed.history,
         feed.typical_day,
         lines_of_day,
@@ -191,6 +187,14 @@ def _guesses(proposed: Iterable[ProposedSetting]) -> Iterator[Note]:
             elif ".columns." in each.setting:
                 remedy = f"look whether it is so; another one is told by --column {key}=NAME."
             yield Note("guessed", f"{each.setting} is {each.value}: {each.why}.", remedy)
+
+
+def _switched_off(settings: Settings, proposed: Iterable[ProposedSetting]) -> Iterator[Note]:
+    """A note on everything that the files cannot support; where a column is called so and is none, with why."""
+    why = {each.setting: each.why for each in proposed if each.value is None and not each.why.startswith(UNNAMED)}
+    for line in settings.switched_off():
+        reason = why.get(line.removeprefix("no ").partition(":")[0])
+        yield Note("switched off", f"{line}; {reason}." if reason else f"{line}.")
 
 
 def name_for(basket_lines: str) -> str:

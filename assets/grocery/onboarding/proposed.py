@@ -90,6 +90,7 @@ class Note:
 
 # Why a setting is a guess that is told with another one.
 SEE_TIME = "see occurred_at"
+UNNAMED = "no column is called like"  # begins the reason why there is none
 
 
 def by_gravity(notes: Iterable[Note]) -> list[Note]:

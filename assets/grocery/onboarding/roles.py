@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.onboarding.columns import MOSTLY, ColumnProfile, described, finite_number, one_row
-from assets.grocery.onboarding.proposed import A_FILE, JOIN, ProposedSetting, unpivoted
+from assets.grocery.onboarding.proposed import A_FILE, JOIN, UNNAMED, ProposedSetting, unpivoted
 from assets.grocery.onboarding.words import matching_columns
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
@@ -81,12 +81,12 @@ def store(columns: Columns) -> ProposedSetting:
     for column, _, _ in _candidates(columns, ("store", 0)):
         if not column.is_measure:
             return ProposedSetting("store_id", column.name, f"{column.different:,} different")
-    return ProposedSetting("store_id", None, "no column is called like a store")
+    return ProposedSetting("store_id", None, f"{UNNAMED} a store")
 
 
 def basket(columns: Columns, lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> ProposedSetting:
     """The column whose values are baskets: each of one household, and most of several lines."""
-    why = "no column is called like a basket"
+    why = f"{UNNAMED} a basket"
     for name in matching_columns("basket", columns):
         # As they are written there are far fewer baskets than lines, and their times and identifiers are read once.
         written = lines.group_by(*{name, feed.columns.household_id, *feed.columns.occurred_at, "file_date"})
@@ -119,7 +119,7 @@ def basket(columns: Columns, lines: ibis.Table, feed: TransactionsConfig, *, tim
 
 def quantity(columns: Columns) -> ProposedSetting:
     """The column that says how many, if there is one."""
-    why = "no column is called like a quantity"
+    why = f"{UNNAMED} a quantity"
     money = {*matching_columns("line_total", columns), *matching_columns("price", columns)}
     for name in matching_columns("quantity", columns):
         column = columns[name]
@@ -141,7 +141,7 @@ def sales_value(columns: Columns, lines: ibis.Table, feed: TransactionsConfig) -
     basket, quantity = feed.columns.basket_id, feed.columns.quantity
     prices = matching_columns("price", columns)
     totals = [name for name in matching_columns("line_total", columns) if name not in prices]
-    why = "no column is called like a value or a price"
+    why = f"{UNNAMED} a value or a price"
     bought = one_row(lines.agg(share=lines[feed.columns.product_id].notnull().mean()))["share"] or 0
     for name in [*totals, *prices]:
         if not columns[name].is_number:

@@ -39,6 +39,8 @@ TIMES = {
     r"([ T]?)\d{4}": r"\1%H%M",
     r"([ T]?)\d{6}": r"\1%H%M%S",
     r"([ T]?)\d{9}": r"\1%H%M%S%f",
+    r" \d{3}": " %H%M",  # a number: 905
+    r" \d{5}": " %H%M%S",
 }
 # What a time of day ends with.
 OFFSETS = {

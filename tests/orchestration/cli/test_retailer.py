@@ -322,8 +322,10 @@ class TestInit:
         assert (found.first_business_day, found.last_business_day) == (dt.date(2017, 1, 1), dt.date(2018, 1, 1))
         assert found.closed_days == [dt.date(2017, 12, 25)]
 
-    def test_file_says_why(self, init, tmp_path):
+    def test_file_and_screen_say_why(self, init, tmp_path, capsys):
         init(online_retail(tmp_path))
+        said = " ".join(capsys.readouterr().out.split())
+        assert "features of price and spend are off; UnitPrice is the price of one item, not what was paid" in said
         text = (tmp_path / "written" / "shop.toml").read_text(encoding="utf-8")
         assert 'timezone = "UTC"  # guess: unknown: where are the stores?' in text
         assert "# sales_value = …  # UnitPrice is the price of one item" in text

@@ -74,6 +74,23 @@ def test_days_of_excel_are_wall_clock_times(cleaned):
 
 
 @pytest.mark.parametrize(
+    ("clock", "format_", "at"),
+    [
+        ("905", "%H%M", "09:05:00"),
+        ("1645", "%H%M", "16:45:00"),
+        ("0", "%H%M", "00:00:00"),
+        ("530", "%H%M%S", "00:05:30"),
+    ],
+)
+def test_time_of_day_as_a_number(engine, clock, format_, at):
+    import ibis
+
+    time = instants.read(ibis.literal(f"2024-03-05 {clock}"), f"%Y-%m-%d {format_}")
+    assert str(engine.to_pyarrow(time)) == f"2024-03-05 {at}"
+    assert engine.to_pyarrow(instants.read(ibis.literal("2024-03-05 12345678"), f"%Y-%m-%d {format_}")).as_py() is None
+
+
+@pytest.mark.parametrize(
     ("at", "format_"),
     [
         ("290309-12-22 (BC)", None),

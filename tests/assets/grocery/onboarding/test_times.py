@@ -93,10 +93,10 @@ def test_date_and_hour_in_two_columns(table):
     assert (time.columns, time.format) == (("SHOP_DATE", "SHOP_HOUR"), "%Y%m%d %H")
 
 
-def test_hour_without_its_zero_is_not_used(table):
-    time, notes = read(table(date=["2024-01-31", "2024-02-01"], time=["915", "1631"]))
+def test_what_is_no_time_of_day_is_not_used(table):
+    time, notes = read(table(date=["2024-01-31", "2024-02-01"], time=["975", "1691"]))
     assert time.columns == ("date",)
-    assert [note.says for note in notes] == ["time (915) is not used: beside date it is no time of day."]
+    assert [note.says for note in notes] == ["time (975) is not used: beside date it is no time of day."]
 
 
 def test_late_value_decides_between_day_and_month(table):
@@ -185,6 +185,12 @@ def test_numbers_and_names_are_written_in_no_format():
         for value in ("51", "p10", "1.50", "25-29", "4006381333931x", "Tea 5")
         if [*time_formats.formats_of(value)]
     ]
+
+
+def test_time_of_day_as_a_number_is_read(table):
+    for clock, format_ in ((["905", "1645", "5"], "%Y%m%d %H%M"), (["90500", "164530", "530"], "%Y%m%d %H%M%S")):
+        time, notes = read(table(date=["20240131", "20240131", "20240201"], time=clock))
+        assert (time.columns, time.format, notes) == (("date", "time"), format_, [])
 
 
 @pytest.mark.parametrize(
