@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,9 +22,9 @@ from resources.records.alerts import Heartbeat
 from resources.records.store import OperationsDatabase
 from tests.fixtures import old_state
 from tests.support.command_line import PROCESSES
+from tests.support.runs_at_once import run_on_postgres
 from tests.support.shop import NIGHT, CornerShop, PreparedShops, failures, open_shop
 
-NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 RUNS = 20
 KEPT = (
     2  # connections of a run: to the records and to Dagster's storage; MLflow's, in a pool of its own kind, is a third
@@ -94,26 +93,6 @@ def test_a_night_on_postgres_makes_the_lists_that_it_makes_on_a_laptop(
     assert len(made) > 1000
 
 
-def _run(urls: dict[str, str], folder: str, at_once: Any, most: Any) -> None:
-    """What a run asks of the records and of Dagster's storage, while all the others do."""
-    os.environ["NIGHTCART_DAGSTER_URL"] = urls["dagster"]
-    operations = OperationsDatabase(url=urls["operations"])
-    with dg.DagsterInstance.from_config(folder) as instance:
-        instance.get_runs()
-        at_once.wait()
-        operations.beat(str(os.getpid()), now=NOON)
-        instance.report_runless_asset_event(dg.AssetMaterialization("sales"))
-        names = [sa.make_url(url).database for url in urls.values()]
-        with operations._engine.connect() as connection:
-            there = sa.select(sa.func.count()).select_from(sa.table("pg_stat_activity", sa.column("datname")))
-            of_ours = there.where(sa.column("datname").in_(names))
-            at_once.wait()  # all have done it, and hold what they keep
-            count = connection.scalar(of_ours)
-        with most.get_lock():
-            most.value = max(most.value, count)
-        at_once.wait()
-
-
 def test_twenty_runs_at_once_have_room(
     tmp_path: Path, instance_on_postgres: Callable[[], dg.DagsterInstance], new_database: Callable[[str], str]
 ) -> None:
@@ -122,7 +101,7 @@ def test_twenty_runs_at_once_have_room(
     instance_on_postgres().get_runs()
     at_once, most = PROCESSES.Barrier(RUNS), PROCESSES.Value("i", 0)
     work = (urls, str(tmp_path / "production"), at_once, most)
-    runs = [PROCESSES.Process(target=_run, args=work, daemon=True) for _ in range(RUNS)]
+    runs = [PROCESSES.Process(target=run_on_postgres, args=work, daemon=True) for _ in range(RUNS)]
     for run in runs:
         run.start()
     for run in runs:
