@@ -66,14 +66,18 @@ def profile_columns(lines: ibis.Table, *, files: FeedConfig) -> dict[str, Column
     names = own_columns(lines)
     total = lines.count().to_pyarrow().as_py()
     sample = lines.filter(lines.source_row.hash() % max(total // SAMPLE_LINES, 1) == 0).select(*names).cache()
-    facts: dict[str, Any] = {"n": sample.count()}
-    for place, name in enumerate(names):
-        value, number = identifiers(sample[name], nothing=files.empty_values), finite_number(sample, name, files)
+    read = sample.select(  # once: as often as it is named, the engine reads it
+        **{f"value_{place}": identifiers(sample[name], nothing=files.empty_values) for place, name in enumerate(names)},
+        **{f"number_{place}": number_of(sample, name, files) for place, name in enumerate(names)},
+    )
+    facts: dict[str, Any] = {"n": read.count()}
+    for place in range(len(names)):
+        value, number = read[f"value_{place}"], finite(read[f"number_{place}"])
         facts[f"given_{place}"] = value.count()
         facts[f"numbers_{place}"] = number.count()
         facts[f"wholes_{place}"] = (number % 1 == 0).sum()
         facts[f"example_{place}"] = value.max()
-    row = one_row(sample.agg(**facts))
+    row = one_row(read.agg(**facts))
     return {
         name: ColumnProfile(
             name=name,
@@ -93,11 +97,6 @@ def _different(lines: ibis.Table, name: str, files: FeedConfig) -> int:
     """How many identifiers a column has; each of its values is read once."""
     values = lines.select(name).distinct()
     return identifiers(values[name], nothing=files.empty_values).nunique().to_pyarrow().as_py()
-
-
-def finite_number(lines: ibis.Table, name: str, files: FeedConfig) -> ir.FloatingValue:
-    """A column as numbers, as the cleaning rules read them; null for what is none."""
-    return finite(number_of(lines, name, files))
 
 
 def finite(number: ir.FloatingValue) -> ir.FloatingValue:

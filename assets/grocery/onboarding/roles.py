@@ -5,15 +5,17 @@ that there is none. A household or a product that cannot be found raises :class:
 """
 
 # Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
-# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
-from assets.grocery.onboarding.columns import MOSTLY, ColumnProfile, described, finite_number, one_row
+from assets.grocery.ingestion.numbers import number_of
+from assets.grocery.onboarding.columns import MOSTLY, ColumnProfile, described, finite, one_row
 from assets.grocery.onboarding.proposed import A_FILE, JOIN, UNNAMED, ProposedSetting, unpivoted
 from assets.grocery.onboarding.words import matching_columns
 from resources.config.retailer import TransactionsConfig
@@ -180,10 +182,13 @@ def _growth(lines: ibis.Table, value: str, quantity: str, feed: TransactionsConf
 
     The pooled slope of log value on log quantity; None without enough products sold in different quantities.
     """
-    x, y = (finite_number(lines, name, feed) for name in (quantity, value))
-    both = lines.filter((x > 0) & (y > 0)).select(product=feed.columns.product_id, x=x.ln(), y=y.ln())
+    both = lines.select(
+        product=feed.columns.product_id, x=number_of(lines, quantity, feed), y=number_of(lines, value, feed)
+    )
+    are_given = (both.x > 0) & (both.y > 0) & (both.x < math.inf) & (both.y < math.inf)
+    x, y = (are_given.ifelse(number, None).ln() for number in (both.x, both.y))
     by_product = both.group_by("product").agg(
-        spread=both.x.var(how="pop") * both.count(), shared=both.x.cov(both.y, how="pop") * both.count()
+        spread=x.var(how="pop") * x.count(), shared=x.cov(y, how="pop") * x.count()
     )
     varied = by_product.filter(by_product.spread > 1e-9)
     sums = one_row(varied.agg(spread=varied.spread.sum(), shared=varied.shared.sum(), products=varied.count()))
@@ -192,8 +197,9 @@ def _growth(lines: ibis.Table, value: str, quantity: str, feed: TransactionsConf
 
 def _is_the_baskets(lines: ibis.Table, value: str, basket: str, feed: TransactionsConfig) -> bool:
     """Whether nearly all baskets of several lines have one value on all of them."""
-    number = finite_number(lines, value, feed)
-    baskets = lines.group_by(basket).agg(n=lines.count(), is_one=number.min() == number.max())
+    read = lines.select(basket=basket, number=number_of(lines, value, feed))
+    number = finite(read.number)
+    baskets = read.group_by("basket").agg(n=read.count(), is_one=number.min() == number.max())
     several = baskets.filter(baskets.n > 1)
     counts = one_row(several.agg(baskets=several.count(), one=several.is_one.mean()))
     return counts["baskets"] >= EVIDENCE_PRODUCTS and counts["one"] > 0.95
