@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph as AssetGraph
-from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickStatus
 from dagster._utils.schedules import reverse_cron_string_iterator
 
@@ -23,6 +23,7 @@ __all__ = [
     "CheckRunHealthResult",
     "InstigatorState",
     "InstigatorTick",
+    "LaunchRunContext",
     "WorkerStatus",
     "config_of_steps",
     "ended_ticks",
@@ -31,6 +32,7 @@ __all__ = [
     "latest_evaluations",
     "scheduled_before",
     "storage_of",
+    "without_image",
 ]
 
 LOCAL_WORKER_TAG = ".dagster/grpc_info"  # on a run whose worker is a child of the code server
@@ -40,6 +42,14 @@ RETRY_NOT_LAUNCHED = "Failed to retry run"  # the event of a run whose retry cou
 def is_of_a_launcher(run: dg.DagsterRun) -> bool:
     """Whether the web server or the daemon had a run launched, be it once more, and no process that ran it itself."""
     return run.remote_job_origin is not None
+
+
+def without_image(run: dg.DagsterRun) -> dg.DagsterRun:
+    """A run that says nothing of the image of its code location, which Dagster's chart tells that one."""
+    if not (origin := run.job_code_origin):
+        return run
+    repository = origin.repository_origin._replace(container_image=None)
+    return run._replace(job_code_origin=origin._replace(repository_origin=repository))
 
 
 def config_of_steps(instance: dg.DagsterInstance, run: dg.DagsterRun, *, tag: str) -> list[Mapping[str, Any]]:

@@ -19,7 +19,14 @@ import dagster as dg
 from dagster_k8s import K8sRunLauncher
 from dagster_k8s.job import get_job_name_from_run_id
 
-from orchestration.runs.dagster_internals import CheckRunHealthResult, WorkerStatus, config_of_steps, is_of_a_launcher
+from orchestration.runs.dagster_internals import (
+    CheckRunHealthResult,
+    LaunchRunContext,
+    WorkerStatus,
+    config_of_steps,
+    is_of_a_launcher,
+    without_image,
+)
 from resources.config.deployment import load_deployment
 from resources.config.pods import POD
 
@@ -40,6 +47,10 @@ class Launcher(K8sRunLauncher):
         """The image of runs: that of the pod in which this is, so that one upgrade is of all."""
         own = self._api_client.get_pod_by_name(os.environ["HOSTNAME"], self.job_namespace)
         return own.spec.containers[0].image
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Launches a run with this pod's image, also where its code location names the one that it had at the queueing."""
+        super().launch_run(context._replace(dagster_run=without_image(context.dagster_run)))
 
     def get_container_context_for_run(self, dagster_run: dg.DagsterRun) -> K8sContainerContext:
         """The launcher's own settings, with those of the run's heaviest step; what the run itself is tagged with wins."""

@@ -119,12 +119,15 @@ def arrival() -> None:
     ingest()
 
 
-def launched(instance: dg.DagsterInstance, job: dg.JobDefinition, **tags: str) -> dg.DagsterRun:
+def launched(
+    instance: dg.DagsterInstance, job: dg.JobDefinition, image: str | None = None, **tags: str
+) -> dg.DagsterRun:
     repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("nightcart"), "__repository__")
+    origin = dg.reconstructable(job).get_python_origin()
     run = instance.create_run_for_job(
         job,
         tags=tags,
-        job_code_origin=dg.reconstructable(job).get_python_origin(),
+        job_code_origin=origin._replace(repository_origin=origin.repository_origin._replace(container_image=image)),
         remote_job_origin=RemoteJobOrigin(repository, job.name),
         status=dg.DagsterRunStatus.STARTING,
     )
@@ -172,6 +175,13 @@ def test_a_job_is_tried_once_bounded_and_cleared_away_and_its_pod_may_nothing(
     assert pod["containers"][0]["image"] == "nightcart:1"
     mounts = {mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
     assert mounts == {volume["name"] for volume in pod["volumes"]}
+
+
+def test_what_was_queued_before_an_upgrade_begins_with_the_new_image(
+    instance: dg.DagsterInstance, cluster: Cluster
+) -> None:
+    launched(instance, arrival, image="nightcart:0")
+    assert pod_of(cluster)["containers"][0]["image"] == "nightcart:1"
 
 
 def test_a_person_may_ask_for_another_size_and_for_nothing_else(instance: dg.DagsterInstance, cluster: Cluster) -> None:
