@@ -9,111 +9,95 @@ from typing import Any
 import yaml
 
 FOLDER = Path(__file__).resolve().parent
-OF_POSTGRES = "nightcart-postgres"  # the secret that has Dagster's alone, as `postgresql-password`
 ABOUT = """\
-# Values for Dagster's chart, made by chart_values.py from base/ (a test compares them). Install with:
-#   kubectl apply -n nightcart -f deploy/base/accounts.yaml
-#   helm upgrade --install nightcart dagster/dagster -n nightcart -f deploy/values.yaml -f yours.yaml
-# Of yours: the image, the Postgres host, user and database of Dagster's storage (its password in the secret nightcart-postgres,
-# as postgresql-password),
-# and, as in overlays/example, the config maps nightcart-settings and nightcart-retailer and the secret nightcart-secrets.
-# The chart's web server has no token: the one that writes is switched off by `replicaCount: 0` until a proxy stands before it.
+# Values for Dagster's chart, made by chart_values.py from base/ (a test compares them). The chart makes the daemon and the code location;
+# all else, the instance file and the web server with its token too, is an overlay's with the component official-chart:
+#   kubectl apply -k deploy/overlays/ours
+#   helm upgrade nightcart --install dagster/dagster --version 1.13.27 -n nightcart -f deploy/values.yaml -f yours.yaml
+# Of yours is the image, under dagsterDaemon and (with the whole list, which Helm does not merge) dagster-user-deployments.
+"""
+# The kubelet's questions to the code location (base/code.yaml), as commands in its pod: the chart knows no others. None imports Dagster.
+LISTENS = ["bash", "-c", "</dev/tcp/127.0.0.1/4000"]
+SERVES = """\
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+asked = health_pb2.HealthCheckRequest(service="DagsterApi")
+answer = health_pb2_grpc.HealthStub(grpc.insecure_channel("127.0.0.1:4000")).Check(asked, timeout=60)
+raise SystemExit(answer.status != health_pb2.HealthCheckResponse.SERVING)
 """
 
 
 def values() -> dict[str, Any]:
     """The chart's values."""
-    instance = yaml.safe_load((FOLDER / "base/dagster.yaml").read_text(encoding="utf-8"))
     patch = yaml.safe_load((FOLDER / "base/every-pod.yaml").read_text(encoding="utf-8"))
     pod = patch["spec"]["template"]["spec"]
     container = pod["containers"][0]
-    # The chart mounts its own instance file and workspace.
-    names = ("retailer", "state", "tmp")
+    code, daemon = (
+        next(yaml.safe_load_all((FOLDER / f"base/{name}.yaml").read_text(encoding="utf-8")))["spec"]["template"]["spec"]
+        for name in ("code", "daemon")
+    )
+    command = code["containers"][0]["command"]
+    # The chart's own DAGSTER_HOME comes before that of nightcart-settings, whose instance file is base/'s.
     common = {
         "image": {"repository": "registry.example.com/nightcart", "tag": "0.1.0", "pullPolicy": "IfNotPresent"},
-        "envConfigMaps": [
-            {"name": each["configMapRef"]["name"]} for each in container["envFrom"] if "configMapRef" in each
-        ],
-        "envSecrets": [{"name": each["secretRef"]["name"]} for each in container["envFrom"] if "secretRef" in each],
+        "labels": {"app.kubernetes.io/part-of": "nightcart"},
+        "envConfigMaps": [each["configMapRef"] for each in container["envFrom"] if "configMapRef" in each],
+        "envSecrets": [each["secretRef"] for each in container["envFrom"] if "secretRef" in each],
         "podSecurityContext": pod["securityContext"],
         "securityContext": container["securityContext"],
-        "volumes": [each for each in pod["volumes"] if each["name"] in names],
-        "volumeMounts": [each for each in container["volumeMounts"] if each["name"] in names],
-    }
-    launcher, coordinator = instance["run_launcher"], instance["run_coordinator"]
-    # The chart's instance file names its database by parts, and the password by a variable that its own launcher hands on.
-    launcher["config"]["postgres_password_secret"] = OF_POSTGRES
-    # Where commands are typed the chart mounts nothing, and calls the workspace otherwise than base/ does.
-    workspace = {"name": "workspace", "configMap": {"name": "nightcart-workspace-yaml"}}
-    whole = {
-        "volumes": [workspace if each["name"] == "workspace" else each for each in pod["volumes"]],
+        "volumes": pod["volumes"],
         "volumeMounts": container["volumeMounts"],
     }
-
-    def of(name: str) -> dict[str, Any]:
-        deployment = next(yaml.safe_load_all((FOLDER / f"base/{name}.yaml").read_text(encoding="utf-8")))
-        return common | {"resources": deployment["spec"]["template"]["spec"]["containers"][0]["resources"]}
-
-    code = next(yaml.safe_load_all((FOLDER / "base/code.yaml").read_text(encoding="utf-8")))
-    command = code["spec"]["template"]["spec"]["containers"][0]["command"]
-    arguments = command[command.index("--module-name") :]
-    own = ("run_monitoring", "run_retries", "concurrency", "local_artifact_storage", "retention", "nux")
+    workspace = next(each["configMap"]["name"] for each in pod["volumes"] if each["name"] == "workspace")
     return {
-        "global": {
-            "dagsterHome": launcher["config"]["dagster_home"],
-            "postgresqlSecretName": OF_POSTGRES,
-            "serviceAccountName": "nightcart-daemon",
-        },
-        "fullnameOverride": "nightcart",  # so the instance's config map is nightcart-instance
+        "global": {"fullnameOverride": "dagster"},  # the deployments are dagster-daemon and dagster-nightcart-code
         "rbacEnabled": False,
-        "generatePostgresqlPasswordSecret": False,
-        "generateCeleryConfigSecret": False,
-        "postgresql": {
-            "enabled": False,
-            "postgresqlHost": "db.example.com",
-            "postgresqlUsername": "nightcart",
-            "postgresqlDatabase": "dagster",
-            "postgresqlScheme": "postgresql+psycopg2",
+        "serviceAccount": {"create": False, "name": daemon["serviceAccountName"]},
+        # The database is in nightcart-secrets; the chart wants a password all the same, and pods a secret with it.
+        "postgresql": {"enabled": False, "postgresqlPassword": "unused"},
+        "telemetry": {"enabled": False},
+        # It has no token.
+        "dagsterWebserver": {
+            "replicaCount": 0,
+            "workspace": {"enabled": True, "servers": [], "externalConfigmap": workspace},
         },
-        "dagsterWebserver": of("web") | {"replicaCount": 0, "enableReadOnly": True},
-        "dagsterDaemon": of("daemon")
+        "dagsterDaemon": common
         | {
-            "runCoordinator": {
-                "enabled": True,
-                "type": "CustomRunCoordinator",
-                "config": {"customRunCoordinator": coordinator},
-            },
-            # What the chart cannot say of these, additionalInstanceConfig does.
-            "runMonitoring": {"enabled": False},
-            "runRetries": {"enabled": False},
+            "resources": daemon["containers"][0]["resources"],
+            "livenessProbe": daemon["containers"][0]["livenessProbe"],
+            "checkDbReadyInitContainer": False,
+            "initContainerResources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "16Mi"}},
         },
         "dagster-user-deployments": {
             "enabled": True,
             "enableSubchart": True,
+            "rbacEnabled": False,
+            "serviceAccount": {"create": False, "name": code["serviceAccountName"]},
             "deployments": [
-                of("code")
-                | whole
+                common
                 | {
-                    "name": "nightcart",  # the chart's name of the code location too, by which commands ask for it
-                    "dagsterApiGrpcArgs": arguments,
-                    "port": 4000,
+                    "name": "nightcart-code",  # of the service too, as the workspace has it
+                    "dagsterApiGrpcArgs": command[command.index("--module-name") :],
+                    "port": code["containers"][0]["ports"][0]["containerPort"],
                     "includeConfigInLaunchedRuns": {"enabled": False},
-                    # A command in the pod, which takes its time on a busy node.
-                    "readinessProbe": {
+                    "resources": code["containers"][0]["resources"],
+                    "startupProbe": {
                         "enabled": True,
-                        "periodSeconds": 20,
-                        "timeoutSeconds": 60,
-                        "failureThreshold": 15,
+                        "exec": {"command": LISTENS},
+                        "periodSeconds": 3,
+                        "timeoutSeconds": 10,
+                        "failureThreshold": 60,
+                    },
+                    "readinessProbe": {"enabled": False},  # ready is what has started
+                    "livenessProbe": {
+                        "exec": {"command": ["python", "-c", SERVES]},
+                        "periodSeconds": 60,
+                        "timeoutSeconds": 180,
+                        "failureThreshold": 6,
                     },
                 }
             ],
         },
-        "runLauncher": {"type": "CustomRunLauncher", "config": {"customRunLauncher": launcher}},
-        "computeLogManager": {"type": "NoOpComputeLogManager"},
-        "serviceAccount": {"create": False},
-        "telemetry": instance["telemetry"],
-        "retention": {"enabled": False},
-        "additionalInstanceConfig": {name: instance[name] for name in own},
     }
 
 

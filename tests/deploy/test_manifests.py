@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import runpy
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,28 @@ def merged(onto: Any, patch: Any) -> Any:
     return patch
 
 
-@pytest.fixture(scope="module")
-def base() -> list[dict[str, Any]]:
-    """What base/ is, put together without kustomize."""
+def put_together() -> list[dict[str, Any]]:
+    """What base/ is, without kustomize."""
     every = documents(BASE / "every-pod.yaml")[0]
     found = [document for path in PARTS for document in documents(path)]
     return [merged(each, {"spec": every["spec"]}) if each["kind"] == "Deployment" else each for each in found]
+
+
+@pytest.fixture(scope="module")
+def base() -> list[dict[str, Any]]:
+    return put_together()
+
+
+def overlay_with(components: Iterable[str], overlay: Path, folder: Path) -> list[dict[str, Any]]:
+    """What `kubectl apply -k` would apply of an overlay with these components."""
+    shutil.copytree(DEPLOY, folder / "deploy")
+    copy = folder / "deploy" / "overlays" / overlay.name / "kustomization.yaml"
+    written = yaml.safe_load(copy.read_text())
+    written["components"] = [f"../../components/{name}" for name in components]
+    copy.write_text(yaml.safe_dump(written))
+    done = subprocess.run(["kubectl", "kustomize", copy.parent], capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -55,16 +71,8 @@ def test_what_is_applied_is_valid(base: list[dict[str, Any]], version: str) -> N
 @pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl, for its kustomize")
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
 def test_overlays_are_valid_with_every_component(overlay: Path, tmp_path: Path) -> None:
-    shutil.copytree(DEPLOY, tmp_path / "deploy")
-    copy = tmp_path / "deploy" / "overlays" / overlay.name / "kustomization.yaml"
-    written = yaml.safe_load(copy.read_text())
-    written["components"] = [
-        f"../../components/{each.name}" for each in DEPLOY.glob("components/*") if each.name != "before-1-21"
-    ]
-    copy.write_text(yaml.safe_dump(written))
-    done = subprocess.run(["kubectl", "kustomize", copy.parent], capture_output=True, text=True, check=False)
-    assert not done.returncode, done.stderr
-    found = list(yaml.safe_load_all(done.stdout))
+    others = {"before-1-21", "official-chart"}  # in place of what base/ has
+    found = overlay_with({each.name for each in DEPLOY.glob("components/*")} - others, overlay, tmp_path)
     for document in found:
         kubernetes_validate.validate(document, "1.32", strict=True)
     deployments = {each["metadata"]["name"] for each in found if each["kind"] == "Deployment"}
@@ -118,27 +126,36 @@ def test_every_label_that_is_selected_is_on_a_pod(base: list[dict[str, Any]]) ->
         assert any(budget["spec"]["selector"]["matchLabels"].items() <= labels.items() for labels in of_pods)
 
 
-# Who asks whom: the label of the pods, or any pod's, and the service with its port.
+# Who asks whom, by their names or the labels of Dagster's chart, and the port.
+CHARTS_DAEMON = {"app.kubernetes.io/name": "dagster", "component": "dagster-daemon"}
+CHARTS_CODE = {"app.kubernetes.io/name": "dagster-user-deployments", "component": "user-deployments"}
 ASKED = [
     ("nightcart-daemon", "nightcart-code", 4000),
     ("nightcart-web", "nightcart-code", 4000),
     ("nightcart-writing-web", "nightcart-code", 4000),
     ("dagster", "nightcart-mlflow", 5000),  # the pod of a run
+    (CHARTS_DAEMON, CHARTS_CODE, 4000),
+    ("nightcart-web", CHARTS_CODE, 4000),
+    ("nightcart-writing-web", CHARTS_CODE, 4000),
 ]
 
 
 @pytest.mark.parametrize(("asks", "answers", "port"), ASKED)
-def test_what_pods_ask_each_other_both_may(asks: str, answers: str, port: int) -> None:
+def test_what_pods_ask_each_other_both_may(
+    asks: str | dict[str, str], answers: str | dict[str, str], port: int
+) -> None:
     policies = [
         each for path in DEPLOY.rglob("*.yaml") for each in documents(path) if each.get("kind") == "NetworkPolicy"
     ]
 
-    def selects(selector: dict[str, Any], name: str) -> bool:
-        values = [each["values"] for each in selector.get("matchExpressions", [])]
-        named = selector.get("matchLabels", {}).get("app.kubernetes.io/name")
-        return named in (None, name) and all(name in each for each in values)
+    def selects(selector: dict[str, Any], pod: str | dict[str, str]) -> bool:
+        labels = {"app.kubernetes.io/name": pod} if isinstance(pod, str) else pod
+        expressions = [(each["key"], each["values"]) for each in selector.get("matchExpressions", [])]
+        return selector.get("matchLabels", {}).items() <= labels.items() and all(
+            labels.get(key) in values for key, values in expressions
+        )
 
-    def lets(direction: str, peers: str, one: str, other: str) -> bool:
+    def lets(direction: str, peers: str, one: str | dict[str, str], other: str | dict[str, str]) -> bool:
         return any(
             "podSelector" in peer
             and selects(peer["podSelector"], other)
@@ -172,23 +189,6 @@ def test_the_instance_file_is_that_of_production_with_runs_as_pods() -> None:
     assert monitoring["poll_interval_seconds"] + monitoring["cancel_timeout_seconds"] < 90
     grace = pods["run_launcher"]["config"]["run_k8s_config"]["pod_spec_config"]["termination_grace_period_seconds"]
     assert grace < monitoring["cancel_timeout_seconds"]
-
-
-def test_the_charts_values_are_made_from_the_same_source() -> None:
-    written = DEPLOY / "values.yaml"
-    assert written.read_text(encoding="utf-8") == runpy.run_path(str(DEPLOY / "chart_values.py"))["written"]()
-
-
-def test_the_charts_code_location_has_what_its_settings_name_and_runs_have_the_databases_password() -> None:
-    values = yaml.safe_load((DEPLOY / "values.yaml").read_text())
-    (code,) = values["dagster-user-deployments"]["deployments"]
-    assert code["name"] == "nightcart", "of the code location"
-    settings = yaml.safe_load((BASE / "kustomization.yaml").read_text())["configMapGenerator"][-1]["literals"]
-    mounted = [mount["mountPath"] for mount in code["volumeMounts"]]
-    for path in (value for value in (each.partition("=")[2] for each in settings) if value.startswith("/")):
-        assert any(path == each or path.startswith(f"{each}/") for each in mounted), path
-    secret = values["runLauncher"]["config"]["customRunLauncher"]["config"]["postgres_password_secret"]
-    assert secret == values["global"]["postgresqlSecretName"]
 
 
 def test_an_image_has_what_is_committed_and_what_it_loads() -> None:
