@@ -6,7 +6,7 @@ RUN := $(UV) run --frozen --no-sync
 # A tool's own command, with the variables of the retailer in use.
 HERE := $(RUN) python -m resources.home
 
-.PHONY: demo test spark ui mlflow check audit format benchmarks docs install clean
+.PHONY: demo test spark chart ui mlflow check audit format benchmarks docs install clean
 .DEFAULT_GOAL := help
 
 help:  ## This list.
@@ -22,6 +22,11 @@ test: install  ## The whole test suite.
 spark: install  ## PySpark beside the rest (half a gigabyte; needs Java 17), and a night on it that equals DuckDB's.
 	@$(UV) sync --locked --quiet --extra spark
 	@PYTHONDONTWRITEBYTECODE= $(RUN) pytest -n 0 tests/orchestration/test_spark_night.py
+
+chart: install  ## Dagster's Helm chart with deploy/values.yaml, beside deploy/base: CHART=dagster-1.13.27.tgz (or its folder).
+	@test -n "$(CHART)" || { echo "Name the chart: \`make chart CHART=dagster-1.13.27.tgz\`, as \`helm pull dagster/dagster\` has fetched it."; exit 2; }
+	@$(UV) sync --locked --quiet --group chart
+	@CHART="$(CHART)" $(RUN) pytest -n 0 tests/deploy/rendered_chart.py
 
 ui: install  ## Web server and daemon on port 3000, with the schedule running; opened by the link that it prints.
 	@$(RUN) nightcart ui
