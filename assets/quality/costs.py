@@ -56,6 +56,7 @@ def settle_the_end() -> None:
         operations, run = _last_run
         _last_run = None
         _note(operations, run, {StepCost.AROUND: unaccounted()}, logging.getLogger(__name__))
+        operations.close()
 
 
 def _note(

@@ -51,6 +51,10 @@ class RecordStore:
     def _engine(self) -> sa.Engine:
         return _database().owned(self.url, self.owner) if self.owner else _database().connected(self.url)
 
+    def close(self) -> None:
+        """Close the connections that are kept; what is asked afterwards opens others."""
+        self._engine.dispose()
+
     @staticmethod
     def _table(kind: type) -> sa.Table:
         return _database().TABLES[kind]

@@ -11,6 +11,7 @@ the migrations make is checked by a test.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import datetime as dt
@@ -108,6 +109,9 @@ def connected(url: str) -> sa.Engine:
         pathlib.Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
         event.listen(engine, "connect", _patient)
         event.listen(engine, "begin", _begin)
+        # Whoever closes an SQLite file last puts into it what stands beside it in `-wal`: at rest it is one file, to be
+        # copied or brought back by hand.
+        atexit.register(engine.dispose)
     with engine.connect() as connection:
         is_current = _version(connection) == migrations.NEWEST
     if not is_current:

@@ -31,6 +31,6 @@ def require_whole(databases: Mapping[str, str]) -> None:
         if says != "ok":
             raise Damaged(
                 f"{file}, the database of {what}, is damaged ({says.splitlines()[-1]}): nothing more is written into it.",
-                remedy=f"end what runs, put it aside and bring {file} back from the newest backup; then `nightcart reconcile` "
-                "says what does not fit it (docs/runbooks.md, Restore from a backup).",
+                remedy=f"end what runs, put it aside, with {file.name}-wal and {file.name}-shm where they are beside it, and bring "
+                f"{file} back from the newest backup; then `nightcart reconcile` says what does not fit it (docs/runbooks.md, Restore from a backup).",
             )

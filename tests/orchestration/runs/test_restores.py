@@ -268,7 +268,8 @@ def test_a_database_that_is_not_whole_is_named_before_anything_is_written(tmp_pa
     content[place // 4096 * 4096 : place // 4096 * 4096 + 16] = b"\xff" * 16
     file.write_bytes(content)
     with pytest.raises(
-        Damaged, match=f"{file}, the database of records, is damaged.*bring {file} back from the newest backup"
+        Damaged,
+        match=f"{file}, the database of records, is damaged.*{file.name}-wal.*bring {file} back from the newest backup",
     ):
         require_whole(databases)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from resources.records import database
 from resources.records.alerts import Heartbeat
 from resources.records.lifecycle import Attempt, PromotionRecord
 from resources.records.quality import Override, Verdict
@@ -147,3 +150,18 @@ def test_day_that_is_decided_again_has_its_last_decision(operations):
 def test_night_without_any_champion_stays_without(operations):
     operations.record(decision(MARCH[1], 1, before=None, after=None))
     assert operations.champion_as_of(MARCH[1]) is None
+
+
+def test_a_database_that_nobody_uses_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    at_exit: list[Callable[[], None]] = []
+    monkeypatch.setattr(database.atexit, "register", at_exit.append)
+    file = tmp_path / "operations.db"
+    store = OperationsDatabase(url=f"sqlite:///{file}")
+    store.record(decision(MARCH[0], 1, before=None, after=1))
+    assert file.with_name("operations.db-wal").stat().st_size
+    for close in at_exit:
+        close()
+    assert [each.name for each in tmp_path.iterdir()] == ["operations.db"]
+    store.records(PromotionRecord)  # what the end of a process still puts on record
+    store.close()
+    assert [each.name for each in tmp_path.iterdir()] == ["operations.db"]
