@@ -295,19 +295,20 @@ def _follow(
     run_id, cursor, began = None, None, {}
     while True:
         was_over = is_over.wait(0.25)
-        if run_id is None:
-            runs = instance.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: launch}), limit=1)
-            if runs:
-                run_id = runs[0].run_id
-                plan = instance.get_execution_plan_snapshot(str(runs[0].execution_plan_snapshot_id))
-                progress.update(task, total=len(plan.step_keys_to_execute))
-        while run_id is not None:
-            page = instance.get_records_for_run(run_id, cursor=cursor, limit=500)
-            cursor = page.cursor
-            for record in page.records:
-                _show(record.event_log_entry, title, progress, task, began)
-            if not page.has_more:
-                break
+        with contextlib.suppress(Exception):  # a storage that does not answer is told by the run; it may answer again
+            if run_id is None:
+                runs = instance.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: launch}), limit=1)
+                if runs:
+                    run_id = runs[0].run_id
+                    plan = instance.get_execution_plan_snapshot(str(runs[0].execution_plan_snapshot_id))
+                    progress.update(task, total=len(plan.step_keys_to_execute))
+            while run_id is not None:
+                page = instance.get_records_for_run(run_id, cursor=cursor, limit=500)
+                cursor = page.cursor
+                for record in page.records:
+                    _show(record.event_log_entry, title, progress, task, began)
+                if not page.has_more:
+                    break
         if was_over:
             return
 

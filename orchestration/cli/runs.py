@@ -13,7 +13,7 @@ from orchestration.cli import context
 from orchestration.cli.drawing import DAY, say
 from orchestration.cli.night import draw_next_commands, draw_night
 from resources.days import ONE_DAY, ranges
-from resources.errors import Damaged, Refused
+from resources.errors import Damaged, NightcartError, Refused, Unavailable, Unwritable, of_the_machine
 from resources.records.lifecycle import RetrainingDecision, RetrainingRequest
 from resources.text import listed, plural
 
@@ -68,12 +68,15 @@ def nightly(
     from orchestration.cli.launch import mark_lists, running
 
     day = date.date()
+    require_days(day)
     try:
         with running() as instance:
             _night(instance, day, is_forced=force)
             _retrain_as_decided(instance)
-    except Damaged as error:  # no run began that a look could find
-        mark_lists(day, because=error.message)
+    except Exception as error:  # no run began, or none that the records could tell a look of
+        known = error if isinstance(error, NightcartError) else of_the_machine(error)
+        if isinstance(known, Damaged | Unavailable | Unwritable):
+            mark_lists(day, because=known.message)
         raise
     draw_night(day)
 
@@ -192,7 +195,6 @@ def _night(instance: dg.DagsterInstance, day: dt.date, *, is_forced: bool) -> No
     from orchestration.cli.launch import run_night
     from orchestration.runs.nights import require_later, runs_of_night
 
-    require_days(day)
     attempts = runs_of_night(instance, day)
     if attempts and attempts[0].status == dg.DagsterRunStatus.SUCCESS and not is_forced:
         require_later(instance, attempts[0], now=dt.datetime.now(dt.UTC))
