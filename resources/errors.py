@@ -72,6 +72,7 @@ NO_ROOM = ("No space left on device", "File too large", "disk I/O error", "disk 
 NO_WRITING = ("Read-only file system", "readonly database", "Permission denied")
 BROKEN = ("file is not a database", "database disk image is malformed", "malformed database schema")
 NO_MEMORY = "Out of Memory Error"
+NO_HANDLES = "Too many open files"
 HELD = ("database is locked", "database table is locked")
 
 
@@ -179,6 +180,11 @@ def of_the_machine(error: BaseException) -> NightcartError | None:
         return Refused(
             f"What the engine is granted is too little for this: {first}.",
             remedy="set NIGHTCART_MEMORY to more, where there is more (docs/guides/memory.md says how much for how many lines).",
+        )
+    if NO_HANDLES in said:
+        return Refused(
+            f"This process may not open as many files as it needs: {first}.",
+            remedy="permit 1024 (`ulimit -n 1024`, LimitNOFILE of a service).",
         )
     if any(each in said for each in NO_WRITING):
         return Unwritable(

@@ -107,7 +107,9 @@ def main() -> None:
     except KeyboardInterrupt:
         _say("Interrupted.", "the same command goes on where it stopped.")
         sys.exit(130)
-    except Exception as error:  # the last line of defence: a stack trace helps a developer, not an operator
+    except BaseException as error:  # the last line of defence: a stack trace helps a developer, not an operator
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of a library in Rust
+            raise
         if known := of_the_machine(error):
             _say(known.message, f"{known.remedy} Then the same command goes on where it stopped.")
             _reraise_if_debugging(error)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from orchestration.cli import context
-from orchestration.cli.drawing import Json, console, show, styled, table
+from orchestration.cli.drawing import Json, console, print_json, show, styled, table
 from orchestration.reports import governance
 from resources.config.deployment import sqlite_url
 from resources.errors import Damaged, Refused
@@ -56,7 +56,7 @@ def verify(
         report = replace(report, tables=looked)
     wrong = [*report.flaws, *(report.tables.flaws if report.tables else ())]
     if wrong and json_:
-        print(report.as_json())
+        print_json(report.as_json())
         raise typer.Exit(1)
     if report.flaws:
         raise Refused(
@@ -93,7 +93,7 @@ def head(json_: Json = False) -> None:
     Each night's publication shows it in Dagster, too, which has a database of its own.
     """
     now = context.resources().operations.audit_head()
-    print(json.dumps({"head": now}) if json_ else now)
+    print_json(json.dumps({"head": now}) if json_ else now)
 
 
 @audit.command("show")
@@ -111,7 +111,7 @@ def entries(
     trail = [entry for entry in context.resources().operations.trail() if kind in (None, entry.kind)]
     if json_:
         for entry in trail:
-            print(json.dumps(vars(entry), ensure_ascii=False))
+            print_json(json.dumps(vars(entry), ensure_ascii=False))
         return
     drawn = table("entry", "what", "digest", title="audit trail", right=("entry",))
     drawn.add_column("says", no_wrap=True, overflow="ellipsis", ratio=1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestration.cli.drawing import Json, console, styled
+from orchestration.cli.drawing import Json, console, print_json, styled
 
 if TYPE_CHECKING:
     from orchestration.reports.doctor import Finding
@@ -29,7 +29,7 @@ def doctor(json_: Json = False) -> None:
             _draw(finding)
     ill = [finding for finding in findings if not finding.is_well]
     if json_:
-        print(report.Diagnosis(is_well=not ill, findings=findings).as_json())
+        print_json(report.Diagnosis(is_well=not ill, findings=findings).as_json())
     if ill:
         raise typer.Exit(75 if all(finding.is_worth_retrying for finding in ill) else 1)
 

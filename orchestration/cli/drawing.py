@@ -26,6 +26,7 @@ from rich.text import Span, Text
 
 from orchestration.reports.report import Report
 from resources import home
+from resources.errors import Unwritable
 from resources.text import printable
 
 R = TypeVar("R", bound=Report)
@@ -43,9 +44,16 @@ Json = Annotated[bool, typer.Option("--json", help="All of it as JSON, for machi
 def show(report: R, draw: Callable[[R], None], *, as_json: bool) -> None:
     """A report for machines, alone on standard output, or drawn."""
     if as_json:
-        print(report.as_json())
+        print_json(report.as_json())
     else:
         draw(report)
+
+
+def print_json(text: str) -> None:
+    """JSON, alone on standard output; raises :class:`Unwritable` where not all of it could be written."""
+    print(text, flush=True)
+    if getattr(sys.stdout, "is_lost", False):
+        raise Unwritable("What was asked for could not be written whole.", remedy="make room where it is written to.")
 
 
 def table(
@@ -161,13 +169,17 @@ class _Fields(string.Formatter):
 def prefix() -> str:
     """What stands before a command of the environment here: `uv run `, a folder, or nothing where it is on the path."""
     scripts = Path(sys.executable).parent
-    is_in_project = scripts == home.PROJECT / ".venv" / "bin" and Path.cwd().is_relative_to(home.PROJECT)
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # somebody removed it
+        here = Path("/")
+    is_in_project = scripts == home.PROJECT / ".venv" / "bin" and here.is_relative_to(home.PROJECT)
     # What `uv run` starts has the environment on its path; the shell that it was typed in has not.
     if "UV_RUN_RECURSION_DEPTH" not in os.environ and shutil.which("nightcart") == str(scripts / "nightcart"):
         return ""
     if is_in_project and shutil.which("uv"):
         return "uv run "
-    folder = scripts.relative_to(Path.cwd()) if scripts.is_relative_to(Path.cwd()) else scripts
+    folder = scripts.relative_to(here) if scripts.is_relative_to(here) and here != Path("/") else scripts
     return f"{folder}/"
 
 

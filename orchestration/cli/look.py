@@ -12,7 +12,7 @@ from assets.grocery.publication.publication import age
 from assets.lifecycle.retraining_ledger import UNFINISHED, USED_UP
 from orchestration.cli import context
 from orchestration.cli.decide import draw_overrides
-from orchestration.cli.drawing import DAY, Json, console, say, show, styled, table
+from orchestration.cli.drawing import DAY, Json, console, print_json, say, show, styled, table
 from orchestration.reports import governance, lists, monitoring
 from orchestration.reports import models as model_reports
 from orchestration.reports import status as reports
@@ -103,7 +103,7 @@ def explain(
         registry=reached.registry,
         operations=reached.operations,
     )
-    print(report.as_json()) if json_ else _explanation(report)
+    print_json(report.as_json()) if json_ else _explanation(report)
 
 
 def _explanation(report: Explanation) -> None:

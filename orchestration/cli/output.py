@@ -15,6 +15,7 @@ class Output:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.is_lost = False  # whether a disk was full; a reader that goes away has what it wanted
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -37,6 +38,7 @@ class Output:
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)
             if not isinstance(error, BrokenPipeError):
+                self.is_lost = True
                 with contextlib.suppress(OSError):
                     print(f"What this command says cannot be written ({error.strerror}); it goes on.", file=sys.stderr)
 

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from orchestration.cli.drawing import Json, console, prefix, say, styled
+from orchestration.cli.drawing import Json, console, prefix, print_json, say, styled
 from orchestration.cli.understood import draw, shown
 from resources import home
 from resources.config.loader import load_settings
@@ -130,7 +130,7 @@ def init(
     ]
     if json_:
         understood = {"file": str(target), **proposal.as_dict(), "next": commands}
-        print(json.dumps(understood, default=str, ensure_ascii=False))
+        print_json(json.dumps(understood, default=str, ensure_ascii=False))
     else:
         draw(proposal, _shown(target), commands)
 
@@ -150,7 +150,9 @@ def use(
     home.write_env()
     wins = os.environ.get("NIGHTCART_CONFIG")
     if json_:
-        print(json.dumps({"name": settings.name, "file": str(file), "state": str(state), "nightcart_config": wins}))
+        print_json(
+            json.dumps({"name": settings.name, "file": str(file), "state": str(state), "nightcart_config": wins})
+        )
         return
     lines = [
         styled("[green]✓[/] [bold]{}[/] is in use: {}", settings.title, _shown(file)),

@@ -58,6 +58,15 @@ def test_where_it_is_on_the_path_it_is_plain_but_not_for_what_uv_has_put_there(m
     assert called().startswith("`.venv/bin/nightcart status`")
 
 
+def test_in_a_folder_that_was_removed_it_is_the_whole_path(machine: Path, monkeypatch) -> None:
+    gone = machine / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert called().startswith(f"`{machine}/project/.venv/bin/nightcart status`")
+    monkeypatch.chdir("/")  # for what undoes the first one
+
+
 HOSTILE = (
     "[/b]",
     "K[red]1[/red]",

@@ -9,7 +9,9 @@ import sys
 import pytest
 
 from orchestration import cli
+from orchestration.cli.drawing import print_json
 from orchestration.cli.output import Output, keep_going
+from resources.errors import Unwritable
 
 
 def test_a_reader_that_went_away_is_not_missed(capfd):
@@ -57,3 +59,32 @@ def test_a_path_that_cannot_be_used_is_told_in_words(monkeypatch: pytest.MonkeyP
         said
         == "✗ /proc/backup cannot be used: No such file or directory. Remedy: correct the path, or put right what is there."
     )
+
+
+def test_half_of_a_report_for_machines_is_no_success(monkeypatch: pytest.MonkeyPatch, capfd):
+    with open("/dev/full", "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", Output(stream))
+        with pytest.raises(Unwritable, match="could not be written whole"):
+            print_json("{}")
+
+
+def test_a_reader_of_json_may_go_away(monkeypatch: pytest.MonkeyPatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", Output(stream))
+        print_json("{}")
+
+
+def test_a_panic_of_a_library_is_told_in_words(monkeypatch: pytest.MonkeyPatch, capsys):
+    panic = type("PanicException", (BaseException,), {})
+
+    def fail() -> None:
+        raise panic('Failed to create a tokio runtime for IO.: Os { message: "Too many open files" }')
+
+    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(cli, "keep_going", lambda: None)
+    monkeypatch.setattr(cli.home, "enter", lambda: None)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "may not open as many files as it needs" in " ".join(capsys.readouterr().err.split())
