@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from resources import postgres
 from resources.errors import Refused, Unavailable, of_postgres
+from resources.models.mlflow_tables import UPGRADE
 from resources.records.health import require_whole
 
 if TYPE_CHECKING:
@@ -136,8 +137,7 @@ def of_models(connection: sa.Connection) -> str:
     if version != (newest := _get_latest_schema_revision()):
         raise Refused(
             f"MLflow's tables are at migration {version}, and the MLflow that is installed needs {newest}.",
-            remedy="after a backup, where nothing runs: `mlflow db upgrade URL`, with the URL of MLFLOW_TRACKING_URI; where its "
-            "tables are of a later MLflow, install that one.",
+            remedy=UPGRADE,
         )
     return f"MLflow's migration {version}"
 

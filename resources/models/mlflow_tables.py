@@ -31,6 +31,11 @@ PLACES = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
+OTHER_TABLES = "out-of-date database schema"  # what MLflow says to tables that an earlier or later MLflow made
+UPGRADE = (
+    "after a backup, where nothing runs: `mlflow db upgrade URL`, with the URL of MLFLOW_TRACKING_URI; where its tables are of a "
+    "later MLflow, install that one."
+)
 DELETED = "Deleted_Internal"  # MLflow keeps the row of a version that was deleted
 
 

@@ -199,9 +199,7 @@ class ModelRegistry:
     def put_right(self, version: ModelVersion, tags: Mapping[str, str]) -> None:
         """Let a version have the `tags` of ours that it was registered with, and its run and experiment not be deleted."""
         with self._talking(), quiet():
-            experiment = self._client.get_experiment_by_name(self.name)
-            if experiment and experiment.lifecycle_stage == "deleted":  # and all its runs with it
-                self._client.restore_experiment(experiment.experiment_id)
+            self._experiment()
             for name, value in tags.items():
                 if version.tags.get(name) != value:
                     self._client.set_model_version_tag(self.name, str(version.version), name, value)
@@ -335,8 +333,14 @@ class ModelRegistry:
     def set_mark(self, number: int) -> None:
         """Set the mark of the experiment."""
         with self._talking(), quiet():
-            experiment = self._client.get_experiment_by_name(self.name)
-            self._client.set_experiment_tag(experiment.experiment_id if experiment else "", MARK, str(number))
+            self._client.set_experiment_tag(self._experiment(), MARK, str(number))
+
+    def _experiment(self) -> str:
+        """The experiment's id; one that somebody deleted in MLflow's UI is restored, and all its runs with it."""
+        experiment = self._client.get_experiment_by_name(self.name)
+        if experiment and experiment.lifecycle_stage == "deleted":
+            self._client.restore_experiment(experiment.experiment_id)
+        return experiment.experiment_id if experiment else ""
 
     def _is_registered(self) -> bool:
         return bool(self._client.search_registered_models(f"name = '{self.name}'"))
@@ -373,6 +377,11 @@ class ModelRegistry:
         except MlflowException as error:
             if error.get_http_status_code() < 500:
                 raise
+            if mlflow_tables.OTHER_TABLES in str(error):
+                raise Refused(
+                    f"The tables of {self._where} are of another MLflow than the one that is installed.",
+                    remedy=mlflow_tables.UPGRADE,
+                ) from error
             raise (
                 of_postgres(error, variable=mlflow_tables.VARIABLE)
                 or of_a_store(error)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +78,24 @@ def test_a_server_that_is_mute_is_named_without_what_its_library_says(monkeypatc
         with pytest.raises(Unavailable) as raised:
             registry.versions()
     assert str(raised.value).startswith(f"MLflow's server http://127.0.0.1:{port} does not answer. Remedy: see that")
+
+
+def test_a_night_begins_although_the_experiment_was_deleted(registry):
+    registry.set_mark(1)
+    client = registry._client
+    client.delete_experiment(client.get_experiment_by_name("recommender").experiment_id)
+    registry.set_mark(2)
+    assert registry.mark() == 2
+    assert client.get_experiment_by_name("recommender").lifecycle_stage == "active"
+
+
+def test_tables_of_another_mlflow_are_refused_with_what_brings_them_up_to_date(tmp_path, empty_mlflow):
+    shutil.copy(empty_mlflow, tmp_path / "mlflow.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    registry = ModelRegistry(name="shop", tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    with pytest.raises(Refused, match=r"another MLflow than the one that is installed.*`mlflow db upgrade URL`"):
+        registry.set_mark(1)
 
 
 def test_files_of_a_version_are_on_the_disk_before_there_is_one(tmp_path, empty_mlflow, folders, monkeypatch):
