@@ -141,7 +141,9 @@ def telling_household(tables: TableStore, day: dt.date) -> Example:
         due = sum(row["reason"] == "due" for row in own)
         return min(different, 8) + min(due, 3), sum(row["score"] for row in own), household
 
-    return Example(household_id=max(by_household, key=shows), personal=len(by_household), fallback=len(others))
+    # Where there are none, whoever asks for the list says why.
+    told = max(by_household, key=shows) if by_household else max(others, default="")
+    return Example(household_id=told, personal=len(by_household), fallback=len(others))
 
 
 def _names(tables: TableStore, rows: Sequence[dict[str, Any]]) -> dict[str, str]:

@@ -14,7 +14,7 @@ import dagster as dg
 
 from assets.lifecycle.champion import serving
 from orchestration.jobs import ALERTING, night_selection, nightly
-from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS, WILL_RETRY_TAG
+from orchestration.runs.outcomes import PARENT_TAG, PARTITION_TAG, RANGE_TAGS, WILL_RETRY_TAG
 from resources.config.retailer import Settings
 from resources.days import ONE_DAY
 from resources.errors import Refused
@@ -35,6 +35,8 @@ UNDER_WAY = [
 ARRIVAL_SENSOR = "ingest_on_arrival"
 # The sensor looks every half minute; one that was silent for so long is stopped, or its daemon is down with it.
 SILENCE = dt.timedelta(minutes=15)
+# What nothing else of a night follows: who has made these has made the night.
+ENDS = frozenset({"published_recommendations", "retraining_decision"})
 MOST_DAYS = 366 * 20  # of a run; whoever launches one may claim any
 NIGHTS_READ = 1000  # nightly runs, the newest: years of nights, for a query of milliseconds
 
@@ -49,8 +51,24 @@ class Night:
 
 
 def runs_of_night(instance: dg.DagsterInstance, day: dt.date) -> list[dg.DagsterRun]:
-    """The nightly runs of a business day, the newest first."""
-    return list(instance.get_runs(dg.RunsFilter(job_name=nightly.name, tags={PARTITION_TAG: day.isoformat()})))
+    """The nightly runs of a business day, the newest first; without what a person had made of it alone (:func:`_is_a_part`)."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=nightly.name, tags={PARTITION_TAG: day.isoformat()}))
+    return [run for run in runs if not _is_a_part(instance, run)]
+
+
+def _is_a_part(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a run that went well made some steps of a night alone, as Dagster's UI offers, and so is none.
+
+    One that goes on after another has what that one made.
+    """
+    if not run.is_success:
+        return False
+    assets, earlier = {key.to_user_string() for key in run.asset_selection or ()}, run
+    lacking = set(ENDS - ((assets or ENDS) & {*(run.step_keys_to_execute or ENDS)}))
+    while lacking and (earlier := instance.get_run_by_id(earlier.tags.get(PARENT_TAG, ""))):
+        events = instance.all_logs(earlier.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        lacking -= {str(event.step_key) for event in events}
+    return bool(lacking)
 
 
 def require_later(instance: dg.DagsterInstance, done: dg.DagsterRun, *, now: dt.datetime) -> None:
@@ -87,7 +105,7 @@ def newest_runs(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) ->
     runs = instance.get_runs(dg.RunsFilter(job_name=nightly.name, statuses=list(statuses)), limit=NIGHTS_READ)
     newest: dict[dt.date, dg.DagsterRun] = {}
     for run in runs:
-        for day in [] if is_retried(run) else days_of_run(run):
+        for day in [] if is_retried(run) or _is_a_part(instance, run) else days_of_run(run):
             newest.setdefault(day, run)
     return newest
 

@@ -41,3 +41,13 @@ def test_every_asset_can_be_made_for_a_range_in_one_run() -> None:
     assert {graph.get(key).backfill_policy for key in graph.materializable_asset_keys} == {
         dg.BackfillPolicy.single_run()
     }
+
+
+def test_nothing_of_a_night_follows_its_ends() -> None:
+    from orchestration.definitions import defs
+    from orchestration.jobs import night_selection
+    from orchestration.runs.nights import ENDS
+
+    graph = defs.resolve_asset_graph()
+    night = night_selection(has_champion=False).resolve(graph)
+    assert {key.to_user_string() for key in night if not graph.get(key).child_keys & night} == ENDS
