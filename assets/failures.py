@@ -13,8 +13,8 @@ from resources.errors import NightcartError, Refused, chain, of_the_machine
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# For assets that touch the outside (feeds, the model registry), and only for them. Three tries over about a minute
-# outlast a restart of a server; jitter keeps many nights that failed together from trying again together.
+# For every step: all of them ask the records, in a database that may be restarted, moved or out of connections. Three tries over
+# about a minute outlast that; jitter keeps many nights that failed together from trying again together.
 RETRY_OUTSIDE = dg.RetryPolicy(max_retries=3, delay=8, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 

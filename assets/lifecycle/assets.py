@@ -210,6 +210,7 @@ def monitoring_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition
             for watch in domain.watches
         ],
         kinds={"python"},
+        retry_policy=RETRY_OUTSIDE,
         **graph.options("monitoring"),
     )
     @fenced

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.failures import RETRY_OUTSIDE, explained
 from assets.lifecycle.champion import CHAMPION_GATE
 from assets.lifecycle.versions import load_verified
 from assets.partitions import days_of
@@ -74,7 +75,9 @@ def champion_is_fit_to_use(
 @dg.asset_check(
     asset="retraining_decision",
     description="The night cost about what the nights before did, step by step: see `nightcart costs`. Stops nothing.",
+    retry_policy=RETRY_OUTSIDE,
 )
+@explained
 def cost_is_usual(
     context: dg.AssetCheckExecutionContext,
     settings: dg.ResourceParam[LifecycleSettings],

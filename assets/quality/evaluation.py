@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.failures import explained, raise_if_interrupted
+from assets.failures import RETRY_OUTSIDE, explained, raise_if_interrupted
 from assets.partitions import days_of
 from assets.quality.costs import costed
 from assets.quality.fence import begin
@@ -77,7 +77,12 @@ def gate_checks(gates: Sequence[Gate]) -> Callable[[Judge], dg.AssetChecksDefini
                 step = resources if is_look else begin(context, resources)
                 return GateEvaluation(gates, context, step).run(lambda: judge(context, **step))
 
-        @dg.multi_asset_check(name=judge.__name__, description=judge.__doc__, specs=[gate.spec for gate in gates])
+        @dg.multi_asset_check(
+            name=judge.__name__,
+            description=judge.__doc__,
+            specs=[gate.spec for gate in gates],
+            retry_policy=RETRY_OUTSIDE,
+        )
         @functools.wraps(judge)
         def run(context: dg.AssetCheckExecutionContext, **resources: Any) -> Iterator[dg.AssetCheckResult]:
             yield from evaluated(context, resources)

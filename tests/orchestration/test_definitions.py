@@ -51,3 +51,17 @@ def test_nothing_of_a_night_follows_its_ends() -> None:
     graph = defs.resolve_asset_graph()
     night = night_selection(has_champion=False).resolve(graph)
     assert {key.to_user_string() for key in night if not graph.get(key).child_keys & night} == ENDS
+
+
+def test_every_step_of_a_night_is_tried_again_when_what_it_asks_is_down() -> None:
+    from assets.failures import RETRY_OUTSIDE
+    from orchestration.definitions import defs
+
+    steps = {
+        each.name: each.retry_policy
+        for each in defs.resolve_job_def("nightly").all_node_defs
+        if hasattr(each, "retry_policy")
+    }
+    del steps["retraining_decision"]  # what fails in it is told, and costs nothing
+    assert len(steps) > 15
+    assert {*steps.values()} == {RETRY_OUTSIDE}, {name for name, policy in steps.items() if policy != RETRY_OUTSIDE}

@@ -4,6 +4,7 @@ import datetime as dt
 
 import dagster as dg
 
+from assets.failures import RETRY_OUTSIDE
 from assets.grocery.partitions import HISTORY, business_days
 from assets.grocery.tables import EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.examples import VERSION
@@ -27,6 +28,7 @@ from resources.tables.store import TableStore
     owners=OWNERS,
     op_tags=pod_for("training"),
     pool="training",
+    retry_policy=RETRY_OUTSIDE,
 )
 @fenced
 def training_examples(
