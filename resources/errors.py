@@ -69,7 +69,7 @@ class Unwritable(NightcartError):
 
 # What libraries of several languages say when it is the machine that fails: they have no type in common.
 NO_ROOM = ("No space left on device", "File too large", "disk I/O error", "disk is full", "Disk quota exceeded")
-NO_WRITING = ("Read-only file system", "readonly database", "Permission denied")
+NO_WRITING = ("Read-only file system", "readonly database", "Permission denied", "unable to open database file")
 BROKEN = ("file is not a database", "database disk image is malformed", "malformed database schema")
 NO_MEMORY = "Out of Memory Error"
 NO_HANDLES = "Too many open files"

@@ -27,6 +27,7 @@ from resources.records.store import OperationsDatabase
 from resources.tables import object_store
 
 FILE, KEY = ".mark", "nightcart.mark"
+MOVE = "move of "  # before the state that a move, which is a restore, brings
 RESTORING = "restoring"  # in the mark of the tables, as long as a restore is not finished: the backup
 RECORDS = "the records (operations.db)"
 # What there is to do about a part that is older than the others, and is not to be had any newer.
@@ -110,9 +111,10 @@ class Parts:
     def require_whole(self) -> None:
         """Raise :class:`Refused` while a restore is under way, and after one that was killed."""
         if half := [folder for folder in self.folders if RESTORING in mark_of(folder)]:
+            command = "move" if str(mark_of(half[0])[RESTORING]).startswith(MOVE) else "restore"
             raise Refused(
                 f"{half[0]} is being restored, or was until the restore was killed.",
-                remedy="the same `nightcart restore` again brings all of it back.",
+                remedy=f"the same `nightcart {command}` again brings all of it.",
             )
 
     def require_fit(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import tempfile
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -128,6 +129,7 @@ def move(
     from orchestration.runs.locks import hold
     from resources.backup.files import Folder
     from resources.backup.state import Places, back_up
+    from resources.parts import MOVE
     from resources.records.identity import Owner
     from resources.records.store import OperationsDatabase
 
@@ -156,7 +158,8 @@ def move(
             say=_progress,
             but=[part for part, of in source.folders.items() if of == target.folders[part]],
         )
-        _bring(instance, Folder(scratch), manifest, is_told=overwrite)
+        # Killed and typed again, it is the same.
+        _bring(instance, Folder(scratch), replace(manifest, id=f"{MOVE}{manifest.state}"), is_told=overwrite)
 
 
 def places(instance: dg.DagsterInstance) -> Places:

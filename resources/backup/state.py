@@ -153,7 +153,7 @@ def restore(
     if begun.get(RESTORING) != manifest.id and not is_told and (found := places.there_is(manifest.parts)):
         raise Refused(
             f"The state is not empty: there are {', '.join(found)}.",
-            remedy="`nightcart restore … --overwrite` replaces all of it; or name other places: NIGHTCART_HOME, in production the databases and tables.",
+            remedy="the same command with `--overwrite` replaces all of it; or name other places: NIGHTCART_HOME, in production the databases and tables.",
         )
     forgotten: dict[str, str] = begun.get("forgotten", {}) | _forgotten(places)
     Folder(places.tables).write(FILE, json.dumps({RESTORING: manifest.id, "forgotten": forgotten}).encode())

@@ -55,9 +55,10 @@ LOCKED = "(sqlite3.OperationalError) database is locked\n[SQL: INSERT INTO verdi
         (OSError(28, "No space left on device"), False, "make room on the disk"),
         (RuntimeError("Generic LocalFileSystem error: File too large (os error 27)"), False, "make room on the disk"),
         (RuntimeError("(sqlite3.OperationalError) attempt to write a readonly database"), False, "writable"),
+        (RuntimeError("(sqlite3.OperationalError) unable to open database file"), False, "writable"),
         (RuntimeError(LOCKED), True, "or wait for it"),
     ],
-    ids=["full", "full, says Rust", "read-only", "locked"],
+    ids=["full", "full, says Rust", "read-only", "gone", "locked"],
 )
 def test_what_the_machine_does_is_told_with_a_remedy_and_is_no_refusal(error, is_tried_again, says):
     failure = failure_of(error)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestration.cli import backup
+from orchestration.cli import backup, launch
 from resources import home
+from resources.backup import state
 from resources.backup.files import Folder, Manifest
 from resources.errors import Refused
+from resources.parts import FILE, RESTORING, Parts
 from tests.support.command_line import Nightcart
 
 DAY = ("--from", "2024-01-01", "--to", "2024-01-01", "--assets", "transactions")
@@ -75,13 +80,15 @@ def test_a_laptop_moves_to_postgres_and_an_object_store(
     assert "1 done, 0 to make" in said[3][1]
 
 
+def a_backup(**of_it: Any) -> Manifest:
+    empty: Any = {"parts": [], "models": "", "revisions": {}, "versions": {}, "rows": {}, "files": {}}
+    known: Any = {"id": "1", "made_at": "", "retailer": "", "state": "", "head": "", "has_key": False}
+    return Manifest(**empty | known | of_it)
+
+
 def test_a_backup_of_another_retailer_is_refused(run, tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
-    of_another = Manifest(
-        id="1", made_at="", retailer="bakery", state="", head="", has_key=False, parts=[], models="", revisions={},
-        versions={}, rows={}, files={},
-    )  # fmt: skip
-    of_another.write(folder)
+    a_backup(retailer="bakery").write(folder)
     with pytest.raises(Refused, match="is a backup of bakery, and not of corner_shop"):
         run("restore", str(tmp_path))
 
@@ -102,3 +109,28 @@ def test_whether_the_key_goes_into_a_backup_is_said(tmp_path: Path, monkeypatch:
         backup._chosen(None)
     assert backup._chosen(True) == b"k" * 32
     assert backup._chosen(False) is None
+
+
+def test_a_move_that_was_killed_is_gone_on_with_by_the_same_command(run, reached, tmp_path: Path, monkeypatch) -> None:
+    """Its copy of the state is a new one each time, and what it had begun to bring has to be known again."""
+    asked = []
+
+    def bring(instance: object, source: Folder, manifest: Manifest, *, is_told: bool) -> None:
+        asked.append((manifest.id, is_told))
+
+    backups = iter(("one", "two"))
+    monkeypatch.setattr(launch, "running", contextlib.nullcontext)
+    monkeypatch.setattr(state, "back_up", lambda *_, **__: a_backup(id=next(backups), state="s"))
+    monkeypatch.setattr(backup, "places", lambda _: state.Places.of_files(tmp_path / "there"))
+    monkeypatch.setattr(backup, "_bring", bring)
+    for _ in range(2):
+        run("move", str(tmp_path / "here"))
+    assert asked == [("move of s", False)] * 2
+    folder = Path(reached.tables.root)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FILE).write_text(json.dumps({RESTORING: asked[0][0]}), encoding="utf-8")
+    parts = Parts.of(
+        operations=reached.operations, tables=str(folder), raw=str(folder), registry=reached.registry, cursors={}
+    )  # pyright: ignore[reportArgumentType]
+    with pytest.raises(Refused, match=r"the same `nightcart move` again"):
+        parts.require_whole()
