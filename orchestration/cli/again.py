@@ -72,11 +72,12 @@ def check(
         raise Refused(f"{asset} is no asset with checks.", remedy=f"they are {', '.join(guarded)}.")
     key = known[asset]
     with running() as instance:
-        if instance.get_latest_materialization_event(key) is None:
+        made = instance.get_materialized_partitions(key) if graph.get(key).partitions_def else None
+        if made == set() or instance.get_latest_materialization_event(key) is None:
             raise Refused(f"{asset} has never been made.", remedy="`nightcart status` says how to make it.")
         days = None
-        if graph.get(key).partitions_def:
-            newest = dt.date.fromisoformat(max(instance.get_materialized_partitions(key)))
+        if made:
+            newest = dt.date.fromisoformat(max(made))
             first = from_.date() if from_ else to.date() if to else newest
             days = (first, to.date() if to else first)
             if days[1] < days[0]:

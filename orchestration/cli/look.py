@@ -355,7 +355,7 @@ def _asset(asset: reports.Asset) -> list[object]:
     checks: object = f"{asset.passed} passed" if asset.passed else ""
     if asset.failed:
         checks = styled("[red]{} failed[/]" if asset.shut else "[yellow]{} failed[/]", len(asset.failed))
-    newest = "snapshot" if asset.newest_day is None else str(asset.newest_day)
+    newest = "snapshot" if asset.days is None else str(asset.newest_day or "")
     return [asset.name, newest, days, f"{asset.made_at.astimezone():%m-%d %H:%M}", checks]
 
 

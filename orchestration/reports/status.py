@@ -167,10 +167,10 @@ def _assets(instance: dg.DagsterInstance, graph: AssetGraph, gates: Gates, let_t
             Asset(
                 name=name,
                 made_at=dt.datetime.fromtimestamp(event.timestamp, dt.UTC),
-                first_day=days[0] if has_days else None,
-                newest_day=days[-1] if has_days else None,
+                first_day=min(days, default=None),
+                newest_day=max(days, default=None),  # none is left where a person deleted the runs
                 days=len(days) if has_days else None,
-                missing_days=(days[-1] - days[0]).days + 1 - len(days) if name == TRANSACTIONS else 0,
+                missing_days=(days[-1] - days[0]).days + 1 - len(days) if days and name == TRANSACTIONS else 0,
                 passed=sum(outcomes.values()),
                 failed=failed,
                 shut=[check for check in failed if check in stopping and check not in let_through],

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from orchestration.tags import OURS, RETAILER, SLOT
+from orchestration.tags import NIGHT, OURS, RETAILER, SLOT
 
 NOT_BELIEVED = "not believed: it came from outside"
 BACKFILL = "dagster/backfill"  # on a run of a backfill that a person asked for in the browser
@@ -33,7 +33,7 @@ class Coordinator(dg.QueuedRunCoordinator):
 
 
 def _ours(run: dg.DagsterRun) -> list[str]:
-    return [tag for tag in run.tags if tag.startswith(OURS) and tag != SLOT]
+    return [tag for tag in run.tags if tag.startswith(OURS) and tag not in (SLOT, NIGHT)]
 
 
 def _retailer(context: dg.SubmitRunContext) -> str | None:

@@ -9,15 +9,17 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from orchestration.definitions import build_defs, defs
 from orchestration.environment import require_own
+from orchestration.jobs import nightly
 from orchestration.runs.attempts import ATTEMPT_TAG
 from orchestration.runs.coordinator import NOT_BELIEVED, Coordinator
 from orchestration.runs.orphans import LAUNCH_TAG
 from orchestration.runs.outcomes import end_of
-from orchestration.tags import RETAILER, SLOT
+from orchestration.tags import NIGHT, RETAILER, SLOT
 from resources import home
 from resources.errors import Refused
 
@@ -74,6 +76,15 @@ def test_what_a_launch_in_the_browser_claims_is_not_believed(
     found = submitted(deployed, source=source, **claimed, **tags).tags
     assert {found[LAUNCH_TAG], found[ATTEMPT_TAG], found["nightcart/arrival"]} == {NOT_BELIEVED}
     assert (found[RETAILER], found[SLOT], found["team"]) == ("corner_shop", "work", "data")
+
+
+@pytest.mark.parametrize("file", ["dagster.yaml", "deploy/base/dagster.yaml"])
+def test_nights_wait_for_each_other_whoever_launches_them(deployed: dg.DagsterInstance, file: str) -> None:
+    asked = nightly.tags[NIGHT]
+    assert submitted(deployed, source=object(), **{NIGHT: asked}).tags[NIGHT] == asked
+    queue = yaml.safe_load((home.PROJECT / file).read_text(encoding="utf-8"))["concurrency"]["runs"]
+    one_each = {"key": NIGHT, "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+    assert one_each in queue["tag_concurrency_limits"]
 
 
 def test_a_process_of_another_retailer_refuses_the_run(instance: dg.DagsterInstance, tmp_path: Path) -> None:
