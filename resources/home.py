@@ -242,5 +242,7 @@ if __name__ == "__main__":
     except Refused as error:
         sys.exit(f"✗ {error}")
     os.environ["NIGHTCART_CONFIG"] = str(config_file())
+    # The environment's own commands are found although nobody activated it.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     if command := sys.argv[1:]:
         os.execvp(command[0], command)  # noqa: S606

@@ -36,7 +36,7 @@ NARROWEST = 6  # places that a column has at least; where there are fewer, the l
 
 console = Console(highlight=False, markup=False, emoji=False)
 
-COMMAND = re.compile(r"`(?=(?:nightcart|dg|dagster|dagster-daemon|mlflow)\b)")  # where one begins
+COMMAND = re.compile(r"`(?=(?:nightcart|dg|dagster|dagster-daemon|mlflow|python -m)\b)")  # where one begins
 DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "YYYY-MM-DD"}  # what an option that is a day takes
 Json = Annotated[bool, typer.Option("--json", help="All of it as JSON, for machines.")]
 

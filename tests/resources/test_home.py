@@ -129,10 +129,11 @@ class TestEnvFile:
 
 
 def test_a_command_is_run_with_the_variables_of_the_retailer_in_use(tmp_path):
-    code = "import os; print(os.environ['DAGSTER_HOME'])"
-    command = [sys.executable, "-m", "resources.home", sys.executable, "-c", code]
+    code = "import os, dagster; print(os.environ['DAGSTER_HOME'])"
+    command = [sys.executable, "-m", "resources.home", "python", "-c", code]
     environment = {
         **os.environ,
+        "PATH": "/usr/bin",
         "NIGHTCART_CONFIG": "/etc/shops/third.toml",
         "DAGSTER_HOME": f"{tmp_path}/other/dagster",
     }

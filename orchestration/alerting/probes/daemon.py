@@ -31,7 +31,9 @@ def look(context: ProbeContext) -> Iterator[Incident]:
         return
     health = [*_instigators(context, beats), *_daemons(context)]
     for each, happened in heartbeat.faults(health, awake_since=beats.get(heartbeat.AWAKE)).items():
-        start = f"`dagster {each.kind} start {each.name} -w workspace.yaml`, or its page in the UI (`make ui`)."
+        # By itself `dagster` reads `.env`, which may name another state than the variables of whoever is told.
+        command = f"python -m resources.home dagster {each.kind} start {each.name} -w workspace.yaml"
+        start = f"`{command}`, or its page in the UI (`make ui`)."
         command = START_DAEMON if each.kind == "daemon" else start
         yield context.incident(f"clockwork {each.name}", Alert.SILENCE, happened, command=command)
 

@@ -517,7 +517,7 @@ def test_a_sensor_that_somebody_stopped_is_told(ticking: Watched) -> None:
     put_ticks(ticking, "tell_on_failure", [("SKIPPED", "")], status="STOPPED")
     (said,) = ticking.look()
     assert said.startswith("The sensor tell_on_failure has been stopped.")
-    assert "dagster sensor start tell_on_failure" in said
+    assert "`python -m resources.home dagster sensor start tell_on_failure -w workspace.yaml`" in said
 
 
 def test_a_sensor_that_fails_at_every_tick_is_told(ticking: Watched) -> None:
