@@ -21,6 +21,7 @@ from orchestration.sensors.run_failure import tell_on_failure
 from resources.records.alerts import Heartbeat
 from resources.records.feeds import Arrival
 from resources.records.lifecycle import Signal
+from tests.support.jobs import job_of
 from tests.support.notifier import RecordingNotifier
 
 MINUTE = dt.timedelta(minutes=1)
@@ -57,11 +58,7 @@ def run_of(job_name: str, *, fails: bool):
         if fails:
             raise dg.Failure("The feed is cut off.", metadata={"remedy": "deliver it.", "is_refusal": True})
 
-    @dg.job(name=job_name)
-    def made() -> None:
-        work()
-
-    return made
+    return job_of(job_name, work)
 
 
 def fail(instance: dg.DagsterInstance, job_name: str = "nightly") -> dg.RunRequest | dg.SkipReason:

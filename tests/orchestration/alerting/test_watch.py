@@ -34,6 +34,7 @@ from resources.records.feeds import Arrival, Delivery
 from resources.records.lifecycle import Attempt, RetrainingDecision, Signal
 from resources.records.store import OperationsDatabase
 from resources.tables.store import TableStore
+from tests.support.jobs import job_of
 from tests.support.notifier import RecordingNotifier
 
 MAY = [dt.date(2024, 5, day) for day in range(1, 20)]
@@ -74,10 +75,7 @@ class Watched:
             if error:
                 raise error
 
-        @dg.job(name=job)
-        def made() -> None:
-            work()
-
+        made = job_of(job, work)
         tags = {"dagster/partition": day.isoformat(), **(tags or {})}
         return made.execute_in_process(instance=self.instance, tags=tags, raise_on_error=False).run_id
 
