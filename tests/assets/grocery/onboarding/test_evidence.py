@@ -193,12 +193,26 @@ def test_amounts_in_another_unit_from_a_day_on_are_told(cents, is_told):
         {
             "business_date": [dt.date(2024, 3, day) for day, _ in daily],
             "sales_value": [value for _, value in daily],
+            "store_id": "S1",
+            "source_file": [f"sales_{day}.csv" for day, _ in daily],
         }
     )
     told = [note.says for note in evidence.jumps(lines)]
     assert told == is_told * [
         "sales_value is of another size from 2024-03-04 on: half of the lines cost up to 250.00, and 2.50 on 2024-03-03."
     ]
+
+
+@pytest.mark.parametrize("by", ["store_id", "source_file"])
+def test_amounts_in_another_unit_of_a_store_or_a_file_are_told(by):
+    values = {"S1": 2.5, "S2": 250.0}
+    each = [name for name in values for _ in range(evidence.LINES_TO_TELL)]
+    alike = {"business_date": dt.date(2024, 3, 1), "store_id": "all", "source_file": "all"}
+    lines = ibis.memtable({**alike, by: each, "sales_value": [values[name] for name in each]})
+    (note,) = evidence.jumps(lines)
+    assert note.says == (
+        f"sales_value is of another size by {by}: half of the lines cost up to 250.00 in S2, and 2.50 in S1."
+    )
 
 
 @pytest.mark.parametrize(
