@@ -164,8 +164,9 @@ def test_lines_of_nothing_but_delimiters_say_nothing_of_the_others(understood):
 def test_repeated_products_are_a_habit(understood):
     header, *lines = baskets(days=30).splitlines()
     scanned_twice = [each for place, line in enumerate(lines) for each in [line] * (1 + (place % 12 == 0))]
-    found, _ = understood({"sales.csv": "\n".join([header, *scanned_twice])})
+    found, notes = understood({"sales.csv": "\n".join([header, *scanned_twice])})
     assert found["transactions.contract.is_product_once_a_basket"].value is False
+    assert any("7.7% of lines repeat a product of their basket: each counts" in note.says for note in notes)
 
 
 def test_baskets_that_stand_in_the_file_again_are_no_habit(understood):
