@@ -55,7 +55,7 @@ SAY_HOW = f"--timestamp-format '%d/%m/%Y %H:%M', or {', '.join(SAID)} for number
 class TimeFormat:
     """The time of a purchase: `format` is None for ISO 8601 and for columns that are times; `zone` as in the settings.
 
-    `share` is the share of the values that can be read so.
+    `share` is the share of the values that can be read so; `others` are columns that are called like it, and can be read too.
     """
 
     columns: tuple[str, ...]
@@ -66,6 +66,7 @@ class TimeFormat:
     why: str = ""
     is_guess: bool = False
     notes: tuple[Note, ...] = ()
+    others: tuple[TimeFormat, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,9 @@ class TimeSearch:
                 each for each in readings if each and (has_name or each.format not in (*NUMBERS.values(), "%Y%j"))
             ]
             if time := max(readings, key=lambda each: each.has_time_of_day, default=None):
-                return self._with_time_of_day(names, time)
+                time, notes = self._with_time_of_day(names, time)
+                others = [each for each in readings if has_name and not {*each.columns}.intersection(time.columns)]
+                return replace(time, others=tuple(others)), notes
 
         def tried(names: Sequence[str]) -> str:
             return ", ".join(f"{name} ({self._example([name])})" for name in names) + " cannot be read as a date"

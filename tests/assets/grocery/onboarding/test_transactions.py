@@ -397,3 +397,24 @@ def test_a_header_without_lines_is_refused_in_words(engine, feeds, tmp_path, lin
     lines, source = files.read(found, engine=engine, reader=feeds)
     with pytest.raises(Refused, match=says):
         transactions.propose(lines, source, timezone="UTC", today=dt.date(2024, 7, 1), given={})
+
+
+@pytest.mark.parametrize(
+    ("hours", "clock", "is_told"),
+    [(range(8, 20), "%I", True), (range(8, 20), "%H", False), (range(6, 13), "%H", False)],
+)
+def test_a_clock_of_twelve_hours_is_told(understood, hours, clock, is_told):
+    times = [dt.datetime(2024, 3, day, hour, 30) for day in range(1, 8) for hour in hours]
+    lines = [f"c{n % 3},r{n},p{n % 7},{at.strftime(f'%Y-%m-%d {clock}:%M')}" for n, at in enumerate(times)]
+    _, notes = understood({"sales.csv": "\n".join(["card,receipt,article,bought", *lines]) + "\n"})
+    assert is_told == any("the clock of bought may have twelve hours" in note.says for note in notes)
+
+
+@pytest.mark.parametrize(("days_later", "is_told"), [(1, True), (0, False)])
+def test_a_column_that_says_another_day_is_told(understood, days_later, is_told):
+    header, *lines = baskets(days=10).replace("bought", "created_at").splitlines()
+    days = [dt.date.fromisoformat(line.split(",")[3][:10]) - dt.timedelta(days_later) for line in lines]
+    rows = [f"{line},{day}" for line, day in zip(lines, days, strict=True)]
+    _, notes = understood({"sales.csv": "\n".join([f"{header},sale_date", *rows]) + "\n"})
+    says = "A line is taken to be bought on the day of created_at; sale_date says another day in 100.0% of lines."
+    assert is_told == any(note.says == says for note in notes)
