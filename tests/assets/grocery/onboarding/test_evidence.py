@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -372,6 +373,28 @@ def test_masked_cards_and_blanks_within_are_told(understood):
     assert "merged: 2 of customer are masked (************1231): different ones" in understood(masked)[1]
     other = baskets(days=30).replace(",p1,", ",p 1,", 3).replace(",p2,", ",{p2},", 3)
     assert "2 of article are told apart by capitals, blanks or marks alone (p 1, p1)" in understood(other)[1]
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "says"),
+    [
+        ("10{:02}", "C10{:02}", "stand with letters before them and without (1000, C1000): each counts as two"),
+        ("4006381{:02}", "4006381{:02}7", "stand with one digit more behind them, as a check digit is, and without (4006"),
+        ("4006381{:02}", "4006381{:02}3{:02}", ""),
+        ("ab{:02}cd", "ab-{:02}-cd", "stand with marks within and without (ab00cd, ab-00-cd): each counts as two"),
+        ("Käse {:02}", "Ka\u0308se {:02}", "are told apart by capitals, blanks or marks alone"),
+        ("tea {:02}", "tea\u00a0{:02}", "are told apart by capitals, blanks or marks alone"),
+        ("tea-{:02}", "tea–{:02}", "are told apart by capitals, blanks or marks alone"),
+        ("A{:02}", "B{:02}", ""),
+    ],
+)
+def test_products_that_are_written_otherwise_in_a_later_file_are_told(understood, early, late, says):
+    def written(way: str, month: int) -> str:
+        lines = baskets(days=15, first=dt.date(2024, month, 1))
+        return re.sub(r",p(\d+),", lambda found: f",{way.format(int(found[1]), 7)},", lines)
+
+    _, notes = understood(written(early, 3), written(late, 4))
+    assert (says or "of article") in notes if says else "of article" not in notes
 
 
 def test_a_household_that_is_called_otherwise_later_is_told(understood):
