@@ -35,7 +35,7 @@ MASKED = r"^[0-9]{0,6}[*xX•# -]*[*xX•#]{4}[*xX•# -]*[0-9]{0,4}$"  # what a
 LONGER = (
     ("letters before them", r"^\p{L}{1,3}[-_ ]?([0-9]+)$", r"\1"),
     ("one digit more behind them, as a check digit is,", r"^([0-9]{6,})[0-9]$", r"\1"),
-    ("marks within", r"[-–—_./]", ""),
+    ("marks within", r"[-–—_./,]", ""),
 )
 ALIKE = 0.1  # the share of all identifiers from which it is no chance that they stand in both ways
 
@@ -151,7 +151,9 @@ def _alike(values: ibis.Table, column: str) -> list[Note]:
     """Which of the identifiers `values.text` of a column may be one written in two ways, or several written in one."""
     of_zeros = "stand with leading zeros and without", "have all files written with the zeros, or all without."
     of_signs = "are told apart by capitals, blanks or marks alone", "have all files write them alike."
-    letters = _composed(values.text).re_replace(r"[\s\x{a0}]", "").lower().re_replace(r"^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$", "")
+    letters = (
+        _composed(values.text).re_replace(r"[\s\x{a0}]", "").lower().re_replace(r"^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$", "")
+    )
     return [
         *_of_several(values, values.text.re_replace("^0+([0-9]+)$", r"\1"), column, *of_zeros),
         *_of_several(values, letters.re_replace("[-–—_./]+", "-").nullif(""), column, *of_signs),

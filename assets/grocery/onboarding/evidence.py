@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from assets.grocery.ingestion import money
-from assets.grocery.ingestion.numbers import currency_of
+from assets.grocery.ingestion.numbers import currency_of, number_of
 from assets.grocery.onboarding.columns import MOST_KINDS, ColumnProfile, one_row, said_in, shown
 from assets.grocery.onboarding.proposed import Note, ProposedSetting, table_of, unpivoted
 from assets.grocery.onboarding.words import matching_columns, split_name
@@ -26,7 +26,7 @@ from resources.errors import Refused
 from resources.feeds import converted
 from resources.feeds.files import own_columns, text_columns
 from resources.tables.engine import count_values
-from resources.text import listed
+from resources.text import listed, plural
 
 if TYPE_CHECKING:
     import ibis
@@ -42,6 +42,10 @@ WITHIN_AN_ENVELOPE = '.[{name}] | if type == "string" then fromjson else . end |
 BEFORE = frozenset({"before", "old", "oldimage"})  # what a log of changes calls a row as it was
 UNIT_NAMES = frozenset("unit units uom einheit unite unidad unidade unita eenheid jm birim".split())
 MEASURES = frozenset("g gr gram grams gramm kg kilo lb lbs oz ml cl l ltr liter litre".split())
+DISCOUNT = frozenset("discount discounts disc rabatt remise sconto descuento korting".split())
+DISCOUNTS = DISCOUNT | frozenset("line total item amount value betrag montant sum retail coupon of".split())
+NET = frozenset("net netto paid nettowert after".split())
+SAME_MEASURE = 0.5  # the share of lines in which two columns of quantities say the same if they are of one measure
 OTHER_UNIT = 20  # times as much as on the day before, or in another store, a line is in another unit: in cents
 LINES_TO_TELL = 10  # of a day, a store or a file
 
@@ -149,6 +153,25 @@ def units(lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, Column
         says = f"{name} says what {feed.columns.quantity} counts ({shown(counts)}): its numbers are taken as they are."
         remedy = "have weights delivered in one unit, or leave the column out: --column quantity=."
         notes.append(Note("to know", says, remedy))
+    return notes
+
+
+def beside(lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, ColumnProfile]) -> list[Note]:
+    """That another column of quantities says nearly the same, and that discounts stand in a column of their own."""
+    notes = []
+    own, paid = feed.columns.quantity, feed.columns.sales_value
+    for name in matching_columns("quantity", free, max_unknown_words=1) if own else ():
+        mine, other = (number_of(lines, each, feed) for each in (own, name))
+        row = one_row(lines.agg(n=(mine != other).sum(), same=(mine == other).mean()))
+        if row["n"] and row["same"] >= SAME_MEASURE:
+            says = f"{name} says another quantity than {own} in {plural(row['n'], 'line')}, and {own} is read."
+            notes.append(Note("guessed", says, f"if {name} is what was bought in the end: --column quantity={name}."))
+    for name, column in free.items() if paid and NET.isdisjoint(split_name(paid)) else ():
+        if column.is_number and set(split_name(name)) <= DISCOUNTS and not DISCOUNT.isdisjoint(split_name(name)):
+            n = one_row(lines.agg(n=(number_of(lines, name, feed) != 0).sum()))["n"]
+            if n:
+                says = f"{name} is given in {plural(n, 'line')}, and {paid} is taken for what was paid in the end."
+                notes.append(Note("guessed", says, "if it is to be subtracted first, have what was paid delivered."))
     return notes
 
 

@@ -34,7 +34,7 @@ OTHERS = UNDONE | frozenset(
     annulation anulado memo note gutschrift avoir abono chargeback reversal reversed rejected declined""".split()
 )
 # In the name of a column of yes and no: a yes is no purchase.
-FLAGS = UNDONE | {"storniert", "deleted", "annulled", "training", "uebung"}
+FLAGS = UNDONE | {"storniert", "deleted", "annulled", "training", "uebung", "component", "komponente"}
 QUANTITIES = frozenset("qty quantity units amount value total menge anzahl betrag quantite montant".split())
 # As people write them, and spreadsheets and databases in their languages; -1 is true in Access.
 YES = frozenset(
@@ -46,9 +46,10 @@ OF_A_LINE = frozenset(
 )
 TYPE_NAMES = frozenset(
     """type status kind event action typ art state vorgang tipo statut estado belegart rectype satzart linetype sign vorzeichen
-    shkzg debit credit soll haben""".split()
+    shkzg debit credit soll haben direction richtung""".split()
 )
-DEBIT_CREDIT = {"S", "H"}  # of SAP, whatever the column is called
+# Whatever the column is called: of SAP, and the sign or the factor of a line.
+SIGNS = ({"S", "H"}, {"1", "-1"}, {"1.0", "-1.0"}, {"+", "-"}, {"+1", "-1"})
 # What a log of changes says of each, as databases' connectors write it: of made, read, changed and removed rows.
 CHANGE_NAMES = frozenset("op operation change cdc dml type action event rowkind recordtype".split())
 MADE = frozenset("c r i +i create read insert inserted".split())
@@ -90,7 +91,7 @@ class Purchases:
         is_named = not words.isdisjoint(TYPE_NAMES)
         # Codes (S and R) are no words: only a name that speaks of the line makes them worth the question.
         speaks_of_lines = is_named and words <= TYPE_NAMES | OF_A_LINE and len(counts) > 1
-        speaks_of_lines |= {value.upper() for value in counts} == DEBIT_CREDIT
+        speaks_of_lines |= {value.upper() for value in counts} in SIGNS
         if not ((others and sales) or (is_named and (others or sales)) or speaks_of_lines):
             return
         self.columns.append(name)
@@ -122,7 +123,8 @@ def purchases(lines: ibis.Table, free: Mapping[str, ColumnProfile]) -> Purchases
     for name, column in free.items():
         words = set(split_name(name))
         may_be_flag = column.different <= 2 and not words.isdisjoint(FLAGS) and words.isdisjoint(QUANTITIES)
-        if column.different > MOST_KINDS or not (may_be_flag or lines[name].type().is_string()):
+        may_be_kind = lines[name].type().is_string() or column.different <= 2 or not words.isdisjoint(TYPE_NAMES)
+        if column.different > MOST_KINDS or not (may_be_flag or may_be_kind):
             continue
         counts, is_always_given = said_in(lines[name].cast("string"))
         values = {value.lower() for value in counts}
