@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from assets.grocery.onboarding.columns import MOST_KINDS, ColumnProfile, said_in, shown
 from assets.grocery.onboarding.proposed import Note
 from assets.grocery.onboarding.words import split_name
-from resources.text import listed
+from resources.text import listed, plural
 
 if TYPE_CHECKING:
     import ibis
@@ -32,6 +33,10 @@ OTHERS = UNDONE | frozenset(
     """view viewed cart addtocart add remove removed click impression wishlist search detail rueckgabe ruckgabe voucher gutschein
     coupon deposit pfand giftcard gift tip fee shipping discount rabatt pending failed payment zahlung exchange writeoff waste
     annulation anulado memo note gutschrift avoir abono chargeback reversal reversed rejected declined""".split()
+)
+# In the name of a file that has what others have, too.
+AGAIN = frozenset(
+    "corrected corrections korrigiert korrektur revised copy kopie copie backup bak old alt reload resend".split()
 )
 # In the name of a column of yes and no: a yes is no purchase.
 FLAGS = UNDONE | {"storniert", "deleted", "annulled", "training", "uebung", "component", "komponente"}
@@ -135,6 +140,22 @@ def purchases(lines: ibis.Table, free: Mapping[str, ColumnProfile]) -> Purchases
         else:
             told.add_kinds(name, counts, is_always_given=is_always_given)
     return told
+
+
+def files_of_others(paths: Sequence[str]) -> list[Note]:
+    """A note on files that are called otherwise than the others: by a word for what is no purchase, or was sold before."""
+    words = {path: set(split_name(path)) & (FLAGS | OTHERS | AGAIN) for path in paths}
+    by_word = {word: [path for path in paths if word in words[path]] for word in sorted(set().union(*words.values()))}
+    return [
+        Note(
+            "left out",
+            f"{plural(len(named), 'file')} of {len(paths):,} {'have' if len(named) > 1 else 'has'} {word!r} in the name, such as "
+            f"{'/'.join(PurePath(named[0]).parts[-2:])}: the lines are taken for purchases beside the others'. Are they?",
+            "if not, name the others by a glob.",
+        )
+        for word, named in by_word.items()
+        if len(named) < len(paths)
+    ]
 
 
 def _key(name: str) -> str:
