@@ -1,5 +1,8 @@
 """Parquet files of a feed as a table of the engine, with the types that they came with."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportArgumentType=false, reportOperatorIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -15,6 +18,7 @@ from resources.text import listed
 
 if TYPE_CHECKING:
     import ibis
+    import ibis.expr.types as ir
     import pyarrow as pa
     import pyarrow.parquet as pq
     from ibis.backends.duckdb import Backend
@@ -99,8 +103,28 @@ def read(engine: Backend, files: Sequence[FeedFile], settings: FeedConfig) -> ib
         {"copy": copy, **{new: old for new, old in zip(own_names(own), own, strict=True) if new != old}}
     )
     defect = lines[DEFECT] if DEFECT in lines.columns else ibis.null("string")  # of lines of JSON
-    lines = lines.mutate(source_row=lines.file_row_number + 1, defect=defect)  # pyright: ignore[reportOperatorIssue]
+    lines = lines.mutate(
+        source_row=lines.file_row_number + 1,
+        defect=defect,
+        **_with_zones(lines, files),
+    )
     return lines.drop(POSITION, *{DEFECT}.intersection(lines.columns))
+
+
+def _with_zones(lines: ibis.Table, files: Sequence[FeedFile]) -> dict[str, ir.StringValue]:
+    """Columns that are instants in some files and times without zone in others, as texts that say which.
+
+    The engine takes all of them for instants, those without zone for times in UTC, which they need not be.
+    """
+    without_zone: dict[str, list[str]] = {}
+    for file in files:
+        for name, type_ in file.columns.items():
+            if type_ in ("time", "date") and name in lines.columns and getattr(lines[name].type(), "timezone", None):
+                without_zone.setdefault(name, []).append(str(file.copy))
+    return {
+        name: lines[name].cast("timestamp").cast("string") + lines["copy"].isin(copies).ifelse("", "+00")
+        for name, copies in without_zone.items()
+    }
 
 
 def _refuse_a_bomb(file: FeedFile, about: pq.FileMetaData, settings: FeedConfig) -> None:

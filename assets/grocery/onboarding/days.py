@@ -1,4 +1,4 @@
-"""Which business day a line is of, where the files' paths name days: when a day ends, and whether the names are the days."""
+"""Which business day a line is of: when a day ends, whether the files' names are the days, and what speaks against the times."""
 
 # Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
 # pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning, instants
@@ -14,12 +15,18 @@ from assets.grocery.onboarding.columns import one_row
 from assets.grocery.onboarding.proposed import Note
 from assets.grocery.onboarding.roles import NEARLY_ALL
 from resources.config.retailer import TransactionsConfig
-from resources.tables.engine import in_zone
-from resources.text import plural
+from resources.tables.engine import count_values, in_zone
+from resources.text import listed, plural
 
 if TYPE_CHECKING:
     import ibis
+    import ibis.expr.types as ir
 
+    from assets.grocery.onboarding.times import TimeFormat
+
+OTHER_DAYS = 0.1  # the share of lines above which a column that says another day means something else
+SMALL_HOURS = range(1, 6)
+LEAST_IN_SMALL_HOURS = 0.05  # of the lines, where the clock has twelve hours: no shop of the morning alone has as many
 LATEST_END = 12  # o'clock: no shop's day ends later
 USUAL_END = 4
 MISTAKES = 0.01  # of the lines that an end of the day explains, those that it makes wrong
@@ -66,3 +73,41 @@ def are_the_lines(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str)
     standard = cleaning.standardise(lines, feed, timezone=timezone)
     share = one_row(standard.agg(same=(standard.local_date == standard.file_date).mean()))["same"]
     return (share or 0) >= NEARLY_ALL
+
+
+def doubts(
+    lines: ibis.Table, feed: TransactionsConfig, others: Iterable[TimeFormat], *, timezone: str
+) -> Iterator[Note]:
+    """What speaks against the times that were found: a clock of twelve hours, and the `others` where they say other days."""
+    yield from _of_twelve_hours(lines, feed, timezone=timezone)
+
+    def day_of(feed: TransactionsConfig) -> ir.DateValue:
+        return instants.business_day(instants.instant(lines, feed, timezone=timezone), feed, timezone=timezone)
+
+    for other in others:
+        columns = feed.columns.model_copy(update={"occurred_at": list(other.columns)})
+        how = {"columns": columns, "timestamps_in": other.zone, "timestamp_format": other.format}
+        is_other = day_of(feed.model_copy(update=how)) != day_of(feed)
+        share = one_row(lines.agg(other=is_other.mean()))["other"] or 0
+        if share > OTHER_DAYS:
+            own, name = listed(feed.columns.occurred_at), listed(other.columns)
+            says = f"A line is taken to be bought on the day of {own}; {name} says another day in {share:.1%} of lines."
+            remedy = f"if that is when it was bought: --column occurred_at={other.columns[0]}."
+            yield Note("guessed", says, remedy)
+
+
+def _of_twelve_hours(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) -> Iterator[Note]:
+    """That the times of the evening may be those of the morning: the clock has twelve hours, and nothing says which half."""
+    if feed.timestamps_in != "local" or "%p" in (feed.timestamp_format or ""):
+        return
+    at = in_zone(instants.instant(lines, feed, timezone=timezone), timezone)
+    hours = count_values(at.hour())
+    hours.pop(None, None)
+    small = sum(hours[hour] for hour in SMALL_HOURS) / max(hours.total(), 1)
+    if small < LEAST_IN_SMALL_HOURS or not set(hours) <= set(range(1, 13)):
+        return
+    says = (
+        f"No line was bought from 13:00 to 0:59, and {small:.1%} were from 1:00 to 5:59: the clock of {listed(feed.columns.occurred_at)} may "
+        "have twelve hours, and what was bought in the afternoon is taken for the morning's."
+    )
+    yield Note("merged", says, "have the times written with 24 hours, or with AM and PM behind them.")

@@ -31,6 +31,14 @@ HOUSEHOLDS_TO_TELL = 20
 PLACEHOLDERS = r"^(0+|9{3,}|-1|anon(ymous)?|unknown|unbekannt|guest|gast|walk.?in|dummy|default|no.?card|cash|inconnu|desconocido)$"
 MASKED = r"^[0-9]{0,6}[*xX•# -]*[*xX•#]{4}[*xX•# -]*[0-9]{0,4}$"  # what a receipt prints of a card's number
 
+# What an identifier has in some lines and not in others, as a pattern, and what is left of it without.
+LONGER = (
+    ("letters before them", r"^\p{L}{1,3}[-_ ]?([0-9]+)$", r"\1"),
+    ("one digit more behind them, as a check digit is,", r"^([0-9]{6,})[0-9]$", r"\1"),
+    ("marks within", r"[-–—_./,]", ""),
+)
+ALIKE = 0.1  # the share of all identifiers from which it is no chance that they stand in both ways
+
 
 def doubts(lines: ibis.Table, feed: TransactionsConfig, *, is_told: bool) -> list[Note]:
     """What a person is to know of the columns of households, products and baskets.
@@ -143,12 +151,39 @@ def _alike(values: ibis.Table, column: str) -> list[Note]:
     """Which of the identifiers `values.text` of a column may be one written in two ways, or several written in one."""
     of_zeros = "stand with leading zeros and without", "have all files written with the zeros, or all without."
     of_signs = "are told apart by capitals, blanks or marks alone", "have all files write them alike."
-    letters = values.text.re_replace(r"\s", "").lower().re_replace(r"^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$", "")
+    letters = (
+        _composed(values.text).re_replace(r"[\s\x{a0}]", "").lower().re_replace(r"^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$", "")
+    )
     return [
         *_of_several(values, values.text.re_replace("^0+([0-9]+)$", r"\1"), column, *of_zeros),
-        *_of_several(values, letters.re_replace("[-_./]+", "-").nullif(""), column, *of_signs),
+        *_of_several(values, letters.re_replace("[-–—_./]+", "-").nullif(""), column, *of_signs),
+        *_longer(values, column),
         *_masked(values, column),
     ]
+
+
+def _longer(values: ibis.Table, column: str) -> list[Note]:
+    """A note where many identifiers stand with letters, a check digit or marks that they are without elsewhere."""
+    total, notes = values.count().to_pyarrow().as_py(), []
+    for what, more, bare in LONGER:
+        longer = values.select("text", bare=values.text.re_replace(more, bare)).filter(lambda t: t.bare != t.text)
+        longer = longer.group_by("bare").agg(n=longer.count(), other=longer.text.min()).filter(lambda t: t.n == 1)
+        same = longer.join(values.select(bare="text"), "bare")
+        row = one_row(same.agg(n=same.count(), one=same.bare.min(), other=same.other.argmin(same.bare)))
+        if row["n"] > 1 and row["n"] >= ALIKE * total:
+            says = f"{row['n']:,} of {column} stand with {what} and without ({row['one']}, {row['other']}): each counts as two."
+            notes.append(Note("guessed", says, "if each is one, have all files write them alike."))
+    return notes
+
+
+def _composed(text: ir.StringValue) -> ir.StringValue:
+    """Texts in which a letter and its accent are one character, as some programs write it and others do not."""
+    import ibis
+
+    @ibis.udf.scalar.builtin(name="nfc_normalize", signature=(("string",), "string"))
+    def composed(text: str) -> str: ...
+
+    return composed(text)  # pyright: ignore
 
 
 def _of_several(values: ibis.Table, bare: ir.StringValue, column: str, what: str, remedy: str) -> list[Note]:

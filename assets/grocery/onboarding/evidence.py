@@ -13,10 +13,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assets.grocery.ingestion import money
-from assets.grocery.ingestion.numbers import currency_of
+from assets.grocery.ingestion.numbers import currency_of, number_of
 from assets.grocery.onboarding.columns import MOST_KINDS, ColumnProfile, one_row, said_in, shown
 from assets.grocery.onboarding.proposed import Note, ProposedSetting, table_of, unpivoted
 from assets.grocery.onboarding.words import matching_columns, split_name
@@ -26,7 +26,7 @@ from resources.errors import Refused
 from resources.feeds import converted
 from resources.feeds.files import own_columns, text_columns
 from resources.tables.engine import count_values
-from resources.text import listed
+from resources.text import listed, plural
 
 if TYPE_CHECKING:
     import ibis
@@ -42,8 +42,12 @@ WITHIN_AN_ENVELOPE = '.[{name}] | if type == "string" then fromjson else . end |
 BEFORE = frozenset({"before", "old", "oldimage"})  # what a log of changes calls a row as it was
 UNIT_NAMES = frozenset("unit units uom einheit unite unidad unidade unita eenheid jm birim".split())
 MEASURES = frozenset("g gr gram grams gramm kg kilo lb lbs oz ml cl l ltr liter litre".split())
-OTHER_UNIT = 20  # times as much as on the day before, a line is in another unit: in cents
-LINES_TO_TELL = 10  # of a day
+DISCOUNT = frozenset("discount discounts disc rabatt remise sconto descuento korting".split())
+DISCOUNTS = DISCOUNT | frozenset("line total item amount value betrag montant sum retail coupon of".split())
+NET = frozenset("net netto paid nettowert after".split())
+SAME_MEASURE = 0.5  # the share of lines in which two columns of quantities say the same if they are of one measure
+OTHER_UNIT = 20  # times as much as on the day before, or in another store, a line is in another unit: in cents
+LINES_TO_TELL = 10  # of a day, a store or a file
 
 
 def written_as(lines: ibis.Table, files: FeedConfig) -> tuple[FeedConfig, list[Note]]:
@@ -152,6 +156,25 @@ def units(lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, Column
     return notes
 
 
+def beside(lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, ColumnProfile]) -> list[Note]:
+    """That another column of quantities says nearly the same, and that discounts stand in a column of their own."""
+    notes = []
+    own, paid = feed.columns.quantity, feed.columns.sales_value
+    for name in matching_columns("quantity", free, max_unknown_words=1) if own else ():
+        mine, other = (number_of(lines, each, feed) for each in (own, name))
+        row = one_row(lines.agg(n=(mine != other).sum(), same=(mine == other).mean()))
+        if row["n"] and row["same"] >= SAME_MEASURE:
+            says = f"{name} says another quantity than {own} in {plural(row['n'], 'line')}, and {own} is read."
+            notes.append(Note("guessed", says, f"if {name} is what was bought in the end: --column quantity={name}."))
+    for name, column in free.items() if paid and NET.isdisjoint(split_name(paid)) else ():
+        if column.is_number and set(split_name(name)) <= DISCOUNTS and not DISCOUNT.isdisjoint(split_name(name)):
+            n = one_row(lines.agg(n=(number_of(lines, name, feed) != 0).sum()))["n"]
+            if n:
+                says = f"{name} is given in {plural(n, 'line')}, and {paid} is taken for what was paid in the end."
+                notes.append(Note("guessed", says, "if it is to be subtracted first, have what was paid delivered."))
+    return notes
+
+
 def currency(
     lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, ColumnProfile]
 ) -> tuple[ProposedSetting | None, str | None, dict[str, list[str]], list[Note]]:
@@ -190,20 +213,39 @@ def currency(
 
 
 def jumps(standard: ibis.Table) -> list[Note]:
-    """That what a line costs is of another size from one day to the next, as in cents after euros; of lines under our names."""
+    """That what a line costs is of another size, as in cents beside euros: from one day to the next, or in a store or a file.
+
+    Of lines under our names.
+    """
     paid = standard.filter(standard.business_date.notnull() & (standard.sales_value > 0))
-    daily = paid.group_by("business_date").agg(n=paid.count(), value=paid.sales_value.approx_median())
-    rows = daily.filter(daily.n >= LINES_TO_TELL).order_by("business_date").to_pyarrow().to_pylist()
+    rows = _sizes(paid, "business_date")
     found = [
         (before, after)
         for before, after in pairwise(rows)
         if not 1 / OTHER_UNIT < after["value"] / before["value"] < OTHER_UNIT
     ]
-    if not found:
-        return []
-    ((before, after), *more) = found
-    says = (
-        f"sales_value is of another size from {after['business_date']} on: half of the lines cost up to {after['value']:,.2f}, and "
-        f"{before['value']:,.2f} on {before['business_date']}" + f"; so {len(more)} more times" * bool(more) + "."
-    )
-    return [Note("to know", says, "have all days delivered in one unit, euros or cents.")]
+    remedy = "have all of it delivered in one unit, euros or cents."
+    if found:
+        ((before, after), *more) = found
+        says = (
+            f"sales_value is of another size from {after['business_date']} on: half of the lines cost up to {after['value']:,.2f}, and "
+            f"{before['value']:,.2f} on {before['business_date']}" + f"; so {len(more)} more times" * bool(more) + "."
+        )
+        return [Note("to know", says, remedy)]
+    for by in ("store_id", "source_file"):
+        rows = sorted(_sizes(paid, by), key=lambda row: row["value"])
+        if rows and rows[-1]["value"] > OTHER_UNIT * rows[0]["value"]:
+            low, high = rows[0], rows[-1]
+            says = (
+                f"sales_value is of another size by {by}: half of the lines cost up to {high['value']:,.2f} in {high[by]}, and "
+                f"{low['value']:,.2f} in {low[by]}."
+            )
+            return [Note("to know", says, remedy)]
+    return []
+
+
+def _sizes(paid: ibis.Table, by: str) -> list[dict[str, Any]]:
+    """What half of the lines cost at most, by a column of ours that has enough of them."""
+    sizes = paid.group_by(by).agg(n=paid.count(), value=paid.sales_value.approx_median())
+    sizes = sizes.filter(sizes[by].notnull() & (sizes.n >= LINES_TO_TELL))
+    return sizes.order_by(by).to_pyarrow().to_pylist()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.onboarding import dated_names, dialect
 from assets.grocery.onboarding.proposed import JOIN, Note
+from assets.grocery.onboarding.purchases import files_of_others
 from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
@@ -91,7 +92,10 @@ def find(argument: str, *, encoding: str | None = None, timezone: str | None = N
         _refuse_a_mixture({path: dialect.columns_of(path, files) for path in filled[:FILES_COMPARED]})
         note += _months_in_words(filled)
     return SourceFiles(
-        files=files, days=tuple(days), undated_path=tuple(undated), notes=(*notes, *note, *_archives(filled))
+        files=files,
+        days=tuple(days),
+        undated_path=tuple(undated),
+        notes=(*notes, *note, *_archives(filled), *files_of_others(filled)),
     )
 
 

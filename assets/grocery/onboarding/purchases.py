@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from assets.grocery.onboarding.columns import MOST_KINDS, ColumnProfile, said_in, shown
 from assets.grocery.onboarding.proposed import Note
 from assets.grocery.onboarding.words import split_name
-from resources.text import listed
+from resources.text import listed, plural
 
 if TYPE_CHECKING:
     import ibis
@@ -33,8 +34,12 @@ OTHERS = UNDONE | frozenset(
     coupon deposit pfand giftcard gift tip fee shipping discount rabatt pending failed payment zahlung exchange writeoff waste
     annulation anulado memo note gutschrift avoir abono chargeback reversal reversed rejected declined""".split()
 )
+# In the name of a file that has what others have, too.
+AGAIN = frozenset(
+    "corrected corrections korrigiert korrektur revised copy kopie copie backup bak old alt reload resend".split()
+)
 # In the name of a column of yes and no: a yes is no purchase.
-FLAGS = UNDONE | {"storniert", "deleted", "annulled", "training", "uebung"}
+FLAGS = UNDONE | {"storniert", "deleted", "annulled", "training", "uebung", "component", "komponente"}
 QUANTITIES = frozenset("qty quantity units amount value total menge anzahl betrag quantite montant".split())
 # As people write them, and spreadsheets and databases in their languages; -1 is true in Access.
 YES = frozenset(
@@ -46,9 +51,10 @@ OF_A_LINE = frozenset(
 )
 TYPE_NAMES = frozenset(
     """type status kind event action typ art state vorgang tipo statut estado belegart rectype satzart linetype sign vorzeichen
-    shkzg debit credit soll haben""".split()
+    shkzg debit credit soll haben direction richtung""".split()
 )
-DEBIT_CREDIT = {"S", "H"}  # of SAP, whatever the column is called
+# Whatever the column is called: of SAP, and the sign or the factor of a line.
+SIGNS = ({"S", "H"}, {"1", "-1"}, {"1.0", "-1.0"}, {"+", "-"}, {"+1", "-1"})
 # What a log of changes says of each, as databases' connectors write it: of made, read, changed and removed rows.
 CHANGE_NAMES = frozenset("op operation change cdc dml type action event rowkind recordtype".split())
 MADE = frozenset("c r i +i create read insert inserted".split())
@@ -90,7 +96,7 @@ class Purchases:
         is_named = not words.isdisjoint(TYPE_NAMES)
         # Codes (S and R) are no words: only a name that speaks of the line makes them worth the question.
         speaks_of_lines = is_named and words <= TYPE_NAMES | OF_A_LINE and len(counts) > 1
-        speaks_of_lines |= {value.upper() for value in counts} == DEBIT_CREDIT
+        speaks_of_lines |= {value.upper() for value in counts} in SIGNS
         if not ((others and sales) or (is_named and (others or sales)) or speaks_of_lines):
             return
         self.columns.append(name)
@@ -122,7 +128,8 @@ def purchases(lines: ibis.Table, free: Mapping[str, ColumnProfile]) -> Purchases
     for name, column in free.items():
         words = set(split_name(name))
         may_be_flag = column.different <= 2 and not words.isdisjoint(FLAGS) and words.isdisjoint(QUANTITIES)
-        if column.different > MOST_KINDS or not (may_be_flag or lines[name].type().is_string()):
+        may_be_kind = lines[name].type().is_string() or column.different <= 2 or not words.isdisjoint(TYPE_NAMES)
+        if column.different > MOST_KINDS or not (may_be_flag or may_be_kind):
             continue
         counts, is_always_given = said_in(lines[name].cast("string"))
         values = {value.lower() for value in counts}
@@ -133,6 +140,22 @@ def purchases(lines: ibis.Table, free: Mapping[str, ColumnProfile]) -> Purchases
         else:
             told.add_kinds(name, counts, is_always_given=is_always_given)
     return told
+
+
+def files_of_others(paths: Sequence[str]) -> list[Note]:
+    """A note on files that are called otherwise than the others: by a word for what is no purchase, or was sold before."""
+    words = {path: set(split_name(path)) & (FLAGS | OTHERS | AGAIN) for path in paths}
+    by_word = {word: [path for path in paths if word in words[path]] for word in sorted(set().union(*words.values()))}
+    return [
+        Note(
+            "left out",
+            f"{plural(len(named), 'file')} of {len(paths):,} {'have' if len(named) > 1 else 'has'} {word!r} in the name, such as "
+            f"{'/'.join(PurePath(named[0]).parts[-2:])}: the lines are taken for purchases beside the others'. Are they?",
+            "if not, name the others by a glob.",
+        )
+        for word, named in by_word.items()
+        if len(named) < len(paths)
+    ]
 
 
 def _key(name: str) -> str:

@@ -1,7 +1,7 @@
 """Columns that play no role in a feed, and say that its lines are not what they seem: each is told, for no setting can use it."""
 
 # Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
-# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
+# pyright: reportCallIssue=false, reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 # Given in some lines alone (cancelled_at, qty_refunded, return_reason), they are not bought, or not all of them.
 UNDONE = FLAGS - {"test", "training", "correction"}
-VALID = frozenset("active aktiv valid gueltig gultig actif valide activo attivo".split())
+REASONS = frozenset("reason code grund motif motivo".split())
+VALID = frozenset(
+    """active aktiv valid gueltig gultig actif valide activo attivo ok success successful succeeded complete completed approved
+    confirmed accepted settled abgeschlossen bezahlt erfolgreich""".split()
+)
+NESTED = 1.02  # pairs of who bought by two columns for each of the other: above, the other is no part of the first
+LONG_ENOUGH = 4  # characters of an identifier that is no number of something else by chance
+REFERRED = 0.9  # of the values of a column, those that are another column's, if it refers to that
 ZONES = ({"time", "zone"}, {"timezone"}, {"tz"}, {"utc", "offset"}, {"zeitzone"})
 VERSIONS = frozenset("version revision rev".split())
 MOSTLY_OWN = 0.5  # of the lines have a value of their own in a column that tells lines apart
@@ -33,10 +40,16 @@ def notes_on(
     """What the columns `free` say of the purchases `lines`."""
     for name in matching_columns("household", free):
         yield from _renamed(lines, name, feed)
+        yield from _others(lines, name, feed)
+    if feed.columns.store_id:
+        for name in matching_columns("name", free)[:1]:
+            yield from _of_stores(lines, name, feed)
     for name, column in free.items():
         words = set(split_name(name))
-        if not words.isdisjoint(UNDONE):
+        if not words.isdisjoint(UNDONE) or (words <= REASONS and words != {"code"}):
             yield from _undone(lines, name, feed)
+        elif "parent" not in words and 0 < column.given < 1 and not column.is_measure:
+            yield from _referring(lines, name, feed)
         if "parent" in words and 0 < column.given < 1:
             n = round(column.given * column.lines)
             says = f"{name} is given in {plural(n, 'line')}: they are parts of another line, and each counts as a purchase of its own."
@@ -65,6 +78,52 @@ def _renamed(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator
     if row["alone"] and not row["both"]:
         says = f"{name} is given in {plural(row['alone'], 'line')} in which {own} is not: they are taken for nobody's."
         yield Note("left out", says, f"if both name households, have the column called {own} in every line.")
+
+
+def _others(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:
+    """That another column may say who bought, unless what it says is a part of who did: a cashier, or a card's owner."""
+    own = feed.columns.household_id
+    mine, other = (identifiers(lines[each], nothing=feed.empty_values) for each in (own, name))
+    pairs = lines.select(mine=mine, other=other).drop_null().distinct()
+    row = one_row(pairs.agg(pairs=pairs.count(), others=pairs.other.nunique(), own=pairs.mine.nunique()))
+    if row["others"] > 1 and row["pairs"] > NESTED * row["others"]:
+        says = f"{own} ({row['own']:,} different) is taken for who bought; {name} ({row['others']:,} different) is called so, too."
+        yield Note("guessed", says, f"if it says who bought: --column household_id={name}.")
+
+
+def _of_stores(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:
+    """That a product has another name in each store: the stores number their products by themselves."""
+    product, store = (
+        identifiers(lines[each], nothing=feed.empty_values) for each in (feed.columns.product_id, feed.columns.store_id)
+    )
+    named = lines.select(product=product, store=store, name=lines[name].cast("string").strip()).drop_null().distinct()
+    products = named.group_by("product").agg(
+        names=named.name.nunique(), stores=named.store.nunique(), pairs=named.count()
+    )
+    sold = products.filter(products.stores > 1)
+    are_others = (sold.names == sold.stores) & (sold.names == sold.pairs)
+    row = one_row(sold.agg(all=sold.count(), n=are_others.sum(), example=sold["product"].max(where=are_others)))
+    if row["n"] and row["n"] >= MOSTLY_OWN * row["all"]:
+        own = feed.columns.product_id
+        says = f"{row['n']:,} of {own} have another {name} in each store ({row['example']}): what may be several products is taken for one."
+        yield Note("merged", says, "if each store has numbers of its own, have the store written before them.")
+
+
+def _referring(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:
+    """That some lines name the basket or the product of others: returns do so, corrections, and parts of bundles."""
+    value = identifiers(lines[name], nothing=feed.empty_values)
+    for column in filter(None, (feed.columns.basket_id, feed.columns.product_id)):
+        own = identifiers(lines[column], nothing=feed.empty_values)
+        said = lines.select(value=value, own=own).filter(lambda t: t.value.length() >= LONG_ENOUGH)
+        said = said.group_by("value").agg(n=said.count(), is_other=(said.own != said.value).all())
+        known = said.semi_join(lines.select(value=own).distinct(), "value").filter(lambda t: t.is_other)
+        row = one_row(known.agg(kinds=known.count(), n=known.n.sum(), example=known.value.max()))
+        if row["kinds"] and row["kinds"] >= REFERRED * one_row(said.agg(n=said.count()))["n"]:
+            says = (
+                f"{name} names the {column} of others in {plural(row['n'], 'line')} ({row['example']}), as returns, corrections and parts "
+                "of bundles do: each counts as a purchase of its own. Is it?"
+            )
+            yield Note("left out", says, "if not, have them delivered without.")
 
 
 def _undone(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:

@@ -43,6 +43,8 @@ SAID = {
 }
 IN_UTC = re.compile("(GMT|UTC|(?<!%)Z)$")
 FIRST = {"%d": "day", "%m": "month", "%y": "year"}
+# What says when a row was made or booked: the time of the sale, if nothing else is.
+RECORDED = frozenset("created posting booking buchungsdatum buchung".split())
 PARTS_OF_A_DAY = {"year", "month", "day"}  # folders of a path
 IN_PATH = (
     "Where the files' names have it, write how: nightcart init 'FOLDER/sales_{date:%d%m%Y}.csv', or "
@@ -55,7 +57,7 @@ SAY_HOW = f"--timestamp-format '%d/%m/%Y %H:%M', or {', '.join(SAID)} for number
 class TimeFormat:
     """The time of a purchase: `format` is None for ISO 8601 and for columns that are times; `zone` as in the settings.
 
-    `share` is the share of the values that can be read so.
+    `share` is the share of the values that can be read so; `others` are columns that are called like it, and can be read too.
     """
 
     columns: tuple[str, ...]
@@ -66,6 +68,7 @@ class TimeFormat:
     why: str = ""
     is_guess: bool = False
     notes: tuple[Note, ...] = ()
+    others: tuple[TimeFormat, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +106,11 @@ class TimeSearch:
             readings = [
                 each for each in readings if each and (has_name or each.format not in (*NUMBERS.values(), "%Y%j"))
             ]
+            readings.sort(key=lambda each: not RECORDED.isdisjoint(split_name(each.columns[0])))
             if time := max(readings, key=lambda each: each.has_time_of_day, default=None):
-                return self._with_time_of_day(names, time)
+                time, notes = self._with_time_of_day(names, time)
+                others = [each for each in readings if has_name and not {*each.columns}.intersection(time.columns)]
+                return replace(time, others=tuple(others)), notes
 
         def tried(names: Sequence[str]) -> str:
             return ", ".join(f"{name} ({self._example([name])})" for name in names) + " cannot be read as a date"
@@ -126,7 +132,10 @@ class TimeSearch:
         lines, given_format = self.lines, self.given_format
         type_ = lines[names[0]].type()
         if len(names) == 1 and (type_.is_timestamp() or type_.is_date()):
-            has_time = _has_time_of_day(lines, lines[names[0]].cast("timestamp"))
+            at = lines[names[0]].cast("timestamp")
+            if (one_row(lines.agg(share=at.between(EARLIEST, self._latest).mean()))["share"] or 0) < MOSTLY:
+                return None
+            has_time = _has_time_of_day(lines, at)
             time = TimeFormat(columns=tuple(names), format=None, has_time_of_day=has_time, why="the column's type")
             if type_.is_timestamp() and type_.timezone:
                 return replace(time, zone="UTC", why="the column's type has a zone")
@@ -196,8 +205,11 @@ class TimeSearch:
     def _is_time(self, text: ir.StringValue, format_: str | None) -> ir.BooleanValue:
         """Whether texts are times of the format (None: ISO 8601) that a purchase may have."""
         at = instants.read(text, format_, timezone=self.timezone)
-        latest = dt.datetime.combine(self.today + ONE_DAY, dt.time.max)
-        return at.between(EARLIEST, latest).fill_null(False)
+        return at.between(EARLIEST, self._latest).fill_null(False)
+
+    @property
+    def _latest(self) -> dt.datetime:
+        return dt.datetime.combine(self.today + ONE_DAY, dt.time.max)
 
     def _with_time_of_day(self, names: Sequence[str], date: TimeFormat) -> tuple[TimeFormat, list[Note]]:
         """`date` joined with a column of the time of day, if one can be read with it; and notes."""

@@ -96,6 +96,10 @@ def propose(
     limits = TransactionContractConfig(**{each.setting: each.value for each in of_lines})
     feed = feed.model_copy(update={"contract": limits})
     notes = [Note("to know", f"{each.setting} {each.why}.") for each in of_lines if contract.RETURNS in each.why]
+    if not limits.is_product_once_a_basket:
+        why = next(each.why for each in of_lines if each.setting == "is_product_once_a_basket")
+        remedy = "if they are no scans of their own, but corrections or a join's, have each line delivered once."
+        notes.append(Note("to know", f"{why}: each counts as a purchase of its own.", remedy))
     of_days, notes_on_days, typical_day, outcomes = contract.of_days(
         bought.parts, feed, trading, today=today, among=among
     )

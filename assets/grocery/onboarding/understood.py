@@ -106,7 +106,9 @@ class Understood:
         self.looked_at = self.looked_at.filter(counting(self.looked_at, self.feed))
 
     def find_days(self) -> None:
-        """When a business day ends, and whether the days in the files' names are those of their lines."""
+        """What speaks against the times, when a business day ends, and whether the days in the files' names are those of their lines."""
+        if FILE_DATE not in self.time.columns:
+            self.notes += days.doubts(self.looked_at, self.feed, self.time.others, timezone=self.timezone)
         if not self.source.days:
             return
         if self.time.has_time_of_day and "business_day_ends" not in self.own:
@@ -130,6 +132,7 @@ class Understood:
         self.notes += evidence.units(self.every, self.feed, self.free)
         self._choose("sales_value", lambda: roles.sales_value(self.free, self.looked_at, self.feed))
         self._set(columns=self._roles())
+        self.notes += evidence.beside(self.looked_at, self.feed, self.free)
         if self.feed.columns.basket_id is not None:
             return
         if not self.time.has_time_of_day:

@@ -97,6 +97,15 @@ def test_row_number_is_an_integer_in_every_format(feeds, engine, tmp_path):
         assert str(lines.source_row.type()) == "int64"
 
 
+def test_times_with_a_zone_and_without_one_stay_what_they_are(read):
+    at = dt.datetime(2024, 3, 25, 8, 10)
+    days = {"a": [at], "b": [at.replace(tzinfo=dt.UTC)], "c": [at.date()]}
+    rows = read(
+        {f"{name}.parquet": parquet(at=value) for name, value in days.items()}, path="*.parquet", columns=["at"]
+    )
+    assert [row["at"] for row in rows] == ["2024-03-25 08:10:00", "2024-03-25 08:10:00+00", "2024-03-25 00:00:00"]
+
+
 def test_parquet_keeps_its_types_and_numbers_its_rows(read):
     rows = read({"a.parquet": parquet(who=[7, 8], paid=[1.5, None])}, path="*.parquet", columns=["who"])
     assert [(row["who"], row["paid"], row["source_row"], row["defect"]) for row in rows] == [

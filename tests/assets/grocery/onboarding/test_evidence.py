@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -193,12 +194,26 @@ def test_amounts_in_another_unit_from_a_day_on_are_told(cents, is_told):
         {
             "business_date": [dt.date(2024, 3, day) for day, _ in daily],
             "sales_value": [value for _, value in daily],
+            "store_id": "S1",
+            "source_file": [f"sales_{day}.csv" for day, _ in daily],
         }
     )
     told = [note.says for note in evidence.jumps(lines)]
     assert told == is_told * [
         "sales_value is of another size from 2024-03-04 on: half of the lines cost up to 250.00, and 2.50 on 2024-03-03."
     ]
+
+
+@pytest.mark.parametrize("by", ["store_id", "source_file"])
+def test_amounts_in_another_unit_of_a_store_or_a_file_are_told(by):
+    values = {"S1": 2.5, "S2": 250.0}
+    each = [name for name in values for _ in range(evidence.LINES_TO_TELL)]
+    alike = {"business_date": dt.date(2024, 3, 1), "store_id": "all", "source_file": "all"}
+    lines = ibis.memtable({**alike, by: each, "sales_value": [values[name] for name in each]})
+    (note,) = evidence.jumps(lines)
+    assert note.says == (
+        f"sales_value is of another size by {by}: half of the lines cost up to 250.00 in S2, and 2.50 in S1."
+    )
 
 
 @pytest.mark.parametrize(
@@ -253,11 +268,67 @@ def test_credit_notes_are_no_purchases(understood, name, purchase, other):
         ("Soll/Haben-Kennz.", ("H", "H", "S"), "says what a line is (H 80, S 40): all are taken for purchases"),
         ("parent_item_id", ("", "", "7"), "parent_item_id is given in 40 lines: they are parts of another line"),
         ("version", ("1", "2"), "version says that lines came in versions"),
+        ("factor", ("1", "1", "-1"), "factor says what a line is (1 80, -1 40): all are taken for purchases"),
+        ("direction", ("OUT", "OUT", "IN"), "direction says what a line is (OUT 80, IN 40): all are taken"),
+        ("completed", ("true", "true", "false"), "completed says no in 40 lines: they are taken for purchases"),
+        (
+            "is_component",
+            ("0", "0", "1"),
+            "is_component says what a line is (0 80, 1 40): 40 lines with 1 are left out",
+        ),
+        ("reason", ("", "", "damaged"), "reason is given in 40 lines (damaged): they are taken for purchases"),
     ],
 )
 def test_columns_that_say_that_lines_are_not_what_they_seem(understood, name, values, says):
     _, notes = understood(with_column(name, *values))
     assert (says or f"{name} is given") in notes if says else f"{name} is given" not in notes
+
+
+def test_columns_that_name_other_baskets_or_products_are_told(understood):
+    header, *lines = (
+        baskets(days=30).replace(",p", ",art").replace(",r1-", ",bon1-").replace(",r2-", ",bon2-").splitlines()
+    )
+    of = [line.split(",") for line in lines]
+    rows = [
+        f"{line},{of[place - 9][1] if place % 10 == 9 else ''},{of[place - 3][2] if place % 10 == 5 else ''},{place % 10 or ''}"
+        for place, line in enumerate(lines)
+    ]
+    _, notes = understood("\n".join([f"{header},original,bundle,coupon_no", *rows]) + "\n")
+    assert "original names the receipt of others in 12 lines (bon" in notes
+    assert "bundle names the article of others in 12 lines (art" in notes
+    assert "coupon_no names" not in notes
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "is_told"),
+    [("card", ("K1", "K2", "K3", "K4", "K5"), True), ("card", ("K1", "K2"), False)],
+)
+def test_another_column_of_who_bought_is_told_unless_it_is_a_part(understood, name, values, is_told):
+    header, *lines = baskets(days=30).splitlines()
+    cards = [f"{values[place % len(values)]}{'' if is_told else line[:2]}" for place, line in enumerate(lines)]
+    rows = [f"{line},{card}" for line, card in zip(lines, cards, strict=True)]
+    _, notes = understood("\n".join([f"{header},{name}", *rows]) + "\n")
+    assert is_told == ("customer (2 different) is taken for who bought; card (5 different) is called so, too" in notes)
+    assert is_told == ("is called so, too" in notes)
+
+
+def test_discounts_and_what_was_delivered_in_the_end_are_told(understood):
+    header, *lines = baskets(days=30).replace("paid", "amount").splitlines()
+    rows = [
+        f"{line},{0.5 * (place % 3 == 0)},{9 if place % 10 == 0 else line.split(',')[4]}"
+        for place, line in enumerate(lines)
+    ]
+    _, notes = understood("\n".join([f"{header},discount_amount,items_delivered", *rows]) + "\n")
+    assert "discount_amount is given in 40 lines, and amount is taken for what was paid in the end" in notes
+    assert "items_delivered says another quantity than items in 12 lines, and items is read" in notes
+
+
+@pytest.mark.parametrize("by_store", [True, False])
+def test_products_that_have_another_name_in_each_store_are_told(understood, by_store):
+    header, *lines = baskets(days=30).splitlines()
+    rows = [f"{line},s{line[1]},{line.split(',')[2]}{' of ' + line[:2] if by_store else ''}" for line in lines]
+    _, notes = understood("\n".join([f"{header},store,article_name", *rows]) + "\n")
+    assert by_store == ("merged: 12 of article have another article_name in each store (p9)" in notes)
 
 
 def test_events_that_come_again_are_told(understood):
@@ -358,6 +429,32 @@ def test_masked_cards_and_blanks_within_are_told(understood):
     assert "merged: 2 of customer are masked (************1231): different ones" in understood(masked)[1]
     other = baskets(days=30).replace(",p1,", ",p 1,", 3).replace(",p2,", ",{p2},", 3)
     assert "2 of article are told apart by capitals, blanks or marks alone (p 1, p1)" in understood(other)[1]
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "says"),
+    [
+        ("10{:02}", "C10{:02}", "stand with letters before them and without (1000, C1000): each counts as two"),
+        (
+            "4006381{:02}",
+            "4006381{:02}7",
+            "stand with one digit more behind them, as a check digit is, and without (4006",
+        ),
+        ("4006381{:02}", "4006381{:02}3{:02}", ""),
+        ("ab{:02}cd", "ab-{:02}-cd", "stand with marks within and without (ab00cd, ab-00-cd): each counts as two"),
+        ("Käse {:02}", "Ka\u0308se {:02}", "are told apart by capitals, blanks or marks alone"),
+        ("tea {:02}", "tea\u00a0{:02}", "are told apart by capitals, blanks or marks alone"),
+        ("tea-{:02}", "tea–{:02}", "are told apart by capitals, blanks or marks alone"),
+        ("A{:02}", "B{:02}", ""),
+    ],
+)
+def test_products_that_are_written_otherwise_in_a_later_file_are_told(understood, early, late, says):
+    def written(way: str, month: int) -> str:
+        lines = baskets(days=15, first=dt.date(2024, month, 1))
+        return re.sub(r",p(\d+),", lambda found: f",{way.format(int(found[1]), 7)},", lines)
+
+    _, notes = understood(written(early, 3), written(late, 4))
+    assert (says or "of article") in notes if says else "of article" not in notes
 
 
 def test_a_household_that_is_called_otherwise_later_is_told(understood):

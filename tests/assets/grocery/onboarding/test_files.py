@@ -117,6 +117,17 @@ def test_empty_parts_beside_full_ones_hold_no_lines(tmp_path, engine, feeds):
         looked_at(folder, engine, feeds)
 
 
+@pytest.mark.parametrize(("word", "is_told"), [("returns", True), ("corrected", True), ("north", False)])
+def test_files_with_a_word_for_no_purchases_are_told(tmp_path, word, is_told):
+    for name in ("sales_2024-03-01.csv", "sales_2024-03-02.csv", f"{word}_2024-03-02.csv"):
+        (tmp_path / name).write_text("customer,article,bought,paid\nc1,a,2024-03-02 10:00:00,1.5\n")
+    notes = [note.says for note in files.find(str(tmp_path)).notes]
+    assert notes == is_told * [
+        f"1 file of 3 has '{word}' in the name, such as {tmp_path.name}/{word}_2024-03-02.csv: the lines are taken for purchases beside the others'. "
+        "Are they?"
+    ]
+
+
 def test_an_archive_of_several_files_is_told(tmp_path, engine, feeds):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         for name in ("1.csv", "2.csv"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import ibis
+import pyarrow as pa
 import pytest
 
 from assets.grocery.onboarding import time_formats, times
@@ -18,9 +20,6 @@ def table(engine):
     """A table of text columns, as FeedReader gives them."""
 
     def make(**columns: list[str | None]):
-        import ibis
-        import pyarrow as pa
-
         rows = len(next(iter(columns.values())))
         text = {name: pa.array(values, pa.string()) for name, values in columns.items()}
         lines = engine.create_table(
@@ -161,6 +160,20 @@ def test_column_is_found_by_its_values_when_no_name_says_so(table):
     assert time.columns == ("moment",)
 
 
+def test_the_time_of_the_sale_is_better_than_that_of_its_row(table):
+    lines = table(created_at=["2024-02-01 10:00:00"], sold_at=["2024-01-31 10:00:00"])
+    assert read(lines)[0].columns == ("sold_at",)
+    assert [each.columns for each in read(lines)[0].others] == [("created_at",)]
+
+
+def test_a_time_of_day_that_is_written_as_one_of_1970_is_no_time_of_purchase(engine):
+    at = {"sale_date": dt.datetime(2024, 1, 31), "sale_time": dt.datetime(1970, 1, 1, 17)}
+    lines = engine.create_table("of_1970", pa.table({name: [value] for name, value in at.items()}), temp=True)
+    time, (note,) = read(lines.mutate(file_date=ibis.null("date")))
+    assert time.columns == ("sale_date",)
+    assert note.says.startswith("sale_time (1970-01-01 17:00:00) is not used")
+
+
 def test_time_is_better_than_date_and_birthday_is_neither(table):
     lines = table(birth_date=["1980-01-01"], order_date=["2024-01-31"], order_time=["2024-01-31 10:00:00"])
     assert read(lines)[0].columns == ("order_time",)
@@ -213,7 +226,6 @@ def test_numbers_of_time_are_told_by_their_size(table, number, format_, has_time
 
 
 def test_whole_numbers_of_parquet_are_times_too(engine):
-    import ibis
 
     lines = ibis.memtable({"event_ts": [1709633160000, 1709633220000], "card": [1709633160, 1709633161]})
     lines = lines.mutate(source_row=1, file_date=ibis.null("date"))
@@ -244,7 +256,6 @@ def test_years_of_no_calendar_are_no_times(table):
 
 
 def test_the_day_of_the_files_path_is_the_last_resort(table):
-    import ibis
 
     lines = table(customer=["a"], article=["b"], uhrzeit=["10:15"]).mutate(file_date=ibis.date("2024-03-05"))
     time, _ = read(lines)

@@ -164,8 +164,9 @@ def test_lines_of_nothing_but_delimiters_say_nothing_of_the_others(understood):
 def test_repeated_products_are_a_habit(understood):
     header, *lines = baskets(days=30).splitlines()
     scanned_twice = [each for place, line in enumerate(lines) for each in [line] * (1 + (place % 12 == 0))]
-    found, _ = understood({"sales.csv": "\n".join([header, *scanned_twice])})
+    found, notes = understood({"sales.csv": "\n".join([header, *scanned_twice])})
     assert found["transactions.contract.is_product_once_a_basket"].value is False
+    assert any("7.7% of lines repeat a product of their basket: each counts" in note.says for note in notes)
 
 
 def test_baskets_that_stand_in_the_file_again_are_no_habit(understood):
@@ -396,3 +397,24 @@ def test_a_header_without_lines_is_refused_in_words(engine, feeds, tmp_path, lin
     lines, source = files.read(found, engine=engine, reader=feeds)
     with pytest.raises(Refused, match=says):
         transactions.propose(lines, source, timezone="UTC", today=dt.date(2024, 7, 1), given={})
+
+
+@pytest.mark.parametrize(
+    ("hours", "clock", "is_told"),
+    [(range(8, 20), "%I", True), (range(8, 20), "%H", False), (range(6, 13), "%H", False)],
+)
+def test_a_clock_of_twelve_hours_is_told(understood, hours, clock, is_told):
+    times = [dt.datetime(2024, 3, day, hour, 30) for day in range(1, 8) for hour in hours]
+    lines = [f"c{n % 3},r{n},p{n % 7},{at.strftime(f'%Y-%m-%d {clock}:%M')}" for n, at in enumerate(times)]
+    _, notes = understood({"sales.csv": "\n".join(["card,receipt,article,bought", *lines]) + "\n"})
+    assert is_told == any("the clock of bought may have twelve hours" in note.says for note in notes)
+
+
+@pytest.mark.parametrize(("days_later", "is_told"), [(1, True), (0, False)])
+def test_a_column_that_says_another_day_is_told(understood, days_later, is_told):
+    header, *lines = baskets(days=10).replace("bought", "created_at").splitlines()
+    days = [dt.date.fromisoformat(line.split(",")[3][:10]) - dt.timedelta(days_later) for line in lines]
+    rows = [f"{line},{day}" for line, day in zip(lines, days, strict=True)]
+    _, notes = understood({"sales.csv": "\n".join([f"{header},sale_date", *rows]) + "\n"})
+    says = "A line is taken to be bought on the day of created_at; sale_date says another day in 100.0% of lines."
+    assert is_told == any(note.says == says for note in notes)
