@@ -234,11 +234,13 @@ def jumps(standard: ibis.Table) -> list[Note]:
         return [Note("to know", says, remedy)]
     for by in ("store_id", "source_file"):
         rows = sorted(_sizes(paid, by), key=lambda row: row["value"])
-        if rows and rows[-1]["value"] > OTHER_UNIT * rows[0]["value"]:
-            low, high = rows[0], rows[-1]
+        usual = rows[(len(rows) - 1) // 2] if rows else {}  # the dearest and the cheapest store may well be far apart
+        others = [row for row in rows if not 1 / OTHER_UNIT < row["value"] / usual["value"] < OTHER_UNIT]
+        if others:
+            other = others[-1]
             says = (
-                f"sales_value is of another size by {by}: half of the lines cost up to {high['value']:,.2f} in {high[by]}, and "
-                f"{low['value']:,.2f} in {low[by]}."
+                f"sales_value is of another size by {by}: half of the lines cost up to {other['value']:,.2f} in {other[by]}, and "
+                f"{usual['value']:,.2f} in {usual[by]}."
             )
             return [Note("to know", says, remedy)]
     return []

@@ -214,6 +214,9 @@ def test_amounts_in_another_unit_of_a_store_or_a_file_are_told(by):
     assert note.says == (
         f"sales_value is of another size by {by}: half of the lines cost up to 250.00 in S2, and 2.50 in S1."
     )
+    dear_usual_cheap = [(name, value) for name, value in (("a", 25.0), ("b", 2.5), ("c", 0.5)) for _ in range(10)]
+    names, paid = zip(*dear_usual_cheap, strict=True)
+    assert evidence.jumps(ibis.memtable({**alike, by: list(names), "sales_value": list(paid)})) == []
 
 
 @pytest.mark.parametrize(
