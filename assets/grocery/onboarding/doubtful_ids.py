@@ -35,7 +35,6 @@ MASKED = r"^[0-9]{0,6}[*xX•# -]*[*xX•#]{4}[*xX•# -]*[0-9]{0,4}$"  # what a
 LONGER = (
     ("letters before them", r"^\p{L}{1,3}[-_ ]?([0-9]+)$", r"\1"),
     ("one digit more behind them, as a check digit is,", r"^([0-9]{6,})[0-9]$", r"\1"),
-    ("marks within", r"[-–—_./,]", ""),
 )
 ALIKE = 0.1  # the share of all identifiers from which it is no chance that they stand in both ways
 
@@ -154,16 +153,18 @@ def _alike(values: ibis.Table, column: str) -> list[Note]:
     letters = (
         _composed(values.text).re_replace(r"[\s\x{a0}]", "").lower().re_replace(r"^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$", "")
     )
+    marked = letters.re_replace("[-–—_./]+", "-").nullif("")
+    bare, least = letters.re_replace("[-–—_./,]", "").nullif(""), ALIKE * values.count().to_pyarrow().as_py()
     return [
         *_of_several(values, values.text.re_replace("^0+([0-9]+)$", r"\1"), column, *of_zeros),
-        *_of_several(values, letters.re_replace("[-–—_./]+", "-").nullif(""), column, *of_signs),
+        *(_of_several(values, marked, column, *of_signs) or _of_several(values, bare, column, *of_signs, least=least)),
         *_longer(values, column),
         *_masked(values, column),
     ]
 
 
 def _longer(values: ibis.Table, column: str) -> list[Note]:
-    """A note where many identifiers stand with letters, a check digit or marks that they are without elsewhere."""
+    """A note where many identifiers stand with letters or a check digit that they are without elsewhere."""
     total, notes = values.count().to_pyarrow().as_py(), []
     for what, more, bare in LONGER:
         longer = values.select("text", bare=values.text.re_replace(more, bare)).filter(lambda t: t.bare != t.text)
@@ -186,12 +187,14 @@ def _composed(text: ir.StringValue) -> ir.StringValue:
     return composed(text)  # pyright: ignore
 
 
-def _of_several(values: ibis.Table, bare: ir.StringValue, column: str, what: str, remedy: str) -> list[Note]:
-    """A note where several identifiers are the same when they are `bare`."""
+def _of_several(
+    values: ibis.Table, bare: ir.StringValue, column: str, what: str, remedy: str, *, least: float = 1
+) -> list[Note]:
+    """A note where several identifiers are the same when they are `bare`, and so are at `least` so many."""
     same = values.group_by(bare=bare).agg(n=values.count(), one=values.text.min(), other=values.text.max())
     same = same.filter(same.n > 1)
     row = one_row(same.agg(n=same.count(), one=same.one.min(), other=same.other.argmin(same.one)))
-    if not row["n"]:
+    if row["n"] < max(least, 1):
         return []
     says = f"{row['n']:,} of {column} {what} ({row['one']}, {row['other']}): each counts as two."
     return [Note("guessed", says, remedy)]

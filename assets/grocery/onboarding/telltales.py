@@ -27,6 +27,7 @@ VALID = frozenset(
     confirmed accepted settled abgeschlossen bezahlt erfolgreich""".split()
 )
 NESTED = 1.02  # pairs of who bought by two columns for each of the other: above, the other is no part of the first
+FINER = 1.2  # times as many products by another column: it tells variants apart
 LONG_ENOUGH = 4  # characters of an identifier that is no number of something else by chance
 REFERRED = 0.9  # of the values of a column, those that are another column's, if it refers to that
 ZONES = ({"time", "zone"}, {"timezone"}, {"tz"}, {"utc", "offset"}, {"zeitzone"})
@@ -41,6 +42,8 @@ def notes_on(
     for name in matching_columns("household", free):
         yield from _renamed(lines, name, feed)
         yield from _others(lines, name, feed)
+    for name in matching_columns("product", free, max_unknown_words=1):
+        yield from _finer(lines, name, feed)
     if feed.columns.store_id:
         for name in matching_columns("name", free)[:1]:
             yield from _of_stores(lines, name, feed)
@@ -89,6 +92,17 @@ def _others(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[
     if row["others"] > 1 and row["pairs"] > NESTED * row["others"]:
         says = f"{own} ({row['own']:,} different) is taken for who bought; {name} ({row['others']:,} different) is called so, too."
         yield Note("guessed", says, f"if it says who bought: --column household_id={name}.")
+
+
+def _finer(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:
+    """That another column tells several products apart where the one that is read says one: its variants."""
+    own = feed.columns.product_id
+    mine, other = (identifiers(lines[each], nothing=feed.empty_values) for each in (own, name))
+    pairs = lines.select(mine=mine, other=other).drop_null().distinct()
+    row = one_row(pairs.agg(pairs=pairs.count(), others=pairs.other.nunique(), own=pairs.mine.nunique()))
+    if FINER * row["own"] < row["pairs"] <= NESTED * row["others"]:
+        says = f"{own} ({row['own']:,} different) is taken for what was bought; {name} ({row['others']:,} different) tells more apart."
+        yield Note("guessed", says, f"if these are products of their own: --column product_id={name}.")
 
 
 def _of_stores(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:

@@ -315,6 +315,14 @@ def test_another_column_of_who_bought_is_told_unless_it_is_a_part(understood, na
     assert is_told == ("is called so, too" in notes)
 
 
+def test_a_column_that_tells_more_products_apart_is_told(understood):
+    header, *lines = baskets(days=30).splitlines()
+    rows = [f"{line},{line.split(',')[2]}-{'SL'[place // 24 % 2]},{place % 4}" for place, line in enumerate(lines)]
+    _, notes = understood("\n".join([f"{header},variant_sku,item_no", *rows]) + "\n", product_id=["article"])
+    assert "article (12 different) is taken for what was bought; variant_sku (" in notes
+    assert "item_no (" not in notes
+
+
 def test_discounts_and_what_was_delivered_in_the_end_are_told(understood):
     header, *lines = baskets(days=30).replace("paid", "amount").splitlines()
     rows = [
@@ -444,10 +452,15 @@ def test_masked_cards_and_blanks_within_are_told(understood):
             "stand with one digit more behind them, as a check digit is, and without (4006",
         ),
         ("4006381{:02}", "4006381{:02}3{:02}", ""),
-        ("ab{:02}cd", "ab-{:02}-cd", "stand with marks within and without (ab00cd, ab-00-cd): each counts as two"),
+        (
+            "ab{:02}cd",
+            "ab-{:02}-cd",
+            "are told apart by capitals, blanks or marks alone (ab-00-cd, ab00cd): each counts as two",
+        ),
         ("Käse {:02}", "Ka\u0308se {:02}", "are told apart by capitals, blanks or marks alone"),
         ("tea {:02}", "tea\u00a0{:02}", "are told apart by capitals, blanks or marks alone"),
         ("tea-{:02}", "tea–{:02}", "are told apart by capitals, blanks or marks alone"),
+        ("A {:02}", "A-{:02}", "are told apart by capitals, blanks or marks alone"),
         ("A{:02}", "B{:02}", ""),
     ],
 )
