@@ -64,6 +64,7 @@ CLOSED_DAY = dt.date(2024, 4, 1)  # Easter Monday: so the shop is open on the Su
 HOUSEHOLDS = 60
 SEED = 20240318
 # `nightcart …` as it is told, or `rm …`.
+BACKUP = re.compile(r"bring \S+/([\w.]+) back from the newest backup")  # which no command of ours makes in these nights
 COMMAND = re.compile(r"`(?:uv run |\S*/)?((?:nightcart|rm) [^`]+)`")
 NIGHTCART, CRON, TWIN = "Nightcart", "cron script", "twin"
 NOT_TRIED = "–"
@@ -480,6 +481,10 @@ class Story:
             return
         said = night.said
         for _ in range(3):
+            for part in sorted(set(BACKUP.findall(" ".join(" ".join(said).split())))):
+                night.typed.append(f"{part} of the day before brought back")
+                with state.restored(part)(side, night.day):
+                    pass
             told = list(dict.fromkeys(command for text in said for command in COMMAND.findall(" ".join(text.split()))))
             told = [each for each in told if not re.match(LOOKS, each) and not re.search(r"[…{]|\b[A-Z]{4,}\b", each)]
             if night.is_wrong and not told:
