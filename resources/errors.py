@@ -195,7 +195,7 @@ def of_the_machine(error: BaseException) -> NightcartError | None:
     if any(each in said for each in BROKEN):
         return Damaged(
             f"A database of the state is damaged: {first}.",
-            remedy="end what runs, and bring operations.db, mlflow.db or Dagster's back from the newest backup: `nightcart nightly` "
+            remedy="end what runs, and bring operations.db, mlflow.db or Dagster's back from the newest backup: `nightcart doctor` "
             "says which file it is (docs/runbooks.md, Restore from a backup).",
         )
     if any(each in said for each in HELD):

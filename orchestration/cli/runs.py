@@ -77,6 +77,9 @@ def nightly(
         known = error if isinstance(error, NightcartError) else of_the_machine(error)
         if isinstance(known, Damaged | Unavailable | Unwritable):
             mark_lists(day, because=known.message)
+            known.remedy = (
+                f"{known.remedy.rstrip('.')}. Then `nightcart nightly --date {day}` goes on where it stopped."
+            )
         raise
     draw_night(day)
 

@@ -49,7 +49,7 @@ def wrong_with(command: str, root: Any) -> str | None:
         return f"has no {', '.join(sorted(unknown))}"
     is_abridged = not words or any("…" in word and '"' not in word for word in words) or "{}" in words
     required = {each.opts[0] for each in options.values() if each.required}
-    if not is_abridged or name in ("promote", "rollback", "forget", "retrain"):
+    if not is_abridged or name in ("promote", "rollback", "forget", "retrain", "nightly"):
         return f"lacks {', '.join(sorted(required - given))}" if required - given else None
     return None
 

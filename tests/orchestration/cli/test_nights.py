@@ -13,7 +13,7 @@ import pytest
 from rich.progress import Progress
 
 from orchestration.cli import launch, runs
-from resources.errors import Overtaken, Refused, Unavailable, Unwritable
+from resources.errors import NightcartError, Overtaken, Refused, Unavailable, Unwritable
 
 DAY = dt.date(2024, 4, 2)
 
@@ -51,6 +51,8 @@ def test_lists_of_a_night_that_lost_its_database_are_marked(error: Exception, ma
     ((day, because),) = marked
     assert day == DAY
     assert "answer" in because or "written" in because
+    if isinstance(error, NightcartError):
+        assert error.remedy == "-. Then `nightcart nightly --date 2024-04-02` goes on where it stopped."
 
 
 @pytest.mark.parametrize("error", [Refused("Another nightcart is running.", remedy="-"), Overtaken("-", remedy="-")])
