@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 # For every step: all of them ask the records, in a database that may be restarted, moved or out of connections. Three tries over
 # about a minute outlast that; jitter keeps many nights that failed together from trying again together.
-RETRY_OUTSIDE = dg.RetryPolicy(max_retries=3, delay=8, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+RETRIES = dg.RetryPolicy(max_retries=3, delay=8, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
 TOLD_TO_END = "The run was told to end, and ended here: a person ended it, or its pod was evicted, drained or deleted."

@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.failures import RETRY_OUTSIDE, raise_if_interrupted
+from assets.failures import RETRIES, raise_if_interrupted
 from assets.lifecycle import card, pictures, retraining_ledger
 from assets.lifecycle.champion import sync_aliases
 from assets.lifecycle.checks import CHALLENGER
@@ -68,7 +68,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
 
     @dg.asset(
         deps=graph.deps([domain.examples_table, *domain.reference_tables]),
-        retry_policy=RETRY_OUTSIDE,
+        retry_policy=RETRIES,
         kinds={"mlflow", "lightgbm"},
         pool="training",
         op_tags=pod_for("training"),
@@ -113,7 +113,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
 
     @dg.asset(
         deps=graph.deps([CHALLENGER, domain.examples_table, *domain.holdout_tables]),
-        retry_policy=RETRY_OUTSIDE,
+        retry_policy=RETRIES,
         kinds={"mlflow"},
         pool="promotion",
         op_tags=pod_for("training"),
@@ -210,7 +210,7 @@ def monitoring_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition
             for watch in domain.watches
         ],
         kinds={"python"},
-        retry_policy=RETRY_OUTSIDE,
+        retry_policy=RETRIES,
         **graph.options("monitoring"),
     )
     @fenced

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.failures import RETRY_OUTSIDE, explained
+from assets.failures import RETRIES, explained
 from assets.lifecycle.champion import CHAMPION_GATE
 from assets.lifecycle.versions import load_verified
 from assets.partitions import days_of
@@ -75,7 +75,7 @@ def champion_is_fit_to_use(
 @dg.asset_check(
     asset="retraining_decision",
     description="The night cost about what the nights before did, step by step: see `nightcart costs`. Stops nothing.",
-    retry_policy=RETRY_OUTSIDE,
+    retry_policy=RETRIES,
 )
 @explained
 def cost_is_usual(

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.failures import RETRY_OUTSIDE, explained, raise_if_interrupted
+from assets.failures import RETRIES, explained, raise_if_interrupted
 from assets.partitions import days_of
 from assets.quality.costs import costed
 from assets.quality.fence import begin
@@ -81,7 +81,7 @@ def gate_checks(gates: Sequence[Gate]) -> Callable[[Judge], dg.AssetChecksDefini
             name=judge.__name__,
             description=judge.__doc__,
             specs=[gate.spec for gate in gates],
-            retry_policy=RETRY_OUTSIDE,
+            retry_policy=RETRIES,
         )
         @functools.wraps(judge)
         def run(context: dg.AssetCheckExecutionContext, **resources: Any) -> Iterator[dg.AssetCheckResult]:

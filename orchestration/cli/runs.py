@@ -77,9 +77,9 @@ def nightly(
         known = error if isinstance(error, NightcartError) else of_the_machine(error)
         if isinstance(known, Damaged | Unavailable | Unwritable):
             mark_lists(day, because=known.message)
-            known.remedy = (
-                f"{known.remedy.rstrip('.')}. Then `nightcart nightly --date {day}` goes on where it stopped."
-            )
+            if known is error:  # what is no error of ours, `main` says it of
+                again = f"`nightcart nightly --date {day}` goes on where it stopped."
+                known.remedy = f"{known.remedy.rstrip('.')}. Then {again}"
         raise
     draw_night(day)
 

@@ -321,23 +321,37 @@ class Settings(LifecycleSettings):
         """The name of its model in the registry."""
         return f"{self.name}_recommender"
 
-    def switched_off(self) -> list[str]:
-        """What this retailer's data cannot support, one line each."""
+    def lacking(self) -> dict[str, str]:
+        """What this retailer's data cannot support: the setting that is left out, and what that means."""
         columns = self.transactions.columns
         catalogue = self.products.columns if self.products else None
         by_day = self.transactions.baskets_are == "day"
         together = "of a business day in one store" if by_day else "at one instant"
-        baskets = f"purchases of a household {together} count as one basket"
-        lacking = {
-            f"no transactions.columns.basket_id: {baskets}": columns.basket_id is None,
-            "no transactions.columns.quantity: every line counts as one item": columns.quantity is None,
-            "no transactions.columns.sales_value: features of price and spend are off": columns.sales_value is None,
-            "no transactions.columns.store_id: lines carry no store": columns.store_id is None,
-            "no [products]: every product is recommendable, names are identifiers, category affinity is off": catalogue
-            is None,
-            "no products.columns.category: category affinity is off": catalogue is not None and not catalogue.category,
-            "no products.columns.name: names are identifiers": catalogue is not None and not catalogue.name,
-            "no [households]: households are those of the baskets, without attributes": self.households is None,
-            "no [offers]: features of planned offers are off": self.offers is None,
+        means = {
+            "transactions.columns.basket_id": (
+                columns.basket_id is None,
+                f"purchases of a household {together} count as one basket",
+            ),
+            "transactions.columns.quantity": (columns.quantity is None, "every line counts as one item"),
+            "transactions.columns.sales_value": (columns.sales_value is None, "features of price and spend are off"),
+            "transactions.columns.store_id": (columns.store_id is None, "lines carry no store"),
+            "[products]": (
+                catalogue is None,
+                "every product is recommendable, names are identifiers, category affinity is off",
+            ),
+            "products.columns.category": (
+                catalogue is not None and not catalogue.category,
+                "category affinity is off",
+            ),
+            "products.columns.name": (catalogue is not None and not catalogue.name, "names are identifiers"),
+            "[households]": (
+                self.households is None,
+                "households are those of the baskets, without attributes",
+            ),
+            "[offers]": (self.offers is None, "features of planned offers are off"),
         }
-        return [line for line, is_lacking in lacking.items() if is_lacking]
+        return {setting: says for setting, (is_lacking, says) in means.items() if is_lacking}
+
+    def switched_off(self) -> list[str]:
+        """The same, one line each."""
+        return [f"no {setting}: {means}" for setting, means in self.lacking().items()]

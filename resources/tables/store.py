@@ -38,6 +38,10 @@ ATTEMPT = "nightcart.attempt"  # and a commit's own name, where it may have been
 ALL_DAYS: Days = (dt.date.min, dt.date.max)
 # An opened table reads the commits since the last checkpoint, each twice: a request a commit, where it is remote.
 CHECKPOINTS = {"delta.checkpointInterval": "10"}
+BRING_BACK = (
+    "bring the folder of the table back from the newest backup (docs/runbooks.md, Restore from a backup); without one, put it "
+    "aside, and `nightcart audit verify --tables` names the commands that make the table again."
+)
 TRIES = 20  # at a commit: each that fails, another run has made one, of other days
 
 
@@ -493,17 +497,14 @@ def _no_log(table: str, log: Path) -> Damaged:
     hint = log / "_last_checkpoint"  # which Delta believes, and can do without
     return Damaged(
         f"The log of {table}, {log}, cannot be read: a file of it is damaged, missing, or none of it.",
-        remedy=(f"`rm {hint}`; if that does not help, " if hint.exists() else "")
-        + "bring the folder of the table back from the newest backup (docs/runbooks.md, Restore from a backup); without one, "
-        "put the folder aside, and `nightcart audit verify --tables` names the commands that make the table again.",
+        remedy=(f"`rm {hint}`; if that does not help, " if hint.exists() else "") + BRING_BACK,
     )
 
 
 def _is_another(table: str, name: str, folder: str) -> Damaged:
     return Damaged(
         f"{folder} holds {name}, and not {table}: it was copied or moved there.",
-        remedy="bring the folder of the table back from the newest backup (docs/runbooks.md, Restore from a backup); without "
-        "one, put it aside, and `nightcart audit verify --tables` names the commands that make the table again.",
+        remedy=BRING_BACK,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.failures import RETRY_OUTSIDE, explained
+from assets.failures import RETRIES, explained
 from resources import home
 from resources.errors import FeedMissing, FeedRefused, Refused, Unavailable
 
@@ -102,7 +102,7 @@ def test_what_goes_well_is_left_alone():
 def test_step_is_tried_as_often_as_that_can_help(error, tries):
     tried = []
 
-    @dg.asset(retry_policy=dg.RetryPolicy(max_retries=RETRY_OUTSIDE.max_retries, delay=0))
+    @dg.asset(retry_policy=dg.RetryPolicy(max_retries=RETRIES.max_retries, delay=0))
     @explained
     def fails() -> None:
         tried.append(1)
@@ -115,9 +115,9 @@ def test_step_is_tried_as_often_as_that_can_help(error, tries):
 END = """
 import os, signal, sys, threading
 import dagster as dg
-from assets.failures import RETRY_OUTSIDE, explained
+from assets.failures import RETRIES, explained
 
-@dg.asset(retry_policy=RETRY_OUTSIDE)
+@dg.asset(retry_policy=RETRIES)
 @explained
 def lines():
     print("begun", flush=True)

@@ -54,7 +54,7 @@ def test_nothing_of_a_night_follows_its_ends() -> None:
 
 
 def test_every_step_of_a_night_is_tried_again_when_what_it_asks_is_down() -> None:
-    from assets.failures import RETRY_OUTSIDE
+    from assets.failures import RETRIES
     from orchestration.definitions import defs
 
     steps = {
@@ -64,4 +64,4 @@ def test_every_step_of_a_night_is_tried_again_when_what_it_asks_is_down() -> Non
     }
     del steps["retraining_decision"]  # what fails in it is told, and costs nothing
     assert len(steps) > 15
-    assert {*steps.values()} == {RETRY_OUTSIDE}, {name for name, policy in steps.items() if policy != RETRY_OUTSIDE}
+    assert {*steps.values()} == {RETRIES}, {name for name, policy in steps.items() if policy != RETRIES}

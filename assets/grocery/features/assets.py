@@ -7,7 +7,7 @@ import datetime as dt
 
 import dagster as dg
 
-from assets.failures import RETRY_OUTSIDE
+from assets.failures import RETRIES
 from assets.grocery.features import definitions
 from assets.grocery.features.shared_days import shared_days, slices_of_lines
 from assets.grocery.features.tables import FEATURES_OF, TABLES
@@ -80,7 +80,7 @@ def _spec(name: str) -> dg.AssetSpec:
     specs=[_spec(name) for name in TABLES],
     partitions_def=business_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    retry_policy=RETRY_OUTSIDE,
+    retry_policy=RETRIES,
 )
 @fenced
 def features(  # noqa: ANN201 (Dagster takes no tuple[MaterializeResult, ...])

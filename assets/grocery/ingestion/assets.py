@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.failures import RETRY_OUTSIDE
+from assets.failures import RETRIES
 from assets.grocery.ingestion import catalogue, cleaning, contract, deliveries, in_parts, pictures, reading
 from assets.grocery.ingestion import offers as planned
 from assets.grocery.ingestion.intake import Intake
@@ -45,7 +45,7 @@ BYTES_A_WRITTEN_LINE = 200  # Delta's writer has all days of a commit open at on
 # Snapshots too are part of a range of days that is made in one run.
 DELIVERED: dict[str, Any] = {
     "backfill_policy": dg.BackfillPolicy.single_run(),
-    "retry_policy": RETRY_OUTSIDE,
+    "retry_policy": RETRIES,
     "kinds": {"deltalake", "duckdb"},
     "owners": OWNERS,
 }

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from assets.failures import RETRY_OUTSIDE
+from assets.failures import RETRIES
 from assets.grocery.features.purchases import baskets_after, purchases
 from assets.grocery.monitoring import pictures
 from assets.grocery.monitoring.realised import HORIZONS, VERSION, realised_lists, summary, table
@@ -39,7 +39,7 @@ from resources.tables.store import TableStore
     code_version=VERSION,
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,
-    retry_policy=RETRY_OUTSIDE,
+    retry_policy=RETRIES,
     metadata={"dagster/column_schema": columns(TABLES[PERFORMANCE])},
 )
 @fenced

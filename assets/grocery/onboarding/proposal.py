@@ -192,9 +192,9 @@ def _guesses(proposed: Iterable[ProposedSetting]) -> Iterator[Note]:
 def _switched_off(settings: Settings, proposed: Iterable[ProposedSetting]) -> Iterator[Note]:
     """A note on everything that the files cannot support; where a column is called so and is none, with why."""
     why = {each.setting: each.why for each in proposed if each.value is None and not each.why.startswith(UNNAMED)}
-    for line in settings.switched_off():
-        reason = why.get(line.removeprefix("no ").partition(":")[0])
-        yield Note("switched off", f"{line}; {reason}." if reason else f"{line}.")
+    for setting, means in settings.lacking().items():
+        reason = f"; {why[setting]}" if setting in why else ""
+        yield Note("switched off", f"no {setting}: {means}{reason}.")
 
 
 def name_for(basket_lines: str) -> str:

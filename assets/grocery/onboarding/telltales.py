@@ -86,20 +86,23 @@ def _renamed(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator
 def _others(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:
     """That another column may say who bought, unless what it says is a part of who did: a cashier, or a card's owner."""
     own = feed.columns.household_id
-    mine, other = (identifiers(lines[each], nothing=feed.empty_values) for each in (own, name))
-    pairs = lines.select(mine=mine, other=other).drop_null().distinct()
-    row = one_row(pairs.agg(pairs=pairs.count(), others=pairs.other.nunique(), own=pairs.mine.nunique()))
+    row = _pairs(lines, own, name, feed)
     if row["others"] > 1 and row["pairs"] > NESTED * row["others"]:
         says = f"{own} ({row['own']:,} different) is taken for who bought; {name} ({row['others']:,} different) is called so, too."
         yield Note("guessed", says, f"if it says who bought: --column household_id={name}.")
 
 
+def _pairs(lines: ibis.Table, own: str, name: str, feed: TransactionsConfig) -> dict[str, int]:
+    """How many identifiers two columns have (`own`, `others`), and how many pairs of them stand in a line."""
+    mine, other = (identifiers(lines[each], nothing=feed.empty_values) for each in (own, name))
+    pairs = lines.select(mine=mine, other=other).drop_null().distinct()
+    return one_row(pairs.agg(pairs=pairs.count(), others=pairs.other.nunique(), own=pairs.mine.nunique()))
+
+
 def _finer(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:
     """That another column tells several products apart where the one that is read says one: its variants."""
     own = feed.columns.product_id
-    mine, other = (identifiers(lines[each], nothing=feed.empty_values) for each in (own, name))
-    pairs = lines.select(mine=mine, other=other).drop_null().distinct()
-    row = one_row(pairs.agg(pairs=pairs.count(), others=pairs.other.nunique(), own=pairs.mine.nunique()))
+    row = _pairs(lines, own, name, feed)
     if FINER * row["own"] < row["pairs"] <= NESTED * row["others"]:
         says = f"{own} ({row['own']:,} different) is taken for what was bought; {name} ({row['others']:,} different) tells more apart."
         yield Note("guessed", says, f"if these are products of their own: --column product_id={name}.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.failures import RETRY_OUTSIDE
+from assets.failures import RETRIES
 from assets.grocery.partitions import business_days, fresh_by
 from assets.grocery.publication import publication
 from assets.grocery.publication.publication import Published
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     backfill_policy=dg.BackfillPolicy.single_run(),
     # A champion serves until another one is decided on: most nights have none of their own.
     deps=[*FEATURES, dg.AssetDep(CHAMPION, partition_mapping=days_back(364)), TRANSACTIONS, PRODUCTS, HOUSEHOLDS],
-    retry_policy=RETRY_OUTSIDE,
+    retry_policy=RETRIES,
     code_version=lists.VERSION,
     kinds={"deltalake", "lightgbm"},
     owners=OWNERS,
@@ -214,7 +214,7 @@ def placed(rows: "ir.Table", tables: TableStore, *, version: int | None = None) 
     partitions_def=business_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=[RECOMMENDATIONS, *FEATURES, PRODUCTS, HOUSEHOLDS],
-    retry_policy=RETRY_OUTSIDE,  # an alert that marks what is served at the same moment
+    retry_policy=RETRIES,  # an alert that marks what is served at the same moment
     code_version=publication.VERSION,
     kinds={"deltalake"},
     owners=OWNERS,

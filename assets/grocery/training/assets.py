@@ -4,7 +4,7 @@ import datetime as dt
 
 import dagster as dg
 
-from assets.failures import RETRY_OUTSIDE
+from assets.failures import RETRIES
 from assets.grocery.partitions import HISTORY, business_days
 from assets.grocery.tables import EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
 from assets.grocery.training.examples import VERSION
@@ -28,7 +28,7 @@ from resources.tables.store import TableStore
     owners=OWNERS,
     op_tags=pod_for("training"),
     pool="training",
-    retry_policy=RETRY_OUTSIDE,
+    retry_policy=RETRIES,
 )
 @fenced
 def training_examples(

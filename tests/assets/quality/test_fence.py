@@ -9,7 +9,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from assets.failures import RETRY_OUTSIDE
+from assets.failures import RETRIES
 from assets.partitions import days_of
 from assets.quality.evaluation import GateResult, gate_checks
 from assets.quality.fence import fenced
@@ -60,7 +60,7 @@ class Shop:
     def make(self, meanwhile: Callable[[], object] = lambda: None, *, day: dt.date = DAY) -> dg.ExecuteInProcessResult:
         """Lists of a day, as a run of Dagster's makes them."""
 
-        @dg.asset(partitions_def=DAYS, retry_policy=RETRY_OUTSIDE)
+        @dg.asset(partitions_def=DAYS, retry_policy=RETRIES)
         @fenced
         def lists(
             context: dg.AssetExecutionContext,
