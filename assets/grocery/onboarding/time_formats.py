@@ -35,6 +35,8 @@ TIMES = {
     r" \d\d?\.\d\d\.\d\d( ?)[ap]m": r" %I.%M.%S\1%p",  # as Oracle writes it
     r"([ -])\d\d?\.\d\d\.\d\d": r"\1%H.%M.%S",  # as Db2 writes it
     r" \d\d?": " %H",
+    r" \d\d? \d\d?": " %H %M",  # columns of the hour, the minute and the second
+    r" \d\d? \d\d? \d\d?": " %H %M %S",
     r" \d\d?\.\d\d": " %H.%M",
     r"([ T]?)\d{4}": r"\1%H%M",
     r"([ T]?)\d{6}": r"\1%H%M%S",

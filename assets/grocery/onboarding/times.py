@@ -120,7 +120,10 @@ class TimeSearch:
             date = TimeFormat(columns=(FILE_DATE,), format=None, has_time_of_day=False, why=why)
             time, notes = self._with_time_of_day(names, date)
             unread = [name for name in named if name not in time.columns and name.lower() not in PARTS_OF_A_DAY]
-            return replace(time, why=f"{time.why}; {tried(unread)}", is_guess=True) if unread else time, notes
+            if unread:
+                why = self._mixed(unread[0]).removesuffix(". Else ") or tried(unread)
+                time = replace(time, why=f"{time.why}; {why}", is_guess=True)
+            return time, notes
         raise Refused(
             "No column says when a line was bought" + (f": {tried(named)}." if named else "."),
             remedy=f"{''.join(self._mixed(name) or _of_zones(self._example([name])) for name in named[:1])}have it delivered with a date, or name the column: --column occurred_at=NAME, if need be with "
@@ -147,9 +150,10 @@ class TimeSearch:
         example = f"such as {self._example(names)!r}"
         time = TimeFormat(columns=tuple(names), format=best, share=shares[best], why=example)
         if best is None:
-            has_offset = values.value.re_search(instants.OFFSET).mean().to_pyarrow().as_py()
+            is_local = self._is_time(values.value, None) & ~values.value.re_search(instants.OFFSET)
             time = replace(time, has_time_of_day=_has_time_of_day(values, values.value.try_cast("timestamp")))
-            time = replace(time, zone="UTC", why=f"{example}, with an offset") if has_offset >= NEARLY_ALL else time
+            if not is_local.any().to_pyarrow().as_py():
+                time = replace(time, zone="UTC", why=f"{example}, with an offset")
             return _in_the_names_zone(time)
         if best in NUMBERS.values():
             has_time = _has_time_of_day(values, instants.read(values.value, best, timezone=self.timezone))
@@ -221,11 +225,20 @@ class TimeSearch:
                 continue
             both = self._read([*date.columns, name])
             if both and both.has_time_of_day and both.share >= NEARLY_ALL:
+                both = self._with_minute(names, both)
                 is_of_file = FILE_DATE in date.columns
                 return (replace(both, why=f"{date.why}; {both.why}") if is_of_file else both), [*notes, *both.notes]
             says = f"{name} ({self._example([name])}) is not used: beside {date.columns[0]} it is no time of day."
             notes.append(Note("to know", says))
         return date, notes
+
+    def _with_minute(self, names: Sequence[str], time: TimeFormat) -> TimeFormat:
+        """`time` with the columns of the minute and the second, where the hour has one of its own."""
+        for hour, part in ((" %H", "minute"), (" %H %M", "second")):
+            for name in matching_columns(part, names)[:1] if (time.format or "").endswith(hour) else ():
+                finer = self._read([*time.columns, name])
+                time = finer if finer and finer.share >= NEARLY_ALL else time
+        return time
 
     def _in_one_order(self, time: TimeFormat, others: Sequence[str]) -> TimeFormat:
         """Tell 1/2 from 2/1 by all of the values, by the days in the files' names, or by how densely the days lie."""

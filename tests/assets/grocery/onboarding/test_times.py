@@ -272,6 +272,9 @@ def test_the_day_of_the_files_path_is_the_last_resort(table):
     unread = read(lines.mutate(datum=ibis.literal("soon")))[0]
     assert unread.is_guess
     assert unread.why.endswith("; datum (soon) cannot be read as a date")
+    seconds, milliseconds = (lines.mutate(datum=ibis.literal(each)) for each in ("1709626500", "1709626500000"))
+    why = read(seconds.union(milliseconds))[0].why
+    assert "; datum has 1709626500, which a purchase may have, and 1709626500000, which is read otherwise" in why
     assert read(lines.mutate(bought=ibis.literal("2024-03-05")))[0].columns[0] == "bought"
 
 
@@ -341,3 +344,18 @@ def test_zone_in_the_columns_name(table, name):
     time, (note,) = read(table(**{name: ["2024-05-26 18:03:00", "2024-05-26 19:03:00"]}), timezone="Europe/Berlin")
     assert (time.zone, note.says) == ("UTC", f"{name} is read as UTC, as its name says.")
     assert read(table(**{name: ["2024-05-26", "2024-05-27"]}))[0].zone == "local"
+
+
+def test_hour_minute_and_second_in_columns_of_their_own(table):
+    lines = table(date=["2024-01-31", "2024-02-01"], hour=["9", "17"], minute=["5", "52"], second=["0", "59"])
+    assert read(lines)[0].format == "%Y-%m-%d %H %M %S"
+    time, _ = read(lines, "date", "hour", "minute")
+    assert (time.columns, time.format) == (("date", "hour", "minute"), "%Y-%m-%d %H %M")
+    at = times.instants.read(times.text_of(lines, *time.columns), time.format)
+    assert at.to_pyarrow().to_pylist() == [dt.datetime(2024, 1, 31, 9, 5), dt.datetime(2024, 2, 1, 17, 52)]
+
+
+def test_few_times_without_an_offset_are_not_those_of_utc(table):
+    written = [f"2024-01-31T10:{minute:02}:{second:02}+01:00" for minute in range(10) for second in range(60)]
+    assert read(table(date=[*written, "unknown"]))[0].zone == "UTC"
+    assert read(table(date=[*written, "2024-01-31T10:00:00"]))[0].zone == "local"
