@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from resources.errors import FeedRefused
 from resources.identifiers import identifier, identifiers
+from resources.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,4 +58,11 @@ def by_kind(lines: ibis.Table, feed: FilteredFeedConfig) -> Counter[tuple[str, s
 
 
 def _is_one_of(lines: ibis.Table, column: str, values: Sequence[str]) -> ir.BooleanValue:
+    if lines[column].type().is_boolean():
+        values = [value.lower() for value in values]
+        if wrong := sorted({*values} - {"true", "false"}):
+            raise FeedRefused(
+                f"{column} is a column of true and false: no line of it says {listed(wrong)}, as `where` or `unless` has it.",
+                remedy='write "true" or "false" there.',
+            )
     return identifiers(lines[column]).isin(list(map(identifier, values))).fill_null(False)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -134,6 +135,12 @@ class TestLinesThatDoNotCount:
         result.refuse_unaccounted()
         result = cleaned(engine, self.LINES, feed(unless={"kind": ["RETURN", "VIEW"]}))
         assert rules(result) == {1: None, 3: None, 4: None}
+
+    def test_what_a_column_of_true_and_false_can_never_say_is_refused(self, engine):
+        lines, types = [{"kind": True}, {"kind": False, "what": "P2"}], {"kind": pa.bool_()}
+        assert rules(cleaned(engine, lines, feed(unless={"kind": ["TRUE"]}), types=types)) == {2: None}
+        with pytest.raises(FeedRefused, match="kind is a column of true and false: no line of it says 1, as"):
+            cleaned(engine, lines, feed(unless={"kind": ["1"]}), types=types)
 
     def test_a_broken_line_is_quarantined_whatever_it_may_have_been(self, engine):
         result = cleaned(engine, [{"defect": "too few", "kind": None}], feed(where={"kind": ["SALE"]}))
