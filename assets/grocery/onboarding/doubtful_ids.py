@@ -28,7 +28,7 @@ LISTED = 0.2  # the share of lines with several products in a cell above which a
 DOMINANT = 0.1  # the share of lines above which one household of many is hardly one
 HOUSEHOLDS_TO_TELL = 20
 # Of households that are none: nothing but zeros or nines, and words.
-PLACEHOLDERS = r"^(0+|9{3,}|-1|anon(ymous)?|unknown|unbekannt|guest|gast|walk.?in|dummy|default|no.?card|cash|inconnu|desconocido)$"
+PLACEHOLDERS = r"^(0+|9{3,}|-1|anon(ymous)?|unknown|unbekannt|guest|gast|walk.?in|dummy|default|test(er|user|kunde|customer)?|no.?card|cash|inconnu|desconocido)$"
 MASKED = r"^[0-9]{0,6}[*xX•# -]*[*xX•#]{4}[*xX•# -]*[0-9]{0,4}$"  # what a receipt prints of a card's number
 
 # What an identifier has in some lines and not in others, as a pattern, and what is left of it without.
@@ -36,6 +36,8 @@ LONGER = (
     ("letters before them", r"^\p{L}{1,3}[-_ ]?([0-9]+)$", r"\1"),
     ("one digit more behind them, as a check digit is,", r"^([0-9]{6,})[0-9]$", r"\1"),
 )
+# A barcode that a scale prints: the article's number, and behind it the weight or the price of the piece, and a check digit.
+OF_A_SCALE, ITS_PIECE = "^0{0,2}2[0-9]{11,12}$", "[0-9]{6}$"
 ALIKE = 0.1  # the share of all identifiers from which it is no chance that they stand in both ways
 
 
@@ -51,8 +53,7 @@ def doubts(lines: ibis.Table, feed: TransactionsConfig, *, is_told: bool) -> lis
         is_product = column == columns.product_id
         row = _written(values, feed, list_=PRODUCTS if is_product else LIST)
         n = row["n"] or 1
-        several = values.value.type().is_array() or (row["lists"] or 0) / n >= LISTED
-        if is_product and several and not is_told:
+        if is_product and (row["lists"] or 0) / n >= LISTED and not is_told:
             raise Refused(
                 f"{column} holds lists ({row['a_list']}): one line a product is needed.",
                 remedy="export one line for each product of a basket, or name another column: --column product_id=NAME.",
@@ -70,7 +71,7 @@ def doubts(lines: ibis.Table, feed: TransactionsConfig, *, is_told: bool) -> lis
             )
         read = values.select("n", text=identifiers(values.value, nothing=feed.empty_values))
         read = read.filter(read.text.notnull()).group_by("text").agg(n=read.n.sum()).cache()
-        notes += _alike(read, column)
+        notes += [*_alike(read, column), *(_weighed(read, column) if is_product else [])]
         if column == columns.household_id:
             who_is_it = _nobody(read, column, total=n)
     return notes + who_is_it + _on_first_lines(lines, feed)
@@ -103,7 +104,7 @@ def _on_first_lines(lines: ibis.Table, feed: TransactionsConfig) -> list[Note]:
 def _written(values: ibis.Table, feed: TransactionsConfig, *, list_: str) -> dict[str, Any]:
     """How many of the lines `values.n` have a list by the pattern `list_`, a rounded number, or a word for nothing."""
     text, of = trimmed(values.value.cast("string")), values.n
-    is_list = text.re_search(list_)
+    is_list = text.re_search(list_) | values.value.type().is_array()
     is_rounded = text.re_search(ROUNDED)
     is_nothing = text.notnull() & (text != "") & identifiers(values.value, nothing=feed.empty_values).isnull()
     facts = {
@@ -175,6 +176,27 @@ def _longer(values: ibis.Table, column: str) -> list[Note]:
             says = f"{row['n']:,} of {column} stand with {what} and without ({row['one']}, {row['other']}): each counts as two."
             notes.append(Note("guessed", says, "if each is one, have all files write them alike."))
     return notes
+
+
+def _weighed(values: ibis.Table, column: str) -> list[Note]:
+    """A note where barcodes have the weight or the price of a piece in them: own numbers of a shop differ elsewhere, too."""
+    codes = values.filter(values.text.re_search(OF_A_SCALE))
+    articles = codes.group_by(article=codes.text.re_replace(ITS_PIECE, "")).agg(
+        n=codes.count(), one=codes.text.min(), other=codes.text.max()
+    )
+    several = articles.filter(articles.n > 1)
+    row = one_row(
+        several.agg(
+            articles=several.count(), n=several.n.sum(), one=several.one.min(), other=several.other.argmin(several.one)
+        )
+    )
+    if row["articles"] < 2:
+        return []
+    says = (
+        f"{row['n']:,} of {column} read like barcodes of a scale, with the weight or the price of a piece in them ({row['one']}, "
+        f"{row['other']}): each piece counts as a product of its own."
+    )
+    return [Note("guessed", says, "if so, have the article's number delivered, or a barcode with zeros for the piece.")]
 
 
 def _composed(text: ir.StringValue) -> ir.StringValue:

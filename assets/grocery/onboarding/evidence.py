@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from resources.config.feeds import FeedConfig
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
 from resources.feeds import converted
-from resources.feeds.files import own_columns, text_columns
+from resources.feeds.files import FeedFile, own_columns, text_columns
 from resources.tables.engine import count_values
 from resources.text import listed, plural
 
@@ -120,6 +120,18 @@ def refuse_nested(lines: ibis.Table, files: FeedConfig) -> None:
             f"{name} holds what is needed as an object: a line of each is needed.",
             remedy=f"{converted.by_jq(program, path)} makes it so.",
         )
+
+
+def lacking(files: Sequence[FeedFile], columns: Iterable[str]) -> list[Note]:
+    """That files lack one of the `columns` that are read: a night refuses them."""
+    notes = []
+    for name in columns:
+        without = [file.name for file in files if name not in file.columns]
+        if without:
+            says = f"{plural(len(without), 'file')} of {len(files)}, such as {without[0]}, lack the column {name}: a night refuses them."
+            remedy = "have it called alike in all files, or read them by a query of DuckDB's in which it is: coalesce(new, old)."
+            notes.append(Note("set aside", says, remedy))
+    return notes
 
 
 def refuse_side_by_side(product: str, columns: Iterable[str], files: FeedConfig) -> None:

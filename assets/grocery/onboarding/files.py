@@ -52,12 +52,14 @@ MOST_CACHED = 3_000_000  # lines of text
 class SourceFiles:
     """The files of a feed as the settings describe them; `days` are those in their names, if every name has one.
 
-    `are_ended`: nearly every text has an end of its last line. `notes` are what a person is to know of them.
+    `kept` are those that were read. `are_ended`: nearly every text has an end of its last line. `notes` are what a person is
+    to know of them.
     """
 
     files: FeedConfig
     days: tuple[dt.date, ...] = ()
     undated_path: tuple[str, ...] = ()
+    kept: tuple[FeedFile, ...] = ()
     are_ended: bool = True
     notes: tuple[Note, ...] = ()
 
@@ -157,7 +159,8 @@ def read(
     is_text = text_columns(lines) == own_columns(lines)
     # Text is numbered and put together anew by every query; what is much lies in columns on disk, as Parquet does.
     is_cached = is_text and lines.count().to_pyarrow().as_py() <= MOST_CACHED
-    return (lines.cache() if is_cached else lines), replace(source, are_ended=are_ended, notes=(*source.notes, *notes))
+    source = replace(source, kept=tuple(kept), are_ended=are_ended, notes=(*source.notes, *notes))
+    return (lines.cache() if is_cached else lines), source
 
 
 def _foreign(lines: ibis.Table) -> int:
@@ -382,6 +385,12 @@ def _refuse_a_mixture(columns: Mapping[str, set[str]]) -> None:
                 remedy="have it delivered again, or name the others by a path or a glob.",
             )
         if len(own & theirs) < 0.5 * len(own | theirs):
+            apart = {name for each in theirs for name in re.split(r"[,;|\t]", each)}
+            if len(own & apart) > len(own & theirs):
+                raise Refused(
+                    f"{Path(other).name} has another delimiter than {Path(first).name}: its header is {listed(sorted(theirs))}.",
+                    remedy="have all files written with one.",
+                )
             raise Refused(
                 f"{Path(first).name} (with {listed(sorted(own), 3)}) and {Path(other).name} (with "
                 f"{listed(sorted(theirs), 3)}) are of different kinds.",

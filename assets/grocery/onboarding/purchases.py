@@ -26,7 +26,7 @@ PURCHASES = frozenset(
     invoice invoiced rechnung facture factura fattura""".split()
 )
 UNDONE = frozenset(
-    """return returned returns refund refunded cancel cancelled canceled cancellation void voided storno retoure retour
+    """return returned returns rtn refund refunded cancel cancelled canceled cancellation void voided storno retoure retour
     remboursement devolucion reso annule correction test""".split()
 )
 OTHERS = UNDONE | frozenset(
@@ -102,7 +102,7 @@ class Purchases:
         self.columns.append(name)
         if not sales or len(sales) + len(others) < len(counts):
             says = f"{name} says what a line is ({shown(counts)}): all are taken for purchases. Are they?"
-            remedy = f'name those that are under [transactions]: where = {{ {_key(name)} = ["…"] }}.'
+            remedy = f'name those that are under [transactions]: where = {{ {as_key(name)} = ["…"] }}.'
             self.notes.append(Note("left out", says, remedy))
             return
         if is_always_given:
@@ -158,6 +158,6 @@ def files_of_others(paths: Sequence[str]) -> list[Note]:
     ]
 
 
-def _key(name: str) -> str:
+def as_key(name: str) -> str:
     """A name as TOML writes it before the sign of equality."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)

@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from assets.grocery.onboarding.columns import ColumnProfile, one_row
+from assets.grocery.onboarding.columns import ColumnProfile, one_row, shown
 from assets.grocery.onboarding.proposed import Note
-from assets.grocery.onboarding.purchases import FLAGS, NO, YES
+from assets.grocery.onboarding.purchases import FLAGS, NO, YES, as_key
 from assets.grocery.onboarding.words import KEYS, matching_columns, split_name
 from resources.config.retailer import TransactionsConfig
 from resources.identifiers import identifiers
+from resources.tables.engine import count_values
 from resources.text import plural
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ VALID = frozenset(
     """active aktiv valid gueltig gultig actif valide activo attivo ok success successful succeeded complete completed approved
     confirmed accepted settled abgeschlossen bezahlt erfolgreich""".split()
 )
+SOLD = frozenset("is was sale sold purchase purchased bought kauf verkauf vente venta flag yn".split())
+OF_TESTS = r"(?i)(^|[^\p{L}])(test|training|schulung|demo|dummy)([^\p{L}]|$)"  # a store or a till
 NESTED = 1.02  # pairs of who bought by two columns for each of the other: above, the other is no part of the first
 FINER = 1.2  # times as many products by another column: it tells variants apart
 LONG_ENOUGH = 4  # characters of an identifier that is no number of something else by chance
@@ -47,6 +51,7 @@ def notes_on(
     if feed.columns.store_id:
         for name in matching_columns("name", free)[:1]:
             yield from _of_stores(lines, name, feed)
+        yield from _of_tests(lines, feed.columns.store_id)
     for name, column in free.items():
         words = set(split_name(name))
         if not words.isdisjoint(UNDONE) or (words <= REASONS and words != {"code"}):
@@ -61,7 +66,7 @@ def notes_on(
                 says,
                 "have the parts of bundles and variants delivered without, or the lines that they are parts of.",
             )
-        if not words.isdisjoint(VALID):
+        if not words.isdisjoint(VALID) or words <= SOLD:
             yield from _not_valid(lines, name)
         if any(zone <= words for zone in ZONES) and feed.timestamps_in == "local":
             says = f"{name} ({column.example}) says in which zone times are, and is not used: they are read as times of {timezone}."
@@ -126,6 +131,17 @@ def _of_stores(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterat
         yield Note("merged", says, "if each store has numbers of its own, have the store written before them.")
 
 
+def _of_tests(lines: ibis.Table, store: str) -> Iterator[Note]:
+    """That a store or a till is one of tests, by its name."""
+    name = lines[store].cast("string")
+    counts = count_values(name.re_search(OF_TESTS).ifelse(name, None))
+    del counts[None]
+    if counts:
+        says = f"{store} names what is hardly a store ({shown(counts)}): its lines are taken for purchases. Are they?"
+        values = ", ".join(json.dumps(value, ensure_ascii=False) for value in sorted(counts))
+        yield Note("left out", says, f"if not, under [transactions]: unless = {{ {as_key(store)} = [{values}] }}.")
+
+
 def _referring(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:
     """That some lines name the basket or the product of others: returns do so, corrections, and parts of bundles."""
     value = identifiers(lines[name], nothing=feed.empty_values)
@@ -160,7 +176,9 @@ def _not_valid(lines: ibis.Table, name: str) -> Iterator[Note]:
     if row["n"] and not row["others"]:
         says = f"{name} says no in {plural(row['n'], 'line')}: they are taken for purchases. Are they?"
         yield Note(
-            "left out", says, f'if not, name its other value under [transactions]: where = {{ {name} = ["…"] }}.'
+            "left out",
+            says,
+            f'if not, name its other value under [transactions]: where = {{ {as_key(name)} = ["…"] }}.',
         )
 
 

@@ -120,6 +120,7 @@ def propose(
         notes=(
             *(*source.notes, *found.notes, *notes, *history.notes_on(trading, empty=empty), *notes_on_days),
             *(
+                *evidence.lacking(source.kept, cleaning.source_columns(feed)),
                 *evidence.jumps(bought.every),
                 *services.note_on(bought.every.filter(bought.every.defect.isnull()), _names(found)),
             ),

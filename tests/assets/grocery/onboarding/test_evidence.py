@@ -473,11 +473,47 @@ def test_products_that_are_written_otherwise_in_a_later_file_are_told(understood
     assert says in notes if says else "of article" not in notes
 
 
+def test_barcodes_of_a_scale_are_told(understood):
+    def sold(month: int, code: str) -> str:
+        lines = baskets(days=15, first=dt.date(2024, month, 1))
+        return re.sub(r",p(\d+),", lambda found: f",{code.format(int(found[1]))},", lines)
+
+    assert (
+        "24 of article read like barcodes of a scale" in understood(sold(3, "2{:05}001237"), sold(4, "2{:05}004567"))[1]
+    )
+    assert (
+        "of a scale" not in understood(sold(3, "20000000{:02}117"), sold(4, "20000000{:02}227"))[1]
+    )  # a shop's own numbers
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("is_sale", "is_sale says no in 40 lines"), ("rtn", "rtn says what a line")]
+)
+def test_a_column_of_yes_and_no_that_speaks_of_sales_is_told(understood, name, says):
+    values = ("1", "1", "0") if name == "is_sale" else ("0", "0", "1")
+    assert f"left out: {says}" in understood(with_column(name, *values))[1]
+
+
+def test_a_store_of_tests_is_told(understood):
+    _, notes = understood(with_column("till", "North", "Test 1", "Attesting"), store_id=["till"])
+    assert "left out: till names what is hardly a store (Test 1 40): its lines are taken for purchases" in notes
+    assert 'unless = { till = ["Test 1"] }' in notes
+
+
 def test_a_household_that_is_called_otherwise_later_is_told(understood):
     early = baskets(days=15)
     later = baskets(days=15, first=dt.date(2024, 3, 16), header="customer_id,receipt,article,bought,items,paid")
     _, notes = understood(early, later)
     assert "left out: customer is given in 60 lines in which customer_id is not: they are taken for nobody's" in notes
+
+
+def test_files_that_a_night_will_refuse_are_told(understood):
+    early = baskets(days=15)
+    later = baskets(days=15, first=dt.date(2024, 3, 16), header="customer,receipt,article,bought,qty,paid")
+    _, notes = understood(early, later)
+    assert "set aside: 1 file of 2, such as" in notes
+    assert "lack the column" in notes
+    assert "lack the column" not in understood(early, baskets(days=15, first=dt.date(2024, 3, 16)))[1]
 
 
 AFTER = {"card": "K1", "sku": "A1"}

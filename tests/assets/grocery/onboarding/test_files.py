@@ -192,6 +192,11 @@ def test_folder_of_different_kinds_is_refused(tmp_path):
     (tmp_path / "articles.csv").write_text("article,name\n1,2\n", encoding="utf-8")
     with pytest.raises(Refused, match="of different kinds"):
         files.find(str(tmp_path))
+    (tmp_path / "articles.csv").write_text("customer;article;date\n1;2;3\n", encoding="utf-8")
+    with pytest.raises(
+        Refused, match=r"(sales|articles)\.csv has another delimiter than (sales|articles)\.csv: its header is"
+    ):
+        files.find(str(tmp_path))
 
 
 def test_column_without_a_name_is_no_obstacle(tmp_path, engine, feeds):
