@@ -69,6 +69,7 @@ def profile_columns(lines: ibis.Table, *, files: FeedConfig) -> dict[str, Column
     read = sample.select(  # once: as often as it is named, the engine reads it
         **{f"value_{place}": identifiers(sample[name], nothing=files.empty_values) for place, name in enumerate(names)},
         **{f"number_{place}": number_of(sample, name, files) for place, name in enumerate(names)},
+        **{f"text_{place}": sample[name] for place, name in enumerate(names) if sample[name].type().is_string()},
     )
     facts: dict[str, Any] = {"n": read.count()}
     for place in range(len(names)):
@@ -76,7 +77,8 @@ def profile_columns(lines: ibis.Table, *, files: FeedConfig) -> dict[str, Column
         facts[f"given_{place}"] = value.count()
         facts[f"numbers_{place}"] = number.count()
         facts[f"wholes_{place}"] = (number % 1 == 0).sum()
-        facts[f"example_{place}"] = value.max()
+        text = f"text_{place}"  # an example is as it is written: 3.000
+        facts[f"example_{place}"] = read[text].max(where=value.notnull()) if text in read.columns else value.max()
     row = one_row(read.agg(**facts))
     return {
         name: ColumnProfile(

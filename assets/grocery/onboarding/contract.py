@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ODD = 0.001  # the share of lines above which something is a habit of the feed and no mistake in it
 HEADROOM = 1.1  # of the contract's ranges over what the data spans
 LEAST_HIGHEST = {"quantity": 100, "sales_value": 1_000}  # a small sample must not make a tight contract
-RETURNS = "are returns"
+RETURNS, NOTHING = "are returns", "count as no purchases"
 VOLUME = (0.4, 2.5)  # at least as wide as the settings' default
 LEAST_QUARANTINE, MOST_QUARANTINE = 0.01, 0.5  # above the second no day is worth its lines
 
@@ -61,6 +61,8 @@ def of_lines(
             why += f"; the {negative / row['n']:.1%} below 0 {RETURNS}: kept, but no purchases"
         elif negative:
             why += f"; the {negative:,} lines below 0 are quarantined"
+        if name == "quantity" and row["quantity_zero"] / row["n"] > ODD:
+            why += f"; the {row['quantity_zero'] / row['n']:.1%} of 0 {NOTHING}"
         proposed.append(ProposedSetting(name, [least, max(outward(HEADROOM * high), LEAST_HIGHEST[name])], why))
     repeats, anonymous = repeated / row["n"], row["anonymous"] / row["n"]
     why_repeated = f"{repeats:.1%} of lines repeat a product of their basket" * bool(repeated)
@@ -108,6 +110,7 @@ def _facts(standard: ibis.Table, amounts: Sequence[str], *, among: ibis.Table | 
     for name in amounts:
         amount = finite(standard[name])
         facts |= {f"{name}_low": amount.min(), f"{name}_high": amount.max(), f"{name}_negative": (amount < 0).sum()}
+        facts[f"{name}_zero"] = (amount == 0).sum()
     return one_row(standard.agg(**facts)) | {"repeated": one_row(lines.agg(n=(lines.n - 1).sum()))["n"]}
 
 

@@ -47,6 +47,7 @@ DISCOUNTS = DISCOUNT | frozenset("line total item amount value betrag montant su
 NET = frozenset("net netto paid nettowert after".split())
 SAME_MEASURE = 0.5  # the share of lines in which two columns of quantities say the same if they are of one measure
 OTHER_UNIT = 20  # times as much as on the day before, or in another store, a line is in another unit: in cents
+OTHER_NUMBERS = 0.5  # more or less of a day's quantities are whole, where they are another day's prices
 LINES_TO_TELL = 10  # of a day, a store or a file
 
 
@@ -226,6 +227,7 @@ def currency(
 
 def jumps(standard: ibis.Table) -> list[Note]:
     """That what a line costs is of another size, as in cents beside euros: from one day to the next, or in a store or a file.
+    Or that quantities are no more whole numbers, or have become such: they changed places with prices.
 
     Of lines under our names.
     """
@@ -244,6 +246,13 @@ def jumps(standard: ibis.Table) -> list[Note]:
             f"{before['value']:,.2f} on {before['business_date']}" + f"; so {len(more)} more times" * bool(more) + "."
         )
         return [Note("to know", says, remedy)]
+    for before, after in pairwise(rows):
+        if abs(after["wholes"] - before["wholes"]) > OTHER_NUMBERS:
+            says = (
+                f"quantity is a whole number in {before['wholes']:.0%} of lines on {before['business_date']}, and in {after['wholes']:.0%} "
+                f"on {after['business_date']}: from then on the column may hold something else."
+            )
+            return [Note("to know", says, "look at both files; if columns changed places, have them delivered alike.")]
     for by in ("store_id", "source_file"):
         rows = sorted(_sizes(paid, by), key=lambda row: row["value"])
         usual = rows[(len(rows) - 1) // 2] if rows else {}  # the dearest and the cheapest store may well be far apart
@@ -259,7 +268,9 @@ def jumps(standard: ibis.Table) -> list[Note]:
 
 
 def _sizes(paid: ibis.Table, by: str) -> list[dict[str, Any]]:
-    """What half of the lines cost at most, by a column of ours that has enough of them."""
-    sizes = paid.group_by(by).agg(n=paid.count(), value=paid.sales_value.approx_median())
+    """What half of the lines cost at most, and how many have whole quantities, by a column of ours that has enough of them."""
+    sizes = paid.group_by(by).agg(
+        n=paid.count(), value=paid.sales_value.approx_median(), wholes=(paid.quantity % 1 == 0).mean()
+    )
     sizes = sizes.filter(sizes[by].notnull() & (sizes.n >= LINES_TO_TELL))
     return sizes.order_by(by).to_pyarrow().to_pylist()

@@ -143,7 +143,8 @@ def sales_value(columns: Columns, lines: ibis.Table, feed: TransactionsConfig) -
     basket, quantity = feed.columns.basket_id, feed.columns.quantity
     prices = matching_columns("price", columns)
     totals = [name for name in matching_columns("line_total", columns) if name not in prices]
-    why = f"{UNNAMED} a value or a price"
+    near = [name for name in matching_columns("line_total", columns, max_unknown_words=1) if columns[name].is_number]
+    why = f"{near[0]} may be it: --column sales_value={near[0]}" if near else f"{UNNAMED} a value or a price"
     bought = one_row(lines.agg(share=lines[feed.columns.product_id].notnull().mean()))["share"] or 0
     for name in [*totals, *prices]:
         if not columns[name].is_number:

@@ -95,7 +95,12 @@ def propose(
         of_lines.append(ProposedSetting("ends_with_newline", False, why))
     limits = TransactionContractConfig(**{each.setting: each.value for each in of_lines})
     feed = feed.model_copy(update={"contract": limits})
-    notes = [Note("to know", f"{each.setting} {each.why}.") for each in of_lines if contract.RETURNS in each.why]
+    no_purchases = (contract.RETURNS, contract.NOTHING)
+    notes = [
+        Note("to know", f"{each.setting} {each.why}.")
+        for each in of_lines
+        if any(words in each.why for words in no_purchases)
+    ]
     if not limits.is_product_once_a_basket:
         why = next(each.why for each in of_lines if each.setting == "is_product_once_a_basket")
         remedy = "if they are no scans of their own, but corrections or a join's, have each line delivered once."

@@ -194,6 +194,7 @@ def test_amounts_in_another_unit_from_a_day_on_are_told(cents, is_told):
         {
             "business_date": [dt.date(2024, 3, day) for day, _ in daily],
             "sales_value": [value for _, value in daily],
+            "quantity": 1.0,
             "store_id": "S1",
             "source_file": [f"sales_{day}.csv" for day, _ in daily],
         }
@@ -204,11 +205,18 @@ def test_amounts_in_another_unit_from_a_day_on_are_told(cents, is_told):
     ]
 
 
+def test_quantities_that_are_no_more_whole_are_told():
+    daily = [(day, 2.0 if day < 4 else 2.5) for day in range(1, 7) for _ in range(evidence.LINES_TO_TELL)]
+    lines = {"business_date": [dt.date(2024, 3, day) for day, _ in daily], "sales_value": 2.5, "store_id": "S1"}
+    (note,) = evidence.jumps(ibis.memtable({**lines, "quantity": [n for _, n in daily], "source_file": "sales.csv"}))
+    assert note.says.startswith("quantity is a whole number in 100% of lines on 2024-03-03, and in 0% on 2024-03-04:")
+
+
 @pytest.mark.parametrize("by", ["store_id", "source_file"])
 def test_amounts_in_another_unit_of_a_store_or_a_file_are_told(by):
     values = {"S1": 2.5, "S2": 250.0}
     each = [name for name in values for _ in range(evidence.LINES_TO_TELL)]
-    alike = {"business_date": dt.date(2024, 3, 1), "store_id": "all", "source_file": "all"}
+    alike = {"business_date": dt.date(2024, 3, 1), "quantity": 1.0, "store_id": "all", "source_file": "all"}
     lines = ibis.memtable({**alike, by: each, "sales_value": [values[name] for name in each]})
     (note,) = evidence.jumps(lines)
     assert note.says == (

@@ -95,6 +95,13 @@ def test_price_of_one_item_is_not_what_was_paid(understood):
     assert "price of one item" in found["transactions.columns.sales_value"].why
 
 
+def test_columns_that_may_be_it_and_why_they_are_not_are_told(understood):
+    found, _ = understood({"sales.csv": baskets(days=15).replace("items,paid", "items,paid_cents")})
+    assert found["transactions.columns.sales_value"].why == "paid_cents may be it: --column sales_value=paid_cents"
+    lines = re.sub(r";(\d);(\d+)\.50", r";\1.000;\2,50", baskets(days=15).replace(",", ";"))
+    assert understood({"sales.csv": lines})[0]["transactions.columns.quantity"].why == "items (3.000) holds no numbers"
+
+
 def test_price_that_grows_with_the_quantity_was_paid(understood):
     found, _ = understood({"sales.csv": baskets(days=30).replace("paid", "sales_price")})
     assert found["transactions.columns.sales_value"].value == "sales_price"
@@ -144,6 +151,8 @@ def test_returns_are_kept_when_they_are_a_habit(understood):
     found, _ = understood({"sales.csv": baskets(days=50) + returned})
     assert found["transactions.contract.quantity"].value == [-20, 100]
     assert "no purchases" in found["transactions.contract.quantity"].why
+    _, notes = understood({"sales.csv": baskets(days=50) + returned.replace("-12", "0").replace("-30", "30")})
+    assert "quantity spans 0 to 3; the 0.5% of 0 count as no purchases." in [note.says for note in notes]
 
 
 def test_contract_allows_what_the_worst_day_has(understood):
