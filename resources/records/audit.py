@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 START = "0" * 64  # what the first entry is sealed with
 # Fields that came after version 0.1: empty, they stand in no payload, so that those of older records stay as they were.
-LATER = frozenset({"stamp", "is_ended", "alike"})
+LATER = frozenset({"stamp", "is_ended", "alike", "distinct_lines"})
 
 
 @dataclass(frozen=True, kw_only=True)

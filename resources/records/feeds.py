@@ -38,7 +38,8 @@ class Delivery(Record, table="deliveries"):
 
     `files` are digests by name, `columns` types by name (in the files' order), `rows` the number of all lines, `broken`
     those in quarantine by rule, `content` a digest of the day's rows in `transactions`. `is_ended`: the last line of each
-    of its texts had an end. A record that an erasure wrote has in `instead_of` the content before it.
+    of its texts had an end. `distinct_lines` are its own in files of many days, where it was taken in alone; else 0. A record
+    that an erasure wrote has in `instead_of` the content before it.
     """
 
     business_date: dt.date
@@ -51,6 +52,7 @@ class Delivery(Record, table="deliveries"):
     taken_in_at: dt.datetime
     instead_of: str = ""
     is_ended: bool = False
+    distinct_lines: int = 0
 
     NO_LINES: ClassVar = "no lines"  # the content of a day without any
 

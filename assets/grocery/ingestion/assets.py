@@ -4,7 +4,7 @@
 # pyright: reportArgumentType=false
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -167,6 +167,10 @@ def _replaced(
     ]
     context.log.info(f"Writing {sum(cleaned.lines.values()):,} lines of {len(days)} days")
     commit, contents, came, before = None, {}, [], operations.records(Delivery, last=DELIVERIES_COMPARED)
+    distinct: Mapping[dt.date, int] = {}
+    if len(days) == 1 and not feed.is_dated:
+        distinct = deliveries.distinct_lines(delivered, feed, timezone=settings.timezone, day=days[0])
+        warnings += deliveries.late_lines(distinct, files, operations, day=days[0])
     groups = groups_of_days(days, cleaned.lines, bytes_a_row=BYTES_A_WRITTEN_LINE)
     for group in groups:
         of_all = cleaned.transactions
@@ -174,7 +178,7 @@ def _replaced(
         commit = tables.replace_days(TRANSACTIONS, lines, days=group)
         of_group = content_digests(lines.drop("source_file", "source_row"), by="business_date")
         # After the commit: who reads the table and then this list never takes new lines for old ones.
-        of_days = deliveries.as_delivered(group, files, cleaned, of_group, run_id=context.run.run_id)
+        of_days = deliveries.as_delivered(group, files, cleaned, of_group, distinct=distinct, run_id=context.run.run_id)
         operations.record(*of_days)
         came += of_days
         contents |= of_group

@@ -1,22 +1,30 @@
 """Deliveries of the transactions: read, put on record, and compared with the last good one in one sentence."""
 
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+
 from __future__ import annotations
 
 import datetime as dt
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from assets.grocery.ingestion import cleaning
+from assets.grocery.ingestion.doubles import LINE
 from assets.grocery.ingestion.rules import expectations
 from assets.grocery.tables import TRANSACTIONS
 from assets.quality.gates import good_days
 from resources.config.retailer import TransactionsConfig
+from resources.days import ONE_DAY
 from resources.errors import FeedMissing, FeedRefused
 from resources.feeds.files import ColumnsMissing, FeedFile
 from resources.feeds.lines import header_of, rows_of
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
+from resources.tables.engine import count_values
 from resources.text import listed
 
 if TYPE_CHECKING:
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
 
     from assets.grocery.ingestion.cleaning import Cleaned
 
+LOOKED_BACK = 7 * ONE_DAY  # for lines that came after the night of their day
 ALIKE = 0.6  # difflib's own measure of a close match, from which a new name is taken for the old one
 # Types that read as the same identifier or amount: a program that meets a gap in whole numbers writes decimals.
 SAME = {"integer": "number"}
@@ -71,6 +80,32 @@ def new_columns(came: Iterable[Delivery], before: Iterable[Delivery]) -> list[st
         f"No delivery before had the columns {listed([f'{name} (of {day})' for name, day in sorted(new.items())])}. They are not "
         "read: if they say that lines are no purchases, or of another currency, name them in `unless` or `columns.currency` of "
         "[transactions], and take the days in again."
+    ]
+
+
+def distinct_lines(delivered: ibis.Table, feed: TransactionsConfig, *, timezone: str, day: dt.date) -> Counter[dt.date]:
+    """How many distinct lines files of many days have of `day`, and of each day of the week before it."""
+    lines = cleaning.purchases(cleaning.standardise(delivered, feed, timezone=timezone))
+    near = lines.filter(lines.occurred_at.between(day - LOOKED_BACK - ONE_DAY, day + 2 * ONE_DAY))
+    near = near.filter(near.file_date.isnull() & near.local_date.between(day - LOOKED_BACK, day))
+    return count_values(near.select(*LINE).distinct().business_date)
+
+
+def late_lines(
+    distinct: Mapping[dt.date, int], files: Sequence[FeedFile], operations: OperationsDatabase, *, day: dt.date
+) -> list[str]:
+    """Of which days before `day` files of many days have more lines than when these were taken in, in a sentence."""
+    late, names = {}, {file.name for file in files}
+    for before in sorted(distinct.keys() - {day}):
+        newest = operations.records(Delivery, business_date=before, last=1)
+        known = newest[0].distinct_lines if newest and newest[0].files.keys() <= names else 0
+        if known and distinct[before] > known:
+            late[before] = f"{distinct[before] - known:,} of {before}"
+    if not late:
+        return []
+    return [
+        f"Lines came after the night of their day, and are not taken in: {listed(list(late.values()))}. `nightcart backfill --from "
+        f"{min(late)} --to {max(late)} --assets group:ingestion --force` takes them in."
     ]
 
 
@@ -222,9 +257,10 @@ def as_delivered(
     cleaned: Cleaned | None,
     contents: Mapping[object, str],
     *,
+    distinct: Mapping[dt.date, int] | None = None,
     run_id: str,
 ) -> list[Delivery]:
-    """What came for each of the days, to go on record."""
+    """What came for each of the days, to go on record; `distinct` are as of :func:`distinct_lines`, where they were counted."""
     now, records = dt.datetime.now(dt.UTC), []
     for day in days:
         own = [file for file in files if file.day == day] or [file for file in files if file.day is None]
@@ -239,6 +275,7 @@ def as_delivered(
                 run_id=run_id,
                 taken_in_at=now,
                 is_ended=bool(own) and all(file.is_ended for file in own),
+                distinct_lines=(distinct or {}).get(day, 0),
             )
         )
     return records

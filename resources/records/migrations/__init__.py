@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # Known without Alembic, whose import costs 0.3 s of CPU: a database that is up to date is opened without it.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
 NEWEST = REVISIONS[-1]
 # Not Alembic's usual name, which the databases of Dagster and MLflow have taken: they may share one with ours.
 VERSION_TABLE = "operations_version"

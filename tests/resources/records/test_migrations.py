@@ -80,7 +80,9 @@ def test_database_of_version_0_1_is_adopted_as_it_is(tmp_path):
     assert operations.flaws(head=OLD_HEAD) == []
     assert operations.audit_head() == OLD_HEAD
     assert operations.trail() == old_trail()
-    added = re.compile(", stamp VARCHAR DEFAULT '' NOT NULL|, is_ended BOOLEAN DEFAULT 0 NOT NULL")
+    added = re.compile(
+        ", stamp VARCHAR DEFAULT '' NOT NULL|, is_ended BOOLEAN DEFAULT 0 NOT NULL|, distinct_lines INTEGER DEFAULT '0' NOT NULL"
+    )
     added_tables = " contents | marks |object_stores| prunings |fencing_tokens|TABLE state | costs | readings "
     kept = [text for (text,) in schema(operations.url) if not re.search(added_tables, text)]
     assert [(added.sub("", text),) for text in kept] == before
