@@ -148,7 +148,7 @@ def clean(
         broken={(row["business_date"], row["rule"]): row["lines"] for row in counts if row["rule"]},
         left_out=dict(delivered_by_day - counting_by_day),
         delivered=delivered_by_day,
-        kinds=by_kind(dated, feed),
+        kinds=by_kind(dated.filter(dated.defect.isnull()), feed),  # a header again is no kind of line
     )
 
 

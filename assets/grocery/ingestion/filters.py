@@ -53,7 +53,7 @@ def by_kind(lines: ibis.Table, feed: FilteredFeedConfig) -> Counter[tuple[str, s
     for place, column in enumerate(filter_columns(feed)):
         said = lines.group_by("counts", kind=lines[f"{KIND}{place}"]).agg(n=lines.count()).limit(2 * MOST_KINDS + 1)
         rows = said.to_pyarrow().to_pylist()
-        counted.update({(column, row["kind"], row["counts"]): row["n"] for row in rows if row["kind"]})
+        counted.update({(column, row["kind"] or "", row["counts"]): row["n"] for row in rows})
     return counted
 
 

@@ -1,9 +1,13 @@
-"""How lines are read, on record: a setting that was changed since, and a kind of lines that is new, are told once."""
+"""How lines are read, on record: a setting that was changed since, a kind of lines and a way to write identifiers that are new, are told once."""
+
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportOperatorIssue=false
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+import string
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
@@ -18,9 +22,15 @@ if TYPE_CHECKING:
     import ibis
 
     from assets.grocery.ingestion.cleaning import Cleaned
+    from resources.config.retailer import TransactionsConfig
 
 # Where the lines are and how they may be packed, and what must hold of them: neither changes what one means.
 NO_MEANING = {"path", "url_in", "most_unpacked", "contract"}
+WRITTEN = "the writing of "  # and a column: beside those of `where` and `unless`
+IDENTIFIERS = ("household_id", "product_id", "store_id")  # a new number of a receipt is none of another's
+ANY = string.ascii_lowercase + string.ascii_uppercase + string.digits, "a" * 26 + "A" * 26 + "9" * 10
+LONGEST_WAY, SAMPLE_LINES = 20, 50_000
+RARE, RAREST = 5.0, 0.5  # percent of the lines: what is rarer is a slip, or somebody's; and so in the first delivery
 Kinds = Mapping[tuple[str, str, bool], int]  # as of `Cleaned`
 
 
@@ -42,12 +52,20 @@ def compared(
     # A total, or a header in the middle, says nothing in most columns, or their names.
     good = delivered.filter(delivered.defect.isnull()).anti_join(cleaned.quarantine, ["source_file", "source_row"])
     columns = unread(good, settings.transactions, before.alike if before else {}, is_one_day=len(days) == 1)
-    now = of(settings, cleaned.kinds, columns.alike, before=before, run_id=run_id)
+    taken_in = sum(cleaned.lines.values()) - sum(cleaned.broken.values())
+    ways = ways_to_write(cleaned.transactions, settings.transactions, total=taken_in, rare=RARE if before else RAREST)
+    kinds = {**cleaned.kinds, **ways}
+    now = of(settings, kinds, columns.alike, before=before, run_id=run_id)
     says = [*columns.told, *no_longer_closed(settings, operations, taken_in={*others, *days})]
     if not before:
         return [now], says
     is_same = (now.settings, now.kinds, now.alike) == (before.settings, before.kinds, before.alike)
-    says = [*read_otherwise(now, before, others=others), *new_kinds(now, before, cleaned.kinds), *says]
+    says = [
+        *read_otherwise(now, before, others=others),
+        *new_kinds(now, before, kinds),
+        *new_ways(now, before, kinds),
+        *says,
+    ]
     return [now] * (not is_same), says
 
 
@@ -90,14 +108,49 @@ def read_otherwise(now: Reading, before: Reading, *, others: Collection[dt.date]
 def new_kinds(now: Reading, before: Reading, kinds: Kinds) -> list[str]:
     """What columns of `where` and `unless` say that they never said before, and what became of such lines, in a sentence."""
     new = [
-        f"{column} is {said} in {plural(lines, 'line')}, {'taken in' if counts else 'left out'}"
+        f"{column} is {said or 'empty'} in {plural(lines, 'line')}, {'taken in' if counts else 'left out'}"
         for (column, said, counts), lines in sorted(kinds.items())
-        if now.kinds[column] and before.kinds.get(column) and digest(said) not in before.kinds[column]
+        if not column.startswith(WRITTEN) and _is_new(column, said, now, before)
     ]
     return [
         f"What no delivery said before: {listed(new)}. If it is not as it should be, correct `where` and `unless` of "
         "[transactions], and take the days in again."
     ] * bool(new)
+
+
+def ways_to_write(lines: ibis.Table, feed: TransactionsConfig, *, total: int, rare: float) -> Kinds:
+    """How the identifiers of `total` good lines are written, by the feed's columns, in percent of a sample; without what is `rare`.
+
+    9 is any digit, a any letter. With nothing beside, for all ways are rare where each identifier is written otherwise.
+    """
+    columns = {name: column for name in IDENTIFIERS if (column := getattr(feed.columns, name))}
+    sample = lines.filter(lines.source_row.hash() % max(total // SAMPLE_LINES, 1) == 0).select(*columns).cache()
+    found: dict[tuple[str, str, bool], int] = {}
+    for name, column in columns.items():
+        written = sample.select(way=sample[name].substr(0, LONGEST_WAY).translate(*ANY)).drop_null()
+        ways = written.group_by("way").agg(n=written.count())
+        ways = ways.mutate(percent=100 * ways.n / ways.n.sum().over())
+        rows = ways.filter(ways.percent >= rare).to_pyarrow().to_pylist()
+        ways_of_column = {row["way"]: round(row["percent"]) for row in rows}
+        found |= {(WRITTEN + column, way, True): percent for way, percent in ({"": 0} | ways_of_column).items()}
+    return found
+
+
+def new_ways(now: Reading, before: Reading, kinds: Kinds) -> list[str]:
+    """Identifiers that are written as in no delivery before, in a sentence."""
+    new = [
+        f"{column.removeprefix(WRITTEN)} as {said} in {percent}% of lines"
+        for (column, said, _), percent in sorted(kinds.items())
+        if column.startswith(WRITTEN) and _is_new(column, said, now, before)
+    ]
+    return [
+        f"Written as in no delivery before: {listed(new)} (9 is any digit, a any letter). Who and what is written otherwise counts as "
+        "another: if it is the same, have it delivered as before, and take the days in again."
+    ] * bool(new)
+
+
+def _is_new(column: str, said: str, now: Reading, before: Reading) -> bool:
+    return bool(now.kinds[column] and before.kinds.get(column)) and digest(said) not in before.kinds[column]
 
 
 def no_longer_closed(settings: Settings, operations: OperationsDatabase, *, taken_in: Collection[dt.date]) -> list[str]:

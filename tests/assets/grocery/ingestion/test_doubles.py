@@ -145,6 +145,7 @@ class TestLinesThatDoNotCount:
     def test_a_broken_line_is_quarantined_whatever_it_may_have_been(self, engine):
         result = cleaned(engine, [{"defect": "too few", "kind": None}], feed(where={"kind": ["SALE"]}))
         assert rules(result) == {1: "line_fits_the_header"}
+        assert cleaned(engine, [{"defect": "too few", "kind": "kind"}], feed(where={"kind": ["SALE"]})).kinds == {}
 
     def test_left_out_lines_spoil_no_basket(self, engine):
         lines = [{"kind": "SALE"}, {"kind": "VIEW", "who": "H2"}, {"kind": "VIEW"}]

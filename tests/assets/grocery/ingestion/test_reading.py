@@ -6,6 +6,8 @@ import datetime as dt
 import logging
 from dataclasses import replace
 
+import pyarrow as pa
+
 from assets.grocery.ingestion import reading
 from assets.grocery.ingestion.reading import MOST_KINDS, new_kinds, read_otherwise
 from orchestration.definitions import build_defs
@@ -152,3 +154,43 @@ def test_a_column_that_says_one_other_thing_in_every_line_is_told_when_it_was_th
     (says,) = take_in(shop, DAYS[2])
     assert "curr said the same in every line so far, and says something else in" in says
     assert "EUR" not in str([each.alike for each in shop.operations.records(Reading)])
+
+
+def test_identifiers_that_are_written_otherwise_are_told_once(shop: CornerShop):
+    own = having(shop, settings_with(path=[f"{shop.feed}/{{date}}.csv"]))
+    for day in DAYS[1:]:
+        shop.write(day, lambda text: text.replace("\nH-", "\n00H-").replace(",P-", ",Kilo P-"))
+    assert take_in(own, DAYS[0]) == []
+    (says,) = take_in(own, DAYS[1])
+    assert says.startswith(
+        "Written as in no delivery before: article as Aaaa A-999 in 100% of lines, customer as 99A-9999 in "
+    )
+    assert take_in(own, DAYS[2]) == []
+
+
+def test_identifiers_of_which_each_is_written_in_its_own_way_say_nothing(engine):
+    feed = load_settings().transactions
+    lines = [
+        {"household_id": f"{number:012b}".replace("0", "a"), "product_id": "p", "source_row": number}
+        for number in range(300)
+    ]
+    table = engine.create_table("ways", pa.Table.from_pylist(lines), temp=True, overwrite=True)
+    found = reading.ways_to_write(table, feed, total=300, rare=reading.RARE)
+    assert found == {
+        ("the writing of customer", "", True): 0,
+        ("the writing of article", "", True): 0,
+        ("the writing of article", "a", True): 100,
+    }
+
+
+def test_lines_that_come_after_the_night_of_their_day_are_told_until_they_are_taken_in(shop: CornerShop):
+    own = having(shop, settings_with(path=[f"{shop.feed}/*.csv"]))
+    assert [take_in(own, day) for day in DAYS[:2]] == [[], []]
+    late = shop.feed.joinpath(f"{DAYS[0]}.csv").read_text().splitlines()[1]
+    more = [late, late.replace("R-", "R2-"), late.replace("R-", "R3-")]  # the first is delivered once more
+    shop.write(DAYS[1], lambda text: text + "\n".join(more) + "\n")
+    (says,) = take_in(own, DAYS[2])
+    assert says.startswith(f"Lines came after the night of their day, and are not taken in: 2 of {DAYS[0]}. `nightcart")
+    assert f"--from {DAYS[0]} --to {DAYS[0]} --assets group:ingestion --force` takes them in." in says
+    assert "delivered more than once" in take_in(own, DAYS[0])[0]
+    assert take_in(own, DAYS[2]) == []
