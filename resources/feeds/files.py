@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -133,6 +134,23 @@ def without_lines(files: Iterable[FeedFile]) -> list[str]:
         for file in files
         if file.empty
     ]
+
+
+def not_read(files: Iterable[FeedFile], patterns: Iterable[str]) -> list[str]:
+    """Which files of this machine begin as those of a day do, and are of no pattern, in a sentence: they may be parts of it."""
+    dated = [file for file in files if file.day and "://" not in file.path]
+    read, found = {path for file in dated for path in (file.path, *file.also, *file.empty)}, set()
+    for name in {Path(pattern).name for pattern in patterns}:
+        if not (begins := re.match(r"[^*?\[]*\{date[^}]*\}", name)):
+            continue
+        for file in dated:
+            path = Path(file.path)
+            others = path.parent.glob(f"{glob.escape(begins[0].format(date=file.day))}*{path.suffix}")
+            found |= {str(other) for other in others} - read
+    return [
+        f"{listed([told(path) for path in sorted(found)])} begins as a file that is read, and is not: if it is a part of the day, write "
+        "`path` in [transactions] so that it takes both, as in {date}*.csv, and take the day in again."
+    ] * bool(found)
 
 
 def copies_of(files: Sequence[FeedFile]) -> list[str]:

@@ -85,10 +85,13 @@ def new_columns(came: Iterable[Delivery], before: Iterable[Delivery]) -> list[st
 
 def distinct_lines(delivered: ibis.Table, feed: TransactionsConfig, *, timezone: str, day: dt.date) -> Counter[dt.date]:
     """How many distinct lines files of many days have of `day`, and of each day of the week before it."""
+    import ibis
+
     lines = cleaning.purchases(cleaning.standardise(delivered, feed, timezone=timezone))
     near = lines.filter(lines.occurred_at.between(day - LOOKED_BACK - ONE_DAY, day + 2 * ONE_DAY))
     near = near.filter(near.file_date.isnull() & near.local_date.between(day - LOOKED_BACK, day))
-    return count_values(near.select(*LINE).distinct().business_date)
+    line = near.select("business_date", line=ibis.struct({name: near[name] for name in LINE}).hash())
+    return count_values(line.distinct().business_date)
 
 
 def late_lines(

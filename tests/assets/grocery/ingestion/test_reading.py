@@ -194,3 +194,12 @@ def test_lines_that_come_after_the_night_of_their_day_are_told_until_they_are_ta
     assert f"--from {DAYS[0]} --to {DAYS[0]} --assets group:ingestion --force` takes them in." in says
     assert "delivered more than once" in take_in(own, DAYS[0])[0]
     assert take_in(own, DAYS[2]) == []
+
+
+def test_a_further_part_of_a_day_that_is_not_read_is_told(shop: CornerShop):
+    own = having(shop, settings_with(path=[f"{shop.feed}/{{date}}.csv"]))
+    for name in (f"{DAYS[0]}_2.csv", f"{DAYS[0]}.csv.md5", f"stock_{DAYS[0]}.csv"):
+        shop.feed.joinpath(name).write_text(shop.feed.joinpath(f"{DAYS[0]}.csv").read_text())
+    (says,) = take_in(own, DAYS[0])
+    assert says.startswith(f"{shop.feed}/{DAYS[0]}_2.csv begins as a file that is read, and is not: if it is a part")
+    assert take_in(own, DAYS[1]) == []
