@@ -21,10 +21,11 @@ import pyarrow as pa
 from assets.grocery.candidates.candidates import candidates
 from assets.grocery.features import definitions
 from assets.grocery.tables import AS_OF, EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
-from assets.grocery.training.examples import LABEL_DAYS, examples
+from assets.grocery.training.examples import LABEL_DAYS
 from assets.grocery.training.label_weeks import in_order
 from resources.config.loader import load_settings
 from resources.tables.store import TableStore
+from tests.support.histories import examples
 
 CANDIDATES = "candidates"
 KEYS = ("household_id", "product_id", "category", "subcategory")

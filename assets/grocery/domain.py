@@ -70,7 +70,7 @@ class Grocery(Domain):
         return {**weeks.delivered(work.tables, until=day), EXAMPLES: of_days(work.tables, EXAMPLES, as_of)}
 
     def examples(self, as_of: Sequence[dt.date], work: Lifecycle, *, version: int | None = None) -> pd.DataFrame:
-        """Labelled candidates (:func:`assets.grocery.training.examples.examples`)."""
+        """Labelled candidates (:func:`assets.grocery.training.examples.in_parts`)."""
         return weeks.read_examples(
             work.tables, as_of, households=work.settings.model.households_a_week, version=version
         )

@@ -9,6 +9,10 @@ from typing import Any
 import ibis
 from ibis.backends.duckdb import Backend
 
+from assets.grocery.features.shared_days import shared_days
+from assets.grocery.training.examples import in_parts
+from resources.config.retailer import RecommenderConfig
+
 CLOSE = dt.date(2024, 3, 31)
 PRODUCTS = [
     {"product_id": "P1", "category": "MILK", "subcategory": "WHOLE MILK", "department": "FRESH"},
@@ -61,3 +65,12 @@ def transactions(engine: Backend, lines: Sequence[Line]) -> ibis.Table:
 
 
 _numbers = iter(range(1_000_000))
+
+
+def examples(
+    lines: ibis.Table, catalogue: ibis.Table, planned: ibis.Table, *, as_of: dt.date, model: RecommenderConfig
+) -> ibis.Table:
+    """A label week in one part."""
+    with shared_days(lines, catalogue, until=as_of) as days:
+        (week,) = in_parts(lines, catalogue, planned, as_of=as_of, model=model, days=days, parts=1)
+        return week

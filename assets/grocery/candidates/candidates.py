@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assets.grocery.features import definitions
+from assets.grocery.features import described
 from resources.tables.engine import exact_sum
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ DERIVED = {
     "the days that they stand for, times seven.",
 }
 FEATURES: dict[str, str] = {
-    **definitions.HOUSEHOLD_PRODUCT,
-    **definitions.HOUSEHOLD,
-    **definitions.PRODUCT,
-    **definitions.CATEGORY_AFFINITY,
-    **definitions.SUBCATEGORY_AFFINITY,
+    **described.HOUSEHOLD_PRODUCT,
+    **described.HOUSEHOLD,
+    **described.PRODUCT,
+    **described.CATEGORY_AFFINITY,
+    **described.SUBCATEGORY_AFFINITY,
     **DERIVED,
 }
 OFFER_PRIOR = 0.5  # decayed purchases by which a habit is drawn: one purchase of a month ago weighs more

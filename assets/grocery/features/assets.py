@@ -91,7 +91,8 @@ def features(  # noqa: ANN201 (Dagster takes no tuple[MaterializeResult, ...])
     gates: dg.ResourceParam[Gates],
 ):
     """Build the five tables of each day of the run, one day after the other."""
-    days, commits, known = days_of(context), {}, latest_delivery_id(operations)
+    days, commits = days_of(context), {}
+    watermarks = dict.fromkeys(days, latest_delivery_id(operations))
     gates.require(
         operations,
         {
@@ -105,8 +106,7 @@ def features(  # noqa: ANN201 (Dagster takes no tuple[MaterializeResult, ...])
     for day in days:
         context.log.info(f"Features as of the close of {day}")
         commits = make(day, sources=tables, kept_in=tables)
-    made = dict.fromkeys(days, known)
-    record_made(operations, FEATURES, made, run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
+    record_made(operations, FEATURES, watermarks, run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
     for name, commit in commits.items():
         report_days(context, commit, days, asset=name)
     return tuple(

@@ -82,12 +82,12 @@ def features_are_fit_to_use(
 
 def _repeated(rows: "ibis.Table", key: Sequence[str], *, pieces: int) -> Counter[dt.date]:
     """How many keys each day has more than once, counted in so many pieces, that one's keys fit into memory."""
-    found: Counter[dt.date] = Counter()
+    repeated: Counter[dt.date] = Counter()
     for piece in range(pieces):
         # Nothing that is stored depends on the engine's own hash; its remainders are below zero too.
         part = rows if pieces == 1 else rows.filter((rows[key[0]].hash() % pieces).isin([piece, piece - pieces]))
         groups = part.group_by("business_date", *key).agg(rows=part.count())
         twice = groups.filter(groups.rows > 1)
         counted = twice.group_by("business_date").agg(rows=twice.count()).to_pyarrow().to_pylist()
-        found.update({row["business_date"]: row["rows"] for row in counted})
-    return found
+        repeated.update({row["business_date"]: row["rows"] for row in counted})
+    return repeated

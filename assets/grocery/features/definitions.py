@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assets.grocery import tables
 from assets.grocery.features.described import (
     CATEGORY_AFFINITY,
     HALF_LIVES,
@@ -21,7 +22,6 @@ from assets.grocery.features.described import (
     LATEST,
     MONTH,
     PRIOR_GAPS,
-    PRODUCT,
     SUBCATEGORY_AFFINITY,
     TRIP_DECAYS,
     WEEK,
@@ -35,8 +35,6 @@ from resources.tables.slices import InParts, slices_of
 
 if TYPE_CHECKING:
     import ibis
-
-__all__ = ["CATEGORY_AFFINITY", "HOUSEHOLD", "HOUSEHOLD_PRODUCT", "PRODUCT", "SUBCATEGORY_AFFINITY"]
 
 VERSION = "3"
 BYTES_A_DAY = 1000  # that the engine holds of a shopping day of a household's product, to make all features of the pair
@@ -147,11 +145,11 @@ def affinity(days: ibis.Table, products: ibis.Table, level: str) -> ibis.Table:
 
 
 STORED_AS = {
-    "household_product": "household_product_features",
-    "household": "household_features",
-    "product": "product_features",
-    "category_affinity": "category_affinity",
-    "subcategory_affinity": "subcategory_affinity",
+    "household_product": tables.HOUSEHOLD_PRODUCT,
+    "household": tables.HOUSEHOLD,
+    "product": tables.PRODUCT,
+    "category_affinity": tables.CATEGORY_AFFINITY,
+    "subcategory_affinity": tables.SUBCATEGORY_AFFINITY,
 }
 
 
@@ -186,21 +184,17 @@ def build(
     offers: ibis.Table,
     *,
     as_of: dt.date,
-    only: ibis.Table | None = None,
 ) -> FeatureTables:
     """All features as of `as_of`'s close, from the cleaned lines, the catalogue and the offers.
 
-    Later lines, and offers announced later, change nothing. `only` leaves out households that it does not have (a
-    column `household_id`): the others' rows are the same.
+    Later lines, and offers announced later, change nothing.
     """
     with shared_days(transactions, products, until=as_of) as days:
-        if only is not None:
-            return build_of(days, offers, as_of=as_of, only=only, parts=1)[0]
         return build_slices(days, offers, as_of=as_of)[0]
 
 
 def build_slices(days: SharedDays, offers: ibis.Table, *, as_of: dt.date) -> list[FeatureTables]:
-    """The same, of each slice of households: they differ in all tables but the product's. Nothing is read before it is used."""
+    """What :func:`build` makes, of each slice of households: all tables but the product's differ. Nothing is read before it is used."""
     known, by_product = _known(days, offers, as_of=as_of)
     return [_tables(known(part), by_product, days) for part in days.slices]
 
@@ -208,12 +202,11 @@ def build_slices(days: SharedDays, offers: ibis.Table, *, as_of: dt.date) -> lis
 def build_of(
     days: SharedDays, offers: ibis.Table, *, as_of: dt.date, only: ibis.Table, parts: int | None = None
 ) -> InParts[FeatureTables]:
-    """The same, of the households in `only` (a column `household_id`) alone; the product's are everybody's.
+    """What :func:`build` makes, of the households in `only` (a column `household_id`): the others leave their rows as they are.
 
     In parts of households in the order of their names, by default as many as the granted memory asks for: each is
     materialised when it is asked for.
     """
-
     known, by_product = _known(days, offers, as_of=as_of)
     numbers = days.numbered(only.select("household_id"), "household_id").cache()
     own = known(days.together.semi_join(numbers, "household_id")).cache()

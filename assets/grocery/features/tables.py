@@ -1,10 +1,10 @@
-"""The five feature tables: the columns are the features of `definitions`, keyed by what each is known of."""
+"""The five feature tables: the columns are the features of `described`, keyed by what each is known of."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from assets.grocery.features import definitions
+from assets.grocery.features import described
 from assets.grocery.tables import (
     BUSINESS_DATE,
     CATEGORY_AFFINITY,
@@ -23,11 +23,11 @@ _IDENTIFIERS = {
 }
 # Table by table: the features, each with its description.
 FEATURES_OF: Mapping[str, Mapping[str, str]] = {
-    HOUSEHOLD_PRODUCT: definitions.HOUSEHOLD_PRODUCT,
-    HOUSEHOLD: definitions.HOUSEHOLD,
-    PRODUCT: definitions.PRODUCT,
-    CATEGORY_AFFINITY: definitions.CATEGORY_AFFINITY,
-    SUBCATEGORY_AFFINITY: definitions.SUBCATEGORY_AFFINITY,
+    HOUSEHOLD_PRODUCT: described.HOUSEHOLD_PRODUCT,
+    HOUSEHOLD: described.HOUSEHOLD,
+    PRODUCT: described.PRODUCT,
+    CATEGORY_AFFINITY: described.CATEGORY_AFFINITY,
+    SUBCATEGORY_AFFINITY: described.SUBCATEGORY_AFFINITY,
 }
 
 

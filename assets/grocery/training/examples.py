@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from assets.grocery.candidates.candidates import candidates, labelled
 from assets.grocery.features import definitions
 from assets.grocery.features.purchases import baskets_after, purchases
-from assets.grocery.features.shared_days import SharedDays, shared_days
+from assets.grocery.features.shared_days import SharedDays
 from assets.lifecycle.domain import Windows
 from resources.errors import Refused
 from resources.tables.engine import sample_hash
@@ -61,20 +61,6 @@ def label_weeks(day: dt.date, *, train: int, holdout: int, first_day: dt.date) -
             remedy=f"begin the nights on {first_night(first_day, holdout=holdout)}; take in the days before as one range with `nightcart backfill`.",
         )
     return Windows(train=tuple(weeks[holdout:]), holdout=tuple(weeks[:holdout]))
-
-
-def examples(
-    transactions: ibis.Table,
-    products: ibis.Table,
-    offers: ibis.Table,
-    *,
-    as_of: dt.date,
-    model: RecommenderConfig,
-) -> ibis.Table:
-    """The candidates as of `as_of`'s close, labelled with what was bought in the seven days after: :func:`in_parts` as one table."""
-    with shared_days(transactions, products, until=as_of) as days:
-        (week,) = in_parts(transactions, products, offers, as_of=as_of, model=model, days=days, parts=1)
-        return week
 
 
 def in_parts(

@@ -9,7 +9,7 @@ from assets.lifecycle.model import Model
 class Recommender(Model):
     """A family of models that rank candidates (`assets.grocery.candidates.candidates`): frames of products by household.
 
-    `fit` is given the features and the labels of :func:`assets.grocery.training.examples.examples`; where `truth_size`
+    `fit` is given the features and the labels of :func:`assets.grocery.training.examples.in_parts`; where `truth_size`
     is 0 the household did not shop at all. `score` gives one float64 a candidate, by which a household's products are
     ranked: higher is better. Probabilities are of being bought within the seven days after.
     """

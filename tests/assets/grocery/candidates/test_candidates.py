@@ -13,10 +13,9 @@ import pytest
 
 from assets.grocery.candidates.candidates import FEATURES, best_sellers, candidates, in_subcategories, labelled
 from assets.grocery.features.definitions import FeatureTables, build
-from assets.grocery.training.examples import examples
 from resources.config.retailer import RecommenderConfig
 from resources.tables.store import TableStore
-from tests.support.histories import CLOSE, Line, offers, products, transactions
+from tests.support.histories import CLOSE, Line, examples, offers, products, transactions
 
 # Popularity (30-day half-life), from most to least: P1, then P2 and P3 alike, then P4 of long ago.
 HISTORY: list[Line] = [

@@ -16,9 +16,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from assets.grocery.candidates.candidates import candidates
-from assets.grocery.features import definitions
-from assets.grocery.features.definitions import FeatureTables, build
+from assets.grocery.features.definitions import FeatureTables, build, build_of
 from assets.grocery.features.purchases import purchases
+from assets.grocery.features.shared_days import shared_days
+from assets.grocery.features.tables import FEATURES_OF
 from tests.support.histories import CLOSE, Line, Offer, offers, products, transactions
 
 KEYS = {
@@ -423,16 +424,9 @@ class TestWhatIsNoPurchase:
 
 
 def test_tables_have_the_described_columns(engine):
-    described = {
-        "household_product_features": definitions.HOUSEHOLD_PRODUCT,
-        "household_features": definitions.HOUSEHOLD,
-        "product_features": definitions.PRODUCT,
-        "category_affinity": definitions.CATEGORY_AFFINITY,
-        "subcategory_affinity": definitions.SUBCATEGORY_AFFINITY,
-    }
     for name, table in made(engine, HISTORY).by_name().items():
-        assert table.columns == (*KEYS[name], *described[name])
-        assert {str(table[feature].type()) for feature in described[name]} == {"float32"}
+        assert table.columns == (*KEYS[name], *FEATURES_OF[name])
+        assert {str(table[feature].type()) for feature in FEATURES_OF[name]} == {"float32"}
 
 
 def test_other_households_change_only_what_is_shared(engine):
@@ -445,7 +439,8 @@ def test_other_households_change_only_what_is_shared(engine):
 def test_leaving_households_out_leaves_the_others_as_they_are(engine):
     lines, only = transactions(engine, HISTORY), ibis.memtable({"household_id": ["H1"]})
     whole = build(lines, products(), offers(), as_of=CLOSE)
-    part = build(lines, products(), offers(), as_of=CLOSE, only=only)
+    with shared_days(lines, products(), until=CLOSE) as days:
+        part = build_of(days, offers(), as_of=CLOSE, only=only, parts=1)[0]
     of_h1 = {
         name: table.filter(table.household_id == "H1") if "household_id" in table.columns else table
         for name, table in whole.by_name().items()

@@ -46,7 +46,8 @@ def test_slices_give_the_same_to_the_bit(engine):
 
 def test_some_households_of_several_slices_are_the_same_to_the_bit(engine):
     lines, only = transactions(engine, WIDE), ibis.memtable({"household_id": ["H2", "H5"]})
-    whole = frames(build(lines, products(), offers(PLANNED), as_of=CLOSE, only=only))
+    with shared_days(lines, products(), until=CLOSE) as days:
+        whole = frames(build_of(days, offers(PLANNED), as_of=CLOSE, only=only, parts=1)[0])
     with shared_days(lines, products(), until=CLOSE, slices=3) as days:
         for count in (1, 2):
             parts = [frames(part) for part in build_of(days, offers(PLANNED), as_of=CLOSE, only=only, parts=count)]

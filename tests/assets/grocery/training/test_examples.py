@@ -18,14 +18,13 @@ from assets.grocery.training.examples import (
     HISTORIES,
     LABEL_DAYS,
     as_of_dates,
-    examples,
     inputs_of,
     label_weeks,
     truth_with_slices,
 )
 from resources.config.retailer import RecommenderConfig
 from resources.errors import Refused
-from tests.support.histories import CLOSE, Line, offers, products, transactions
+from tests.support.histories import CLOSE, Line, examples, offers, products, transactions
 
 FIRST = dt.date(2024, 1, 1)
 WEEK = dt.timedelta(days=LABEL_DAYS)

@@ -17,7 +17,6 @@ from assets.grocery.candidates.candidates import FEATURES
 from assets.grocery.features import definitions
 from assets.grocery.tables import EXAMPLES
 from assets.grocery.training import label_weeks
-from assets.grocery.training.examples import examples
 from assets.grocery.training.label_weeks import (
     LABELS,
     Made,
@@ -34,7 +33,7 @@ from resources.errors import Refused
 from resources.tables.slices import InParts
 from resources.tables.store import TableStore
 from tests.support import histories
-from tests.support.histories import CLOSE, Line, Offer
+from tests.support.histories import CLOSE, Line, Offer, examples
 
 # The weeks after these closes: the newer one is over on CLOSE.
 NEWER, OLDER = CLOSE - dt.timedelta(days=7), CLOSE - dt.timedelta(days=14)

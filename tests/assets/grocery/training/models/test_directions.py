@@ -19,12 +19,11 @@ import pytest
 
 from assets.grocery.candidates.candidates import candidates
 from assets.grocery.features.definitions import build
-from assets.grocery.training.examples import examples
 from assets.grocery.training.metrics import LIST_KEY, top
 from assets.grocery.training.models.two_stage import TwoStageRanker
 from assets.lifecycle.estimates import calibration_error, reliability
 from resources.config.retailer import RecommenderConfig
-from tests.support.histories import CLOSE, offers, products
+from tests.support.histories import CLOSE, examples, offers, products
 
 HOUSEHOLDS, PRODUCTS, DAYS = 600, 60, 150
 MODEL = RecommenderConfig(candidates=30, new_candidates=10)
