@@ -32,7 +32,7 @@ from assets.grocery.ingestion.profile import profile
 from assets.grocery.ingestion.rules import expectations
 from assets.grocery.monitoring import realised
 from assets.grocery.scoring import allowed, lists
-from assets.grocery.scoring.assets import placed
+from assets.grocery.scoring.inputs import placed
 from assets.grocery.training.label_weeks import inputs_on_record, make_missing, read_examples, read_holdout, windows
 from assets.lifecycle.domain import Lifecycle, Windows
 from assets.lifecycle.evaluation import evaluate, judge

@@ -20,7 +20,7 @@ from resources.errors import Refused
 if TYPE_CHECKING:
     import pandas as pd
 
-    from assets.grocery.evaluation.contest import Entry
+    from assets.grocery.evaluation.contest import Contestant
     from assets.grocery.evaluation.protocol import Comparison
 
 benchmark = typer.Typer(help="Measure, on the data of the retailer in use.", no_args_is_help=True)
@@ -106,7 +106,7 @@ def _last_day_taken_in(wanted: dt.date | None) -> dt.date:
     return last
 
 
-def _in_its_own_process(enter: Callable[..., Entry], *arguments: Any) -> Entry:
+def _in_its_own_process(enter: Callable[..., Contestant], *arguments: Any) -> Contestant:
     """Run a method in a fresh process, so that its peak memory is its own."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
@@ -115,7 +115,7 @@ def _in_its_own_process(enter: Callable[..., Entry], *arguments: Any) -> Entry:
         return pool.submit(enter, *arguments).result()
 
 
-def _compare(entries: Sequence[Entry], truth: pd.DataFrame) -> list[Comparison]:
+def _compare(entries: Sequence[Contestant], truth: pd.DataFrame) -> list[Comparison]:
     from assets.grocery.evaluation.protocol import TRUTHS, compared, judged
     from resources.config.loader import load_settings
 
@@ -135,7 +135,7 @@ def _compare(entries: Sequence[Entry], truth: pd.DataFrame) -> list[Comparison]:
     return found
 
 
-def _discoveries(entry: Entry, truth: pd.DataFrame) -> Mapping[str, float]:
+def _discoveries(entry: Contestant, truth: pd.DataFrame) -> Mapping[str, float]:
     """The metrics of the places that are kept for discoveries, against what was new to the household in the week."""
     from assets.grocery.evaluation.protocol import judged
     from assets.grocery.training.metrics import METRICS
@@ -151,7 +151,7 @@ def _discoveries(entry: Entry, truth: pd.DataFrame) -> Mapping[str, float]:
     return {name: float(lists[name].mean()) for name in METRICS}
 
 
-def _write(folder: Path, entries: Sequence[Entry], truth: pd.DataFrame, found: Sequence[Comparison]) -> None:
+def _write(folder: Path, entries: Sequence[Contestant], truth: pd.DataFrame, found: Sequence[Comparison]) -> None:
     import pandas as pd
 
     from assets.grocery.evaluation.pictures import leads
@@ -179,7 +179,7 @@ def _write(folder: Path, entries: Sequence[Entry], truth: pd.DataFrame, found: S
         leads(found, metric="recall", k=load_settings().model.ranked_places).savefig(folder / "quality.png", dpi=150)
 
 
-def _show(entries: Sequence[Entry], truth: pd.DataFrame, found: Sequence[Comparison], folder: Path) -> None:
+def _show(entries: Sequence[Contestant], truth: pd.DataFrame, found: Sequence[Comparison], folder: Path) -> None:
     from assets.grocery.evaluation.protocol import TRUTHS
     from assets.grocery.training.metrics import METRICS
     from resources.config.loader import load_settings

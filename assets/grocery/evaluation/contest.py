@@ -9,18 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assets.grocery.candidates.candidates import candidates, in_subcategories
+from assets.grocery.evaluation import rivals
+from assets.grocery.evaluation.history import History
+from assets.grocery.evaluation.protocol import truths
+from assets.grocery.features.definitions import build
+from assets.grocery.features.purchases import purchases, shopping_days
+from assets.grocery.scoring.lists import personal
 from assets.grocery.tables import OFFERS, PRODUCTS, TRANSACTIONS
+from assets.grocery.training.examples import label_weeks
+from assets.grocery.training.label_weeks import make_missing, read_examples
+from assets.lifecycle.model import Model
+from resources.config.loader import load_settings
+from resources.tables.store import TableStore
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from resources.tables.store import TableStore
 
 Say = Callable[[str], object]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class Contestant:
     """What a method brings: `lists` has `as_of_date`, `household_id`, `product_id`, `rank` and, from a model, `score`.
 
     `fit_seconds` and `score_seconds` are the means over the closes, `peak_mib` the most memory that the process held,
@@ -34,19 +44,11 @@ class Entry:
     peak_mib: float
 
 
-def enter_model(as_of_dates: Sequence[dt.date], tables_root: str, kept_root: str, say: Say = print) -> Entry:
+def enter_model(as_of_dates: Sequence[dt.date], tables_root: str, kept_root: str, say: Say = print) -> Contestant:
     """The configured family, by the functions of the nightly: label weeks, fit, features, candidates, scores, lists."""
     import pandas as pd
 
-    from assets.grocery.candidates.candidates import candidates, in_subcategories
-    from assets.grocery.features.definitions import build
-    from assets.grocery.scoring.lists import personal
-    from assets.grocery.training.examples import label_weeks
-    from assets.grocery.training.label_weeks import make_missing, read_examples
-    from assets.lifecycle.model import Model
-    from resources.config.loader import load_settings
-
-    settings, tables, kept = load_settings(), _store(tables_root), _store(kept_root)
+    settings, tables, kept = load_settings(), TableStore(root=tables_root), TableStore(root=kept_root)
     model, catalogue, offers = settings.model, tables.read(PRODUCTS), tables.read(OFFERS)
     title, lists, fits, scorings = "", [], [], []
     for as_of in as_of_dates:
@@ -75,20 +77,15 @@ def enter_model(as_of_dates: Sequence[dt.date], tables_root: str, kept_root: str
         say(
             f"{as_of} · {title}: fitted in {fits[-1]:.0f} s, {best['household_id'].nunique():,} lists in {scorings[-1]:.0f} s"
         )
-    return _entry(title, pd.concat(lists, ignore_index=True), fits, scorings)
+    return _contestant(title, pd.concat(lists, ignore_index=True), fits, scorings)
 
 
-def enter_rival(name: str, as_of_dates: Sequence[dt.date], tables_root: str, say: Say = print) -> Entry:
+def enter_rival(name: str, as_of_dates: Sequence[dt.date], tables_root: str, say: Say = print) -> Contestant:
     """One of :data:`assets.grocery.evaluation.rivals.RIVALS`, by its class name."""
     import numpy as np
     import pandas as pd
 
-    from assets.grocery.evaluation import rivals
-    from assets.grocery.evaluation.history import History
-    from assets.grocery.features.purchases import purchases, shopping_days
-    from resources.config.loader import load_settings
-
-    settings, tables = load_settings(), _store(tables_root)
+    settings, tables = load_settings(), TableStore(root=tables_root)
     k, catalogue = settings.model.ranked_places, tables.read(PRODUCTS)
     lists, fits, scorings, title = [], [], [], name
     for as_of in as_of_dates:
@@ -114,14 +111,12 @@ def enter_rival(name: str, as_of_dates: Sequence[dt.date], tables_root: str, say
         )
         title = rival.title
         say(f"{as_of} · {title}: fitted in {fits[-1]:.1f} s, lists in {scorings[-1]:.1f} s")
-    return _entry(title, pd.concat(lists, ignore_index=True), fits, scorings)
+    return _contestant(title, pd.concat(lists, ignore_index=True), fits, scorings)
 
 
 def truths_of(as_of_dates: Sequence[dt.date], tables: TableStore) -> pd.DataFrame:
     """The truths of all closes (:func:`assets.grocery.evaluation.protocol.truths`), with `as_of_date`."""
     import pandas as pd
-
-    from assets.grocery.evaluation.protocol import truths
 
     lines, catalogue = tables.read(TRANSACTIONS), tables.read(PRODUCTS)
     return pd.concat(
@@ -129,14 +124,8 @@ def truths_of(as_of_dates: Sequence[dt.date], tables: TableStore) -> pd.DataFram
     )
 
 
-def _store(root: str) -> TableStore:
-    from resources.tables.store import TableStore
-
-    return TableStore(root=root)
-
-
-def _entry(title: str, lists: pd.DataFrame, fits: Sequence[float], scorings: Sequence[float]) -> Entry:
-    return Entry(
+def _contestant(title: str, lists: pd.DataFrame, fits: Sequence[float], scorings: Sequence[float]) -> Contestant:
+    return Contestant(
         title=title,
         lists=lists,
         fit_seconds=sum(fits) / len(fits),

@@ -57,6 +57,6 @@ def denied(answer: Answer, products: pd.DataFrame) -> pd.DataFrame:
         (*(kind[name] for name in KIND), denial.says) for denial, kind in zip(answer.fired, kinds, strict=True) if kind
     ]
     of_kinds = pd.DataFrame(rows, columns=[*KIND, "says"]).astype({"is_bought_before": bool})
-    found = products.merge(of_kinds.astype(dict.fromkeys(PLACE, "str")), on=list(PLACE))
-    found = found.rename(columns={"is_bought_before": "is_repeat"}).drop_duplicates(["product_id", "is_repeat"])
-    return found[["product_id", "is_repeat", "says"]].reset_index(drop=True)
+    products = products.merge(of_kinds.astype(dict.fromkeys(PLACE, "str")), on=list(PLACE))
+    products = products.rename(columns={"is_bought_before": "is_repeat"}).drop_duplicates(["product_id", "is_repeat"])
+    return products[["product_id", "is_repeat", "says"]].reset_index(drop=True)

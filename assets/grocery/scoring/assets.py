@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.failures import RETRIES
+from assets.grocery.candidates.candidates import best_sellers
 from assets.grocery.partitions import business_days, fresh_by
 from assets.grocery.publication import publication
 from assets.grocery.publication.publication import Published
-from assets.grocery.scoring import lists, sliced
-from assets.grocery.scoring.inputs import require_newest_inputs
+from assets.grocery.scoring import allowed, lists, pictures, sliced
+from assets.grocery.scoring.inputs import features_of, placed, require_newest_inputs
 from assets.grocery.staleness import FEATURES as FEATURES_MADE
 from assets.grocery.tables import (
     FEATURES,
@@ -49,8 +50,6 @@ from resources.tables.store import TableStore
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-
-    from assets.grocery.features.definitions import FeatureTables
 
 
 @dg.asset(
@@ -95,11 +94,11 @@ def recommendations(
     # With none that passed its check, the gate says why not.
     decided = {day: serving(operations, day, now=now) or operations.promotion_as_of(day) for day in days}
     gates.require(operations, _scored_from(decided, tables), now=now)
-    known = delivery_watermark(operations, FEATURES_MADE, days)
+    watermarks = delivery_watermark(operations, FEATURES_MADE, days)
     results = [
         _score(context, day, record, settings, tables, registry, operations, policy) for day, record in decided.items()
     ]
-    record_made(operations, RECOMMENDATIONS, known, run_id=context.run.run_id, now=now)
+    record_made(operations, RECOMMENDATIONS, watermarks, run_id=context.run.run_id, now=now)
     return results[-1]
 
 
@@ -125,9 +124,6 @@ def _score(
 ) -> dg.MaterializeResult:
     import ibis
     import pyarrow as pa
-
-    from assets.grocery.candidates.candidates import best_sellers
-    from assets.grocery.scoring import allowed, pictures
 
     model, version = settings.model, decided.champion_after if decided else None
     if version is None:
@@ -155,11 +151,11 @@ def _score(
     personal = sliced.personal_lists(built, recommender, model, kept_back=kept_back, slices=slices, as_rows=as_rows)
 
     served = set(personal["household_id"].unique().to_pylist())
-    listed = tables.read(HOUSEHOLDS, version=read[HOUSEHOLDS]).household_id.to_pyarrow().to_pylist()
+    registered = tables.read(HOUSEHOLDS, version=read[HOUSEHOLDS]).household_id.to_pyarrow().to_pylist()
     denied = ibis.memtable(kept_back) if len(kept_back) else None
     popular = best_sellers(built, most=model.top_k, denied=denied, places=model.places_a_subcategory)
     popular = popular.select("product_id", "buyers_month").to_pandas()
-    others = lists.fallback(popular, [*sorted(set(listed) - served), None])
+    others = lists.fallback(popular, [*sorted(set(registered) - served), None])
     commit = tables.replace_days(RECOMMENDATIONS, pa.concat_tables([personal, as_rows(others)]), days=[day])
     operations.record(
         Scoring(
@@ -171,7 +167,7 @@ def _score(
         )
     )
     report_days(context, commit, [day])
-    told = personal.select(["is_repeat", "reason", "score"]).to_pandas()
+    shown = personal.select(["is_repeat", "reason", "score"]).to_pandas()
     return dg.MaterializeResult(
         metadata={
             **written(commit, tables),
@@ -180,34 +176,11 @@ def _score(
             "households_with_fallback": int(others["household_id"].nunique()),
             "products_kept_back_by_the_policy": int(kept_back["product_id"].nunique()),
             "policy_digest": answer.digest,
-            "share_of_repeats": float(told["is_repeat"].mean()),
-            "reasons": {reason: int(n) for reason, n in told["reason"].value_counts().items()},
-            "scores": picture(pictures.scores(told["score"], k=model.top_k)),
+            "share_of_repeats": float(shown["is_repeat"].mean()),
+            "reasons": {reason: int(n) for reason, n in shown["reason"].value_counts().items()},
+            "scores": picture(pictures.scores(shown["score"], k=model.top_k)),
         },
     )
-
-
-def features_of(
-    day: dt.date, tables: TableStore, *, versions: Mapping[str, int], household: str | None = None
-) -> "FeatureTables":
-    """The features of a business day's close, as of the `versions` of their tables; of all households, or of one alone."""
-    from assets.grocery.features.definitions import FeatureTables
-
-    def read(name: str) -> "ir.Table":
-        rows = tables.read(name, since=day, until=day, version=versions[name]).drop("business_date")
-        is_of_all = household is None or "household_id" not in rows.columns
-        return rows if is_of_all else rows.filter(rows.household_id == household)
-
-    return FeatureTables.of(read)
-
-
-def placed(rows: "ir.Table", tables: TableStore, *, version: int | None = None) -> "ir.Table":
-    """The products of `rows` with their places in the catalogue, which are empty where it has none; one row a product."""
-    from assets.grocery.scoring.allowed import PLACE
-
-    catalogue = tables.read(PRODUCTS, version=version).select("product_id", *PLACE)
-    found = rows.select("product_id").distinct().left_join(catalogue, "product_id").drop("product_id_right")
-    return found.mutate(**{name: found[name].fill_null("") for name in PLACE})
 
 
 @dg.asset(
@@ -239,20 +212,20 @@ def published_recommendations(
     """
     days = days_of(context)
     gates.require(operations, {RECOMMENDATIONS: of_days(tables, RECOMMENDATIONS, days)}, now=dt.datetime.now(dt.UTC))
-    version, served = _replaced(context, tables)
+    version, served = _served_before(context, tables)
     published = publication.after_a_good_night(
         served, night=days[-1], today=settings.local_day(dt.datetime.now(dt.UTC))
     )
     if published:
         require_newest_inputs(days[-1], tables, operations)
-        lists = tables.read(RECOMMENDATIONS, since=days[-1], until=days[-1]).drop("business_date")
+        rows = tables.read(RECOMMENDATIONS, since=days[-1], until=days[-1]).drop("business_date")
         # Its own gate comes too late for those who have read it by then.
-        if without := households_without_list(lists, tables, made_on=days[-1]):
+        if without := households_without_list(rows, tables, made_on=days[-1]):
             raise Refused(
                 f"{without:,} households would have no list if those of {days[-1]} were published.",
                 remedy=f"`nightcart nightly --date {days[-1]} --force` makes them again.",
             )
-        _publish(lists, published, tables, expected_version=version)
+        _publish(rows, published, tables, expected_version=version)
     # Also when nothing was published: what a run that died after it did not put on record is made good here.
     record_publication(tables, operations, run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
     commit, now_served = tables.newest(PUBLISHED), published or served
@@ -271,7 +244,7 @@ def published_recommendations(
 
 def served_now(tables: TableStore) -> Published | None:
     """What is served; None before the first good night."""
-    return _publication(tables)[1]
+    return _served(tables)[1]
 
 
 def carry_over(
@@ -282,7 +255,7 @@ def carry_over(
     To be called wherever a night turns out to be lost, as often as one likes. Raises :class:`Unavailable` when
     something else was published at the same moment.
     """
-    version, served = _publication(tables)
+    version, served = _served(tables)
     marked = publication.after_a_lost_night(served, night=night, because=because)
     if served is None or marked is None:
         return served
@@ -299,7 +272,7 @@ def carry_over(
 
 def record_publication(tables: TableStore, operations: OperationsDatabase, *, run_id: str, now: dt.datetime) -> None:
     """Put what is served on record, unless it is."""
-    commit, (version, served) = tables.newest(PUBLISHED), _publication(tables)
+    commit, (version, served) = tables.newest(PUBLISHED), _served(tables)
     if version is None or served is None or operations.records(Publication, table_version=version, last=1):
         return
     models = tables.read(PUBLISHED, version=version).model_version.max().execute()
@@ -318,16 +291,16 @@ def record_publication(tables: TableStore, operations: OperationsDatabase, *, ru
     )
 
 
-def _replaced(context: dg.AssetExecutionContext, tables: TableStore) -> tuple[int | None, Published | None]:
+def _served_before(context: dg.AssetExecutionContext, tables: TableStore) -> tuple[int | None, Published | None]:
     """What is served until now; lists that nobody can read any more make way for any that are good."""
     try:
-        return _publication(tables)
+        return _served(tables)
     except Damaged as error:
         context.log.warning(f"What is served cannot be read, and is replaced: {error.message}")
         return tables.version(PUBLISHED), None
 
 
-def _publication(tables: TableStore) -> tuple[int | None, Published | None]:
+def _served(tables: TableStore) -> tuple[int | None, Published | None]:
     """The version of the table and what it says of itself."""
     if not tables.exists(PUBLISHED):
         return None, None

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.grocery.scoring.assets import households_without_list, placed, served_now
+from assets.grocery.scoring import allowed
+from assets.grocery.scoring.assets import households_without_list, served_now
+from assets.grocery.scoring.inputs import placed
 from assets.grocery.tables import HOUSEHOLD, HOUSEHOLD_PRODUCT, PRODUCT, PRODUCTS, PUBLISHED, RECOMMENDATIONS
 from assets.lifecycle.champion import serving
 from assets.partitions import days_of
@@ -101,8 +103,8 @@ def recommendations_are_fit_to_use(
         if len(versions) != 1 or versions[0] not in champions:
             made_by, champion = (listed(numbers) or "none" for numbers in (versions, champions))
             broken[THE_CHAMPIONS][day] = f"they were made by version {made_by}, the champion is {champion}"
-    for gate, found in broken.items():
-        yield GateResult(gate=gate, broken=found, metadata={"lists": lists})
+    for gate, days in broken.items():
+        yield GateResult(gate=gate, broken=days, metadata={"lists": lists})
 
 
 def champions_of(day: dt.date, operations: OperationsDatabase) -> list[int | None]:
@@ -132,7 +134,7 @@ def _lists(
     is_out_of_order = (lists.disorder > 0) & ~lists.disorder.isnan()
     wrong = lists.filter(bad.fill_null(True) | is_out_of_order.fill_null(False)).order_by("household_id")
     wrong = wrong.select("household_id", "products").to_pyarrow().to_pylist()
-    counts = [int(found.count().execute()) for found in (without, lists)]  # pyright: ignore[reportArgumentType]
+    counts = [int(rows_of.count().execute()) for rows_of in (without, lists)]  # pyright: ignore[reportArgumentType]
     return [(row["household_id"], row["products"]) for row in wrong], counts[0], counts[1]
 
 
@@ -142,8 +144,6 @@ def _lengths(day: dt.date, settings: Settings, tables: TableStore, operations: O
     What it may not be offered is what the policy denied when the lists were made.
     """
     import ibis
-
-    from assets.grocery.scoring import allowed
 
     sold = tables.read(PRODUCT, since=day, until=day).select("product_id").distinct()
     asked = operations.records(PolicyDecision, subject=allowed.subject(day), last=1)
@@ -168,8 +168,6 @@ def _not_allowed(
 
     Whether a household bought a product is looked up in its history: the lists' own word is not taken for it.
     """
-    from assets.grocery.scoring import allowed
-
     rows = tables.read(RECOMMENDATIONS, since=day, until=day).select("household_id", "product_id")
     products = placed(rows, tables).to_pandas()
     answer = policy.ask(allowed.PACKAGE, allowed.question(day, products))
@@ -177,9 +175,9 @@ def _not_allowed(
     operations.record(answer.on_record(subject=f"what is listed in {RECOMMENDATIONS} of {day}", run_id=run_id, now=now))
     history = tables.read(HOUSEHOLD_PRODUCT, since=day, until=day)
     bought = history.select("household_id", "product_id", "purchases")
-    found = rows.left_join(bought, ["household_id", "product_id"])
-    found = found.group_by("product_id", is_repeat=found.purchases.notnull()).agg(lists=found.count())
-    against = found.to_pandas().merge(allowed.denied(answer, products), on=["product_id", "is_repeat"])
+    rows = rows.left_join(bought, ["household_id", "product_id"])
+    rows = rows.group_by("product_id", is_repeat=rows.purchases.notnull()).agg(lists=rows.count())
+    against = rows.to_pandas().merge(allowed.denied(answer, products), on=["product_id", "is_repeat"])
     if against.empty:
         return ""
     return f"{against['lists'].sum():,} rows hold what the policy denies, among them: {against['says'].iloc[0]}"
@@ -190,8 +188,6 @@ def _freed(day: dt.date, tables: TableStore, operations: OperationsDatabase) -> 
 
     The rules know places by name: when the catalogue calls them otherwise, they match nothing, and nobody notices.
     """
-    from assets.grocery.scoring import allowed
-
     before = next(iter(good_days(operations, RECOMMENDATIONS, [KEPT_BACK.check], before=day)), None)
     asked = [
         operations.records(PolicyDecision, subject=allowed.subject(each), last=1) for each in (before, day) if each

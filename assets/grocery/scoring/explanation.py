@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.grocery.candidates.candidates import FEATURES
 from assets.grocery.scoring import allowed
-from assets.grocery.scoring.assets import features_of, placed
+from assets.grocery.scoring.inputs import features_of, placed
 from assets.grocery.scoring.sliced import candidates_of
 from assets.grocery.tables import PRODUCTS, RECOMMENDATIONS, TRANSACTIONS
 from assets.lifecycle.explanation import (
@@ -156,8 +156,8 @@ def _again(
     built = features_of(scoring.business_date, tables, versions=scoring.tables, household=household)
     sold = placed(built.product, tables, version=scoring.tables[PRODUCTS]).to_pandas()
     kept_back = allowed.denied(answer, sold) if answer else pd.DataFrame()
-    found = candidates_of(built, settings.model, kept_back)
-    frame = found.order_by("product_id").to_pandas()
+    candidates = candidates_of(built, settings.model, kept_back)
+    frame = candidates.order_by("product_id").to_pandas()
     return scored_again(model, frame, FEATURES).set_index("product_id")
 
 
@@ -206,17 +206,19 @@ def _left_out(
     own = [product for product in bought if product not in again.index]
     catalogue = _catalogue([*listed["product_id"], *better.index, *own], scoring, tables)
     places = catalogue.loc[catalogue.index.isin(listed["product_id"]), "subcategory"].value_counts()
-    found = []
+    given_way = []
     for product, score in better["score_again"].items():
         kind = _text(catalogue, str(product), "subcategory")
         taken = f"{places.get(kind, 0)} places are of {kind} already" if kind else "its place went to another"
-        found.append(_left(str(product), catalogue, score=float(score), why=taken))
+        given_way.append(_left(str(product), catalogue, score=float(score), why=taken))
     sold = (
         catalogue.loc[catalogue.index.isin(own), list(allowed.PLACE)].fillna("").rename_axis("product_id").reset_index()
     )
     denied = allowed.denied(answer, sold) if answer else pd.DataFrame(columns=["product_id", "is_repeat", "says"])
     to_it = denied[denied["is_repeat"].astype(bool)].to_dict("records")
-    return found + [_left(row["product_id"], catalogue, score=None, why=f"the policy: {row['says']}") for row in to_it]
+    return given_way + [
+        _left(row["product_id"], catalogue, score=None, why=f"the policy: {row['says']}") for row in to_it
+    ]
 
 
 def _left(product: str, catalogue: pd.DataFrame, *, score: float | None, why: str) -> LeftOut:
@@ -236,10 +238,10 @@ def _purchases(household: str, scoring: Scoring, tables: TableStore) -> dict[str
     by_day = own.group_by("product_id", "business_date").agg(
         quantity=own.quantity.sum(), sales_value=own.sales_value.sum()
     )
-    found: dict[str, list[dict[str, Any]]] = {}
+    purchases: dict[str, list[dict[str, Any]]] = {}
     for row in by_day.order_by("product_id", "business_date").to_pyarrow().to_pylist():
-        found.setdefault(row.pop("product_id"), []).append(row)
-    return found
+        purchases.setdefault(row.pop("product_id"), []).append(row)
+    return purchases
 
 
 def _catalogue(wanted: Sequence[str], scoring: Scoring, tables: TableStore) -> pd.DataFrame:

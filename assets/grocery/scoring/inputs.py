@@ -1,9 +1,16 @@
-"""Whether lists are still those of their inputs, to be asked before they are published, by whomever."""
+"""What lists are made of, and whether it is still the same: to be asked before they are published, by whomever."""
+
+# Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
+# pyright: reportArgumentType=false
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from assets.grocery.features.definitions import FeatureTables
+from assets.grocery.scoring.allowed import PLACE
 from assets.grocery.staleness import LISTS, stale_now
 from assets.grocery.tables import FEATURES, HOUSEHOLDS, PRODUCTS, RECOMMENDATIONS
 from assets.quality.fence import superseded
@@ -13,6 +20,29 @@ from resources.records.store import OperationsDatabase
 from resources.tables.engine import content_digest
 from resources.tables.store import TableStore
 from resources.text import listed
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+def features_of(
+    day: dt.date, tables: TableStore, *, versions: Mapping[str, int], household: str | None = None
+) -> FeatureTables:
+    """The features of a business day's close, as of the `versions` of their tables; of all households, or of one alone."""
+
+    def read(name: str) -> ir.Table:
+        rows = tables.read(name, since=day, until=day, version=versions[name]).drop("business_date")
+        is_of_all = household is None or "household_id" not in rows.columns
+        return rows if is_of_all else rows.filter(rows.household_id == household)
+
+    return FeatureTables.of(read)
+
+
+def placed(rows: ir.Table, tables: TableStore, *, version: int | None = None) -> ir.Table:
+    """The products of `rows` with their places in the catalogue, which are empty where it has none; one row a product."""
+    catalogue = tables.read(PRODUCTS, version=version).select("product_id", *PLACE)
+    products = rows.select("product_id").distinct().left_join(catalogue, "product_id").drop("product_id_right")
+    return products.mutate(**{name: products[name].fill_null("") for name in PLACE})
 
 
 def require_newest_inputs(day: dt.date, tables: TableStore, operations: OperationsDatabase) -> None:

@@ -41,8 +41,8 @@ def personal_lists(
     import ibis
     import pyarrow as pa
 
-    def made(found: pa.Table, products: ir.Table) -> pa.Table:
-        frame = found.to_pandas(split_blocks=True, self_destruct=True)
+    def made(pairs: pa.Table, products: ir.Table) -> pa.Table:
+        frame = pairs.to_pandas(split_blocks=True, self_destruct=True)
         scores = recommender.score(frame)
         personal = lists.personal(
             in_subcategories(frame, products),
@@ -57,7 +57,7 @@ def personal_lists(
         sold = built.product.select("product_id", "subcategory").to_pyarrow()
         of_all = engine.spark().by_slice(
             candidates_of(built, model, kept_back),
-            lambda found: made(found.sort_by(IN_ORDER), ibis.memtable(sold)),
+            lambda pairs: made(pairs.sort_by(IN_ORDER), ibis.memtable(sold)),
             of=slices,
             schema=TABLES[RECOMMENDATIONS].arrow_schema(),
         )
@@ -66,11 +66,11 @@ def personal_lists(
     with sliced(built.by_name(), of=slices) as each:
         for of_slice in each:
             part = FeatureTables.of(of_slice.__getitem__)
-            found = candidates_of(part, model, kept_back).order_by("household_id", "product_id").to_pyarrow()
-            if slices > 1 and not found.num_rows:
+            pairs = candidates_of(part, model, kept_back).order_by("household_id", "product_id").to_pyarrow()
+            if slices > 1 and not pairs.num_rows:
                 continue
-            parts.append(made(found, part.product))
-            del found
+            parts.append(made(pairs, part.product))
+            del pairs
     return parts[0] if len(parts) == 1 else pa.concat_tables(parts).sort_by(LISTS_IN_ORDER)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from assets.grocery.tables import AS_OF, EXAMPLES, TRANSACTIONS
+from assets.grocery.training.examples import LABEL_DAYS
 from assets.quality.evaluation import GateResult, gate_checks
 from assets.quality.gates import Gate
 from resources.config.retailer import Settings
@@ -39,8 +40,6 @@ def training_examples_are_fit_to_use(
     operations: dg.ResourceParam[OperationsDatabase],
 ) -> Iterator[GateResult]:
     """Look at every label week that is stored."""
-    from assets.grocery.training.examples import LABEL_DAYS
-
     last_day = max(filter(None, tables.rows_by_day(TRANSACTIONS)))
     while settings.is_closed(last_day + ONE_DAY):  # it has no rows, and will have none
         last_day += ONE_DAY

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from assets.grocery.candidates.candidates import FEATURES
 from assets.grocery.features.purchases import recommendable
 from assets.grocery.features.shared_days import shared_days, slices_of_lines
 from assets.grocery.tables import AS_OF, EXAMPLES, OFFERS, PRODUCTS, TRANSACTIONS
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 
 KEYS = [AS_OF, "household_id", "product_id"]
+LABELS = ("is_repeat", "label", "label_next", "truth_size", "next_size", "new_size", "stands_for", "fold")
 BYTES_A_ROW = 1_000  # of a holdout in frames, and beside them while they are made
 
 
@@ -187,9 +189,9 @@ def read_holdout(tables: TableStore, weeks: Sequence[dt.date], *, version: int |
 def _of_weeks(tables: TableStore, weeks: Sequence[dt.date], *, version: int | None) -> ibis.Table:
     rows = tables.read(EXAMPLES, since=min(weeks), until=max(weeks), version=version)
     wanted = rows.filter(rows[AS_OF].isin(list(weeks)))
-    if (found := wanted[AS_OF].nunique().execute()) != len(weeks):
+    if (stored := wanted[AS_OF].nunique().execute()) != len(weeks):
         raise Refused(
-            f"{EXAMPLES} has {found} of the {len(weeks)} label weeks {min(weeks)} … {max(weeks)}.",
+            f"{EXAMPLES} has {stored} of the {len(weeks)} label weeks {min(weeks)} … {max(weeks)}.",
             remedy="materialise training_examples for this business day first.",
         )
     return wanted
@@ -201,20 +203,18 @@ def _in_memory(rows: ibis.Table, weeks: Sequence[dt.date], keys: Sequence[str]) 
     import pandas as pd
     import pyarrow as pa
 
-    from assets.grocery.candidates.candidates import FEATURES
-
     others = [*keys, *LABELS]
-    values, found, begin = np.empty((len(FEATURES), rows.count().to_pyarrow().as_py()), np.float32), [], 0
+    values, labels, begin = np.empty((len(FEATURES), rows.count().to_pyarrow().as_py()), np.float32), [], 0
     for week in sorted(weeks):
         made = rows.filter(rows[AS_OF] == week).order_by(KEYS).select(*others, *FEATURES).to_pyarrow()
         end = begin + made.num_rows
         for place, name in enumerate(FEATURES):
             values[place, begin:end] = made[name].to_numpy()
         # A copy: of what the engine hands over, one column keeps all the others in memory.
-        found.append(made.select(others).take(np.arange(made.num_rows)))
+        labels.append(made.select(others).take(np.arange(made.num_rows)))
         begin = end
     features = pd.DataFrame(values.T, columns=FEATURES, copy=False)
-    return pd.concat([pa.concat_tables(found).to_pandas(), features], axis=1)
+    return pd.concat([pa.concat_tables(labels).to_pandas(), features], axis=1)
 
 
 def read_truth(tables: TableStore, weeks: Sequence[dt.date], *, among: Sequence[str] | None = None) -> pd.DataFrame:
@@ -229,11 +229,8 @@ def read_truth(tables: TableStore, weeks: Sequence[dt.date], *, among: Sequence[
     if among is not None:
         lines = lines.semi_join(ibis.memtable({"household_id": list(among)}), "household_id")
     products = tables.read(PRODUCTS)
-    found = [
+    truths = [
         truth_with_slices(lines, products, as_of=as_of).to_pyarrow().to_pandas().assign(**{AS_OF: as_of})
         for as_of in weeks
     ]
-    return pd.concat(found, ignore_index=True)
-
-
-LABELS = ("is_repeat", "label", "label_next", "truth_size", "next_size", "new_size", "stands_for", "fold")
+    return pd.concat(truths, ignore_index=True)

@@ -16,8 +16,8 @@ from assets.grocery.candidates.candidates import best_sellers, candidates
 from assets.grocery.features.definitions import FeatureTables, build
 from assets.grocery.partitions import business_days
 from assets.grocery.scoring import allowed
-from assets.grocery.scoring.assets import placed
 from assets.grocery.scoring.checks import ALLOWED, FULL, KEPT_BACK, recommendations_are_fit_to_use
+from assets.grocery.scoring.inputs import placed
 from assets.grocery.tables import RECOMMENDATIONS, TABLES
 from assets.quality.gates import Gate
 from resources import home
