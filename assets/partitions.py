@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
+from collections.abc import Mapping
 
 import dagster as dg
 
 from resources.days import ONE_DAY
+
+PARTITION_TAG = "dagster/partition"
+RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 # Beta features of Dagster that are used knowingly; any other is still announced.
 for accepted in ("`backfill_policy`", "`pool`", "`freshness_policy`", "`allow_nonexistent_upstream_partitions`"):
@@ -33,6 +37,15 @@ def daily(
 def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[dt.date]:
     """The business days of a run, in order: one, or those of a range that is made in one run."""
     return [dt.date.fromisoformat(key) for key in context.partition_keys]
+
+
+def first_and_last(tags: Mapping[str, str]) -> tuple[dt.date, dt.date] | None:
+    """The first and the last business day of a run, by its tags; None where they have none."""
+    try:
+        first, last = (dt.date.fromisoformat(tags.get(tag, tags.get(PARTITION_TAG, ""))) for tag in RANGE_TAGS)
+    except ValueError:
+        return None
+    return first, last
 
 
 def days_back(days: int) -> dg.TimeWindowPartitionMapping:

@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.partitions import first_and_last
 from resources.config.costs import CostsConfig
 from resources.metering import Used, metered, unaccounted
 from resources.records.costs import StepCost
@@ -65,9 +66,7 @@ def _note(
     used: Mapping[str, Used],
     log: dg.DagsterLogManager | logging.Logger,
 ) -> None:
-    tags = run.tags
-    day = tags.get("dagster/asset_partition_range_end") or tags.get("dagster/partition")
-    now = dt.datetime.now(dt.UTC)
+    days, now = first_and_last(run.tags), dt.datetime.now(dt.UTC)
     try:
         operations.spent(
             *(
@@ -75,7 +74,7 @@ def _note(
                     run_id=run.run_id,
                     job=run.job_name,
                     step=step,
-                    business_date=dt.date.fromisoformat(day) if day else None,
+                    business_date=days[1] if days else None,
                     ended_at=now,
                     **vars(each),
                 )
@@ -145,8 +144,8 @@ def compared(night: Iterable[StepCost], before: Iterable[StepCost], tariff: Cost
 
 def _by_step(costs: Iterable[StepCost], tariff: CostsConfig) -> dict[str, tuple[float, float]]:
     """Price and CPU seconds of each step."""
-    found: dict[str, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
+    by_step: dict[str, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
     for cost in costs:
-        price, seconds = found[cost.step]
-        found[cost.step] = (price + tariff.price(cost), seconds + cost.cpu_seconds)
-    return dict(found)
+        price, seconds = by_step[cost.step]
+        by_step[cost.step] = (price + tariff.price(cost), seconds + cost.cpu_seconds)
+    return dict(by_step)

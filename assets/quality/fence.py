@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import dagster as dg
 
 from assets.failures import explained
+from assets.partitions import first_and_last
 from assets.quality.costs import costed
 from assets.quality.gates import Gates, Versions
 from resources.errors import Superseded
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
 
@@ -60,8 +60,7 @@ def begin(context: Context, resources: Mapping[str, Any], *, writes: Iterable[st
 
     `writes` are the tables that it makes, each with its quarantine.
     """
-    first, last = (context.run.tags.get(tag, context.run.tags.get("dagster/partition")) for tag in RANGE_TAGS)
-    days = (dt.date.fromisoformat(first), dt.date.fromisoformat(last)) if first and last else (dt.date.min, dt.date.max)
+    days = first_and_last(context.run.tags) or (dt.date.min, dt.date.max)
     operations: OperationsDatabase = resources["operations"].fenced(
         FencingToken(
             subject=context.op_def.name,
@@ -71,7 +70,7 @@ def begin(context: Context, resources: Mapping[str, Any], *, writes: Iterable[st
             taken_at=dt.datetime.now(dt.UTC),
         )
     )
-    step = Step(resources={**resources, "operations": operations}, erasures=_erasures(operations))
+    step = FencedStep(resources={**resources, "operations": operations}, erasures=_erasures(operations))
     assert operations.token
     fence = Fence(
         tables=resources["tables"],
@@ -87,14 +86,14 @@ def begin(context: Context, resources: Mapping[str, Any], *, writes: Iterable[st
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class FencedStep:
     """What a fenced step was begun with, and what its gates have let through: the versions of each subject."""
 
     resources: Mapping[str, Any]  # the records with their token, the tables as they are now
     erasures: int  # that were on record
     asked: dict[str, tuple[Versions, int]] = field(default_factory=dict)
 
-    def heard(self, needs: Mapping[str, Versions], last: Mapping[str, int]) -> None:
+    def note(self, needs: Mapping[str, Versions], last: Mapping[str, int]) -> None:
         """Note what was let through, and which verdict was the last on each."""
         for subject, versions in needs.items():
             before, _ = self.asked.get(subject, ({}, 0))
@@ -139,14 +138,14 @@ def superseded(what: str, by: str) -> Superseded:
 class _Asked(Gates):
     """The gates of a step, which remembers what they have let through."""
 
-    def __init__(self, gates: Gates, step: Step) -> None:
+    def __init__(self, gates: Gates, step: FencedStep) -> None:
         super().__init__(gate for of_subject in gates.values() for gate in of_subject)
         self._step = step
 
     def require(self, operations: OperationsDatabase, needs: Mapping[str, Versions], *, now: dt.datetime) -> None:
         last = {subject: _last_verdict(operations, subject) for subject in needs}  # before the look at them
         super().require(operations, needs, now=now)
-        self._step.heard(needs, last)
+        self._step.note(needs, last)
 
 
 def _erasures(operations: OperationsDatabase) -> int:

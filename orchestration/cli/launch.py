@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from assets.partitions import PARTITION_TAG, RANGE_TAGS
 from assets.quality.costs import settle_the_end
 from assets.reporting import WARNING
 from orchestration import definitions
@@ -29,7 +30,7 @@ from orchestration.jobs import night_selection
 from orchestration.runs import attempts as retraining_attempts
 from orchestration.runs.locks import hold
 from orchestration.runs.orphans import HOST_TAG, LAUNCH_TAG, fail_orphaned_runs, host
-from orchestration.runs.outcomes import PARENT_TAG, PARTITION_TAG, RANGE_TAGS, broken_gates, failures
+from orchestration.runs.outcomes import PARENT_TAG, broken_gates, failures
 from orchestration.runs.submission import ROOT_TAG, ask_for, end_of_all
 from orchestration.tags import RETAILER
 from resources import home

@@ -96,9 +96,9 @@ def status_before_anything_ran(settings: Settings) -> Status:
 
 def status(context: ProbeContext, gates: Gates) -> Status:
     """The report, as of the context's moment; `gates` are those of the code location."""
+    from assets.partitions import PARTITION_TAG
     from orchestration.alerting.probes import look
     from orchestration.runs.nights import runs_under_way
-    from orchestration.runs.outcomes import PARTITION_TAG
 
     settings, operations, now = context.settings, context.operations, context.now
     graph, overrides = context.repository.asset_graph, operations.overrides(now=now)

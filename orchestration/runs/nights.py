@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.lifecycle.champion import serving
+from assets.partitions import PARTITION_TAG, first_and_last
 from orchestration.jobs import ALERTING, night_selection, nightly
-from orchestration.runs.outcomes import PARENT_TAG, PARTITION_TAG, RANGE_TAGS, WILL_RETRY_TAG
+from orchestration.runs.outcomes import PARENT_TAG, WILL_RETRY_TAG
 from resources.config.retailer import Settings
 from resources.days import ONE_DAY
 from resources.errors import Refused
@@ -139,12 +140,10 @@ def days_under_way(instance: dg.DagsterInstance) -> dict[dt.date, str]:
 
 def days_of_run(run: dg.DagsterRun) -> list[dt.date]:
     """The business days of a run: one, those of a range, or none."""
-    first, last = (run.tags.get(tag, run.tags.get(PARTITION_TAG)) for tag in RANGE_TAGS)
-    try:
-        start, end = dt.date.fromisoformat(first or ""), dt.date.fromisoformat(last or "")
-    except ValueError:
+    if (days := first_and_last(run.tags)) is None:
         return []
-    return [start + dt.timedelta(days=n) for n in range(min((end - start).days + 1, MOST_DAYS))]
+    first, last = days
+    return [first + dt.timedelta(days=n) for n in range(min((last - first).days + 1, MOST_DAYS))]
 
 
 def night_request(

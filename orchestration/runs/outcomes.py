@@ -10,9 +10,7 @@ import dagster as dg
 from assets.failures import TOLD_TO_END, Interrupted
 from resources.errors import of_the_machine
 
-PARTITION_TAG = "dagster/partition"
 PARENT_TAG = "dagster/parent_run_id"
-RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 BACKFILL_TAG = "dagster/backfill"
 WILL_RETRY_TAG = "dagster/will_retry"
 

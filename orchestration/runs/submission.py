@@ -11,9 +11,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.partitions import PARTITION_TAG, RANGE_TAGS
 from orchestration.runs.dagster_internals import submitted
 from orchestration.runs.nights import is_retried, runs_under_way
-from orchestration.runs.outcomes import PARTITION_TAG, RANGE_TAGS, WILL_RETRY_TAG
+from orchestration.runs.outcomes import WILL_RETRY_TAG
 
 ROOT_TAG = "dagster/root_run_id"
 EVERY = 1.0  # seconds between two looks at a run

@@ -8,6 +8,7 @@ import dagster as dg
 from assets.grocery.partitions import business_days, last_day
 from assets.grocery.tables import TRANSACTIONS
 from assets.grocery.training.examples import first_night
+from assets.partitions import PARTITION_TAG
 from orchestration.alerting.heartbeat import records_heartbeat
 from orchestration.arrival.plan import (
     ARRIVAL_TAG,
@@ -23,7 +24,6 @@ from orchestration.arrival.receive import ArrivedFile, Cursor, fingerprint_of, t
 from orchestration.environment import SENSOR_STATUS
 from orchestration.jobs import ingestion, nightly
 from orchestration.runs.nights import ARRIVAL_SENSOR, days_under_way, newest_runs, night_request
-from orchestration.runs.outcomes import PARTITION_TAG
 from resources.config.retailer import Settings
 from resources.feeds.landing import pattern_of
 from resources.records.feeds import Arrival, Delivery

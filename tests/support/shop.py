@@ -16,6 +16,7 @@ import dagster as dg
 from assets.grocery.domain import GROCERY
 from assets.lifecycle.champion import serving
 from assets.lifecycle.domain import Lifecycle
+from assets.partitions import RANGE_TAGS
 from orchestration.definitions import GATES, build_defs
 from orchestration.jobs import night_selection
 from orchestration.sensors.retraining import retrain_on_decision
@@ -32,7 +33,6 @@ from tests.support.databases import NO_TELEMETRY, lay_out_dagster, move_mlflow
 from tests.support.retailer import FIRST_DAY
 
 NIGHT, TOMORROW = dt.date(2024, 5, 6), dt.date(2024, 5, 7)
-RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
 @dataclass

@@ -7,8 +7,8 @@ import datetime as dt
 import dagster as dg
 import pytest
 
+from assets.partitions import PARTITION_TAG
 from orchestration.runs.nights import require_later
-from orchestration.runs.outcomes import PARTITION_TAG
 from resources.errors import Refused
 
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from assets.partitions import RANGE_TAGS
 from orchestration.runs.nights import MOST_DAYS, days_of_run
-from orchestration.runs.outcomes import RANGE_TAGS
 
 
 @given(st.text(max_size=12), st.text(max_size=12))

@@ -7,8 +7,9 @@ import datetime as dt
 import dagster as dg
 import pytest
 
+from assets.partitions import PARTITION_TAG
 from orchestration.runs.nights import newest_runs, night_so_far
-from orchestration.runs.outcomes import PARENT_TAG, PARTITION_TAG
+from orchestration.runs.outcomes import PARENT_TAG
 
 DAY = dt.date(2024, 4, 3)
 STEPS = ("households", "published_recommendations", "retraining_decision")

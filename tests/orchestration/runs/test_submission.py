@@ -8,8 +8,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets.partitions import PARTITION_TAG
 from orchestration.runs import submission
-from orchestration.runs.outcomes import PARTITION_TAG, WILL_RETRY_TAG
+from orchestration.runs.outcomes import WILL_RETRY_TAG
 from orchestration.runs.submission import ask_for, end_of_all
 
 LINES = dg.AssetKey("lines")

@@ -15,11 +15,11 @@ import dagster as dg
 import pytest
 
 from assets.grocery.staleness import FEATURES, stale_now
+from assets.partitions import PARTITION_TAG
 from assets.quality import staleness
 from orchestration.arrival import plan as planning
 from orchestration.definitions import build_defs
 from orchestration.runs.attempts import Retries
-from orchestration.runs.outcomes import PARTITION_TAG
 from orchestration.sensors.arrival import ingest_on_arrival
 from resources.config.feeds import LandingConfig
 from resources.config.retailer import Settings
