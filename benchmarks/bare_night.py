@@ -215,7 +215,7 @@ class BareNight:
             work=self.lifecycle,
         )
         candidate = Candidate.of(challenger, GROCERY)
-        asked = question(NIGHT, self.day, candidate, GROCERY, judgement=judgement, inputs=DataHealth())
+        asked = question(NIGHT, self.day, candidate, GROCERY, judgement=judgement, health=DataHealth())
         answer = self.policy.ask(PACKAGE, asked)
         after = challenger.version if answer.is_allowed else before
         if after is None:

@@ -20,7 +20,7 @@ from assets.lifecycle.decision import stands_on
 from assets.lifecycle.domain import Domain, Lifecycle, Watch
 from assets.lifecycle.drift import LEVELS
 from assets.lifecycle.signals import BAD, newest
-from assets.lifecycle.training import already_decided, decide, require_the_same, train
+from assets.lifecycle.training import already_decided, decide, refuse_an_emptied_registry, train
 from assets.lifecycle.watching import failure, look
 from assets.partitions import days_of
 from assets.quality.costs import costed
@@ -95,7 +95,7 @@ def training_assets(domain: Domain, graph: Graph) -> tuple[dg.AssetsDefinition, 
         days = days_of(context)
         for day in days:
             gates.require(operations, domain.inputs(day, work), now=dt.datetime.now(dt.UTC))
-        require_the_same(registry, operations)
+        refuse_an_emptied_registry(registry, operations)
         trained = [train(day, work) for day in days][-1]
         metrics, estimates, curve = trained.evaluation.metrics(), trained.evaluation.estimates, trained.evaluation.curve
         shares = trained.model.importance()

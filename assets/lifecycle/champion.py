@@ -64,6 +64,11 @@ def champion_state(ledger: Sequence[PromotionRecord]) -> ChampionState:
     return ChampionState(champion=line[-1] if line else None, previous=line[-2] if len(line) > 1 else None)
 
 
+def champions(ledger: Sequence[PromotionRecord]) -> list[int]:
+    """Who was ever champion, in the order of the decisions."""
+    return [record.champion_after for record in ledger if record.champion_after is not None]
+
+
 def are_probabilities(ledger: Sequence[PromotionRecord], version: int, model: Model) -> bool:
     """Whether the scores of a version may be read as probabilities: by the newest decision on it, or on the deleted one whose files it has, else as its family says."""
     same = {record.numbers.get(SAME_AS) for record in ledger if record.champion_after == version}

@@ -87,15 +87,15 @@ def cost_is_usual(
     day, tariff = days_of(context)[-1], settings.costs
     nights = operations.nights_with_costs(tariff.spike_nights, before=day)
     before = operations.costs(since=nights[0], until=nights[-1], job=StepCost.NIGHTLY) if nights else []
-    found = compared(operations.costs(run_id=context.run.run_id), before, tariff)
+    night = compared(operations.costs(run_id=context.run.run_id), before, tariff)
     return dg.AssetCheckResult(
-        passed=not found.is_spike,
+        passed=not night.is_spike,
         severity=dg.AssetCheckSeverity.WARN,
-        description=found.says,
+        description=night.says,
         metadata={
-            "cost": found.cost,
-            "usual": found.usual,
-            "ratio_to_usual": found.ratio,
-            "nights_before": found.nights,
+            "cost": night.cost,
+            "usual": night.usual,
+            "ratio_to_usual": night.ratio,
+            "nights_before": night.nights,
         },
     )

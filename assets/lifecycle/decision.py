@@ -24,6 +24,7 @@ from assets.lifecycle.promotion import (
     question,
     reasons,
 )
+from assets.lifecycle.signals import SIGNALS_READ
 from assets.lifecycle.versions import load, load_verified
 from assets.quality.gates import Versions
 from resources.errors import Damaged, MadeForOtherFeatures
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from assets.lifecycle.domain import Lifecycle
     from resources.models.registry import ModelVersion
     from resources.records.store import OperationsDatabase
-
-SIGNALS_READ = 500  # of the newest, among them the last night's of every drift check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +79,7 @@ def evaluate_candidate(
     )
     made_on = Candidate.of(candidate, domain).made_on or day
     shut = work.gates.closed(work.operations, stands_on({made_on: candidate}, work), now=now)
-    inputs = DataHealth(closed_gates=[str(gate) for gate in shut], signals=_newest_signals(work.operations, until=day))
+    health = DataHealth(closed_gates=[str(gate) for gate in shut], signals=_newest_signals(work.operations, until=day))
 
     def asked(missing: Sequence[str] = ()) -> dict[str, Any]:
         return question(
@@ -89,7 +88,7 @@ def evaluate_candidate(
             Candidate.of(candidate, domain),
             domain,
             judgement=judgement,
-            inputs=inputs,
+            health=health,
             missing_on_card=missing,
             override=override,
         )

@@ -2,7 +2,7 @@
 
 The lifecycle trains a challenger, judges it, promotes, watches, and decides when to train again; it knows no domain by
 name. A domain is one class that fills in :class:`Domain`: :mod:`assets.grocery.domain` is the first, the toy of
-tests/assets/lifecycle/test_toy_domain.py the smallest. What makes a domain's tables (ingestion, features, scores) is
+tests/support/toy_domain.py the smallest. What makes a domain's tables (ingestion, features, scores) is
 the domain's own and does not belong here.
 """
 

@@ -52,7 +52,7 @@ class Bootstrap:
         import numpy as np
 
         none = float("nan")
-        found: dict[Any, Estimate] = {name: Estimate(value=none, low=none, high=none) for name in values}
+        estimates: dict[Any, Estimate] = {name: Estimate(value=none, low=none, high=none) for name in values}
         sums: dict[int, dict[Any, np.ndarray]] = {}
         for name, column in values.items():
             of_subjects = column.groupby(level=self.subject).agg(["sum", "count"]).to_numpy(dtype=float)
@@ -61,8 +61,8 @@ class Bootstrap:
         for size, columns in sums.items():
             for name, means in self._drawn(columns, size).items() if size else ():
                 low, high = np.quantile(means, [tail, 1 - tail])
-                found[name] = Estimate(value=float(values[name].mean()), low=float(low), high=float(high))
-        return found
+                estimates[name] = Estimate(value=float(values[name].mean()), low=float(low), high=float(high))
+        return estimates
 
     def _drawn(self, columns: Mapping[Any, np.ndarray], size: int) -> dict[Any, np.ndarray]:
         """The mean of each draw, of each of the columns of sums and counts of `size` subjects."""

@@ -122,13 +122,13 @@ def bootstrap(work: Lifecycle) -> Bootstrap:
 
 def evaluate(model: Model, holdout: Iterable[pd.DataFrame], work: Lifecycle) -> Evaluation:
     """Evaluate a model on the labelled examples of a holdout that it has not seen (:meth:`Domain.holdout`)."""
-    found, draw = _scored({model.title: model}, holdout, work.domain), bootstrap(work)
-    scores = found.scores[model.title]
+    scored, draw = _scored({model.title: model}, holdout, work.domain), bootstrap(work)
+    scores = scored.scores[model.title]
     return Evaluation(
-        estimates=draw.means(work.domain.recorded_metrics(found.rows, scores, work.settings)),
-        promised=draw.means(work.domain.unit_metrics(found.rows, scores, work.settings)),
-        curve=_curve(model, found.rows, scores, work),
-        some=found.some,
+        estimates=draw.means(work.domain.recorded_metrics(scored.rows, scores, work.settings)),
+        promised=draw.means(work.domain.unit_metrics(scored.rows, scores, work.settings)),
+        curve=_curve(model, scored.rows, scores, work),
+        some=scored.some,
     )
 
 
@@ -155,7 +155,7 @@ def _scored(models: Mapping[str, Model], holdout: Iterable[pd.DataFrame], domain
             some = part.sample(min(len(part), SOME), random_state=0)
         del part  # the next takes its place in memory
     together = rows[0] if len(rows) == 1 else pd.concat(rows, ignore_index=True)
-    return _Scored(together, {name: np.concatenate(found) for name, found in scores.items()}, some)
+    return _Scored(together, {name: np.concatenate(of_parts) for name, of_parts in scores.items()}, some)
 
 
 def _curve(model: Model, holdout: pd.DataFrame, scores: np.ndarray, work: Lifecycle) -> pd.DataFrame | None:
@@ -181,8 +181,8 @@ def judge(
     rule, domain, draw = work.settings.promotion, work.domain, bootstrap(work)
     name, model = candidate
     models = {**baselines, **(dict([champion]) if champion else {}), name: model}
-    found = _scored(models, holdout, domain)
-    rows, scores = found.rows, found.scores
+    scored = _scored(models, holdout, domain)
+    rows, scores = scored.rows, scored.scores
     units = {who: domain.unit_metrics(rows, each, work.settings) for who, each in scores.items()}
     best_baseline = max(baselines, key=lambda who: float(units[who][rule.metric].mean()))
     by_slice = domain.slice_metrics(rows, as_of, work)

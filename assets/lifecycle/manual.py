@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assets.lifecycle import card
-from assets.lifecycle.champion import CHAMPION_GATE, SAME_AS, Divergence, champion_state, divergences, sync_aliases
+from assets.lifecycle.champion import (
+    CHAMPION_GATE,
+    SAME_AS,
+    Divergence,
+    champion_state,
+    champions,
+    divergences,
+    sync_aliases,
+)
 from assets.lifecycle.decision import evaluate_candidate
 from assets.lifecycle.promotion import PACKAGE, PROMOTE, ROLLBACK, Candidate, HumanOverride, question
 from assets.lifecycle.versions import load_verified, registration
@@ -101,7 +109,7 @@ def roll_back(person: Person, work: Lifecycle, *, to: int | None = None) -> Prom
         )
     if target == now.champion:
         raise Refused(f"Version {target} is champion.", remedy="name another one, or leave `--to` out.")
-    was_champion = target in {record.champion_after for record in ledger}
+    was_champion = target in champions(ledger)
     present = {version.version for version in registry.versions()}
     if not was_champion and target not in present:
         registry.version(target)  # refuses what never was
@@ -134,10 +142,10 @@ def roll_back(person: Person, work: Lifecycle, *, to: int | None = None) -> Prom
 def differences(registry: ModelRegistry, operations: OperationsDatabase) -> list[Divergence]:
     """In what the registry is not what the ledger says."""
     versions = registry.versions()
-    found = divergences(
+    divergent = divergences(
         operations.promotions(), aliases=registry.aliases(), versions={each.version for each in versions}
     )
-    return found + [Divergence(says=says) for _, _, says in _edited(versions, operations)]
+    return divergent + [Divergence(says=says) for _, _, says in _edited(versions, operations)]
 
 
 def _edited(
@@ -213,11 +221,6 @@ def refuse_lost(champion: int, work: Lifecycle) -> None:
         remedy=f"end what runs, and bring back mlflow.db of the same moment as operations.db, or a newer one. Where there is none, {serve}; "
         "numbers that are lost are not given again.",
     )
-
-
-def champions(ledger: Sequence[PromotionRecord]) -> list[int]:
-    """Who was ever champion, in the order of the decisions."""
-    return [record.champion_after for record in ledger if record.champion_after is not None]
 
 
 def _registered_again(version: int, person: Person, work: Lifecycle) -> int:

@@ -62,11 +62,11 @@ def slices(compared: Sequence[Mapping[str, Any]], *, subjects: str, metric: str)
     """The paired difference of `metric` in every slice, with its interval; what is worse by more than chance is red."""
     figure = new_figure(figsize=(7, 0.22 * len(compared) + 0.8))
     axes = figure.subplots()
-    for place, found in enumerate(reversed(compared)):
-        value, low, high = found["difference"]
+    for place, each in enumerate(reversed(compared)):
+        value, low, high = each["difference"]
         colour = "#c0504d" if high < 0 else "#1f4e79"
         axes.errorbar(value, place, xerr=[[value - low], [high - value]], fmt="o", color=colour, markersize=4)
-    names = [f"{found['value']} ({found[subjects]:,})" for found in reversed(compared)]
+    names = [f"{each['value']} ({each[subjects]:,})" for each in reversed(compared)]
     axes.set_yticks(range(len(compared)), names, fontsize=8)
     axes.axvline(0, color="#999999", linewidth=1)
     axes.set_title(f"{metric}, challenger less its opponent, by slice ({subjects})", fontsize=10, loc="left")
@@ -85,8 +85,8 @@ def drift(signals: Sequence[Signal]) -> Figure:
     figure = new_figure(figsize=(13, 0.24 * max(len(findings), 8) + 1))
     far, shares, nights = figure.subplots(1, 3, width_ratios=[1.2, 1, 1.2])
     figure.subplots_adjust(wspace=0.55)
-    names = [f"{found['column']} ({found['statistic']})" for found in findings]
-    far.barh(names, [max(found["far"], 0) for found in findings], color=[COLOURS[found["level"]] for found in findings])
+    names = [f"{each['column']} ({each['statistic']})" for each in findings]
+    far.barh(names, [max(each["far"], 0) for each in findings], color=[COLOURS[each["level"]] for each in findings])
     far.axvline(1, color="#333333", linewidth=1)
     far.invert_yaxis()
     far.set_title("how far from usual; 1 is the limit", fontsize=10, loc="left")
@@ -106,10 +106,10 @@ def drift(signals: Sequence[Signal]) -> Figure:
 
     same = (worst["column"], worst["statistic"])
     series = {
-        one.business_date: found["far"]
+        one.business_date: each["far"]
         for one in signals
-        for found in one.details.get("findings", ())
-        if (found["column"], found["statistic"]) == same
+        for each in one.details.get("findings", ())
+        if (each["column"], each["statistic"]) == same
     }
     nights.plot(list(series), list(series.values()), "o-", markersize=3, color="#1f4e79")
     nights.axhline(1, color="#333333", linewidth=1)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assets.lifecycle.evaluation import Judgement
+from resources.models.registry import BUSINESS_DATE
 from resources.records.lifecycle import PromotionRecord
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ class Candidate:
     @classmethod
     def of(cls, version: ModelVersion, domain: Domain, **tried: bool) -> Candidate:
         """From the registry's record; `tried` is what was tried out: `can_be_loaded`, `sample_matches`, `was_champion`."""
-        from resources.models.registry import BUSINESS_DATE
-
         made_on, closes = version.tags.get(BUSINESS_DATE), version.parameters.get(HOLDOUT, "").split()
         newest = max(map(dt.date.fromisoformat, closes)) + dt.timedelta(days=domain.label_days) if closes else None
         return cls(
@@ -83,13 +82,13 @@ def question(
     domain: Domain,
     *,
     judgement: Judgement | None = None,
-    inputs: DataHealth | None = None,
+    health: DataHealth | None = None,
     missing_on_card: Sequence[str] = (),
     override: HumanOverride | None = None,
 ) -> dict[str, Any]:
     """What the policy is asked of `candidate` on the business day `day`; docs/policy.md lists the parts.
 
-    `kind` is :data:`NIGHT`, :data:`PROMOTE` or :data:`ROLLBACK`; the last needs neither `judgement` nor `inputs`. Of
+    `kind` is :data:`NIGHT`, :data:`PROMOTE` or :data:`ROLLBACK`; the last needs neither `judgement` nor `health`. Of
     what the others lack the policy is not told, and denies.
     """
     return {
@@ -105,7 +104,7 @@ def question(
             "was_champion": candidate.was_champion,
         },
         **({"measured": _measured(judgement, domain)} if judgement else {}),
-        **({"inputs": _inputs(inputs)} if inputs else {}),
+        **({"inputs": _health(health)} if health else {}),
         "card": {"missing": list(missing_on_card)},
         "override": {"by": override.by, "reason": override.reason} if override else None,
     }
@@ -162,9 +161,9 @@ def _measured(judgement: Judgement, domain: Domain) -> dict[str, Any]:
     }
 
 
-def _inputs(inputs: DataHealth) -> dict[str, Any]:
+def _health(health: DataHealth) -> dict[str, Any]:
     return {
-        "closed_gates": list(inputs.closed_gates),
+        "closed_gates": list(health.closed_gates),
         "signals": [
             {
                 "watch": signal.watch,
@@ -172,7 +171,7 @@ def _inputs(inputs: DataHealth) -> dict[str, Any]:
                 "business_date": signal.business_date.isoformat(),
                 "says": signal.says,
             }
-            for signal in inputs.signals
+            for signal in health.signals
         ],
     }
 

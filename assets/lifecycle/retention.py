@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assets.lifecycle.champion import champion_state
-from assets.lifecycle.manual import champions
+from assets.lifecycle.champion import champion_state, champions
 from assets.lifecycle.promotion import HOLDOUT, TRAINED_ON
 from resources.models.registry import BUSINESS_DATE, TABLE
 from resources.records.lifecycle import Scoring

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from assets.lifecycle.champion import effective_promotions
 from assets.lifecycle.domain import Domain
 from assets.lifecycle.retraining import Known, choose
+from assets.lifecycle.signals import SIGNALS_READ
 from resources.config.lifecycle import RetrainingConfig
 from resources.records.lifecycle import Attempt, PromotionRecord, RetrainingDecision, RetrainingRequest, Signal
 from resources.records.store import OperationsDatabase
@@ -26,7 +27,6 @@ CARRIED_OUT = "carried out"
 SUPERSEDED = "superseded"
 CANCELLED = "cancelled by a person"
 USED_UP = "attempts used up"
-SIGNALS_READ = 500  # of the newest: a few drift checks over the nights that are judged, looked at again many times
 UNFINISHED = (WAITING, UNDER_WAY, FAILED)
 
 
@@ -50,7 +50,7 @@ class Ledger:
 
     def entries(self, *, rule: RetrainingConfig) -> list[Entry]:
         """All decisions by business day, then in the order in which they were taken."""
-        ordered = sorted(self.decisions, key=lambda found: (found[1].business_date, found[0]))
+        ordered = sorted(self.decisions, key=lambda numbered: (numbered[1].business_date, numbered[0]))
         return [
             Entry(
                 number=number,
@@ -68,8 +68,8 @@ class Ledger:
 
     def attempts_of(self, number: int) -> list[Attempt]:
         """The last record of every attempt of a decision, by its number."""
-        found = {attempt.number: attempt for attempt in self.attempts if attempt.decision_id == number}
-        return [found[each] for each in sorted(found)]
+        newest = {attempt.number: attempt for attempt in self.attempts if attempt.decision_id == number}
+        return [newest[each] for each in sorted(newest)]
 
     def open_attempts(self) -> list[Attempt]:
         """The attempts that were asked for and whose end nobody has seen."""

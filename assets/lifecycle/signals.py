@@ -12,6 +12,7 @@ from resources.records.lifecycle import Signal
 
 STATISTICS_KEPT = 20  # of a night: the furthest from what is usual
 NIGHTS_KEPT = 60  # that are looked back on
+SIGNALS_READ = 500  # of the newest: a few drift checks over the nights that are judged, looked at again many times
 BAD = (Signal.WARN, Signal.ERROR)
 
 

@@ -130,7 +130,7 @@ def _documents(
     }
 
 
-def require_the_same(registry: ModelRegistry, operations: OperationsDatabase) -> None:
+def refuse_an_emptied_registry(registry: ModelRegistry, operations: OperationsDatabase) -> None:
     """Refuse an empty registry that is not new: it would give the numbers of the ledger's versions to other models."""
     if (known := operations.promotions()) and not registry.versions():
         raise Refused(

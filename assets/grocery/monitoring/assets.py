@@ -55,7 +55,7 @@ def realised_performance(
     A series by business day, with bootstrap intervals over households. Nights without earlier lists add nothing to it.
     """
     days, now = days_of(context), dt.datetime.now(dt.UTC)
-    known = dict.fromkeys(days, latest_delivery_id(operations))
+    watermarks = dict.fromkeys(days, latest_delivery_id(operations))
     baskets = of_days(tables, TRANSACTIONS, sorted({day - n * ONE_DAY for day in days for n in range(7)}))
     first = settings.first_business_day
     needed: Versions = {day: version for day, version in baskets.items() if day and day >= first}
@@ -68,7 +68,7 @@ def realised_performance(
 
     rows, notes = zip(*(_compare(day, settings, tables, may_be_used) for day in days), strict=True)
     commit = tables.replace_days(PERFORMANCE, table([row for of_day in rows for row in of_day]), days=days)
-    record_made(operations, PERFORMANCE, known, run_id=context.run.run_id, now=now)
+    record_made(operations, PERFORMANCE, watermarks, run_id=context.run.run_id, now=now)
     series = tables.read(PERFORMANCE, until=days[-1]).to_pandas()
     report_days(
         context,
@@ -108,12 +108,12 @@ def _compare(
         lists = tables.read(RECOMMENDATIONS, since=recommended_on, until=recommended_on)
         lines = tables.read(TRANSACTIONS, since=recommended_on + ONE_DAY, until=day)
         bought = baskets_after(purchases(lines, tables.read(PRODUCTS)), as_of=recommended_on, days=length)
-        found = realised_lists(lists, bought, k=settings.model.ranked_places)
-        if found.empty:
+        metrics = realised_lists(lists, bought, k=settings.model.ranked_places)
+        if metrics.empty:
             notes.append(f"No household with a list of {recommended_on} bought anything in the {horizon} after it.")
             continue
         rows += summary(
-            found,
+            metrics,
             business_date=day,
             recommended_on=recommended_on,
             horizon=horizon,

@@ -82,7 +82,7 @@ class ReferenceWindow:
             )
         rules = self._rules(day)
         z = _rare(len(rules))
-        return DriftReport(statistics=[found for rule in rules for found in [rule(day, z)] if found])
+        return DriftReport(statistics=[statistic for rule in rules for statistic in [rule(day, z)] if statistic])
 
     def _rules(self, day: DayProfile) -> list[Callable[[DayProfile, float], DriftStatistic | None]]:
         """Everything that a day is asked: of columns that it has a sample of, as the reference's days have."""

@@ -43,8 +43,8 @@ def realised_lists(recommendations: ibis.Table, bought: ibis.Table, *, k: int) -
     joined = served.left_join(gains, "household_id").drop("household_id_right")
     filled = joined.mutate(**{name: joined[name].fill_null(0) for name in ("hits", "gain", "discoveries")})
     frame = filled.order_by(ibis.asc("household_id")).to_pandas().set_index("household_id")
-    found = of_hits(frame, k=k)
-    return found.assign(explore_hit_rate=(frame["discoveries"] > 0).astype(float).where(frame["explores"]))
+    metrics = of_hits(frame, k=k)
+    return metrics.assign(explore_hit_rate=(frame["discoveries"] > 0).astype(float).where(frame["explores"]))
 
 
 def summary(

@@ -22,9 +22,6 @@ LOOK_BACK = dt.timedelta(days=84)
 # Nights on which a closed day shows in ages: later, few households were last there on the day that is missing.
 AGES_MOVED = 3
 
-# Under which name it is kept on a version's record.
-REFERENCE = "reference.json"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Numbers:

@@ -138,7 +138,7 @@ def asked(
     *,
     candidate: Candidate = CANDIDATE,
     judgement: Judgement | None = None,
-    inputs: DataHealth | None = None,
+    health: DataHealth | None = None,
     **other: Any,
 ) -> Answer:
     """What the shipped policy says to a case in which all is well but what is given."""
@@ -150,7 +150,7 @@ def asked(
             candidate,
             GROCERY,
             judgement=judgement or measured(),
-            inputs=inputs or DataHealth(signals=[signal("ok")]),
+            health=health or DataHealth(signals=[signal("ok")]),
             **other,
         ),
     )
@@ -217,13 +217,13 @@ class TestShippedPolicy:
         assert denied_by(asked(candidate=replace(CANDIDATE, **change))) == {rule}
 
     def test_shut_gate_denies(self):
-        answer = asked(inputs=DataHealth(closed_gates=["transactions of 2024-03-30: volume failed (half)"]))
+        answer = asked(health=DataHealth(closed_gates=["transactions of 2024-03-30: volume failed (half)"]))
         assert denied_by(answer) == {"inputs_passed_their_gates"}
         assert "volume failed (half)" in answer.fired[0].says
 
     def test_alarm_of_the_inputs_denies_and_of_what_a_new_model_answers_does_not(self):
-        assert denied_by(asked(inputs=DataHealth(signals=[signal("error")]))) == {"inputs_have_not_drifted"}
-        assert asked(inputs=DataHealth(signals=[signal("warn"), signal("error", watch="outcomes")])).is_allowed
+        assert denied_by(asked(health=DataHealth(signals=[signal("error")]))) == {"inputs_have_not_drifted"}
+        assert asked(health=DataHealth(signals=[signal("warn"), signal("error", watch="outcomes")])).is_allowed
 
     def test_incomplete_card_denies(self):
         answer = asked(missing_on_card=["known limits", "population"])
@@ -255,7 +255,7 @@ class TestShippedPolicy:
 
 class TestQuestion:
     def test_it_is_json_also_where_nothing_could_be_measured(self):
-        found = question(NIGHT, DAY, CANDIDATE, GROCERY, judgement=measured(baseline=math.nan), inputs=DataHealth())
+        found = question(NIGHT, DAY, CANDIDATE, GROCERY, judgement=measured(baseline=math.nan), health=DataHealth())
         assert json.loads(json.dumps(found, allow_nan=False)) == found
         assert found["measured"]["baselines"][1]["low"] is None
 

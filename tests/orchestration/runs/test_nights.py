@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 
 from assets.grocery.domain import GROCERY
-from assets.grocery.profiles.reference import REFERENCE, Reference
+from assets.grocery.profiles.reference import Reference
 from assets.grocery.scoring.assets import served_now
 from assets.grocery.scoring.checks import champions_of
 from assets.grocery.scoring.explanation import explain
@@ -26,6 +26,7 @@ from assets.grocery.training.reference import reference
 from assets.lifecycle import card
 from assets.lifecycle.champion import PROBABILITIES, serving
 from assets.lifecycle.manual import Person, promote, roll_back
+from assets.lifecycle.training import REFERENCE
 from assets.lifecycle.versions import SAMPLE, registration
 from orchestration.alerting.probes import ProbeContext
 from orchestration.alerting.watch import watch

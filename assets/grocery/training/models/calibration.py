@@ -40,13 +40,13 @@ class Calibration:
             matrix = np.column_stack([terms[name] for name in names])
             scale = matrix.std(axis=0) + 1e-12
             model = LogisticRegression(C=1e6, max_iter=500).fit(matrix / scale, label, sample_weight=weight)
-            found = dict(zip(names, model.coef_[0] / scale, strict=True))
-            backwards = [name for name in SCORE_TERMS if found.get(name, 0.0) < 0]
+            weights = dict(zip(names, model.coef_[0] / scale, strict=True))
+            backwards = [name for name in SCORE_TERMS if weights.get(name, 0.0) < 0]
             if not backwards:
                 break
             names.remove(backwards[0])
         # Rounded to what another machine's arithmetic gives as well.
-        rounded = {name: float(f"{value:.5g}") for name, value in found.items()}
+        rounded = {name: float(f"{value:.5g}") for name, value in weights.items()}
         return cls({"intercept": float(f"{model.intercept_[0]:.5g}"), **rounded})
 
     def probabilities(self, raw: np.ndarray, candidates: pd.DataFrame) -> np.ndarray:

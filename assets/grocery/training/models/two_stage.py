@@ -146,9 +146,9 @@ class TwoStageRanker(Recommender):
         import numpy as np
         import pandas as pd
 
-        found = np.asarray(self.booster.predict(self._matrix(candidates), pred_contrib=True, num_threads=_threads()))
+        added = np.asarray(self.booster.predict(self._matrix(candidates), pred_contrib=True, num_threads=_threads()))
         # The last column is what every candidate begins with.
-        return pd.DataFrame(found[:, :-1], columns=list(self.features), index=candidates.index)
+        return pd.DataFrame(added[:, :-1], columns=list(self.features), index=candidates.index)
 
     def _leaves(self, *, purchases: int) -> int:
         """The leaves of a tree that learns from so many purchases."""
@@ -177,8 +177,8 @@ class TwoStageRanker(Recommender):
 
         booster, threads = self.booster, _threads()
         blocks = (frame.iloc[start : start + BLOCK] for start in range(0, max(len(frame), 1), BLOCK))
-        found = [np.asarray(booster.predict(self._matrix(block), num_threads=threads)) for block in blocks]
-        return np.concatenate(found)
+        scores = [np.asarray(booster.predict(self._matrix(block), num_threads=threads)) for block in blocks]
+        return np.concatenate(scores)
 
     def _matrix(self, frame: pd.DataFrame, rows: np.ndarray | None = None) -> np.ndarray:
         """The features of the rows, column by column: a copy, and no second one of the frame."""
