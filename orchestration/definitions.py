@@ -1,6 +1,6 @@
 """The code location of groceries: every asset, check, job, schedule and sensor with its resources.
 
-:func:`build_defs` takes overrides, so that a test reuses this very wiring with one piece swapped.
+`build_defs` takes other adapters, so that a test reuses this very wiring with one piece swapped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from orchestration.sensors.arrival import ingest_on_arrival
 from orchestration.sensors.dead_pods import fail_on_dead_pod
 from orchestration.sensors.retraining import retrain_on_decision
 from orchestration.sensors.run_failure import tell_on_failure
-from resources.resources import Overrides, build_resources
+from resources.resources import Replacements, build_resources
 
 # A stage is a folder of assets/ and a group of the graph, under the same name.
 STAGES = {
@@ -56,13 +56,13 @@ CHECKS = dg.load_asset_checks_from_modules(
 GATES = Gates.of(CHECKS)
 
 
-def build_defs(**overrides: Unpack[Overrides]) -> dg.Definitions:
+def build_defs(**replacements: Unpack[Replacements]) -> dg.Definitions:
     """The definitions over the adapters of the retailer in use, with single ones replaced by name."""
     stages = [dg.load_assets_from_modules([module], group_name=group) for group, module in STAGES.items()]
     return environment.definitions(
         assets=[*itertools.chain(*stages), *dg.load_assets_from_modules([assets.grocery.lifecycle])],
         checks=[*CHECKS, open_incidents],
-        resources=replace(build_resources(settings), **overrides),
+        resources=replace(build_resources(settings), **replacements),
         jobs=[nightly, retraining, ingestion, backfill, alerting],
         schedules=[nightly_schedule, alert_schedule],
         sensors=[ingest_on_arrival, retrain_on_decision, tell_on_failure, *environment.in_a_cluster(fail_on_dead_pod)],

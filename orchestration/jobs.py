@@ -1,6 +1,6 @@
 """Jobs, named for their outcome. What is in them is a selection of the graph; nothing else is decided here.
 
-The job :data:`ALERTING`, which is none, is in `orchestration.alerting.job`.
+The job :data:`ALERTING`, which makes no asset, is in `orchestration.alerting.job`.
 """
 
 from __future__ import annotations

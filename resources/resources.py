@@ -41,7 +41,7 @@ class Resources(Generic[S]):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
 
-class Overrides(TypedDict, total=False):
+class Replacements(TypedDict, total=False):
     """Single adapters in place of those that the settings and the deployment say: a test's, above all."""
 
     settings: LifecycleSettings
