@@ -22,7 +22,7 @@ from assets.privacy.search import Searched, real, search
 from resources.feeds import remote_copies
 from resources.feeds.landing import EVENT, SET_ASIDE
 from resources.identifiers import identifier, same_as
-from resources.tables import history
+from resources.tables import commits, history
 
 LEFT_SECONDS = 24 * 3600  # nothing that is at work leaves a file alone for so long
 LINES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet")  # endings of files whose lines may be a subject's
@@ -214,7 +214,7 @@ def _table_of(path: Path, scope: ErasureScope):  # noqa: ANN202
     for _, store in scope.stores():
         if "://" not in store.root and path.is_relative_to(store.root):
             name = (*path.relative_to(store.root).parts, "")[0]
-            if (Path(store.root) / name / history.LOG).is_dir():
+            if (Path(store.root) / name / commits.LOG).is_dir():
                 return store, name
     return None
 

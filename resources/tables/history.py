@@ -17,12 +17,12 @@ from urllib.parse import unquote
 
 from resources.errors import Refused
 from resources.tables import object_store
+from resources.tables.commits import LOG
 from resources.tables.store import TableStore
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LOG = "_delta_log"
 VERSION = re.compile(r"(\d{20})\.(json|crc|checkpoint\..*)")
 
 

@@ -98,7 +98,7 @@ class TableStore:
         store = replace(self, fence=fence)
         vars(store)["_verified"] = self._verified  # of the run, as the engine is
         for table in writes:
-            fence.seen[table] = store._load(table) if store._is_there(table) else None
+            fence.seen[table] = store._load(table) if store.exists(table) else None
         return store
 
     @property
@@ -112,9 +112,6 @@ class TableStore:
 
     def exists(self, table: str) -> bool:
         """Whether the table has been written at least once."""
-        return self._is_there(table)
-
-    def _is_there(self, table: str) -> bool:
         from deltalake import DeltaTable
 
         return DeltaTable.is_deltatable(self.uri(table), object_store.delta_options(self.root))
@@ -422,9 +419,9 @@ class TableStore:
         if self.fence is None or (seen := self.fence.seen.get(table)) is None:
             return True
         if self.is_remote:
-            filesystem, log = object_store.filesystem(f"{self.uri(table)}/_delta_log")
+            filesystem, log = object_store.filesystem(f"{self.uri(table)}/{commits.LOG}")
             return not filesystem.exists(f"{log}/{seen.version() + 1:020}.json")
-        newest = max(Path(self.uri(table), "_delta_log").glob("*.json"), default=None)
+        newest = max(Path(self.uri(table), commits.LOG).glob("*.json"), default=None)
         return newest is not None and int(newest.stem) == seen.version()
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable:
