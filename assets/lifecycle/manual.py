@@ -1,6 +1,6 @@
 """What a person decides on the champion: another version, the one before, or that the registry agrees with the ledger again.
 
-Everything is under the same rules as a night's decision: a version is loaded and scores its frozen sample first, the
+Everything is under the same rules as a night's decision: a version is loaded and scores its golden sample first, the
 policy is asked, the decision is compare-and-set, it stands in the ledger with who and why, and the aliases follow it.
 """
 

@@ -1,6 +1,6 @@
-"""How far a night is from what its champion was made of: effect sizes with limits, and sentences for people.
+"""The statistics of the grocery drift checks, of a day and of columns of numbers, with their limits.
 
-On many lines every difference is significant and few matter. So a finding has to be large in itself (its `least`, as an
+On many lines every difference is significant and few matter. So a statistic that counts is large in itself (its `least`, as an
 effect size) and rare (by how much the reference's own days differ from each other, or by its sample), with the number
 of columns that are looked at taken into account.
 """
@@ -60,6 +60,24 @@ LEAST_RATIO: Mapping[str, tuple[float, float]] = {
 LEAST_INDEX = 0.25
 # Independent households or products that a column is known from: with fewer, deciles are noise.
 UNITS_NEEDED = 50
+
+SHOWN = 12  # values in a picture
+SAYS: Mapping[str, str] = {
+    "department": "lines by department",
+    "category": "lines by category",
+    "quantity": "lines by quantity",
+    "price": "prices over the products' usual ones",
+    "product": "lines of known and new products",
+    "store": "baskets by store",
+    "hour": "baskets by local hour",
+    "basket_size": "baskets by number of lines",
+    "household": "known and new households",
+}
+CLASSES: Mapping[str, Sequence[str]] = {
+    "price": [f"x{math.exp(cut):.2f}" for cut in PRICE_CUTS],
+    "quantity": [f"{cut:,}" for cut in QUANTITY_CUTS],
+    "basket_size": [f"{cut} lines" for cut in SIZE_CUTS],
+}
 
 
 class ReferenceWindow:
@@ -241,25 +259,6 @@ class _Column:
         return {names[place]: (float(expected[place]), float(now[place])) for place in order}
 
 
-SHOWN = 12  # values in a picture
-SAYS: Mapping[str, str] = {
-    "department": "lines by department",
-    "category": "lines by category",
-    "quantity": "lines by quantity",
-    "price": "prices over the products' usual ones",
-    "product": "lines of known and new products",
-    "store": "baskets by store",
-    "hour": "baskets by local hour",
-    "basket_size": "baskets by number of lines",
-    "household": "known and new households",
-}
-CLASSES: Mapping[str, Sequence[str]] = {
-    "price": [f"x{math.exp(cut):.2f}" for cut in PRICE_CUTS],
-    "quantity": [f"{cut:,}" for cut in QUANTITY_CUTS],
-    "basket_size": [f"{cut} lines" for cut in SIZE_CUTS],
-}
-
-
 def label(column: str, value: str) -> str:
     """A value of a profile for people: the class of a price is `x0.95 to x0.98`."""
     if column == "hour" and value != NONE:
@@ -284,7 +283,7 @@ def moved_columns(now: Counts, was: Counts) -> DriftReport:
         return DriftReport(
             message=f"No column is known from {UNITS_NEEDED} households or products, in the reference and now."
         )
-    findings = []
+    statistics = []
     for name in names:
         value, shares_was, shares_now = stability_index(now.of[name], was.of[name])
         # Without any drift the index over (1/n + 1/m) is chi-squared (Yurdakul 2018): of few units, it is large by chance.
@@ -292,7 +291,7 @@ def moved_columns(now: Counts, was: Counts) -> DriftReport:
         rare = float(chi2.isf(CHANCE_OF_A_NIGHT / len(names), len(was.of[name]) - 1)) * noise
         limit = max(LEAST_INDEX, rare)
         furthest = max(range(len(shares_was)), key=lambda place: abs(shares_now[place] - shares_was[place]))
-        findings.append(
+        statistics.append(
             DriftStatistic(
                 column=name,
                 statistic="stability index",
@@ -306,7 +305,7 @@ def moved_columns(now: Counts, was: Counts) -> DriftReport:
                 now={str(place + 1): share for place, share in enumerate(shares_now)},
             )
         )
-    return DriftReport(statistics=findings)
+    return DriftReport(statistics=statistics)
 
 
 def stability_index(now: Sequence[int], was: Sequence[int]) -> tuple[float, list[float], list[float]]:
