@@ -55,7 +55,7 @@ class FeedFile:
 
         Not its last part alone: two folders may each have a `sales.csv`.
         """
-        return told(self.path.removeprefix(f"{home.PROJECT}{os.sep}"))
+        return name_of(self.path)
 
     @property
     def partitions(self) -> dict[str, str | None]:
@@ -105,6 +105,11 @@ def is_lock(path: str) -> bool:
 def told(path: str) -> str:
     """A path as it is told and put on record: a URL without secrets, and without what no text or no line has."""
     return without_secrets(on_one_line(os.fsencode(path).decode("utf-8", "backslashreplace")))
+
+
+def name_of(path: str) -> str:
+    """What :attr:`FeedFile.name` is of the file at `path`."""
+    return told(path.removeprefix(f"{home.PROJECT}{os.sep}"))
 
 
 def no_file(path: Path) -> str | None:

@@ -209,6 +209,14 @@ class FeedReader:
             remote_copies.put(self.store, copy)
         return FeedFile(path=path, copy=copy, digest=digest.hexdigest(), day=day)
 
+    def digest(self, path: str, day: dt.date | None, settings: FeedConfig) -> str:
+        """The digest that a file would be kept by now."""
+        digest = hashlib.sha256()
+        with in_our_words(told(path)), open_file(path, settings, day) as content:
+            for block in iter(lambda: content.read(1 << 20), b""):
+                digest.update(block)
+        return digest.hexdigest()
+
     def put_back(self, copies: Collection[Path]) -> None:
         """To be called for copies that were changed, or deleted, in the raw store."""
         if self.store:

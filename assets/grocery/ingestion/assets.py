@@ -168,7 +168,9 @@ def _replaced(
     context.log.info(f"Writing {sum(cleaned.lines.values()):,} lines of {len(days)} days")
     commit, contents, came, before = None, {}, [], operations.records(Delivery, last=DELIVERIES_COMPARED)
     distinct: Mapping[dt.date, int] = {}
-    if len(days) == 1 and not feed.is_dated:
+    if len(days) == 1 and feed.is_dated:
+        warnings += deliveries.late_files(intake.feeds, settings, operations, day=days[0])
+    elif len(days) == 1:
         distinct = deliveries.distinct_lines(delivered, feed, timezone=settings.timezone, day=days[0])
         warnings += deliveries.late_lines(distinct, files, operations, day=days[0])
     groups = groups_of_days(days, cleaned.lines, bytes_a_row=BYTES_A_WRITTEN_LINE)

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assets.grocery.ingestion import cleaning
@@ -17,10 +19,10 @@ from assets.grocery.ingestion.doubles import LINE
 from assets.grocery.ingestion.rules import expectations
 from assets.grocery.tables import TRANSACTIONS
 from assets.quality.gates import good_days
-from resources.config.retailer import TransactionsConfig
+from resources.config.retailer import Settings, TransactionsConfig
 from resources.days import ONE_DAY
-from resources.errors import FeedMissing, FeedRefused
-from resources.feeds.files import ColumnsMissing, FeedFile
+from resources.errors import FeedMissing, FeedRefused, Refused
+from resources.feeds.files import ColumnsMissing, FeedFile, name_of
 from resources.feeds.lines import header_of, rows_of
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
     import ibis
 
     from assets.grocery.ingestion.cleaning import Cleaned
+    from resources.feeds.reader import FeedReader
 
-LOOKED_BACK = 7 * ONE_DAY  # for lines that came after the night of their day
+LOOKED_BACK = 7 * ONE_DAY  # for lines and files that came after the night of their day
 ALIKE = 0.6  # difflib's own measure of a close match, from which a new name is taken for the old one
 # Types that read as the same identifier or amount: a program that meets a gap in whole numbers writes decimals.
 SAME = {"integer": "number"}
@@ -104,10 +107,34 @@ def late_lines(
         known = newest[0].distinct_lines if newest and newest[0].files.keys() <= names else 0
         if known and distinct[before] > known:
             late[before] = f"{distinct[before] - known:,} of {before}"
+    return _not_taken_in("Lines", late)
+
+
+def late_files(feeds: FeedReader, settings: Settings, operations: OperationsDatabase, *, day: dt.date) -> list[str]:
+    """Which files of this machine came, or were replaced, after their day of the week before `day` was taken in, in a sentence."""
+    feed, late = settings.transactions, {}
+    if feed.query is not None or any("://" in pattern for pattern in feed.path):
+        return []
+    for before in (day - LOOKED_BACK + n * ONE_DAY for n in range(LOOKED_BACK.days)):
+        newest = operations.records(Delivery, business_date=before, last=1)
+        own = {name_of(path): path for path, _ in feeds.locate(feed, days=[before])}
+        is_empty = bool(newest) and not newest[0].files and settings.is_closed(before)
+        if not newest or (newest[0].files.keys().isdisjoint(own) and not is_empty):  # it came to the landing place
+            continue
+        for name, path in own.items():
+            # One that cannot be read is no concern of tonight's: its day is over, and was not made of it.
+            with contextlib.suppress(OSError, Refused):
+                is_young = Path(path).stat().st_ctime > newest[0].taken_in_at.timestamp()
+                if is_young and feeds.digest(path, before, feed) not in newest[0].files.values():
+                    late[before] = name
+    return _not_taken_in("Files", late)
+
+
+def _not_taken_in(what: str, late: Mapping[dt.date, str]) -> list[str]:
     if not late:
         return []
     return [
-        f"Lines came after the night of their day, and are not taken in: {listed(list(late.values()))}. `nightcart backfill --from "
+        f"{what} came after the night of their day, and are not taken in: {listed(list(late.values()))}. `nightcart backfill --from "
         f"{min(late)} --to {max(late)} --assets group:ingestion --force` takes them in."
     ]
 

@@ -203,3 +203,21 @@ def test_a_further_part_of_a_day_that_is_not_read_is_told(shop: CornerShop):
     (says,) = take_in(own, DAYS[0])
     assert says.startswith(f"{shop.feed}/{DAYS[0]}_2.csv begins as a file that is read, and is not: if it is a part")
     assert take_in(own, DAYS[1]) == []
+
+
+def test_files_that_come_after_the_night_of_their_day_are_told_until_they_are_taken_in(shop: CornerShop):
+    own = having(shop, settings_with(path=[f"{shop.feed}/{{date}}*.csv"]))
+    assert [take_in(own, day) for day in DAYS[:2]] == [[], []]
+    first = shop.feed / f"{DAYS[0]}.csv"
+    first.touch()  # the same, once more
+    assert take_in(own, DAYS[2]) == []
+    first.write_text("\n".join([*first.read_text().splitlines()[:-1], ""]))
+    second = shop.feed / f"{DAYS[1]}_2.csv"
+    second.write_text(
+        "\n".join((shop.feed / f"{DAYS[1]}.csv").read_text().splitlines()[:3]).replace("R-", "R2-") + "\n"
+    )
+    (says,) = take_in(own, DAYS[2])
+    assert says.startswith("Files came after the night of their day, and are not taken in: ")
+    assert f"{DAYS[0]}.csv, " in says
+    assert f"{DAYS[1]}_2.csv. `nightcart backfill --from {DAYS[0]} --to {DAYS[1]} --assets" in says
+    assert [take_in(own, day) for day in DAYS[:3]] == [[], [], []]
