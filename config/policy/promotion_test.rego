@@ -125,9 +125,23 @@ test_sentence_has_the_numbers if {
 	])
 }
 
-# .06 - .014 = .046: by 23 %, and yet fewer than one purchase in fifty.
+# .06 - .014 = .046: by 23 %, and yet fewer than one purchase in a hundred for everybody.
 test_slice_in_which_little_is_found if {
 	promotion.is_allowed(but("measured", "slices", [object.union(ruined, {"recall": 0.046, "difference": -0.014})]))
+}
+
+# What is no corner: nearly everybody buys in it.
+test_slice_of_many_that_costs_everybody if {
+	wide := object.union(ruined, {"households": 380, "recall": 0.11, "difference": -0.019})
+	denied_by(but("measured", "slices", [wide])) == {"no_slice_lost_too_much"}
+	promotion.is_allowed(but("measured", "slices", [object.union(wide, {"households": 100})]))
+}
+
+# A corner: it costs everybody little, and is not to be ruined all the same.
+test_slice_of_few_that_is_ruined if {
+	corner := object.union(ruined, {"households": 60, "recall": 0.01, "difference": -0.031})
+	denied_by(but("measured", "slices", [corner])) == {"no_slice_lost_too_much"}
+	promotion.is_allowed(but("measured", "slices", [object.union(corner, {"difference": -0.03})]))
 }
 
 test_slice_that_lost_by_chance if promotion.is_allowed(slice_with("high", 0.001))
