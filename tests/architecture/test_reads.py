@@ -20,7 +20,7 @@ from tests.support.shop import TOMORROW, CornerShop, failures
 STORED = {*TABLES, *feature_tables.TABLES, EXAMPLES}
 MADE_WITH = {QUARANTINE: "transactions"}  # tables that an asset of another name writes
 # Methods of the store that say nothing of what is in a table.
-NO_READS = {"replace", "replace_days", "rewrite", "uri", "alone"}
+NO_READS = {"exists", "replace", "replace_days", "rewrite", "uri", "alone"}
 
 
 @dataclass(frozen=True)
