@@ -29,6 +29,7 @@ SECONDS = 600  # of CPU
 OF_ITSELF = 1 << 30  # bytes of address space that Python and Arrow reserve
 REFUSED = 3  # its exit code: what it has written is a refusal
 SHEETS = "--sheets"
+MOST_LINES = (65_536, 1_048_576)  # that a sheet of .xls and of .xlsx can have
 
 
 def rows_of_sheet(content: IO[bytes], path: str, sheet: str | None) -> IO[bytes]:
@@ -105,7 +106,12 @@ def _rows(book: Any, path: str, sheet: str | None) -> pa.Table:
             f"{path} has {len(filled)} sheets: {', '.join(filled[:20])}.",
             remedy=f'write sheet = "{filled[0]}" or another into the configuration.',
         )
-    header, *lines = book.get_sheet_by_name(sheet or filled[0]).to_python(skip_empty_area=False)
+    header, *lines = book.get_sheet_by_name(name := sheet or filled[0]).to_python(skip_empty_area=False)
+    if (count := len(lines) + 1) in MOST_LINES:
+        raise FeedRefused(
+            f"{path} has {count:,} lines in its sheet {name}, as many as a sheet can have: what came after them is not there.",
+            remedy="have it delivered as CSV or Parquet, which have no such limit, or in several workbooks.",
+        )
     names = told_apart(_cell(cell) or f"column{place}" for place, cell in enumerate(header, start=1))
     columns = zip(*lines, strict=True) if lines else itertools.repeat((), len(names))
     values = [pa.array([_cell(cell) for cell in column], pa.string()) for column in columns]

@@ -9,7 +9,7 @@ import contextlib
 import datetime as dt
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,16 +118,20 @@ def late_files(feeds: FeedReader, settings: Settings, operations: OperationsData
     for before in (day - LOOKED_BACK + n * ONE_DAY for n in range(LOOKED_BACK.days)):
         newest = operations.records(Delivery, business_date=before, last=1)
         own = {name_of(path): path for path, _ in feeds.locate(feed, days=[before])}
-        is_empty = bool(newest) and not newest[0].files and settings.is_closed(before)
-        if not newest or (newest[0].files.keys().isdisjoint(own) and not is_empty):  # it came to the landing place
-            continue
-        for name, path in own.items():
+        for name, path in own.items() if newest and _is_of_own_files(newest[0], own, settings) else ():
             # One that cannot be read is no concern of tonight's: its day is over, and was not made of it.
             with contextlib.suppress(OSError, Refused):
                 is_young = Path(path).stat().st_ctime > newest[0].taken_in_at.timestamp()
                 if is_young and feeds.digest(path, before, feed) not in newest[0].files.values():
                     late[before] = name
     return _not_taken_in("Files", late)
+
+
+def _is_of_own_files(delivery: Delivery, own: Collection[str], settings: Settings) -> bool:
+    """Whether a day was made of the feed's `own` files, or of none because it is closed, and not of the landing place's."""
+    if not delivery.files:  # a day that is closed no longer is told elsewhere
+        return settings.is_closed(delivery.business_date)
+    return settings.landing is None or not delivery.files.keys().isdisjoint(own)
 
 
 def _not_taken_in(what: str, late: Mapping[dt.date, str]) -> list[str]:

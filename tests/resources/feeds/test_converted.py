@@ -222,6 +222,28 @@ def test_a_name_of_its_own_for_every_line_is_refused(read):
         read("a.jsonl", JSON + b"".join(b'{"k%d": 1}\n' % number for number in range(5_000)))
 
 
+class FullSheets:
+    """A workbook of the reader's, whose sheets have so many lines."""
+
+    sheet_names = ("sales",)
+
+    def __init__(self, lines: int) -> None:
+        self.height = lines
+
+    def get_sheet_by_name(self, name: str) -> FullSheets:
+        return self
+
+    def to_python(self, *, skip_empty_area: bool) -> list[list[str]]:
+        return [["household"]] * self.height
+
+
+@pytest.mark.parametrize("sheet", [None, "sales"])
+def test_a_sheet_that_is_full_is_refused(sheet):
+    assert workbooks._rows(FullSheets(65_535), "a.xls", sheet).num_rows == 65_534
+    with pytest.raises(FeedRefused, match=r"a\.xls has 65,536 lines in its sheet sales, as many as a sheet can have"):
+        workbooks._rows(FullSheets(65_536), "a.xls", sheet)
+
+
 def workbook(**sheets: list[list[Any]]) -> bytes:
     """A workbook with inline texts and numbers, as small as one can be."""
     parts = {

@@ -221,3 +221,13 @@ def test_files_that_come_after_the_night_of_their_day_are_told_until_they_are_ta
     assert f"{DAYS[0]}.csv, " in says
     assert f"{DAYS[1]}_2.csv. `nightcart backfill --from {DAYS[0]} --to {DAYS[1]} --assets" in says
     assert [take_in(own, day) for day in DAYS[:3]] == [[], [], []]
+
+
+def test_a_file_that_comes_late_for_a_closed_day_is_told(shop: CornerShop):
+    own = settings_with(path=[f"{shop.feed}/{{date}}.csv"])
+    closed = having(shop, own.model_copy(update={"closed_days": [*own.closed_days, DAYS[1]]}))
+    (shop.feed / f"{DAYS[1]}.csv").rename(away := shop.folder / "away.csv")
+    assert [take_in(closed, day) for day in DAYS[:2]] == [[], []]
+    away.rename(shop.feed / f"{DAYS[1]}.csv")
+    (says,) = take_in(closed, DAYS[2])
+    assert f"--from {DAYS[1]} --to {DAYS[1]} --assets" in says
