@@ -213,7 +213,7 @@ class FeedReader:
         """The digest that a file would be kept by now."""
         digest = hashlib.sha256()
         with in_our_words(told(path)), open_file(path, settings, day) as content:
-            for block in iter(lambda: content.read(1 << 20), b""):
+            for block in blocks_of(content, path, room=shutil.disk_usage(self.raw).free):
                 digest.update(block)
         return digest.hexdigest()
 

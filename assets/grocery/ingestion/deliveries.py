@@ -9,7 +9,7 @@ import contextlib
 import datetime as dt
 import difflib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,22 +116,25 @@ def late_files(feeds: FeedReader, settings: Settings, operations: OperationsData
     if feed.query is not None or any("://" in pattern for pattern in feed.path):
         return []
     for before in (day - LOOKED_BACK + n * ONE_DAY for n in range(LOOKED_BACK.days)):
-        newest = operations.records(Delivery, business_date=before, last=1)
-        own = {name_of(path): path for path, _ in feeds.locate(feed, days=[before])}
-        for name, path in own.items() if newest and _is_of_own_files(newest[0], own, settings) else ():
-            # One that cannot be read is no concern of tonight's: its day is over, and was not made of it.
+        for delivery in operations.records(Delivery, business_date=before, last=1):
+            # What cannot be read is no concern of tonight's: its day is over, and was not made of it.
             with contextlib.suppress(OSError, Refused):
-                is_young = Path(path).stat().st_ctime > newest[0].taken_in_at.timestamp()
-                if is_young and feeds.digest(path, before, feed) not in newest[0].files.values():
-                    late[before] = name
+                if names := _younger(delivery, feeds, settings):
+                    late[before] = listed(names)
     return _not_taken_in("Files", late)
 
 
-def _is_of_own_files(delivery: Delivery, own: Collection[str], settings: Settings) -> bool:
-    """Whether a day was made of the feed's `own` files, or of none because it is closed, and not of the landing place's."""
-    if not delivery.files:  # a day that is closed no longer is told elsewhere
-        return settings.is_closed(delivery.business_date)
-    return settings.landing is None or not delivery.files.keys().isdisjoint(own)
+def _younger(delivery: Delivery, feeds: FeedReader, settings: Settings) -> list[str]:
+    """The feed's own files of a day that are younger than its delivery, and not of it."""
+    feed, day = settings.transactions, delivery.business_date
+    own = {name_of(path): path for path, _ in feeds.locate(feed, days=[day])}
+    is_landed = settings.landing is not None and delivery.files.keys().isdisjoint(own)
+    is_told = not delivery.files and not settings.is_closed(day)  # that it is no longer closed: `reading`
+    if is_told or (delivery.files and is_landed):
+        return []
+    taken_in_at = delivery.taken_in_at.timestamp()
+    young = {name: path for name, path in own.items() if Path(path).stat().st_ctime > taken_in_at}
+    return [name for name, path in young.items() if feeds.digest(path, day, feed) not in delivery.files.values()]
 
 
 def _not_taken_in(what: str, late: Mapping[dt.date, str]) -> list[str]:

@@ -91,12 +91,14 @@ def test_it_is_told_once_and_put_on_record(shop: CornerShop):
     assert second.settings == first.settings | {"business_day_ends": '"04:00:00"'}
 
 
-def test_a_day_that_is_no_longer_declared_closed_is_told_until_it_is_taken_in(shop: CornerShop):
+def test_a_closed_day_that_has_a_file_or_is_no_longer_closed_is_told_until_it_is_taken_in(shop: CornerShop):
     own = settings_with(path=[f"{shop.feed}/{{date}}.csv"])
     closed = having(shop, own.model_copy(update={"closed_days": [*own.closed_days, DAYS[1]]}))
     (shop.feed / f"{DAYS[1]}.csv").rename(away := shop.folder / "away.csv")
     assert [take_in(closed, day) for day in DAYS[:2]] == [[], []]
     away.rename(shop.feed / f"{DAYS[1]}.csv")
+    (says,) = take_in(closed, DAYS[2])
+    assert says.startswith("Files came after the night of their day")
     for _ in range(2):
         (says,) = take_in(shop, DAYS[2])
         assert says.startswith("2024-01-09 has no lines: it was declared closed, and is not any more.")
@@ -221,13 +223,3 @@ def test_files_that_come_after_the_night_of_their_day_are_told_until_they_are_ta
     assert f"{DAYS[0]}.csv, " in says
     assert f"{DAYS[1]}_2.csv. `nightcart backfill --from {DAYS[0]} --to {DAYS[1]} --assets" in says
     assert [take_in(own, day) for day in DAYS[:3]] == [[], [], []]
-
-
-def test_a_file_that_comes_late_for_a_closed_day_is_told(shop: CornerShop):
-    own = settings_with(path=[f"{shop.feed}/{{date}}.csv"])
-    closed = having(shop, own.model_copy(update={"closed_days": [*own.closed_days, DAYS[1]]}))
-    (shop.feed / f"{DAYS[1]}.csv").rename(away := shop.folder / "away.csv")
-    assert [take_in(closed, day) for day in DAYS[:2]] == [[], []]
-    away.rename(shop.feed / f"{DAYS[1]}.csv")
-    (says,) = take_in(closed, DAYS[2])
-    assert f"--from {DAYS[1]} --to {DAYS[1]} --assets" in says
