@@ -10,7 +10,8 @@ import dagster as dg
 from orchestration.tags import NIGHT, SLOT
 
 MAX_RUNTIME_SECONDS = 3 * 60 * 60  # a demo night takes about a minute; a run that hangs is ended before the next night
-ALERTING = "alerting"
+ALERTING, INGESTION, RETRAINING = "alerting", "ingestion", "retraining"
+TRAINING_GROUP = "training"  # of a domain's graph
 # The checks that show standing incidents are reported by :data:`ALERTING`: no other job has them.
 NO_OPEN_INCIDENT = [
     dg.AssetCheckKey(dg.AssetKey(asset), "no_open_incident")
@@ -25,7 +26,7 @@ NO_OPEN_INCIDENT = [
 ]
 INCIDENTS = dg.AssetSelection.checks(*NO_OPEN_INCIDENT)
 EVERYTHING = dg.AssetSelection.all() - INCIDENTS
-TRAINING = dg.AssetSelection.groups("training") - INCIDENTS
+TRAINING = dg.AssetSelection.groups(TRAINING_GROUP) - INCIDENTS
 WORK = {SLOT: "work", "dagster/max_runtime": str(MAX_RUNTIME_SECONDS)}
 
 nightly = dg.define_asset_job(
@@ -37,14 +38,20 @@ nightly = dg.define_asset_job(
     tags={**WORK, NIGHT: "grocery"},  # each makes the catalogue anew, by which the other was judged
 )
 
-retraining = dg.define_asset_job(
-    "retraining",
-    selection=TRAINING,
-    description="A challenger trained on what is known at a business day's close, and the decision on the champion. A "
-    "run of its own, so that one that fails costs no lists: the champion before serves on.",
-    # Attempts have a budget and pauses of their own (orchestration/runs/attempts.py): Dagster must not add to them.
-    tags={**WORK, "dagster/max_retries": "0"},
-)
+
+def training_job(selection: dg.AssetSelection) -> dg.UnresolvedAssetJobDefinition:
+    """A domain's training as the job that `retrain_on_decision` launches; `selection` is its group of that name."""
+    return dg.define_asset_job(
+        RETRAINING,
+        selection=selection,
+        description="A challenger trained on what is known at a business day's close, and the decision on the champion. A "
+        "run of its own, so that one that fails costs no lists: the champion before serves on.",
+        # Attempts have a budget and pauses of their own (orchestration/runs/attempts.py): Dagster must not add to them.
+        tags={**WORK, "dagster/max_retries": "0"},
+    )
+
+
+retraining = training_job(TRAINING)
 
 backfill = dg.define_asset_job(
     "backfill",
@@ -54,7 +61,7 @@ backfill = dg.define_asset_job(
 )
 
 ingestion = dg.define_asset_job(
-    "ingestion",
+    INGESTION,
     selection=dg.AssetSelection.groups("ingestion") - INCIDENTS,
     description="A business day's baskets and the snapshots, with their checks, and nothing that is made of them: for a "
     "file that came late or was corrected.",

@@ -229,11 +229,11 @@ def _retrain_as_decided(instance: dg.DagsterInstance) -> bool:
 
     Whether the model was trained.
     """
-    from orchestration.cli.launch import run_retraining
+    from orchestration.cli.launch import run_retraining, trained
     from orchestration.runs import attempts
 
-    operations, rule = context.resources().operations, context.resources().settings.retraining
-    plan = attempts.ask(instance, operations, rule=rule, now=dt.datetime.now(dt.UTC))
+    operations, settings = context.resources().operations, context.resources().settings
+    plan = attempts.ask(instance, operations, settings=settings, training=trained(), now=dt.datetime.now(dt.UTC))
     if not (plan.attempt and plan.entry):
         if plan.entry and plan.entry.state in attempts.WORTH_TELLING:
             say("[yellow]![/] {}\n", plan.why)
@@ -241,14 +241,14 @@ def _retrain_as_decided(instance: dg.DagsterInstance) -> bool:
     day = plan.entry.decision.business_date
     say("[bold]Retraining[/], decided on {}: {}", day, "; ".join(plan.entry.decision.reasons))
     outcome = run_retraining(instance, plan.attempt, day)
-    attempts.settle(instance, operations, now=dt.datetime.now(dt.UTC))
+    attempts.settle(instance, operations, of=settings.name, now=dt.datetime.now(dt.UTC))
     if outcome.is_success:
         say("[green]✓[/] retraining in {:.0f} s (run {})\n", outcome.seconds, outcome.run_id[:8])
     else:
         say(
             "[yellow]![/] The retraining failed (run {}, attempt {} of {}): {}\n  The lists stand, and the champion serves on. "
             "It is tried again by the daemon, or with the next night; `nightcart decisions` shows the ledger.\n",
-            *(outcome.run_id[:8], plan.attempt.number, rule.attempts, " | ".join(outcome.failures)),
+            *(outcome.run_id[:8], plan.attempt.number, settings.retraining.attempts, " | ".join(outcome.failures)),
         )
     return outcome.is_success
 

@@ -3,7 +3,8 @@
 The ledger is the only state. Whoever carries a decision out, the sensor or the command line, puts an attempt on record
 *before* it asks for the run, and finds the run again by its tag: one that dies in between has made an attempt that
 vanished, which is seen, and is tried again under another key. A run is asked for only while none that trains is under
-way, so there is never a second, whoever launched the first.
+way, so there is never a second, whoever launched the first. Nothing here is one domain's: what trains is what its graph has
+in the group of the job :data:`orchestration.jobs.retraining`, and the runs of others in the same instance are left aside.
 
 The clock decides waits alone, never whether a run is there. A time on record that lies in the future is one of a clock
 that was set back since: no wait is measured by it, or a decision would wait for years. The budget bounds the attempts
@@ -13,25 +14,22 @@ whatever the clock does.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import dagster as dg
 
-from assets.grocery.lifecycle import challenger, champion
-from assets.grocery.training.assets import training_examples
 from assets.lifecycle import retraining_ledger as ledger
 from assets.lifecycle.retraining_ledger import Entry, Ledger
-from orchestration.jobs import backfill, nightly, retraining
+from orchestration.jobs import INGESTION, RETRAINING
 from orchestration.runs.nights import runs_under_way
 from orchestration.runs.outcomes import failures
-from resources.config.lifecycle import RetrainingConfig
+from orchestration.tags import RETAILER
+from resources.config.lifecycle import LifecycleSettings, RetrainingConfig
 from resources.records.lifecycle import Attempt
 from resources.records.store import OperationsDatabase
 
 ATTEMPT_TAG = "nightcart/attempt"  # its value is the attempt's key
-TRAINING = frozenset(asset.key for asset in (training_examples, challenger, champion))
-TRAINING_JOBS = frozenset(job.name for job in (nightly, backfill, retraining))  # with all of their assets, they train
 
 # What a person who runs a night by hand is told of a training that is not asked for now.
 WORTH_TELLING = (*ledger.UNFINISHED, ledger.USED_UP)
@@ -112,38 +110,47 @@ def plan(known: Ledger, *, busy: str | None, rule: RetrainingConfig, now: dt.dat
         decision_id=entry.number,
         number=number,
         # The day too: the numbers of a ledger that was lost begin again, and the runs of the old one may be there still.
-        run_key=f"{retraining.name}:{day}:{entry.number}:{number}",
+        run_key=f"{RETRAINING}:{day}:{entry.number}:{number}",
         asked_at=now,
     )
     return Plan(attempt=attempt, entry=entry, why=f"Attempt {number} of {rule.attempts} at the training of {day}.")
 
 
 def ask(
-    instance: dg.DagsterInstance, operations: OperationsDatabase, *, rule: RetrainingConfig, now: dt.datetime
+    instance: dg.DagsterInstance,
+    operations: OperationsDatabase,
+    *,
+    settings: LifecycleSettings,
+    training: Set[dg.AssetKey],
+    now: dt.datetime,
 ) -> Plan:
-    """See what became of earlier attempts, and put the next one on record, if it is time for one: whoever asks so runs it."""
-    settle(instance, operations, now=now)
-    next_one = plan(ledger.read(operations, now=now), busy=_busy(instance), rule=rule, now=now)
+    """See what became of earlier attempts, and put the next one on record, if it is time for one: whoever asks so runs it.
+
+    `training` are the assets of which a run that makes any trains.
+    """
+    settle(instance, operations, of=settings.name, now=now)
+    busy = _busy(instance, training, of=settings.name)
+    next_one = plan(ledger.read(operations, now=now), busy=busy, rule=settings.retraining, now=now)
     if next_one.attempt and not operations.claim(next_one.attempt):
         return replace(next_one, attempt=None, why="Another process has just asked for it.")
     return next_one
 
 
-def settle(instance: dg.DagsterInstance, operations: OperationsDatabase, *, now: dt.datetime) -> None:
-    """Put on record how the attempts ended whose end can be seen."""
+def settle(instance: dg.DagsterInstance, operations: OperationsDatabase, *, of: str, now: dt.datetime) -> None:
+    """Put on record how the attempts ended whose end can be seen, `of` whom the settings name."""
     for attempt in Ledger(attempts=operations.records(Attempt)).open_attempts():
-        if end := _end(instance, attempt, now=now):
+        if end := _end(instance, attempt, of=of, now=now):
             operations.claim(end)
 
 
-def tags(attempt: Attempt) -> Mapping[str, str]:
-    """By which the attempt's run is found again."""
-    return {ATTEMPT_TAG: attempt.run_key}
+def tags(attempt: Attempt, *, of: str) -> Mapping[str, str]:
+    """By which the attempt's run is found again: ledgers `of` two domains number their decisions alike."""
+    return {ATTEMPT_TAG: attempt.run_key, RETAILER: of}
 
 
-def _end(instance: dg.DagsterInstance, attempt: Attempt, *, now: dt.datetime) -> Attempt | None:
+def _end(instance: dg.DagsterInstance, attempt: Attempt, *, of: str, now: dt.datetime) -> Attempt | None:
     """The attempt with its end, or None while it has none."""
-    runs = instance.get_runs(dg.RunsFilter(tags=dict(tags(attempt))))
+    runs = instance.get_runs(dg.RunsFilter(tags=dict(tags(attempt, of=of))))
     if not runs:
         if attempt.asked_at <= now < attempt.asked_at + LAUNCH_GRACE:
             return None
@@ -156,9 +163,10 @@ def _end(instance: dg.DagsterInstance, attempt: Attempt, *, now: dt.datetime) ->
     return replace(attempt, outcome=ENDS[run.status], reason=" | ".join(reasons), run_id=run.run_id, ended_at=now)
 
 
-def _busy(instance: dg.DagsterInstance) -> str | None:
-    """A run under way that trains, whoever launched it: by its assets, or all of its job's."""
+def _busy(instance: dg.DagsterInstance, training: Set[dg.AssetKey], *, of: str) -> str | None:
+    """A run under way that trains, whoever launched it: by its assets, or all of those of any job but of the ingestion."""
     for run in runs_under_way(instance):
-        if run.asset_selection & TRAINING if run.asset_selection else run.job_name in TRAINING_JOBS:
+        is_ours = run.tags.get(RETAILER, of) == of
+        if is_ours and (run.asset_selection & training if run.asset_selection else run.job_name != INGESTION):
             return f"{run.job_name}, run {run.run_id[:8]}"
     return None

@@ -42,9 +42,7 @@ def graph() -> dict[str, Any]:
         "schedules": {
             each.name: [each.job_name, each.cron_schedule, each.execution_timezone] for each in repository.schedule_defs
         },
-        "sensors": {
-            each.name: sorted(job.name for job in each.jobs) if each.has_jobs else [] for each in repository.sensor_defs
-        },
+        "sensors": {each.name: sorted(target.job_name for target in each.targets) for each in repository.sensor_defs},
     }
 
 

@@ -9,6 +9,7 @@ import datetime as dt
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
@@ -19,14 +20,19 @@ from dagster._core.test_utils import create_run_for_test
 
 from assets.lifecycle import retraining_ledger as ledger
 from assets.lifecycle.champion import CHAMPION_GATE
-from orchestration.runs.attempts import LAUNCH_GRACE
+from orchestration.definitions import defs
+from orchestration.jobs import TRAINING_GROUP, training_job
+from orchestration.runs.attempts import ATTEMPT_TAG, LAUNCH_GRACE
 from orchestration.runs.nights import UNDER_WAY
 from orchestration.sensors import retraining as sensors
 from orchestration.sensors.retraining import retrain_on_decision
-from resources.config.retailer import Settings
+from orchestration.tags import RETAILER
+from resources.config.lifecycle import LifecycleSettings
+from resources.config.loader import read_settings
 from resources.records.lifecycle import Attempt, PromotionRecord, RetrainingDecision
 from resources.records.quality import Verdict
 from resources.records.store import OperationsDatabase
+from tests.support import toy_domain
 
 DAY = dt.date(2024, 5, 7)
 MINUTE = dt.timedelta(minutes=1)
@@ -39,7 +45,8 @@ class World:
 
     instance: dg.DagsterInstance
     operations: OperationsDatabase
-    settings: Settings
+    settings: LifecycleSettings
+    location: dg.Definitions = defs
     now: dt.datetime = dt.datetime(2024, 5, 8, 2, tzinfo=dt.UTC)
     launched: list[dg.DagsterRun] = field(default_factory=list)
 
@@ -61,6 +68,7 @@ class World:
         context = dg.build_sensor_context(
             instance=self.instance,
             cursor=cursor,
+            repository_def=self.location.get_repository_def(),
             resources={
                 "settings": self.settings,
                 "operations": self.operations,
@@ -300,6 +308,29 @@ def test_it_waits_for_whatever_trains_whoever_launched_it(world: World, job, ass
         assert by_hand.run_id[:8] in skipped(world.tick())
         world.end(by_hand, "fails")
     launched(world.tick())
+
+
+def test_another_domain_has_the_same_sensor_and_is_not_kept_waiting_by_this_ones_runs(world: World) -> None:
+    its_attempt = {ATTEMPT_TAG: "retraining:2024-05-07:1:1", RETAILER: world.settings.name}
+    of_this = world.put_run("retraining", tags=its_attempt)
+    world.settings = read_settings(Path(toy_domain.__file__).with_name("power.toml"), LifecycleSettings)
+    training = training_job(dg.AssetSelection.groups(TRAINING_GROUP))
+    world.location = dg.Definitions(
+        assets=dg.load_assets_from_modules([toy_domain]),
+        jobs=[training],
+        sensors=[retrain_on_decision],
+        resources=dict.fromkeys(("settings", "tables", "registry", "operations", "policy", "gates"), "not asked"),
+    )
+    world.decide()
+    run = launched(world.tick())
+    assert run.tags[ATTEMPT_TAG] == of_this.tags[ATTEMPT_TAG]
+    world.end(of_this, "fails")
+    assert "under way: retraining, run" in skipped(world.tick())
+    world.end(run, "is cancelled")
+    assert "cancelled by a person" in skipped(world.tick())
+    by_hand = world.put_run("night", assets=["readings", "champion"], tags={RETAILER: "power"})
+    world.decide()
+    assert by_hand.run_id[:8] in skipped(world.tick())
 
 
 def test_a_run_is_under_way_from_the_queue_to_its_last_word(world: World) -> None:

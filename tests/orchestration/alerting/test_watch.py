@@ -431,7 +431,7 @@ def test_attempts_that_are_used_up_are_told_beside_the_first_of_their_failures(f
     for each in range(1, finished.settings.retraining.attempts + 1):
         attempt = Attempt(decision_id=number, number=each, run_key=f"retraining {each}", asked_at=now)
         finished.operations.record(attempt)
-        finished.run(MAY[5], DOWN, job="retraining", tags=attempts.tags(attempt))
+        finished.run(MAY[5], DOWN, job="retraining", tags=attempts.tags(attempt, of="corner_shop"))
         told += finished.look()
         finished.operations.record(replace(attempt, outcome=Attempt.FAILED, reason="the registry is down"))
     assert len(told) == 1  # the attempts of a decision are one thing
