@@ -73,7 +73,9 @@ class CornerShop:
     def tick(self) -> dg.RunRequest | dg.SkipReason:
         """One tick of the sensor that carries decisions out."""
         resources = {"settings": load_settings(), "operations": self.operations}
-        return retrain_on_decision(dg.build_sensor_context(instance=self.instance, resources=resources))  # pyright: ignore
+        known = self.defs.get_repository_def()
+        context = dg.build_sensor_context(instance=self.instance, resources=resources, repository_def=known)
+        return retrain_on_decision(context)  # pyright: ignore
 
     def take_in(self, first: dt.date, last: dt.date) -> dg.ExecuteInProcessResult:
         return self.defs.resolve_job_def("backfill").execute_in_process(
