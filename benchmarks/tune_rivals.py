@@ -26,7 +26,8 @@ from bare_night import take_in
 
 from assets.grocery.evaluation.history import History
 from assets.grocery.evaluation.protocol import TRUTHS, WEEK, judged, truths
-from assets.grocery.evaluation.rivals import RIVALS, Rival
+from assets.grocery.evaluation.rival import Rival
+from assets.grocery.evaluation.rivals import RIVALS
 from assets.grocery.features.purchases import purchases, shopping_days
 from resources import home
 from resources.config.loader import load_settings

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 import warnings
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
+from assets.grocery.evaluation.rival import Rival, best, blocks, sales_share
 from resources.errors import Refused
 
 if TYPE_CHECKING:
@@ -23,82 +24,9 @@ if TYPE_CHECKING:
 
     from assets.grocery.evaluation.history import History
 
-# Scores that are held at a time, 64 MB of them: households are ranked in blocks of this over the products.
-BLOCK_CELLS = 2**23
-
 # What a product's share of all sales weighs beside the household's own purchases: it breaks ties and fills short lists,
 # and is less than one purchase of five years ago at a half-life of 90 days.
 TIE = 1e-6
-
-
-class Rival(ABC):
-    """A method; its parameters are the fields of the dataclass."""
-
-    title: ClassVar[str]
-
-    def fit(self, history: History, *, seed: int) -> None:
-        """Learn from what all households bought up to a close."""
-        self.shape = history.shape
-        self.learn(history, seed=seed)
-
-    @abstractmethod
-    def learn(self, history: History, *, seed: int) -> None:
-        """What :meth:`fit` does; the same seed and history give the same scores."""
-
-    @abstractmethod
-    def scores(self, households: np.ndarray) -> csr_matrix | np.ndarray:
-        """A row for each of these households (indexes), a column a product; 0 or less does not recommend it."""
-
-    def top(self, k: int) -> np.ndarray:
-        """The `k` best products of every household, int64 (households, k), best first; -1 where there are no more.
-
-        Equal scores go to the lower product index.
-        """
-        import numpy as np
-        from scipy.sparse import issparse
-
-        households, products = self.shape
-        found = np.full((households, k), -1, dtype=np.int64)
-        for block in blocks(households, width=products):
-            scores = self.scores(block)
-            dense = np.asarray(scores.toarray() if issparse(scores) else scores)  # pyright: ignore[reportAttributeAccessIssue]
-            found[block] = best(np.where(dense > 0, dense, -np.inf), k)
-        return found
-
-
-def blocks(rows: int, *, width: int) -> Iterator[np.ndarray]:
-    """The indexes 0 … `rows` in runs of :data:`BLOCK_CELLS` / `width`."""
-    import numpy as np
-
-    step = max(1, BLOCK_CELLS // max(1, width))
-    for start in range(0, rows, step):
-        yield np.arange(start, min(start + step, rows))
-
-
-def best(scores: np.ndarray, k: int) -> np.ndarray:
-    """The columns of the `k` highest scores of each row, best first, ties to the lower column; -1 instead of -inf."""
-    import numpy as np
-
-    height, width = scores.shape
-    found = np.full((height, k), -1, dtype=np.int64)
-    if not width:
-        return found
-    last = np.partition(scores, max(width - k, 0), axis=1)[:, max(width - k, 0), None]
-    # All that tie for the last place are there, so that the lowest column of them can win.
-    rows, columns = np.nonzero((scores >= last) & (scores > -np.inf))
-    order = np.lexsort((columns, -scores[rows, columns], rows))
-    rows, columns = rows[order], columns[order]
-    place = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    found[rows[place < k], place[place < k]] = columns[place < k]
-    return found
-
-
-def sales_share(history: History, *, days: int) -> np.ndarray:
-    """Each product's share of all purchases of the last `days` days, float64 (products,)."""
-    import numpy as np
-
-    sold = np.bincount(history.product[history.age < days], minlength=history.shape[1])
-    return sold / max(1, sold.sum())
 
 
 @dataclass(kw_only=True, eq=False)

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from assets.grocery.evaluation import rivals
+from assets.grocery.evaluation import rival as base
 from assets.grocery.evaluation.history import History
+from assets.grocery.evaluation.rival import Rival, best, sales_share
 from assets.grocery.evaluation.rivals import (
     EASE,
     RIVALS,
@@ -23,10 +24,7 @@ from assets.grocery.evaluation.rivals import (
     ImplicitItemItem,
     PersonalThenGlobal,
     PersonalTopFrequency,
-    Rival,
     TIFUKNNCalendar,
-    best,
-    sales_share,
 )
 from assets.grocery.features.purchases import purchases, shopping_days
 from resources.errors import Refused
@@ -343,7 +341,7 @@ class TestEveryRival:
     def test_lists_do_not_depend_on_the_blocks(self, rival, monkeypatch):
         rival.fit(at_random(), seed=SEED)
         whole = rival.top(10)
-        monkeypatch.setattr(rivals, "BLOCK_CELLS", 3 * 20)
+        monkeypatch.setattr(base, "BLOCK_CELLS", 3 * 20)
         rival.fit(at_random(), seed=SEED)
         assert (rival.top(10) == whole).all()
 
