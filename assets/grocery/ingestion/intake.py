@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning, deliveries
+from resources.config.feeds import LandingConfig
 from resources.config.retailer import Settings
 from resources.errors import FeedMissing, FeedRefused, Refused
 from resources.feeds import events, landing
 from resources.feeds.files import ColumnsMissing, FeedFile, in_our_words
+from resources.feeds.landing import LandedFile
 from resources.feeds.reader import FeedReader
 from resources.records.feeds import Arrival, Delivery
 from resources.records.store import OperationsDatabase
@@ -76,7 +79,6 @@ class Intake:
         self.copied.extend(file.copy for file in kept)
         if not place or not landed:
             return self._read(kept)
-        known = {(record.path, record.digest): record for record in self.operations.records(Arrival)}
         there = {file.path: file for file in kept}
         copies = [
             there.get(path) or self.feeds.kept(path, file.day, self.settings.transactions)
@@ -85,46 +87,9 @@ class Intake:
         ]
         self.copied.extend(file.copy for file in copies)
         others = [file for file in kept if file.path not in landed]
-
-        def record(copy: FeedFile, outcome: str, reason: str = "", event_id: str = "") -> None:
-            path, stamp = landed[copy.path].name, landed[copy.path].stamp
-            before = known.get((path, copy.digest))
-            if before and (before.stamp, before.outcome, before.reason) == (stamp, outcome, reason):
-                return
-            self.operations.record(
-                Arrival(
-                    path=path,
-                    digest=copy.digest,
-                    business_date=copy.day,
-                    event_id=event_id or self._event_id(copy),
-                    outcome=outcome,
-                    reason=reason,
-                    seen_at=dt.datetime.now(dt.UTC),
-                    stamp=stamp,
-                )
-            )
-            self.say(f"{path}, of {copy.day}, was {outcome}" + (f": {reason}" if reason else ""))
-
-        def set_aside(file: FeedFile, error: Refused, *, called: str) -> FeedRefused:
-            record(file, Arrival.SET_ASIDE, str(error))
-            self.copied.append(Path(landing.set_aside(file.path, place, digest=file.digest)))
-            return FeedRefused(f"{called} was set aside: {error.message}", remedy=error.remedy)
-
-        refusal: Refused | None = None
-        for path, error in unkept.items():
-            if isinstance(error, FeedMissing):
-                refusal = error  # it is gone
-                continue
-            digest = hashlib.sha256(landed[path].stamp.encode()).hexdigest()  # for want of that of its bytes
-            unread = FeedFile(path=path, copy=Path(), digest=digest, day=landed[path].day)
-            refusal = set_aside(unread, error, called=landed[path].name)
-        originals: dict[tuple[dt.date | None, str], FeedFile] = {}
-        # Those that were seen before first: a copy that arrives later is the one that is repeated.
-        for copy in sorted(copies, key=lambda copy: (without_secrets(copy.path), copy.digest) not in known):
-            original = originals.setdefault((copy.day, copy.digest), copy)
-            if original is not copy:
-                record(copy, Arrival.REPEATED, f"its bytes came as {without_secrets(original.path)}")
-        usable = list(originals.values())
+        arrivals = _Arrivals(intake=self, place=place, landed=landed)
+        refusal = arrivals.without_copies(unkept)
+        usable = arrivals.once(copies)
         while True:
             for day in {file.day for file in landed.values()}:
                 if sum(file.day == day for file in usable) < place.files_a_day:
@@ -133,10 +98,10 @@ class Intake:
             if lines is not None and not wrong:
                 break
             for copy, error in wrong:
-                refusal = set_aside(copy, error, called=copy.name)
+                refusal = arrivals.set_aside(copy, error)
                 usable.remove(copy)
         for copy in usable:
-            record(copy, Arrival.TAKEN, event_id=events_of[copy.path])
+            arrivals.record(copy, Arrival.TAKEN, event_id=events_of[copy.path])
         return lines, files
 
     def _judged(
@@ -166,7 +131,7 @@ class Intake:
                 raise
             return None, [], ids, wrong
         for file in landed:
-            judge(file, lambda file=file: ids.update({file.path: self._event_id(file, rows=rows.get(file.name, 0))}))
+            judge(file, lambda file=file: ids.update({file.path: self.event_id(file, rows=rows.get(file.name, 0))}))
         return lines, files, ids, wrong
 
     def _read(self, files: Sequence[FeedFile]) -> tuple[ibis.Table, list[FeedFile]]:
@@ -181,7 +146,7 @@ class Intake:
         deliveries.refuse_cut_off(read, feed, self.good)
         return lines, read
 
-    def _event_id(self, file: FeedFile, *, rows: int | None = None) -> str:
+    def event_id(self, file: FeedFile, *, rows: int | None = None) -> str:
         """The identifier of the event of a landed file; with its `rows`, :class:`Refused` if it or its event is unusable."""
         retailer, text = self.settings.name, landing.event_beside(file.path) if rows else None
         if rows == 0:
@@ -191,6 +156,66 @@ class Intake:
         event = events.read(text, where=f"{file.path}{landing.EVENT}")
         events.require_match(event, retailer=retailer, path=file.path, day=file.day, digest=file.digest, rows=rows)
         return str(event.get_id())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arrivals:
+    """What becomes of the files that `landed` in the landing place, by path: put on record, each once."""
+
+    intake: Intake
+    place: LandingConfig
+    landed: Mapping[str, LandedFile]
+
+    @cached_property
+    def known(self) -> dict[tuple[str, str], Arrival]:
+        """What is on record of files, by path and digest."""
+        return {(record.path, record.digest): record for record in self.intake.operations.records(Arrival)}
+
+    def without_copies(self, errors: Mapping[str, Refused]) -> Refused | None:
+        """Set aside, by path, what could not be copied: but what is gone; the refusal of the last of them."""
+        refusal = None
+        for path, refusal in errors.items():
+            if isinstance(refusal, FeedMissing):
+                continue
+            file = self.landed[path]
+            digest = hashlib.sha256(file.stamp.encode()).hexdigest()  # for want of that of its bytes
+            refusal = self.set_aside(FeedFile(path=path, copy=Path(), digest=digest, day=file.day), refusal)
+        return refusal
+
+    def once(self, copies: Sequence[FeedFile]) -> list[FeedFile]:
+        """Those whose bytes came for no other; of those of the same bytes, the one that was seen first."""
+        originals: dict[tuple[dt.date | None, str], FeedFile] = {}
+        for copy in sorted(copies, key=lambda copy: (without_secrets(copy.path), copy.digest) not in self.known):
+            original = originals.setdefault((copy.day, copy.digest), copy)
+            if original is not copy:
+                self.record(copy, Arrival.REPEATED, f"its bytes came as {without_secrets(original.path)}")
+        return list(originals.values())
+
+    def set_aside(self, file: FeedFile, error: Refused) -> FeedRefused:
+        """Move a file to where nothing reads it, with its reason, which is also what the day is refused for."""
+        self.record(file, Arrival.SET_ASIDE, str(error))
+        self.intake.copied.append(Path(landing.set_aside(file.path, self.place, digest=file.digest)))
+        return FeedRefused(f"{file.name} was set aside: {error.message}", remedy=error.remedy)
+
+    def record(self, copy: FeedFile, outcome: str, reason: str = "", event_id: str = "") -> None:
+        """Put on record what became of a file, unless it is there already."""
+        path, stamp = self.landed[copy.path].name, self.landed[copy.path].stamp
+        before = self.known.get((path, copy.digest))
+        if before and (before.stamp, before.outcome, before.reason) == (stamp, outcome, reason):
+            return
+        self.intake.operations.record(
+            Arrival(
+                path=path,
+                digest=copy.digest,
+                business_date=copy.day,
+                event_id=event_id or self.intake.event_id(copy),
+                outcome=outcome,
+                reason=reason,
+                seen_at=dt.datetime.now(dt.UTC),
+                stamp=stamp,
+            )
+        )
+        self.intake.say(f"{path}, of {copy.day}, was {outcome}" + (f": {reason}" if reason else ""))
 
 
 def _rows(lines: ibis.Table, files: Sequence[FeedFile]) -> dict[str, int]:
