@@ -33,7 +33,7 @@ from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.engine import combined, content_digest, content_digests
 from resources.tables.slices import groups_of_days
-from resources.tables.store import TableStore
+from resources.tables.store import Commit, TableStore
 from resources.text import listed, plural
 
 if TYPE_CHECKING:
@@ -165,26 +165,15 @@ def _replaced(
         "`closed_days`; if not, have the lines corrected."
         for day, n in unexpected.items()
     ]
-    context.log.info(f"Writing {sum(cleaned.lines.values()):,} lines of {len(days)} days")
-    commit, contents, came, before = None, {}, [], operations.records(Delivery, last=DELIVERIES_COMPARED)
+    before = operations.records(Delivery, last=DELIVERIES_COMPARED)
     distinct: Mapping[dt.date, int] = {}
     if len(days) == 1 and feed.is_dated:
         warnings += deliveries.late_files(intake.feeds, settings, operations, day=days[0])
     elif len(days) == 1:
         distinct = deliveries.distinct_lines(delivered, feed, timezone=settings.timezone, day=days[0])
         warnings += deliveries.late_lines(distinct, files, operations, day=days[0])
-    groups = groups_of_days(days, cleaned.lines, bytes_a_row=BYTES_A_WRITTEN_LINE)
-    for group in groups:
-        of_all = cleaned.transactions
-        lines = of_all if len(groups) == 1 else of_all.filter(of_all.business_date.between(group[0], group[-1]))
-        commit = tables.replace_days(TRANSACTIONS, lines, days=group)
-        of_group = content_digests(lines.drop("source_file", "source_row"), by="business_date")
-        # After the commit: who reads the table and then this list never takes new lines for old ones.
-        of_days = deliveries.as_delivered(group, files, cleaned, of_group, distinct=distinct, run_id=context.run.run_id)
-        operations.record(*of_days)
-        came += of_days
-        contents |= of_group
-    assert commit
+    context.log.info(f"Writing {sum(cleaned.lines.values()):,} lines of {len(days)} days")
+    commit, contents, came = _write(days, files, cleaned, distinct, intake, run_id=context.run.run_id)
     warnings += deliveries.new_columns(came, before)
     others = set(filter(None, commit.rows_by_day)) - set(days)
     changed, says = reading.compared(
@@ -220,6 +209,32 @@ def _replaced(
             **({"rows_of_forgotten_households": sum(cleaned.erased.values())} if suppressed else {}),
         },
     )
+
+
+def _write(
+    days: Sequence[dt.date],
+    files: Sequence[FeedFile],
+    cleaned: cleaning.Cleaned,
+    distinct: Mapping[dt.date, int],
+    intake: Intake,
+    *,
+    run_id: str,
+) -> tuple[Commit, dict[dt.date, str], list[Delivery]]:
+    """The last commit of the days, a digest of what each has, and what was delivered of each, which is on record."""
+    commit, contents, came = None, {}, []
+    groups = groups_of_days(days, cleaned.lines, bytes_a_row=BYTES_A_WRITTEN_LINE)
+    for group in groups:
+        of_all = cleaned.transactions
+        lines = of_all if len(groups) == 1 else of_all.filter(of_all.business_date.between(group[0], group[-1]))
+        commit = intake.tables.replace_days(TRANSACTIONS, lines, days=group)
+        of_group = content_digests(lines.drop("source_file", "source_row"), by="business_date")
+        # After the commit: who reads the table and then this list never takes new lines for old ones.
+        of_days = deliveries.as_delivered(group, files, cleaned, of_group, distinct=distinct, run_id=run_id)
+        intake.operations.record(*of_days)
+        came += of_days
+        contents |= of_group
+    assert commit
+    return commit, contents, came
 
 
 def _closed(
