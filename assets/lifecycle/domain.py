@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from assets.quality.gates import Gates, Versions
+from resources.days import ranges
 
 if TYPE_CHECKING:
     import numpy as np
@@ -221,10 +222,16 @@ class Domain(Protocol):
 
     def card_text(self, facts: Mapping[str, Any]) -> CardText:
         """The card's sentences, of what is on record of a version."""
-        learnt = f"{facts['examples']} examples of the windows after {', '.join(facts['label_weeks'])}"
+        learnt = f"{facts['examples']} examples of the windows after {_told(facts['label_weeks'])}"
         return CardText(
             purpose=f"scores {self.subjects}",
-            learnt=f"{learnt}. Judged on the windows after {', '.join(facts['holdout'])}, which it has not seen",
+            learnt=f"{learnt}. Judged on the windows after {_told(facts['holdout'])}, which it has not seen",
             means=f"Means over the {self.subjects} of the holdout",
             slices=f"{self.slice_metric.capitalize()} within parts of the {self.subjects}",
         )
+
+
+def _told(closes: Sequence[str]) -> str:
+    """Days as a card says them: those of a run by the first and the last."""
+    runs = ranges(map(dt.date.fromisoformat, closes))
+    return ", ".join(str(first) if first == last else f"{first} … {last}" for first, last in runs)

@@ -49,7 +49,7 @@ def train(day: dt.date, work: Lifecycle) -> Trained:
     windows = domain.windows(day, work.settings)
     learn_from = domain.examples(windows.train, work)
     model = Model.create(config.family, config.parameters)
-    work.say(f"Fitting {model.title} on {len(learn_from):,} examples of {len(windows.train)} label weeks")
+    work.say(f"Fitting {model.title} on {len(learn_from):,} examples of {len(windows.train)} label windows")
     model.fit(learn_from, seed=config.seed)
     learnt_from = len(learn_from)
     del learn_from  # the holdout takes its place in memory

@@ -111,6 +111,11 @@ def test_a_domain_goes_through_the_whole_lifecycle(power: Power) -> None:
     assert text
     assert "| closeness |" in text
     assert "no weather" in text
+    assert (
+        "560 examples of the windows after 2024-01-21 … 2024-02-03. Judged on the windows after 2024-02-04 … 2024-02-10"
+        in text
+    )
+    assert "| Parameters | none |" in text
     scoring = scoring_of(AFTER, operations)
     model, version = load(work.registry, work.registry.version(1)), work.registry.version(1)
     rows = work.tables.read(READINGS, since=AFTER, until=AFTER, version=scoring.tables[READINGS]).to_pandas()
