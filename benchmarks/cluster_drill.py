@@ -526,7 +526,7 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="*", default=[""], help="cells whose name has some of these, in this order")
     parser.add_argument("--report", action="store_true")
-    parser.add_argument("--until", help="HH:MM, UTC: no cell begins after it")
+    parser.add_argument("--until", type=coming, help="HH:MM, UTC: no cell begins after it")
     parser.add_argument("--restart-postgres", help="the command that restarts it")
     options = parser.parse_args()
     drill = Drill(cluster.of(options), options.restart_postgres)
@@ -537,7 +537,7 @@ def main() -> None:
         for stage, point, blow in cells(options.only):
             if any(each.cell == name_of(stage, point, blow) for each in done):
                 continue
-            if options.until and f"{dt.datetime.now(dt.UTC):%H:%M}" >= options.until:
+            if options.until and dt.datetime.now(dt.UTC) >= options.until:
                 break
             if blow == "Postgres restarted" and not drill.restart_postgres:
                 continue
@@ -547,6 +547,13 @@ def main() -> None:
             print(one, flush=True)
         drill.agent.end()
     (Path(__file__).with_suffix(".md")).write_text(report(drill.known()))
+
+
+def coming(clock: str) -> dt.datetime:
+    """The next moment at which a clock of UTC shows this: after midnight, if it has shown it today."""
+    now = dt.datetime.now(dt.UTC)
+    today = dt.datetime.combine(now, dt.time.fromisoformat(clock), dt.UTC)
+    return today if today > now else today + dt.timedelta(days=1)
 
 
 def prepare(drill: Drill) -> None:
