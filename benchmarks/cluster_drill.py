@@ -207,6 +207,8 @@ class Drill:
 
     def launch(self, day: dt.date, *, assets: list[str] | None = None, without: Iterable[str] = WITHOUT) -> str:
         """Ask for the night of `day`, or for some assets of it; the run's id."""
+        for name in ("code", "daemon"):  # the cell before may have deleted it
+            kubectl("rollout", "status", f"deployment/nightcart-{name}", "--timeout=300s")
         left_out = [] if assets else [*without]
         asked = {"query": LAUNCH, "day": str(day), "job": "nightly", "assets": assets or [], "without": left_out}
         said = self.agent("launch", asked)

@@ -31,12 +31,15 @@ RAISE_MOST = "look at the file; if it is right, raise `most_unpacked` in the con
 REDELIVER = "have it delivered again, then materialise the day again."
 
 
+FULL_SHEETS = (65_536, 1_048_576)  # the lines that a sheet of .xls and of .xlsx can have
+
+
 @dataclass(frozen=True, kw_only=True)
 class FeedFile:
     """A delivered file: where it was, the kept copy, its SHA-256, and the day that its path names.
 
     `columns` are its own, with their types as the contract calls them, once it has been read, and `is_ended` whether the
-    last line of a text has an end. `also` are other paths at which the same was found: it counts once. `empty` are parts
+    last line of a text has an end, and how many `lines` it has with its header. `also` are other paths at which the same was found: it counts once. `empty` are parts
     of the same day without a byte, which hold no lines.
     """
 
@@ -48,6 +51,7 @@ class FeedFile:
     empty: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
     is_ended: bool | None = None  # of no text it can be said
+    lines: int | None = None
 
     @property
     def name(self) -> str:
@@ -138,6 +142,16 @@ def without_lines(files: Iterable[FeedFile]) -> list[str]:
         f"No lines are in {listed([told(path) for path in file.empty])}, which has no bytes."
         for file in files
         if file.empty
+    ]
+
+
+def as_long_as_sheets(files: Iterable[FeedFile]) -> list[str]:
+    """Which texts have as many lines as a sheet can have, in sentences."""
+    return [
+        f"{file.name} has {file.lines:,} lines, as many as a sheet of Excel can have: if it was saved by Excel, what came after "
+        "them is not there. Have it delivered as it was before it was opened there."
+        for file in files
+        if file.lines in FULL_SHEETS
     ]
 
 

@@ -176,12 +176,13 @@ class FeedReader:
                 remedy="narrow `path` to files of one format.",
             )
         if headers:
-            lines = text.read(engine, files, headers, raw=self.raw)
+            lines, rows = text.read(engine, files, headers, raw=self.raw)
         else:
+            rows = {}
             lines = parquet.read(engine, parquet_files, files)
             lines = lines.rename({spelling.get(name.lower(), name): name for name in lines.columns})
         lines = second_headers.set_aside(lines, engine, files, headers, parquet_files)
-        read = [*parquet_files, *headers]
+        read = [*parquet_files, *(replace(file, lines=rows[file] + header.lines) for file, header in headers.items())]
         return lines.join(_names(engine, read, set(lines.columns)), "copy").drop("copy"), read
 
     def kept(self, path: str, day: dt.date | None, settings: FeedConfig) -> FeedFile:

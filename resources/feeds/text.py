@@ -56,8 +56,10 @@ class _Read:
         return {copy: (good, bad) for copy, good, bad in rows}
 
 
-def read(engine: Backend, settings: FeedConfig, files: Mapping[FeedFile, Header], *, raw: Path) -> ibis.Table:
-    """The lines of text files: their own columns, all text, with `copy`, `source_row` and `defect`.
+def read(
+    engine: Backend, settings: FeedConfig, files: Mapping[FeedFile, Header], *, raw: Path
+) -> tuple[ibis.Table, dict[FeedFile, int]]:
+    """The lines of text files: their own columns, all text, with `copy`, `source_row` and `defect`; and each file's number of them.
 
     A line that does not fit the header stands whole in the first column. Raises :class:`FeedRefused` for a file that
     is cut off, and for one whose lines are not all accounted for.
@@ -68,19 +70,19 @@ def read(engine: Backend, settings: FeedConfig, files: Mapping[FeedFile, Header]
     for file in files:
         by_header[files[file].names].append(file)
     every = list(dict.fromkeys(name for header in by_header for name in header))
-    tables = [
-        table.mutate(**{name: ibis.null("string") for name in every if name not in table.columns}).select(
-            *every, "copy", "source_row", "defect"
-        )
-        for header, group in by_header.items()
-        for table in _read_of_one_header(engine, settings, header, {file: files[file] for file in group}, raw)
-    ]
-    return ibis.union(*tables) if len(tables) > 1 else tables[0]
+    tables, rows = [], {}
+    for header, group in by_header.items():
+        of_group = {file: files[file] for file in group}
+        for table, counts in _read_of_one_header(engine, settings, header, of_group, raw):
+            others = {name: ibis.null("string") for name in every if name not in table.columns}
+            tables.append(table.mutate(**others).select(*every, "copy", "source_row", "defect"))
+            rows |= counts
+    return ibis.union(*tables) if len(tables) > 1 else tables[0], rows
 
 
 def _read_of_one_header(
     engine: Backend, settings: FeedConfig, names: Sequence[str], files: Mapping[FeedFile, Header], raw: Path
-) -> Iterator[ibis.Table]:
+) -> Iterator[tuple[ibis.Table, dict[FeedFile, int]]]:
     counts = {file: lines.count_plain(file, settings, header) for file, header in files.items()}
     plain = {file: count for file, count in counts.items() if count is not None}
     if settings.encoding.lower() not in DUCKDB_ENCODINGS:
@@ -95,12 +97,15 @@ def _read_of_one_header(
             elif read:
                 _refuse_truncated(engine, file, read.rejects, encoding=settings.encoding)
         if read:
-            yield _of_plain(engine, read, names, copies_of([file for file in these if file in plain]))
+            these = [file for file in these if file in plain]
+            yield _of_plain(engine, read, names, copies_of(these)), {file: plain[file] for file in these}
     if odd := {str(file.copy): file for file in files if file not in plain}:
         yield _of_prepared(engine, settings, {file: files[file] for file in odd.values()}, raw)
 
 
-def _of_prepared(engine: Backend, settings: FeedConfig, files: Mapping[FeedFile, Header], raw: Path) -> ibis.Table:
+def _of_prepared(
+    engine: Backend, settings: FeedConfig, files: Mapping[FeedFile, Header], raw: Path
+) -> tuple[ibis.Table, dict[FeedFile, int]]:
     """The lines of files by copies that are prepared for it, and are not needed any more when they are read."""
     import duckdb
     import pyarrow as pa
@@ -146,7 +151,7 @@ def _of_prepared(engine: Backend, settings: FeedConfig, files: Mapping[FeedFile,
         back = f"{quoted_text(sign)}, {quoted_text(settings.delimiter)}"
         columns = ", ".join(f"replace({quoted_name(name)}, {back}) AS {quoted_name(name)}" for name in names)
     nulls = "".join(f", NULL AS {quoted_name(name)}" for name in names[1:])
-    return engine.sql(
+    table = engine.sql(
         f"""SELECT {columns}, {copies}.of AS copy, {read.row} AS source_row, NULL::VARCHAR AS defect
             FROM {read.good} JOIN {copies} USING (copy)
             UNION ALL SELECT line AS {first}{nulls}, copy, source_row, defect FROM {set_aside}
@@ -155,6 +160,7 @@ def _of_prepared(engine: Backend, settings: FeedConfig, files: Mapping[FeedFile,
                 defect
             FROM {read.rejects} JOIN {copies} USING (copy)"""
     )
+    return table, {file: each.records for file, each in came.items()}
 
 
 @contextmanager

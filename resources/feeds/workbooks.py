@@ -19,7 +19,7 @@ import tempfile
 from typing import IO, TYPE_CHECKING, Any
 
 from resources.errors import FeedRefused
-from resources.feeds.files import told_apart
+from resources.feeds.files import FULL_SHEETS, told_apart
 from resources.tables.slices import granted
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ SECONDS = 600  # of CPU
 OF_ITSELF = 1 << 30  # bytes of address space that Python and Arrow reserve
 REFUSED = 3  # its exit code: what it has written is a refusal
 SHEETS = "--sheets"
-MOST_LINES = (65_536, 1_048_576)  # that a sheet of .xls and of .xlsx can have
 
 
 def rows_of_sheet(content: IO[bytes], path: str, sheet: str | None) -> IO[bytes]:
@@ -107,7 +106,7 @@ def _rows(book: Any, path: str, sheet: str | None) -> pa.Table:
             remedy=f'write sheet = "{filled[0]}" or another into the configuration.',
         )
     header, *lines = book.get_sheet_by_name(name := sheet or filled[0]).to_python(skip_empty_area=False)
-    if (count := len(lines) + 1) in MOST_LINES:
+    if (count := len(lines) + 1) in FULL_SHEETS:
         raise FeedRefused(
             f"{path} has {count:,} lines in its sheet {name}, as many as a sheet can have: what came after them is not there.",
             remedy="have it delivered as CSV or Parquet, which have no such limit, or in several workbooks.",

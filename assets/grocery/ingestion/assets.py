@@ -4,6 +4,7 @@
 # pyright: reportArgumentType=false
 
 import datetime as dt
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from assets.reporting import OWNERS, WARNING, columns, picture, report_days, wri
 from resources import home
 from resources.config.retailer import OffersConfig, Settings
 from resources.errors import FeedRefused
-from resources.feeds.files import FeedFile, not_read, taken_once, without_lines
+from resources.feeds.files import FeedFile, as_long_as_sheets, not_read, taken_once, without_lines
 from resources.feeds.reader import FeedReader
 from resources.feeds.redaction import redact, redact_all
 from resources.feeds.sources import where
@@ -114,7 +115,8 @@ def _take_in(
     if not expected:
         return _closed(context, days, intake.tables, intake.operations)
     delivered, files = intake.of_days(expected)
-    for says in (*taken_once(files), *without_lines(files), *not_read(files, feed.path)):
+    told = (taken_once(files), without_lines(files), as_long_as_sheets(files), not_read(files, feed.path))
+    for says in itertools.chain(*told):
         context.log.warning(says)
     context.log.info(f"Judging the lines of {listed([file.name for file in files])}")
     with in_parts.cleaned(

@@ -22,7 +22,7 @@ from resources import home
 from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds import converted, second_headers, sources, table_folders
-from resources.feeds.files import EMPTY_PART, FeedFile, own_columns, taken_once, text_columns
+from resources.feeds.files import EMPTY_PART, FeedFile, as_long_as_sheets, own_columns, taken_once, text_columns
 from resources.feeds.prepared import NO_TEXT, NOT_AS_MANY, NOT_CLOSED, NOT_DOUBLED, ZERO_BYTES
 from resources.feeds.reader import FeedReader
 from resources.text import listed, plural
@@ -145,6 +145,7 @@ def read(
         lines, kept = reader.read(source.files, engine=engine, columns=(), days=source.days)
         foreign = _foreign(lines)
     notes = [Note("merged", says) for says in taken_once(kept)]
+    notes += [Note("left out", says) for says in as_long_as_sheets(kept)]
     notes += _notes_on_encoding(lines, foreign, source, is_told=encoding is not None)
     notes += _notes_on_marks(lines)
     _refuse_a_mixture({file.name: {name.lower() for name in file.columns} - {*file.partitions} for file in kept})

@@ -17,6 +17,7 @@ from resources.config.feeds import FeedConfig
 from resources.errors import FeedRefused
 from resources.feeds import lines as text_lines
 from resources.feeds import text
+from resources.feeds.files import as_long_as_sheets
 from resources.feeds.reader import FeedReader
 from resources.tables.engine import connect
 
@@ -268,3 +269,23 @@ def test_rows_are_physical_lines_in_stretches_and_in_files_too_large_for_memory(
     rows = read(HEADER + b"".join(b"%d,tea\n" % row if row in broken else b"%d,tea,1\n" % row for row in range(1, 42)))
     assert good(rows) == [(row, str(row)) for row in range(1, 42) if row not in broken]
     assert [row for row, _ in bad(rows)] == sorted(broken)
+
+
+@pytest.mark.parametrize(
+    ("content", "settings"),
+    [
+        (b"who,what,paid\na,b,1\na,c,2\na,d,3\n", {}),
+        (b"who,what,paid\r\na,b,1\r\na,c,2\r\na,d,3", {}),
+        (b'who,what,paid\na,b,1\na,"c,2\na,d,3\n', {}),
+        (b"report\nwho,what,paid\na,b,1\na,c,2\n", {"skip_lines": 1}),
+    ],
+    ids=["plain", "DOS", "an open mark", "below a title"],
+)
+def test_a_text_as_long_as_a_sheet_is_told(tmp_path: Path, engine: Any, monkeypatch, content, settings) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    feed = FeedConfig.model_validate({"path": [str(tmp_path / "a.csv")], **settings})
+    _, read = FeedReader(raw=tmp_path / "raw").read(feed, engine=engine, columns=())
+    assert as_long_as_sheets(read) == []
+    monkeypatch.setattr("resources.feeds.files.FULL_SHEETS", (4,))
+    (says,) = as_long_as_sheets(read)
+    assert "a.csv has 4 lines, as many as a sheet of Excel can have" in says
