@@ -13,8 +13,9 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from resources import home
 from resources.config.feeds import FeedConfig
@@ -55,6 +56,21 @@ def _expanded(path: str) -> list[str]:
     with landing.reached(path):
         filesystem, inside = object_store.filesystem(path)
         return sorted(filesystem.unstrip_protocol(match) for match in filesystem.glob(inside))
+
+
+def changed_at(path: str) -> float | None:
+    """When a file was written, or came to its place, in seconds since 1970; None where its store or server does not say it."""
+    if path.startswith("package://"):
+        return None
+    if "://" not in path:
+        return Path(path).stat().st_ctime
+    with landing.reached(path):
+        filesystem, inside = object_store.filesystem(path)
+        filesystem.invalidate_cache()
+        written = landing.written_at(filesystem.info(inside))
+    if isinstance(written, str):
+        written = parsedate_to_datetime(written) if "," in written else dt.datetime.fromisoformat(written)
+    return written.timestamp() if isinstance(written, dt.datetime) else cast("float | None", written)
 
 
 def _package_folder(path: str) -> Path:

@@ -11,7 +11,6 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assets.grocery.ingestion import cleaning
@@ -21,9 +20,10 @@ from assets.grocery.tables import TRANSACTIONS
 from assets.quality.gates import good_days
 from resources.config.retailer import Settings, TransactionsConfig
 from resources.days import ONE_DAY
-from resources.errors import FeedMissing, FeedRefused, Refused
+from resources.errors import FeedMissing, FeedRefused, Refused, Unavailable
 from resources.feeds.files import ColumnsMissing, FeedFile, name_of
 from resources.feeds.lines import header_of, rows_of
+from resources.feeds.sources import changed_at
 from resources.records.feeds import Delivery
 from resources.records.store import OperationsDatabase
 from resources.tables.engine import count_values
@@ -111,16 +111,17 @@ def late_lines(
 
 
 def late_files(feeds: FeedReader, settings: Settings, operations: OperationsDatabase, *, day: dt.date) -> list[str]:
-    """Which files of this machine came, or were replaced, after their day of the week before `day` was taken in, in a sentence."""
+    """Which files came, or were replaced, after their day of the week before `day` was taken in, in a sentence."""
     feed, late = settings.transactions, {}
-    if feed.query is not None or any("://" in pattern for pattern in feed.path):
+    if feed.query is not None:
         return []
-    for before in (day - LOOKED_BACK + n * ONE_DAY for n in range(LOOKED_BACK.days)):
-        for delivery in operations.records(Delivery, business_date=before, last=1):
-            # What cannot be read is no concern of tonight's: its day is over, and was not made of it.
-            with contextlib.suppress(OSError, Refused):
-                if names := _younger(delivery, feeds, settings):
-                    late[before] = listed(names)
+    # What cannot be read is no concern of tonight's: its day is over, and was not made of it. A server is asked no more.
+    with contextlib.suppress(Unavailable):
+        for before in (day - LOOKED_BACK + n * ONE_DAY for n in range(LOOKED_BACK.days)):
+            for delivery in operations.records(Delivery, business_date=before, last=1):
+                with contextlib.suppress(OSError, Refused):
+                    if names := _younger(delivery, feeds, settings):
+                        late[before] = listed(names)
     return _not_taken_in("Files", late)
 
 
@@ -133,7 +134,7 @@ def _younger(delivery: Delivery, feeds: FeedReader, settings: Settings) -> list[
     if is_told or (delivery.files and is_landed):
         return []
     taken_in_at = delivery.taken_in_at.timestamp()
-    young = {name: path for name, path in own.items() if Path(path).stat().st_ctime > taken_in_at}
+    young = {name: path for name, path in own.items() if (changed_at(path) or 0) > taken_in_at}
     return [name for name, path in young.items() if feeds.digest(path, day, feed) not in delivery.files.values()]
 
 

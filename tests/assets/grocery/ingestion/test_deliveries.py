@@ -13,16 +13,19 @@ from assets.grocery.ingestion.deliveries import (
     columns_changed,
     compared,
     lacking,
+    late_files,
     new_columns,
     refuse_cut_off,
     refuse_other_types,
     set_aside,
 )
 from assets.grocery.ingestion.rules import DAY_RULES, expectations, fault
+from resources.config.loader import load_settings
 from resources.config.retailer import TransactionsConfig
 from resources.errors import FeedRefused
 from resources.feeds.files import ColumnsMissing, FeedFile
 from resources.records.feeds import Delivery
+from resources.tables import object_store
 
 DAY = dt.date(2024, 1, 9)
 BEFORE = {"customer": "integer", "article": "text", "paid": "number"}
@@ -189,3 +192,29 @@ def test_every_expectation_has_its_words():
     )
     asked = {each.kwargs["column"] for group in expectations(whole).values() for each in group}
     assert asked == {column for rule in DAY_RULES for column in rule.faults}
+
+
+def test_files_of_a_store_that_come_after_the_night_of_their_day_are_told(bucket, feeds, operations):
+    settings = load_settings()
+    own = settings.transactions.model_copy(update={"path": [f"{bucket}/sales/{{date}}*.csv"]})
+    settings = settings.model_copy(update={"transactions": own})
+    days = [DAY - dt.timedelta(days=back) for back in (3, 2, 1)]
+    objects = [f"{bucket}/sales/{day}.csv" for day in days]
+    feeds.raw.mkdir()
+    filesystem, _ = object_store.filesystem(bucket)
+
+    def put(path: str, text: str) -> None:
+        with filesystem.open(path, "wb") as content:
+            content.write(text.encode())
+
+    for day, path in zip(days, objects, strict=True):
+        put(path, f"customer\n{day}\n")
+        files = {path: feeds.digest(path, day, own)}
+        taken_in_at = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)  # of a store that says whole seconds
+        operations.record(replace(delivery(day, files=files), taken_in_at=taken_in_at))
+    assert late_files(feeds, settings, operations, day=DAY) == []  # younger, and the same
+    put(objects[0], "customer\nanother\n")
+    put(second := objects[2].replace(".csv", "_2.csv"), "customer\nmore\n")
+    (says,) = late_files(feeds, settings, operations, day=DAY)
+    assert says.startswith(f"Files came after the night of their day, and are not taken in: {objects[0]}, {second}.")
+    assert f"--from {days[0]} --to {days[2]} --assets group:ingestion --force" in says
