@@ -347,7 +347,12 @@ class Drill:
         if (after := self.versions()) != before:
             wrong.append(f"the zombie wrote {sorted(key for key in after if after[key] != before.get(key))}")
         log = kubectl("logs", pod, check=False)
-        refused = ("which began after this one", "Ignoring a duplicate run", "after the run had already finished")
+        refused = (
+            "which began after this one",
+            "while it slept",
+            "Ignoring a duplicate run",
+            "after the run had already finished",
+        )
         if not any(words in log for words in refused):
             wrong.append("the zombie does not say that it was refused")
         return wrong

@@ -1,8 +1,8 @@
 """A step that is fenced: what it reads is of one version, and what it writes is made onto that, by the latest run alone.
 
 A run that slept after its gates, or was believed dead and made again, would else write over what is newer. So a step
-takes a token for what it makes (`resources.records.fencing`), and asks once more at each commit: whether no later run is
-at work on the same, and whether all that its gates let through is still there, with the gates still open. What comes
+takes a token for what it makes (`resources.records.fencing`), and asks once more at each commit: whether its run is not over and
+no later one at work on the same, and whether all that its gates let through is still there, with the gates still open. What comes
 between that question and the commit, the table's own log decides (`resources.tables.fence`).
 """
 
@@ -56,7 +56,7 @@ def fenced(body: Callable[P, R]) -> Callable[P, R]:
 
 
 def begin(context: Context, resources: Mapping[str, Any], *, writes: Iterable[str] = ()) -> dict[str, Any]:
-    """The resources of a step, fenced; raises :class:`Superseded` if a later run is at work on the same.
+    """The resources of a step, fenced; raises :class:`Superseded` if a later run is at work on the same, or this one is over.
 
     `writes` are the tables that it makes, each with its quarantine.
     """
@@ -68,7 +68,8 @@ def begin(context: Context, resources: Mapping[str, Any], *, writes: Iterable[st
             until=days[1],
             run_id=context.run.run_id,
             taken_at=dt.datetime.now(dt.UTC),
-        )
+        ),
+        end=lambda: _end_of(context),
     )
     step = FencedStep(resources={**resources, "operations": operations}, erasures=_erasures(operations))
     assert operations.token
@@ -146,6 +147,12 @@ class _Asked(Gates):
         last = {subject: _last_verdict(operations, subject) for subject in needs}  # before the look at them
         super().require(operations, needs, now=now)
         self._step.note(needs, last)
+
+
+def _end_of(context: Context) -> str | None:
+    """How the run ended, as Dagster has it by now; None while it is under way."""
+    run = context.instance.get_run_by_id(context.run.run_id)
+    return run.status.value if run and run.is_finished else None
 
 
 def _erasures(operations: OperationsDatabase) -> int:

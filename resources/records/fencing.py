@@ -1,12 +1,14 @@
 """Fencing tokens: which of several runs that write the same may do so, kept in the operations database.
 
-A run that slept, or was believed dead and made again, goes on when it wakes. It cannot tell; its token can.
+A run that slept, or was believed dead and made again, goes on when it wakes. It cannot tell; its token can, and who keeps the
+runs: one that is over, whatever its process thinks, writes no more.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from resources.errors import Superseded
@@ -43,13 +45,14 @@ class FencingToken:
 class FencingTokens(RecordStore):
     """The records; those with a `token` are as a step writes them: none any more once a later run is at work on the same.
 
-    `number` is the token's in the database: of two of one run, as of a pod that was given up, the later one's counts.
+    Nor once its own run is over: `end` says how it ended, or None. `number` is the token's in the database: of two of one run, as of a pod that was given up, the later one's counts.
     """
 
     token: FencingToken | None = None
     number: int = 0
+    end: Callable[[], str | None] = field(default=lambda: None, repr=False, compare=False)
 
-    def fenced(self, token: FencingToken) -> Self:
+    def fenced(self, token: FencingToken, *, end: Callable[[], str | None] = lambda: None) -> Self:
         """These records with the token, in the place that its run has; raises :class:`Superseded` if a later one is there."""
         import sqlalchemy as sa
 
@@ -59,12 +62,12 @@ class FencingTokens(RecordStore):
             of_run = connection.scalar(newest.where(table.c.run_id == token.run_id))
             taken = replace(token, token=of_run or (connection.scalar(newest) or 0) + 1)
             added = connection.execute(table.insert().values(vars(taken)).returning(table.c.id))
-            fenced = replace(self, token=taken, number=added.scalar_one())
+            fenced = replace(self, token=taken, number=added.scalar_one(), end=end)
             fenced._admit(connection)
         return fenced
 
     def require_newest(self) -> None:
-        """Raise :class:`Superseded`, naming it, if a later run is at work on what the token is for."""
+        """Raise :class:`Superseded`, naming it, if a later run is at work on what the token is for, or this one is over."""
         with self._engine.connect() as connection:
             self._admit(connection)
 
@@ -73,6 +76,12 @@ class FencingTokens(RecordStore):
 
         if (mine := self.token) is None:
             return
+        if end := self.end():
+            raise Superseded(
+                f"{mine}: run {mine.run_id[:8]} is over, with {end}: it was taken for dead, or ended by a person, while it slept. Nothing "
+                "more is written here.",
+                remedy="nothing is to be done if a later run did well: `nightcart status` shows what is there.",
+            )
         table = self._table(FencingToken)
         is_later = sa.tuple_(table.c.token, table.c.id) > sa.tuple_(mine.token, self.number)
         overlaps = (table.c.subject == mine.subject, table.c.since <= mine.until, table.c.until >= mine.since)

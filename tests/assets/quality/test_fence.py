@@ -12,8 +12,9 @@ import pytest
 from assets.failures import RETRIES
 from assets.partitions import days_of
 from assets.quality.evaluation import GateResult, gate_checks
-from assets.quality.fence import fenced
+from assets.quality.fence import begin, fenced
 from assets.quality.gates import Gate, Gates, of_days
+from resources.errors import Superseded
 from resources.records.privacy import Erasure
 from resources.records.quality import DerivedFrom, Verdict
 from resources.records.store import OperationsDatabase
@@ -41,6 +42,7 @@ class Shop:
 
     def __init__(self, tables: TableStore, operations: OperationsDatabase) -> None:
         self.tables, self.operations = tables, operations
+        self.context: Any = None  # of the run that makes lists
         for day in (BEFORE, DAY):
             self.bring(day, 1)
 
@@ -69,6 +71,7 @@ class Shop:
             gates: dg.ResourceParam[Gates],
         ) -> None:
             (day,) = days_of(context)
+            self.context = context
             gates.require(operations, {"baskets": of_days(tables, "baskets", [day])}, now=NOW)
             meanwhile()
             (read,) = tables.read("baskets", since=day, until=day).value.to_pyarrow().to_pylist()
@@ -146,6 +149,22 @@ def test_of_two_runs_of_a_day_the_one_that_began_later_is_there_in_the_end(shop:
     assert written.writer is not None
     assert written.writer["run_id"] == later[0].run_id
     assert [record.run_id for record in shop.operations.records(DerivedFrom)] == [later[0].run_id]
+
+
+def test_a_run_that_is_over_writes_nothing_more(shop: Shop) -> None:
+    def taken_for_dead() -> None:
+        shop.context.instance.report_run_failed(shop.context.run)
+        with pytest.raises(Superseded, match="is over, with FAILURE"):  # nor does a step of it begin
+            begin(shop.context, {"tables": shop.tables, "operations": shop.operations})
+
+    told = said(shop.make(taken_for_dead))
+    assert (
+        f"run {shop.context.run.run_id[:8]} is over, with FAILURE: it was taken for dead, or ended by a person" in told
+    )
+    assert not shop.tables.exists("lists") or shop.lists() == []
+    assert shop.operations.records(DerivedFrom) == []
+    assert shop.make().success
+    assert shop.lists() == [10]
 
 
 @pytest.mark.parametrize("is_look", [False, True], ids=["a run that makes them again", "a look alone"])
