@@ -476,6 +476,7 @@ class Drill:
 
 def process_of(pod: str) -> int:
     """The process of a run in a pod, as the node numbers it."""
+    kubectl("wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=60s")  # at its very beginning it has no number yet
     container = json.loads(kubectl("get", "pod", pod, "-o", "json"))["status"]["containerStatuses"][0]["containerID"]
     name = container.rpartition("/")[2]
     for folder in Path("/proc").glob("[0-9]*"):
