@@ -276,7 +276,7 @@ class Drill:
             (self.hooks / "order.json").unlink(missing_ok=True)
             return Found(**found, wrong=(f"the point was not reached: {self.ended(run_id, within=60)}",))
         pod, began = json.loads((self.hooks / "at.json").read_text())["pod"], time.time()
-        process = self.strike(blow, run_id, pod)
+        process, slept = self.strike(blow, run_id, pod), run_id
         end, wrong = self.ended(run_id, within=150), []
         seconds = round(time.time() - began, 1)
         if end not in ("SUCCESS", "FAILURE", "CANCELED"):
@@ -291,7 +291,7 @@ class Drill:
         if not is_good:
             wrong.append("not made good by itself: " + ", ".join(run.status.value for run in self.family(run_id)))
         if process:
-            wrong += self.wake(process, pod)
+            wrong += self.wake(process, pod, slept)
         wrong += self.decided(day) if stage == "training" else self.lines(day, is_intake=stage == "intake")
         wrong += self.in_progress()
         return Found(
@@ -337,7 +337,7 @@ class Drill:
             subprocess.run(self.restart_postgres, shell=True, check=True)
         return None
 
-    def wake(self, process: int, pod: str) -> list[str]:
+    def wake(self, process: int, pod: str, run_id: str) -> list[str]:
         """Wake a run whose successor has published, and see that it is refused."""
         before = self.versions()
         (self.hooks / "go").touch()
@@ -347,6 +347,9 @@ class Drill:
         if (after := self.versions()) != before:
             wrong.append(f"the zombie wrote {sorted(key for key in after if after[key] != before.get(key))}")
         log = kubectl("logs", pod, check=False)
+        log += " ".join(
+            entry.user_message for entry in self.instance.all_logs(run_id)
+        )  # before its first event, it has no other
         refused = (
             "which began after this one",
             "while it slept",
@@ -476,7 +479,9 @@ class Drill:
 
 def process_of(pod: str) -> int:
     """The process of a run in a pod, as the node numbers it."""
-    kubectl("wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=60s")  # at its very beginning it has no number yet
+    kubectl(
+        "wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=60s"
+    )  # at its very beginning it has no number yet
     container = json.loads(kubectl("get", "pod", pod, "-o", "json"))["status"]["containerStatuses"][0]["containerID"]
     name = container.rpartition("/")[2]
     for folder in Path("/proc").glob("[0-9]*"):
