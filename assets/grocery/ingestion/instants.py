@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -96,10 +97,11 @@ def read(text: ir.StringValue, format_: str | None, *, timezone: str = "UTC") ->
         days = text.try_cast("float64") - EXCEL_DAY_OF_1970
         # To the second: the fraction of a day is a rounded number.
         return since_1970((_microseconds(days * SECONDS_A_DAY * 1e6) + 500_000) // 1_000_000 * 1_000_000)
-    if "%Z" in format_:
-        text = with_zones(text, timezone)
-    if "%b" in format_ or "%B" in format_:
+    has_months = "%b" in format_ or "%B" in format_
+    if has_months:
         text = _in_english(text, format_)
+    if "%Z" in format_:
+        text = _once(text, lambda text: with_zones(text, timezone)) if has_months else with_zones(text, timezone)
     if "%p" in format_:
         text = text.re_replace(r"(?i)([ap])\. ?m\.", r"\1m")
     if clock := CLOCK_NUMBER.search(format_):
@@ -107,6 +109,13 @@ def read(text: ir.StringValue, format_: str | None, *, timezone: str = "UTC") ->
         filled = text.re_replace(r" (\d+)$", rf" {'0' * digits}\1")
         text = filled.re_replace(rf" 0*(\d{{{digits}}})$", r" \1")
     return in_calendar(try_strptime(text, format_).cast("timestamp"))
+
+
+def _once(value: ir.StringValue, then: Callable[[ir.StringValue], ir.StringValue]) -> ir.StringValue:
+    """`then` of a value that it names more than once: written out each time, names of months and of zones are megabytes."""
+    import ibis
+
+    return ibis.array([value]).map(then)[0]
 
 
 def with_zones(text: ir.StringValue, timezone: str) -> ir.StringValue:

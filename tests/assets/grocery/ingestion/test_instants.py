@@ -184,3 +184,10 @@ def test_names_of_several_zones_are_those_of_the_retailers(engine, at, timezone,
     text = engine.create_table("at", ibis.memtable({"at": [at]}).to_pyarrow(), overwrite=True, temp=True).at
     time = instants.read(text, "%d.%m.%Y %H:%M %Z", timezone=timezone).to_pyarrow().to_pylist()[0]
     assert (time and f"{time:%H:%M}") == in_utc
+
+
+def test_time_with_a_month_and_a_zone_is_written_out_once():
+    import ibis
+
+    at = instants.read(ibis.table({"at": "string"}, name="lines")["at"], "%d-%b-%Y %H:%M %Z")
+    assert len(ibis.to_sql(at)) < 80_000  # it stands wherever a day is worked out
