@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 from assets.grocery.ingestion import money
 from assets.grocery.ingestion.numbers import currency_of, number_of
 from assets.grocery.onboarding.columns import MOST_KINDS, ColumnProfile, one_row, said_in, shown
-from assets.grocery.onboarding.proposed import Note, ProposedSetting, table_of, unpivoted
+from assets.grocery.onboarding.proposed import Note, ProposedSetting, by_query, table_of, unpivoted
 from assets.grocery.onboarding.words import matching_columns, split_name
 from resources.config.feeds import FeedConfig
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
 from resources.feeds import converted
 from resources.feeds.files import FeedFile, own_columns, text_columns
-from resources.tables.engine import count_values
+from resources.tables.engine import count_values, quoted_name
 from resources.text import listed, plural
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ MEASURES = frozenset("g gr gram grams gramm kg kilo lb lbs oz ml cl l ltr liter 
 DISCOUNT = frozenset("discount discounts disc rabatt remise sconto descuento korting".split())
 DISCOUNTS = DISCOUNT | frozenset("line total item amount value betrag montant sum retail coupon of".split())
 NET = frozenset("net netto paid nettowert after".split())
+TURNED = 0.5  # the share of a column's amounts below 0 from which its sales are, and not its returns
 SAME_MEASURE = 0.5  # the share of lines in which two columns of quantities say the same if they are of one measure
 OTHER_UNIT = 20  # times as much as on the day before, or in another store, a line is in another unit: in cents
 OTHER_NUMBERS = 0.5  # more or less of a day's quantities are whole, where they are another day's prices
@@ -167,6 +168,25 @@ def units(lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, Column
         remedy = "have weights delivered in one unit, or leave the column out: --column quantity=."
         notes.append(Note("to know", says, remedy))
     return notes
+
+
+def refuse_turned(lines: ibis.Table, feed: TransactionsConfig) -> None:
+    """Refuse quantities and values of which most are below 0, as tills write what leaves the stock; with what turns their signs."""
+    turned = {}
+    for name in filter(None, (feed.columns.quantity, feed.columns.sales_value)):
+        number = number_of(lines, name, feed)
+        share = one_row(lines.agg(share=(number < 0).mean(where=number != 0)))["share"] or 0
+        if share > TURNED:
+            column = quoted_name(name)
+            text = rf"regexp_replace('-' || trim({column}), '^--|^-(.*)-$', '\1')"
+            turned[name] = share, f"{text if lines[name].type().is_string() else '-' + column} AS {column}"
+    if turned:
+        shares = listed([f"{name} is below 0 in {share:.1%} of lines" for name, (share, _) in turned.items()])
+        query = f"SELECT * REPLACE ({', '.join(sign for _, sign in turned.values())}) FROM {table_of(feed)}"
+        raise Refused(
+            f"{shares}: as returns they count as no purchases, and hardly anything else is left.",
+            remedy=f"{by_query(query)} turns the signs, if sales are written so; else have the sales delivered.",
+        )
 
 
 def beside(lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, ColumnProfile]) -> list[Note]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.onboarding.columns import MOST_KINDS, ColumnProfile, said_in, shown
 from assets.grocery.onboarding.proposed import Note
-from assets.grocery.onboarding.words import split_name
+from assets.grocery.onboarding.words import KEYS, split_name
 from resources.text import listed, plural
 
 if TYPE_CHECKING:
@@ -27,32 +27,37 @@ PURCHASES = frozenset(
 )
 UNDONE = frozenset(
     """return returned returns rtn refund refunded cancel cancelled canceled cancellation void voided storno retoure retour
-    remboursement devolucion reso annule correction test""".split()
+    remboursement devolucion reso annule anulado anulada annullato storniert cancelado exchanged duplicata duplicate
+    training schulung correction test""".split()
 )
+# Of whatever is called so: the others are what products are called, too.
+CERTAIN = UNDONE - {"correction", "duplicate", "exchanged", "test", "training"}
 OTHERS = UNDONE | frozenset(
     """view viewed cart addtocart add remove removed click impression wishlist search detail rueckgabe ruckgabe voucher gutschein
     coupon deposit pfand giftcard gift tip fee shipping discount rabatt pending failed payment zahlung exchange writeoff waste
-    annulation anulado memo note gutschrift avoir abono chargeback reversal reversed rejected declined""".split()
+    annulation suspended suspend parked draft aborted orphaned memo note gutschrift avoir abono chargeback reversal reversed rejected declined""".split()
 )
 # In the name of a file that has what others have, too.
 AGAIN = frozenset(
     "corrected corrections korrigiert korrektur revised copy kopie copie backup bak old alt reload resend".split()
 )
 # In the name of a column of yes and no: a yes is no purchase.
-FLAGS = UNDONE | {"storniert", "deleted", "annulled", "training", "uebung", "component", "komponente"}
+FLAGS = UNDONE | {"deleted", "annulled", "uebung", "ecole", "escuela", "component", "komponente", "reward"}
+FLAGS |= {"fksto", "stokz", "loevm", "lvorm"}  # SAP's
 QUANTITIES = frozenset("qty quantity units amount value total menge anzahl betrag quantite montant".split())
 # As people write them, and spreadsheets and databases in their languages; -1 is true in Access.
 YES = frozenset(
-    """1 -1 y yes true t x j ja oui si sí sim tak wahr vrai verdadero vero verdadeiro waar prawda sand sant""".split()
+    """1 -1 y yes true t x j ja s o v oui si sí sim tak wahr vrai verdadero vero verdadeiro waar prawda sand sant""".split()
 )
 NO = frozenset("0 n no false f nein non nee não nao nie falsch faux falso onwaar fałsz falsk".split())
 OF_A_LINE = frozenset(
-    "line transaction trans txn sale sales event order record rec row item document doc beleg bon satz receipt".split()
+    "line transaction trans txn sale sales retail event order record rec row item document doc beleg bon satz receipt".split()
 )
 TYPE_NAMES = frozenset(
-    """type status kind event action typ art state vorgang tipo statut estado belegart rectype satzart linetype sign vorzeichen
+    """type status kind flag event action typ art state vorgang tipo statut estado belegart rectype satzart linetype sign vorzeichen
     shkzg debit credit soll haben direction richtung""".split()
 )
+MODES = frozenset("mode modus betriebsart".split())  # of a till, of delivery, of payment
 # Whatever the column is called: of SAP, and the sign or the factor of a line.
 SIGNS = ({"S", "H"}, {"1", "-1"}, {"1.0", "-1.0"}, {"+", "-"}, {"+1", "-1"})
 # What a log of changes says of each, as databases' connectors write it: of made, read, changed and removed rows.
@@ -93,16 +98,20 @@ class Purchases:
         of_values = {value: {*split_name(value), *split_name(value.lower().replace("_", ""))} for value in counts}
         others = [value for value in counts if of_values[value] & OTHERS]
         sales = sorted(value for value in counts if of_values[value] & PURCHASES and value not in others)
-        is_named = not words.isdisjoint(TYPE_NAMES)
+        is_named = not words.isdisjoint(TYPE_NAMES | MODES)
         # Codes (S and R) are no words: only a name that speaks of the line makes them worth the question.
-        speaks_of_lines = is_named and words <= TYPE_NAMES | OF_A_LINE and len(counts) > 1
+        speaks_of_lines = not words.isdisjoint(TYPE_NAMES) and words <= TYPE_NAMES | OF_A_LINE | KEYS
+        speaks_of_lines &= len(counts) > 1 or not is_always_given
         speaks_of_lines |= {value.upper() for value in counts} in SIGNS
-        if not ((others and sales) or (is_named and (others or sales)) or speaks_of_lines):
+        is_kind = (others and sales) or (is_named and (others or sales)) or speaks_of_lines
+        if not is_kind and not any(words & CERTAIN for words in of_values.values()):
             return
-        self.columns.append(name)
+        if is_kind:
+            self.columns.append(name)
         if not sales or len(sales) + len(others) < len(counts):
             says = f"{name} says what a line is ({shown(counts)}): all are taken for purchases. Are they?"
-            remedy = f'name those that are under [transactions]: where = {{ {as_key(name)} = ["…"] }}.'
+            setting, those = ("where", "that are") if is_always_given else ("unless", "that are none")
+            remedy = f'if not, name those {those} under [transactions]: {setting} = {{ {as_key(name)} = ["…"] }}.'
             self.notes.append(Note("left out", says, remedy))
             return
         if is_always_given:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import ibis
 
 # Given in some lines alone (cancelled_at, qty_refunded, return_reason), they are not bought, or not all of them.
-UNDONE = FLAGS - {"test", "training", "correction"}
+UNDONE = FLAGS - {"test", "training", "correction", "reward"}
 REASONS = frozenset("reason code grund motif motivo".split())
 VALID = frozenset(
     """active aktiv valid gueltig gultig actif valide activo attivo ok success successful succeeded complete completed approved

@@ -132,6 +132,7 @@ class Understood:
         self.notes += evidence.units(self.every, self.feed, self.free)
         self._choose("sales_value", lambda: roles.sales_value(self.free, self.looked_at, self.feed))
         self._set(columns=self._roles())
+        evidence.refuse_turned(self.looked_at, self.feed)
         self.notes += evidence.beside(self.looked_at, self.feed, self.free)
         if self.feed.columns.basket_id is not None:
             return

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 VOCABULARY = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
-LETTERS = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ı": "i", "ø": "o", "Ø": "O", "æ": "ae", "đ": "d"})
+LETTERS = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ı": "i", "ø": "o", "Ø": "O", "°": "o", "æ": "ae", "đ": "d"})
 SHARED: dict[str, str] = VOCABULARY.pop("shared")
 
 
@@ -51,7 +51,9 @@ def _role(words: dict[str, Any]) -> Role:
 
 ROLES = {name: _role(words) for name, words in VOCABULARY.items()}
 KEYS = frozenset(SHARED["key"].split())
-_KNOWN = KEYS.union(*({*role.nouns, *role.modifiers, *role.excluded} for role in ROLES.values()))
+_KNOWN = KEYS.union(
+    SHARED["marks"].split(), *({*role.nouns, *role.modifiers, *role.excluded} for role in ROLES.values())
+)
 
 
 @functools.cache

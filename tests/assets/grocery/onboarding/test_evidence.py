@@ -19,6 +19,7 @@ from assets.grocery.ingestion import money
 from assets.grocery.onboarding import evidence, files, masterdata, services, transactions
 from assets.grocery.onboarding.understood import understood as what_is_understood
 from resources.config.feeds import FeedConfig
+from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
 from tests.assets.grocery.onboarding.test_transactions import baskets
 
@@ -579,3 +580,18 @@ def test_what_is_nested_is_refused_with_what_makes_lines_of_it(engine, feeds, tm
         subprocess.run(command, shell=True, check=True)
         rows = [json.loads(each) for each in (path.parent / f"{path.name}.jsonl").read_text().splitlines()]
         assert made is None or rows == [made, made]
+
+
+def test_sales_below_zero_are_refused_with_what_turns_their_signs(engine, tmp_path):
+    file = tmp_path / "sales.csv"
+    file.write_text(
+        'who,what,at,n,paid\nh1,p1,2024-03-05,-3,"1,50-"\nh2,p1,2024-03-05,-1,"0,50-"\nh2,p1,2024-03-05,1,"0,50"\n'
+    )
+    columns = {"household_id": "who", "product_id": "what", "occurred_at": "at", "quantity": "n", "sales_value": "paid"}
+    feed = TransactionsConfig.model_validate({"path": str(file), "decimal": ",", "columns": columns})
+    lines = engine.read_csv(str(file), all_varchar=True)
+    with pytest.raises(Refused, match=r"n is below 0 in 66.7% of lines, paid is below 0 in 66.7% of lines") as refused:
+        evidence.refuse_turned(lines, feed)
+    query = shlex.split(refused.value.remedy.split("`")[1])[-1]
+    assert [row[3:] for row in engine.raw_sql(query).fetchall()] == [("3", "1,50"), ("1", "0,50"), ("-1", "-0,50")]
+    evidence.refuse_turned(lines.filter(lines.n == "1"), feed)

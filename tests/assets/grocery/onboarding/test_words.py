@@ -23,6 +23,8 @@ from assets.grocery.onboarding import words
         ("Lineitem sku", ("sku",)),
         ("Order Lines/Product", ("product",)),
         ("line_item_id", ("id",)),
+        ("TRAININGFLAG", ("training", "flag")),
+        ("N° ticket", ("no", "ticket")),
         ("order_line", ("order", "line")),
     ],
 )
@@ -62,6 +64,13 @@ def test_names_are_taken_apart(name, expected):
         ("household", "Sell-to Customer No."),
         ("product", "Lineitem sku"),
         ("line_total", "row_total"),
+        ("line_total", "price_subtotal_incl"),
+        ("household", "partner_id"),
+        ("household", "KUNAG"),
+        ("basket", "N° ticket"),
+        ("quantity", "Qté"),
+        ("quantity", "Uds"),
+        ("quantity", "RETAILQUANTITY"),
     ],
 )
 def test_roles_are_recognised(role, name):
