@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 PRODUCTS = rf"{LIST}|[^;|]+[;|][^;|]+"  # several in one cell
 LISTED = 0.2  # the share of lines with several products in a cell above which a feed is no feed of lines
+FURTHER = (
+    0.99  # of the lines that say nothing of a kind, those of the order before them, if its first line says it for all
+)
 DOMINANT = 0.1  # the share of lines above which one household of many is hardly one
 HOUSEHOLDS_TO_TELL = 20
 # Of households that are none: nothing but zeros or nines, and words.
@@ -78,27 +81,52 @@ def doubts(lines: ibis.Table, feed: TransactionsConfig, *, is_told: bool) -> lis
 
 
 def _on_first_lines(lines: ibis.Table, feed: TransactionsConfig) -> list[Note]:
-    """That the first lines of orders alone say who bought and when; with the query that has the others say it."""
-    texts, (marker, *_) = text_columns(lines), feed.columns.occurred_at
-    if marker not in texts or feed.columns.household_id not in texts:
-        return []
-    lines = lines.filter(lines[feed.columns.product_id].notnull())
-    later = lines[marker].isnull()
-    counts = {name: (later & lines[name].isnull()).sum() for name in texts}
+    """That the first lines of orders alone say who bought and when, or what became of them."""
+    import ibis
+
+    texts, columns = text_columns(lines), feed.columns
+    lines = lines.filter(lines[columns.product_id].notnull())
+    (marker, *_), who = columns.occurred_at, columns.household_id
+    if marker in texts and who in texts:
+        later = lines[marker].isnull()
+        row = one_row(lines.agg(all=lines.count(), n=(later & lines[who].isnull()).sum(), later=later.sum()))
+        if row["n"] > DOMINANT * row["all"] and row["n"] >= row["later"]:
+            says = f"{row['n'] / row['all']:.1%} of lines have neither {who} nor {marker}: the first line of an order has them alone."
+            return [Note("left out", says, _filled(lines, marker, feed))]
+    for marker in feed.unless:
+        if marker not in texts:
+            continue
+        before = ibis.window(group_by="source_file", order_by="source_row")
+        same = [
+            (lines[name] == lines[name].lag().over(before)).fill_null(False) for name in (who, *columns.occurred_at)
+        ]
+        further = lines.select(later=lines[marker].isnull(), is_same=ibis.and_(*same))
+        row = one_row(
+            further.agg(all=further.count(), later=further.later.sum(), n=(further.later & further.is_same).sum())
+        )
+        if row["n"] > DOMINANT * row["all"] and row["n"] >= FURTHER * row["later"]:
+            says = (
+                f"{row['later'] / row['all']:.1%} of lines say no {marker}: the first line of an order has it alone, and the others are "
+                "taken for purchases whatever it says."
+            )
+            return [Note("left out", says, _filled(lines, marker, feed))]
+    return []
+
+
+def _filled(lines: ibis.Table, marker: str, feed: TransactionsConfig) -> str:
+    """The remedy that has further lines of an order say what the first does, which alone has the `marker`."""
+    texts, later = text_columns(lines), lines[marker].isnull()
+    given = {f"given_{place}": lines[name].count(where=later) for place, name in enumerate(texts)}
     numbers = {f"numbers_{place}": lines[name].try_cast("float64").count() for place, name in enumerate(texts)}
-    row = one_row(lines.agg(all=lines.count(), **counts, **numbers))
-    n = row[feed.columns.household_id]
-    if n <= DOMINANT * row["all"] or n < row[marker]:
-        return []
+    row = one_row(lines.agg(**given, **numbers))
     # What is a number would be added up: an order's total.
-    first = [name for place, name in enumerate(texts) if row[name] == n and not row[f"numbers_{place}"]]
+    first = [name for place, name in enumerate(texts) if not row[f"given_{place}"] and not row[f"numbers_{place}"]]
     whole = ", ".join(f"max({quoted_name(name)}) OVER (PARTITION BY _order) AS {quoted_name(name)}" for name in first)
     query = (
         f"SELECT * EXCLUDE (_row, _order) REPLACE ({whole}) FROM (SELECT *, count({quoted_name(marker)}) OVER (ORDER BY _row) AS _order "
         f"FROM (SELECT *, row_number() OVER () AS _row FROM {table_of(feed)}))"
     )
-    says = f"{n / row['all']:.1%} of lines have neither {feed.columns.household_id} nor {marker}: the first line of an order has them alone."
-    return [Note("left out", says, f"{by_query(query)} has the others say what the first does.")]
+    return f"{by_query(query)} has the others say what the first does."
 
 
 def _written(values: ibis.Table, feed: TransactionsConfig, *, list_: str) -> dict[str, Any]:

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.grocery.ingestion import money
-from assets.grocery.onboarding import evidence, files, masterdata, services, transactions
+from assets.grocery.onboarding import doubtful_ids, evidence, files, masterdata, services, transactions
+from assets.grocery.onboarding.proposed import Note
 from assets.grocery.onboarding.understood import understood as what_is_understood
 from resources.config.feeds import FeedConfig
 from resources.config.retailer import TransactionsConfig
@@ -393,6 +394,26 @@ def test_what_only_first_lines_of_orders_say_is_told_with_the_query_that_fills_i
     assert (found.delivered.lines, found.delivered.taken, found.delivered.set_aside) == (120, 120, {})
     assert found.lines.customer.isnull().sum().to_pyarrow().as_py() == 2
     assert found.feed.columns.sales_value is None  # an order's, on its first line
+
+
+def test_what_became_of_an_order_is_told_where_its_first_line_alone_says_it(engine, tmp_path):
+    file = tmp_path / "sales.csv"
+    columns = {"household_id": "who", "product_id": "what", "occurred_at": "at"}
+    settings = {"path": str(file), "unless": {"state": ["refunded"]}, "columns": columns}
+    feed = TransactionsConfig.model_validate(settings)
+
+    def notes(*lines: str) -> list[Note]:
+        file.write_text("\n".join(["who,what,at,state", *lines, ""]))
+        read = engine.read_csv(str(file), all_varchar=True)
+        return doubtful_ids.doubts(
+            read.mutate(source_file=ibis.literal("a"), source_row=ibis.row_number()), feed, is_told=False
+        )
+
+    (note,) = notes("h1,p1,2024-03-05,paid", "h1,p2,2024-03-05,", "h2,p1,2024-03-06,refunded", "h2,p2,2024-03-06,")
+    assert note.says.startswith("50.0% of lines say no state: the first line of an order has it alone")
+    query = shlex.split(note.remedy.split("`")[1])[-1]
+    assert [row[3] for row in engine.raw_sql(query).fetchall()] == ["paid", "paid", "refunded", "refunded"]
+    assert notes("h1,p1,2024-03-05,paid", "h2,p2,2024-03-05,", "h2,p1,2024-03-06,refunded", "h2,p2,2024-03-07,") == []
 
 
 def filled_by(remedy: str, engine, feeds) -> transactions.TransactionsProposal:
