@@ -17,7 +17,7 @@ from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.numbers import number_of
 from assets.grocery.onboarding.columns import MOSTLY, ColumnProfile, described, finite, one_row
 from assets.grocery.onboarding.proposed import A_FILE, JOIN, UNNAMED, ProposedSetting, unpivoted
-from assets.grocery.onboarding.words import matching_columns
+from assets.grocery.onboarding.words import KEYS, matching_columns, split_name
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
 from resources.identifiers import identifiers
@@ -50,10 +50,19 @@ def household(columns: Columns) -> ProposedSetting:
 
 def product(columns: Columns) -> ProposedSetting:
     """The column that says what was bought; raises :class:`Refused` without one."""
-    for column, role, is_guess in _candidates(columns, ("product", 0), ("name", 0), ("product", 1)):
-        if not column.is_measure and column.different >= 2:
-            why = column.summary + "; products are known by their name alone" * (role == "name")
-            return ProposedSetting("product_id", column.name, why, is_guess)
+    found = [
+        (column, role, is_guess)
+        for column, role, is_guess in _candidates(columns, ("product", 0), ("name", 0), ("product", 1))
+        if not column.is_measure and column.different >= 2
+    ]
+    if found:
+        column, role, is_guess = found[0]
+        # What is weighed has no barcode: of two identifiers, the one that lines have.
+        others = [each for each in found if each[1:] == found[0][1:] and not KEYS.isdisjoint(split_name(each[0].name))]
+        if column.given < NEARLY_ALL:
+            column = next((other for other, *_ in others if other.given >= NEARLY_ALL), column)
+        why = column.summary + "; products are known by their name alone" * (role == "name")
+        return ProposedSetting("product_id", column.name, why, is_guess)
     _refuse_one_value(columns, "product", "product_id")
     raise Refused(
         f"No column says what was bought; the others are {described(columns)}.",

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from assets.grocery.onboarding.columns import ColumnProfile, one_row, shown
+from assets.grocery.onboarding.columns import MOSTLY, ColumnProfile, one_row, shown
 from assets.grocery.onboarding.proposed import Note
 from assets.grocery.onboarding.purchases import FLAGS, NO, YES, as_key
 from assets.grocery.onboarding.words import KEYS, matching_columns, split_name
@@ -98,17 +98,24 @@ def _others(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[
 
 
 def _pairs(lines: ibis.Table, own: str, name: str, feed: TransactionsConfig) -> dict[str, int]:
-    """How many identifiers two columns have (`own`, `others`), and how many pairs of them stand in a line."""
+    """How many identifiers two columns have (`own`, `others`), how many `pairs` of them stand in a line, and in how many `lines`."""
     mine, other = (identifiers(lines[each], nothing=feed.empty_values) for each in (own, name))
-    pairs = lines.select(mine=mine, other=other).drop_null().distinct()
-    return one_row(pairs.agg(pairs=pairs.count(), others=pairs.other.nunique(), own=pairs.mine.nunique()))
+    pairs = lines.select(mine=mine, other=other).drop_null().group_by("mine", "other").agg(n=lambda t: t.count())
+    facts = {
+        "pairs": pairs.count(),
+        "others": pairs.other.nunique(),
+        "own": pairs.mine.nunique(),
+        "lines": pairs.n.sum(),
+    }
+    return one_row(pairs.agg(**facts))
 
 
 def _finer(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:
     """That another column tells several products apart where the one that is read says one: its variants."""
     own = feed.columns.product_id
     row = _pairs(lines, own, name, feed)
-    if FINER * row["own"] < row["pairs"] <= NESTED * row["others"]:
+    is_of_lines = row["others"] > MOSTLY * row["lines"]  # a number of the line's own
+    if FINER * row["own"] < row["pairs"] <= NESTED * row["others"] and not is_of_lines:
         says = f"{own} ({row['own']:,} different) is taken for what was bought; {name} ({row['others']:,} different) tells more apart."
         yield Note("guessed", says, f"if these are products of their own: --column product_id={name}.")
 

@@ -109,7 +109,10 @@ class TimeSearch:
             readings.sort(key=lambda each: not RECORDED.isdisjoint(split_name(each.columns[0])))
             if time := max(readings, key=lambda each: each.has_time_of_day, default=None):
                 time, notes = self._with_time_of_day(names, time)
-                others = [each for each in readings if has_name and not {*each.columns}.intersection(time.columns)]
+                others = [each for each in readings if not {*each.columns}.intersection(time.columns)]
+                if not has_name:
+                    like = f"; {listed([each.columns[0] for each in others])} may be it" * bool(others)
+                    time = replace(time, why=f"{time.why}: by its values, no name says it{like}", is_guess=True)
                 return replace(time, others=tuple(others)), notes
 
         def tried(names: Sequence[str]) -> str:

@@ -151,7 +151,7 @@ def _how_read(feed: TransactionsConfig, time: TimeFormat) -> list[ProposedSettin
     how = "ISO 8601" if time.format is None else SEE_TIME * time.is_guess
     proposed = [
         ProposedSetting("timestamps_in", feed.timestamps_in, "the retailer's own time" * (time.zone == "local")),
-        ProposedSetting("timestamp_format", time.format, how, time.is_guess),
+        ProposedSetting("timestamp_format", time.format, how, time.is_guess and time.format is not None),
     ]
     if feed.where:
         proposed.append(ProposedSetting("where", dict(feed.where), "the lines that are purchases; others are left out"))

@@ -347,10 +347,13 @@ def test_another_column_of_who_bought_is_told_unless_it_is_a_part(notes_on, name
 
 def test_a_column_that_tells_more_products_apart_is_told(notes_on):
     header, *lines = baskets(days=30).splitlines()
-    rows = [f"{line},{line.split(',')[2]}-{'SL'[place // 24 % 2]},{place % 4}" for place, line in enumerate(lines)]
-    notes = notes_on("\n".join([f"{header},variant_sku,item_no", *rows]) + "\n", product_id=["article"])
+    rows = [
+        f"{line},{line.split(',')[2]}-{'SL'[place // 24 % 2]},{place % 4},{place}" for place, line in enumerate(lines)
+    ]
+    notes = notes_on("\n".join([f"{header},variant_sku,item_no,sold_item_id", *rows]) + "\n", product_id=["article"])
     assert "article (12 different) is taken for what was bought; variant_sku (" in notes
     assert "item_no (" not in notes
+    assert "sold_item_id (" not in notes  # the line's own
 
 
 def test_discounts_and_what_was_delivered_in_the_end_are_told(notes_on):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import shlex
 import zipfile
 from pathlib import Path
 
@@ -185,6 +186,28 @@ def test_a_text_that_is_called_parquet_is_text(tmp_path):
     (tmp_path / "a.parquet").write_text("card;article\n1;2\n", encoding="utf-8")
     found = files.find(str(tmp_path / "a.parquet")).files
     assert (found.format, found.delimiter) == ("csv", ";")
+
+
+def test_orders_beside_their_lines_are_refused_with_the_query_that_joins_them(tmp_path, engine):
+    (tmp_path / "lines.csv").write_text("till_id;bon_id;made;article\n1;2;3;4\n2;2;3;5\n", encoding="utf-8")
+    (tmp_path / "orders.csv").write_text(
+        "till_id;bon_id;made;customer;at;id;state\n1;2;3;c;2024-03-05;9;paid\n", encoding="utf-8"
+    )
+    with pytest.raises(Refused, match="If an order has the same bon_id, till_id in both") as refused:
+        files.find(str(tmp_path))
+    query = shlex.split(refused.value.remedy.split("`")[1])[-1]
+    joined = engine.raw_sql(query)
+    assert [name for name, *_ in joined.description] == [
+        "till_id",
+        "bon_id",
+        "made",
+        "article",
+        "customer",
+        "at",
+        "id",
+        "state",
+    ]
+    assert sorted(row[4] or "" for row in joined.fetchall()) == ["", "c"]
 
 
 def test_folder_of_different_kinds_is_refused(tmp_path):

@@ -359,3 +359,13 @@ def test_few_times_without_an_offset_are_not_those_of_utc(table):
     written = [f"2024-01-31T10:{minute:02}:{second:02}+01:00" for minute in range(10) for second in range(60)]
     assert read(table(date=[*written, "unknown"]))[0].zone == "UTC"
     assert read(table(date=[*written, "2024-01-31T10:00:00"]))[0].zone == "local"
+
+
+def test_time_that_no_name_says_is_a_guess_and_tells_the_others(table):
+    columns = {
+        "BON_ENDE": ["2024-01-31T10:01:00", "2024-02-01T11:31:00"],
+        "BON_START": ["2024-01-31T10:00:00", "2024-02-01T11:30:00"],
+    }
+    time, _ = read(table(**columns))
+    assert (time.columns, time.is_guess) == (("BON_ENDE",), True)
+    assert "by its values, no name says it; BON_START may be it" in time.why
