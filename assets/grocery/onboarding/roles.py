@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Columns = Mapping[str, ColumnProfile]
 
+ADDRESSES = frozenset("email mail phone telefon tel mobile".split())  # of customers, where they have no number
 NEARLY_ALL = 0.99
 MIXED_BASKETS = 0.01  # the share of lines in baskets of several households above which a column names no baskets
 LINES = "nightcart_lines"  # no feed's column
@@ -41,9 +42,11 @@ def household(columns: Columns) -> ProposedSetting:
         if not column.is_measure and 2 <= column.different < MOSTLY * column.lines * column.given:
             return ProposedSetting("household_id", column.name, column.summary, is_guess)
     _refuse_one_value(columns, "household", "household_id")
+    near = [name for name in columns if not ADDRESSES.isdisjoint(split_name(name))]
+    may_be = f"{listed(near)} may tell customers apart: --column household_id='{near[0]}'. Else " if near else ""
     raise Refused(
         f"No column says who bought; the others are {described(columns)}.",
-        remedy="name the column of customers, cards or households: --column household_id=NAME. Without one there is "
+        remedy=f"{may_be}name the column of customers, cards or households: --column household_id=NAME. Without one there is "
         f"nobody to recommend to. {JOIN}",
     )
 
@@ -130,8 +133,10 @@ def basket(columns: Columns, lines: ibis.Table, feed: TransactionsConfig, *, tim
 
 def quantity(columns: Columns) -> ProposedSetting:
     """The column that says how many, if there is one."""
-    why = f"{UNNAMED} a quantity"
     money = {*matching_columns("line_total", columns), *matching_columns("price", columns)}
+    near = [name for name in matching_columns("quantity", columns, max_unknown_words=1) if columns[name].is_number]
+    near = [name for name in near if name not in money]
+    why = f"{near[0]} may be it: --column quantity='{near[0]}'" if near else f"{UNNAMED} a quantity"
     for name in matching_columns("quantity", columns):
         column = columns[name]
         # `amount` is a number of items or of money: of items when they are whole and the money stands elsewhere.

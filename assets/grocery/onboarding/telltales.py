@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from assets.grocery.onboarding.columns import MOSTLY, ColumnProfile, one_row, shown
+from assets.grocery.onboarding.columns import MOST_KINDS, MOSTLY, ColumnProfile, one_row, shown
 from assets.grocery.onboarding.proposed import Note
 from assets.grocery.onboarding.purchases import FLAGS, NO, YES, as_key
 from assets.grocery.onboarding.words import KEYS, matching_columns, split_name
@@ -20,6 +21,7 @@ from resources.text import plural
 
 if TYPE_CHECKING:
     import ibis
+    import ibis.expr.types as ir
 
 # Given in some lines alone (cancelled_at, qty_refunded, return_reason), they are not bought, or not all of them.
 UNDONE = FLAGS - {"test", "training", "correction", "reward"}
@@ -36,6 +38,8 @@ LONG_ENOUGH = 4  # characters of an identifier that is no number of something el
 REFERRED = 0.9  # of the values of a column, those that are another column's, if it refers to that
 ZONES = ({"time", "zone"}, {"timezone"}, {"tz"}, {"utc", "offset"}, {"zeitzone"})
 VERSIONS = frozenset("version revision rev".split())
+SAID, BASKET = "nightcart_said", "nightcart_basket"  # no feed's columns
+EVIDENCE_BASKETS = 5  # of several values of a column, from which it is no chance that each line has each
 MOSTLY_OWN = 0.5  # of the lines have a value of their own in a column that tells lines apart
 
 
@@ -76,6 +80,13 @@ def notes_on(
             yield Note("to know", says, "have the last version of each line delivered.")
         if not words.isdisjoint(KEYS) and MOSTLY_OWN * column.lines <= column.different < column.lines * column.given:
             yield from _repeated(lines, name, feed)
+
+    if feed.columns.basket_id and (
+        kinds := [name for name, column in free.items() if 1 < column.different <= MOST_KINDS]
+    ):
+        repeats = _with_repeats(lines, feed)
+        for name in kinds:
+            yield from _multiplied(repeats, name)
 
 
 def _renamed(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterator[Note]:
@@ -199,3 +210,36 @@ def _repeated(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterato
     if again:
         says = f"{plural(again, 'line')} have a {name} that stood before, with the same in all that is read: each counts as a purchase of its own."
         yield Note("to know", says, "if they came twice, have each delivered once.")
+
+
+def _with_repeats(lines: ibis.Table, feed: TransactionsConfig) -> ibis.Table:
+    """The lines of the baskets in which lines are alike, with what makes them so as :data:`SAID` and their :data:`BASKET`."""
+    columns = feed.columns
+    same = [
+        lines[each].cast("string").fill_null("")
+        for each in (columns.product_id, columns.quantity, columns.sales_value)
+        if each
+    ]
+    of = [lines[each].cast("string") for each in (columns.basket_id, *columns.occurred_at) if each]
+    told = lines.mutate(**{SAID: _joined(same), BASKET: _joined(of)})
+    baskets = told.group_by(BASKET).agg(n=told.count(), own=told[SAID].nunique())
+    return told.semi_join(baskets.filter((baskets.n > baskets.own) & (baskets.own > 1)), BASKET).cache()
+
+
+def _joined(texts: Sequence[ir.StringValue]) -> ir.StringValue:
+    return functools.reduce(lambda joined, text: joined + "|" + text, texts)
+
+
+def _multiplied(repeats: ibis.Table, name: str) -> Iterator[Note]:
+    """That the lines of baskets stand once for each value of a column, as a join with their payments makes them."""
+    facts = {"n": repeats[name].count(), "kinds": repeats[name].nunique(), "own": repeats[SAID].nunique()}
+    baskets = repeats.group_by(BASKET).agg(**facts)
+    several = baskets.filter(baskets.kinds > 1)
+    is_multiplied = several.n == several.kinds * several.own
+    row = one_row(several.agg(all=several.count(), n=is_multiplied.sum(), more=(several.n - several.own).sum()))
+    if row["all"] >= EVIDENCE_BASKETS and row["n"] >= MOSTLY * row["all"]:
+        says = (
+            f"The lines of {row['n']:,} baskets stand once for each {name} of the basket, as a join with payments makes them: "
+            f"{row['more']:,} lines count again."
+        )
+        yield Note("left out", says, f"have each line delivered once, however many a basket has of {name}.")

@@ -356,6 +356,18 @@ def test_a_column_that_tells_more_products_apart_is_told(notes_on):
     assert "sold_item_id (" not in notes  # the line's own
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+def test_lines_that_stand_once_for_each_payment_are_told(notes_on, is_told):
+    header, *lines = baskets(days=30).splitlines()
+    split = [line for line in lines if line.split(",")[1].endswith("0")]  # six receipts
+    more = split if is_told else split[::2]  # or an article that was scanned twice
+    notes = notes_on(
+        "\n".join([f"{header},tender", *(f"{line},CARD" for line in lines), *(f"{line},CASH" for line in more)]) + "\n"
+    )
+    assert is_told == ("left out: The lines of 6 baskets stand once for each tender of the basket" in notes)
+    assert is_told == ("stand once for" in notes)
+
+
 def test_discounts_and_what_was_delivered_in_the_end_are_told(notes_on):
     header, *lines = baskets(days=30).replace("paid", "amount").splitlines()
     rows = [

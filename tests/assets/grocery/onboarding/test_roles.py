@@ -6,6 +6,7 @@ import pytest
 
 from assets.grocery.onboarding import roles
 from assets.grocery.onboarding.columns import ColumnProfile
+from resources.errors import Refused
 
 
 def columns(**given: float) -> dict[str, ColumnProfile]:
@@ -25,3 +26,12 @@ def columns(**given: float) -> dict[str, ColumnProfile]:
 )
 def test_product_is_the_identifier_that_lines_have(given, product):
     assert roles.product(columns(**given)).value == product
+
+
+def test_what_may_be_it_is_named_where_nothing_is():
+    assert roles.quantity(columns(**{"Quantity (- Refund)": 1.0})).why.startswith(
+        "Quantity (- Refund) may be it: --column"
+    )
+    with pytest.raises(Refused) as refused:
+        roles.household(columns(sku=1.0, Email=1.0))
+    assert "Email may tell customers apart: --column household_id='Email'. Else name" in refused.value.remedy
