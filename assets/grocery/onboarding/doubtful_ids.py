@@ -17,7 +17,7 @@ from resources.errors import Refused
 from resources.feeds.files import text_columns
 from resources.identifiers import LIST, ROUNDED, identifiers, trimmed
 from resources.tables.engine import quoted_name
-from resources.text import listed
+from resources.text import listed, plural
 
 if TYPE_CHECKING:
     import ibis
@@ -85,8 +85,18 @@ def _on_first_lines(lines: ibis.Table, feed: TransactionsConfig) -> list[Note]:
     import ibis
 
     texts, columns = text_columns(lines), feed.columns
-    lines = lines.filter(lines[columns.product_id].notnull())
     (marker, *_), who = columns.occurred_at, columns.household_id
+    is_bought, is_named = (lines[name].notnull() for name in (columns.product_id, who))
+    row = one_row(lines.agg(all=is_bought.sum(), n=(is_bought & is_named).sum(), above=(is_named & ~is_bought).sum()))
+    if row["above"] and row["n"] < DOMINANT * row["all"]:
+        name = quoted_name(who)
+        query = (
+            f"SELECT * EXCLUDE (_row) FROM (SELECT * REPLACE (last_value({name} IGNORE NULLS) OVER (ORDER BY _row) AS {name}) FROM "
+            f"(SELECT *, row_number() OVER () AS _row FROM {table_of(feed)})) WHERE {quoted_name(columns.product_id)} IS NOT NULL"
+        )
+        says = f"{who} is given in {plural(row['above'], 'line')} without {columns.product_id} alone, as a heading above its own: those are nobody's."
+        return [Note("left out", says, f"{by_query(query)} has each line say what its heading does.")]
+    lines = lines.filter(is_bought)
     if marker in texts and who in texts:
         later = lines[marker].isnull()
         row = one_row(lines.agg(all=lines.count(), n=(later & lines[who].isnull()).sum(), later=later.sum()))

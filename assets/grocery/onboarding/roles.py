@@ -42,7 +42,9 @@ def household(columns: Columns) -> ProposedSetting:
         if not column.is_measure and 2 <= column.different < MOSTLY * column.lines * column.given:
             return ProposedSetting("household_id", column.name, column.summary, is_guess)
     _refuse_one_value(columns, "household", "household_id")
-    near = [name for name in columns if not ADDRESSES.isdisjoint(split_name(name))]
+    near = matching_columns("household", columns) or [
+        name for name in columns if not ADDRESSES.isdisjoint(split_name(name))
+    ]
     may_be = f"{listed(near)} may tell customers apart: --column household_id='{near[0]}'. Else " if near else ""
     raise Refused(
         f"No column says who bought; the others are {described(columns)}.",

@@ -431,6 +431,19 @@ def test_what_became_of_an_order_is_told_where_its_first_line_alone_says_it(engi
     assert notes("h1,p1,2024-03-05,paid", "h2,p2,2024-03-05,", "h2,p1,2024-03-06,refunded", "h2,p2,2024-03-07,") == []
 
 
+def test_a_customer_who_stands_above_the_lines_is_told_with_the_query_that_fills_it_in(engine, tmp_path):
+    file = tmp_path / "sales.csv"
+    columns = {"household_id": "who", "product_id": "what", "occurred_at": "at"}
+    feed = TransactionsConfig.model_validate({"path": str(file), "columns": columns})
+    file.write_text("who,what,at\nAnn,,\n,p1,2024-03-05\n,p2,2024-03-06\nTotal Ann,,\nBob,,\n,p1,2024-03-05\n")
+    lines = engine.read_csv(str(file), all_varchar=True)
+    lines = lines.mutate(source_file=ibis.literal("a"), source_row=ibis.row_number())
+    (note,) = (each for each in doubtful_ids.doubts(lines, feed, is_told=False) if each.kind == "left out")
+    assert note.says.startswith("who is given in 3 lines without what alone, as a heading above")
+    query = shlex.split(note.remedy.split("`")[1])[-1]
+    assert [row[0] for row in engine.raw_sql(query).fetchall()] == ["Ann", "Ann", "Bob"]
+
+
 def filled_by(remedy: str, engine, feeds) -> transactions.TransactionsProposal:
     """What is made of the feed of the query that a remedy names."""
     *_, query = shlex.split(remedy.split("`")[1])

@@ -170,6 +170,10 @@ def test_name_with_brackets_is_the_file_itself(tmp_path):
         ),
         (b'"card" "article"\n"1" "K1" "A1"\n', r"has no two columns.*R's write\.csv\(.*row\.names = FALSE"),
         (b"c1,p1,2024-01-31,2\nc2,p1,2024-01-31,1\n", "has no header"),
+        (
+            b"H|1|2|20240131|c1\nS|1|4711|2|3\nT|1|5|0|0\n",
+            r"has no header.*several kinds \(H, S, T\): have what was bought",
+        ),
         (b"2024-01-31 sale: card=1;article=2;paid=3\n", "has no header"),
         (b"CREATE TABLE sales (a);\nINSERT INTO sales VALUES (1);\n", r"is a dump of SQL.*nightcart init sqlite:////"),
         (b"-- by pg_dump\nCOPY public.sales (a, b) FROM stdin;\n1\t2\n", "is a dump of SQL"),
