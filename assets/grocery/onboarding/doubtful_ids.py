@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 PRODUCTS = rf"{LIST}|[^;|]+[;|][^;|]+"  # several in one cell
 LISTED = 0.2  # the share of lines with several products in a cell above which a feed is no feed of lines
-FURTHER = (
-    0.99  # of the lines that say nothing of a kind, those of the order before them, if its first line says it for all
-)
+# Of the lines that say nothing of their kind, the share that are of the order before them, if its first line says it for all.
+FURTHER = 0.99
 DOMINANT = 0.1  # the share of lines above which one household of many is hardly one
 HOUSEHOLDS_TO_TELL = 20
 # Of households that are none: nothing but zeros or nines, and words.
