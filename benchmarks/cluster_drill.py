@@ -347,9 +347,8 @@ class Drill:
         if (after := self.versions()) != before:
             wrong.append(f"the zombie wrote {sorted(key for key in after if after[key] != before.get(key))}")
         log = kubectl("logs", pod, check=False)
-        log += " ".join(
-            entry.user_message for entry in self.instance.all_logs(run_id)
-        )  # before its first event, it has no other
+        for entry in self.instance.all_logs(run_id):  # before its first event, it has no other
+            log += entry.dagster_event.message or "" if entry.dagster_event else ""
         refused = (
             "which began after this one",
             "while it slept",
