@@ -65,7 +65,8 @@ FAULTS = {  # what the store does for 20 s, and the word of it in cluster_store.
 BESIDE = ("Postgres restarted", *FAULTS, "the daemon deleted", "the code location deleted")
 MENDED = (
     "What failed first, and was mended before it passed: a training that woke up between its files and its version registered a second "
-    "version; and, by hand, a drained node that had the code location too lost the night, whose retry Dagster gave up."
+    "version; a run that slept between its step's start and its token, and was made again meanwhile, took the later token and published; and, "
+    "by hand, a drained node that had the code location too lost the night, whose retry Dagster gave up."
 )
 LIMIT = 90  # seconds until a run that was hit is terminal
 PATIENCE = 420  # seconds until a night is made good
