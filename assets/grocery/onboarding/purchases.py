@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 PURCHASES = frozenset(
     """purchase purchased transaction sale sales sold sell buy bought order ordered complete completed paid delivered shipped closed
-    verkauf kauf vente achat venta compra vendita acquisto verkoop aankoop salg sprzedaz
+    verkauf kauf vente achat venta compra vendita acquisto verkoop aankoop salg sprzedaz prodazha
     invoice invoiced rechnung facture factura fattura""".split()
 )
 UNDONE = frozenset(
     """return returned returns rtn refund refunded cancel cancelled canceled cancellation void voided storno retoure retour
     remboursement devolucion reso annule anulado anulada annullato storniert cancelado exchanged duplicata duplicate
-    training schulung correction test""".split()
+    vozvrat otmena training schulung correction test""".split()
 )
 # Of whatever is called so: the others are what products are called, too.
 CERTAIN = UNDONE - {"correction", "duplicate", "exchanged", "test", "training"}
@@ -47,15 +47,15 @@ FLAGS |= {"fksto", "stokz", "loevm", "lvorm"}  # SAP's
 QUANTITIES = frozenset("qty quantity units amount value total menge anzahl betrag quantite montant".split())
 # As people write them, and spreadsheets and databases in their languages; -1 is true in Access.
 YES = frozenset(
-    """1 -1 y yes true t x j ja s o v oui si sí sim tak wahr vrai verdadero vero verdadeiro waar prawda sand sant""".split()
+    """1 -1 y yes true t x j ja s o v oui si sí sim tak wahr vrai verdadero vero verdadeiro waar prawda sand sant да истина""".split()
 )
-NO = frozenset("0 n no false f nein non nee não nao nie falsch faux falso onwaar fałsz falsk".split())
+NO = frozenset("0 n no false f nein non nee não nao nie falsch faux falso onwaar fałsz falsk нет ложь".split())
 OF_A_LINE = frozenset(
     "line transaction trans txn sale sales retail event order record rec row item document doc beleg bon satz receipt".split()
 )
 TYPE_NAMES = frozenset(
     """type status kind flag event action typ art state vorgang tipo statut estado belegart rectype satzart linetype sign vorzeichen
-    shkzg debit credit soll haben direction richtung""".split()
+    shkzg debit credit soll haben direction richtung operaciya operacii""".split()
 )
 MODES = frozenset("mode modus betriebsart".split())  # of a till, of delivery, of payment
 # Whatever the column is called: of SAP, and the sign or the factor of a line.

@@ -16,7 +16,18 @@ from pathlib import Path
 from typing import Any
 
 VOCABULARY = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
-LETTERS = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ı": "i", "ø": "o", "Ø": "O", "°": "o", "æ": "ae", "đ": "d"})
+CYRILLIC = dict(
+    zip(
+        "абвгдеёжзийклмнопрстуфхцчшщъыьэюяіїєґ",
+        "a b v g d e e zh z i y k l m n o p r s t u f h c ch sh sch  y  e yu ya i i e g".split(" "),
+        strict=True,
+    )
+)
+LETTERS = str.maketrans(
+    {"ß": "ss", "ł": "l", "Ł": "L", "ı": "i", "ø": "o", "Ø": "O", "°": "o", "æ": "ae", "đ": "d"}
+    | CYRILLIC
+    | {letter.upper(): latin.capitalize() for letter, latin in CYRILLIC.items()}
+)
 SHARED: dict[str, str] = VOCABULARY.pop("shared")
 
 

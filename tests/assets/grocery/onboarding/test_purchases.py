@@ -43,6 +43,10 @@ def test_what_says_nothing_of_lines_is_not(name, values):
     assert kinds(name, dict.fromkeys(values, 5), is_always_given=False) == Purchases()
 
 
+def test_kinds_in_cyrillic_letters_are_understood():
+    assert kinds("Тип операции", {"Продажа": 90, "Возврат": 10}).where == {"Тип операции": ["Продажа"]}
+
+
 def test_kinds_that_most_lines_lack_are_named_by_what_they_are_not():
     (note,) = kinds("receipt_flag", {"V": 33}, is_always_given=False).notes
     assert "unless = { receipt_flag" in note.remedy  # nothing cannot be named in `where`
@@ -50,7 +54,13 @@ def test_kinds_that_most_lines_lack_are_named_by_what_they_are_not():
 
 @pytest.mark.parametrize(
     ("name", "yes", "no"),
-    [("Anulado", "S", "N"), ("Mode école", "OUI", "NON"), ("TRAININGFLAG", "X", "N"), ("isreturn", "1", "0")],
+    [
+        ("Anulado", "S", "N"),
+        ("Mode école", "OUI", "NON"),
+        ("TRAININGFLAG", "X", "N"),
+        ("isreturn", "1", "0"),
+        ("Возврат", "Да", "Нет"),
+    ],
 )
 def test_flags_in_other_languages_and_without_capitals(name, yes, no):
     assert not FLAGS.isdisjoint(split_name(name))

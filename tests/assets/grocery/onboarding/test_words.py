@@ -26,6 +26,8 @@ from assets.grocery.onboarding import words
         ("TRAININGFLAG", ("training", "flag")),
         ("N° ticket", ("no", "ticket")),
         ("order_line", ("order", "line")),
+        ("Код товара", ("kod", "tovara")),
+        ("НомерЧека", ("nomer", "cheka")),
     ],
 )
 def test_names_are_taken_apart(name, expected):
@@ -52,6 +54,19 @@ def test_names_are_taken_apart(name, expected):
         ("line_total", "net_spend_amt"),
         ("price", "UnitPrice"),
         ("store", "Filiale"),
+        *(
+            ("household", "Номер карты"),
+            ("household", "Код клиента"),
+            ("product", "Артикул"),
+            ("time", "Дата и время"),
+            ("time_of_day", "Время"),
+            ("basket", "№ чека"),
+            ("quantity", "Кол-во"),
+            ("line_total", "Сумма"),
+            ("price", "Цена"),
+            ("store", "Магазин"),
+            ("name", "Наименование товара"),
+        ),
         ("name", "Bezeichnung"),
         ("category", "PRODUCT_SUBCLASS"),
         *(
