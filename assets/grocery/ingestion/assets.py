@@ -130,16 +130,8 @@ def _take_in(
         landed=[file.day for file in files if file.day],
         currency=settings.currency,
     ) as cleaned:
-        return _replaced(
-            context,
-            days,
-            open_days,
-            delivered,
-            files,
-            without_suppressed(cleaned, feed, suppressed),
-            intake,
-            suppressed,
-        )
+        good = without_suppressed(cleaned, feed, suppressed)
+        return _replaced(context, days, open_days, delivered, files, good, intake, suppressed)
 
 
 def _replaced(
