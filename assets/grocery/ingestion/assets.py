@@ -130,8 +130,8 @@ def _take_in(
         landed=[file.day for file in files if file.day],
         currency=settings.currency,
     ) as cleaned:
-        good = without_suppressed(cleaned, feed, suppressed)
-        return _replaced(context, days, open_days, delivered, files, good, intake, suppressed)
+        kept = without_suppressed(cleaned, feed, suppressed)
+        return _replaced(context, days, open_days, delivered, files, kept, intake, suppressed)
 
 
 def _replaced(
