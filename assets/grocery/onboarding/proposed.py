@@ -63,6 +63,16 @@ def join_of(columns: Mapping[str, set[str]]) -> str:
 A_FILE = "read_csv($$/folder/sales.csv$$, header = true, all_varchar = true)"
 
 
+# As DuckDB calls them; of cp1252 it reads what latin-1 has, and refuses the rest.
+ENCODINGS = {
+    "cp1252": "latin-1",
+    "latin-1": "latin-1",
+    "iso-8859-1": "latin-1",
+    "utf-16": "utf-16",
+    "utf-16-le": "utf-16",
+}
+
+
 def table_of(files: FeedConfig) -> str:
     """The rows of a feed in a query of DuckDB's: of its files, or of its own query."""
     if files.query is not None:
@@ -74,6 +84,8 @@ def table_of(files: FeedConfig) -> str:
     if paths[0].lower().removesuffix(".gz").endswith(converted.JSON_LINES):
         return f"read_json([{given}])"
     how = f"delim = $${files.delimiter}$$, skip = {files.skip_lines}"
+    if encoding := ENCODINGS.get(files.encoding.lower()):
+        how += f", encoding = $${encoding}$$"
     return f"read_csv([{given}], header = true, all_varchar = true, {how})"
 
 

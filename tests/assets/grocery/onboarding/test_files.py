@@ -14,6 +14,8 @@ import pytest
 
 from assets.grocery.onboarding import files
 from assets.grocery.onboarding.columns import profile_columns
+from assets.grocery.onboarding.proposed import table_of
+from resources.config.feeds import FeedConfig
 from resources.errors import Refused
 from resources.feeds.files import OUR_COLUMNS
 
@@ -541,3 +543,10 @@ def test_how_the_files_end_is_told_by_nearly_all_of_them(tmp_path, engine, feeds
             f"customer,article,paid\nc1,p1,2.5\nc{day},p2,3.5{end.strip(' ')}"
         )
     assert looked_at(tmp_path, engine, feeds)[1].are_ended is are_ended
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+def test_a_query_of_a_remedy_reads_the_files_in_their_encoding(tmp_path, engine, encoding):
+    (tmp_path / "a.csv").write_bytes("who;what\nJörg;Käse\n".encode(encoding))
+    table = table_of(FeedConfig(path=[str(tmp_path / "{date}.csv")], delimiter=";", encoding=encoding))
+    assert engine.raw_sql(f"FROM {table}").fetchall() == [("Jörg", "Käse")]
