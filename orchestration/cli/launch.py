@@ -140,10 +140,10 @@ def run_night(
 def run_retraining(instance: dg.DagsterInstance, attempt: Attempt, day: dt.date) -> Outcome:
     """Run the retraining that `attempt` has asked for."""
     tags = {PARTITION_TAG: day.isoformat(), **retraining_attempts.tags(attempt, of=context.resources().settings.name)}
-    return execute(instance, retraining_job, assets=trained(), tags=tags, title=f"retraining of {day}")
+    return execute(instance, retraining_job, assets=assets_of_training(), tags=tags, title=f"retraining of {day}")
 
 
-def trained() -> Set[AssetKey]:
+def assets_of_training() -> Set[AssetKey]:
     """The assets of a training."""
     return frozenset(retraining_job().asset_layer.executable_asset_keys)
 

@@ -229,11 +229,13 @@ def _retrain_as_decided(instance: dg.DagsterInstance) -> bool:
 
     Whether the model was trained.
     """
-    from orchestration.cli.launch import run_retraining, trained
+    from orchestration.cli.launch import assets_of_training, run_retraining
     from orchestration.runs import attempts
 
     operations, settings = context.resources().operations, context.resources().settings
-    plan = attempts.ask(instance, operations, settings=settings, training=trained(), now=dt.datetime.now(dt.UTC))
+    plan = attempts.ask(
+        instance, operations, settings=settings, training=assets_of_training(), now=dt.datetime.now(dt.UTC)
+    )
     if not (plan.attempt and plan.entry):
         if plan.entry and plan.entry.state in attempts.WORTH_TELLING:
             say("[yellow]![/] {}\n", plan.why)

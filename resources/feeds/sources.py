@@ -69,7 +69,10 @@ def changed_at(path: str) -> float | None:
         filesystem.invalidate_cache()
         written = landing.written_at(filesystem.info(inside))
     if isinstance(written, str):
-        written = parsedate_to_datetime(written) if "," in written else dt.datetime.fromisoformat(written)
+        try:
+            written = parsedate_to_datetime(written) if "," in written else dt.datetime.fromisoformat(written)
+        except ValueError:  # a server may say anything
+            return None
     return written.timestamp() if isinstance(written, dt.datetime) else cast("float | None", written)
 
 

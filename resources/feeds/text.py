@@ -92,9 +92,9 @@ def _read_of_one_header(
         read = _tried(engine, settings, names, copies_of(these), is_packed=packed) if these else None
         came = read.counts(engine) if read else {}
         for file in these:
-            if sum(came.get(str(file.copy), (0, 0))) != plain[file]:
+            if read is None or sum(came.get(str(file.copy), (0, 0))) != plain[file]:
                 del plain[file]  # it is not so plain, after all
-            elif read:
+            else:
                 _refuse_truncated(engine, file, read.rejects, encoding=settings.encoding)
         if read:
             these = [file for file in these if file in plain]

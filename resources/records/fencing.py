@@ -78,8 +78,7 @@ class FencingTokens(RecordStore):
             return
         if end := self.end():
             raise Superseded(
-                f"{mine}: run {mine.run_id[:8]} is over, with {end}: it was taken for dead, or ended by a person, while it slept. Nothing "
-                "more is written here.",
+                f"{mine}: run {mine.run_id[:8]} is over, with {end}: it was ended, or taken for dead, while it slept. Nothing more is written here.",
                 remedy="nothing is to be done if a later run did well: `nightcart status` shows what is there.",
             )
         table = self._table(FencingToken)

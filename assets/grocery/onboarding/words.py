@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 VOCABULARY = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
-CYRILLIC = dict(
+CYRILLIC = dict(  # the hard and the soft sign say nothing
     zip(
         "абвгдеёжзийклмнопрстуфхцчшщъыьэюяіїєґ",
         "a b v g d e e zh z i y k l m n o p r s t u f h c ch sh sch  y  e yu ya i i e g".split(" "),

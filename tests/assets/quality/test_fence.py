@@ -159,7 +159,8 @@ def test_a_run_that_is_over_writes_nothing_more(shop: Shop) -> None:
 
     told = said(shop.make(taken_for_dead))
     assert (
-        f"run {shop.context.run.run_id[:8]} is over, with FAILURE: it was taken for dead, or ended by a person" in told
+        f"run {shop.context.run.run_id[:8]} is over, with FAILURE: it was ended, or taken for dead, while it slept"
+        in told
     )
     assert not shop.tables.exists("lists") or shop.lists() == []
     assert shop.operations.records(DerivedFrom) == []

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from resources.config.feeds import FeedConfig
 from resources.errors import FeedMissing, FeedRefused, Unavailable
 from resources.feeds.reader import FeedReader
-from resources.feeds.sources import BLOCK, blocks_of, copy_name
+from resources.feeds.sources import BLOCK, blocks_of, changed_at, copy_name
 
 LINES = b"basket,product\n1,2\n"
 
@@ -27,7 +27,8 @@ LINES = b"basket,product\n1,2\n"
 def server() -> Iterator[str]:
     """An HTTP server whose answer a path names: `/404/day.csv`; `/short/…` breaks off, `/200/?…` has the file.
 
-    `/mute/…` says nothing after its header, `/slow/…` one byte a while, `/changing/…` has a newer file every time.
+    `/mute/…` says nothing after its header, `/slow/…` one byte a while, `/changing/…` has a newer file every time,
+    and `/odd/…` one of no time at all.
     """
     asked = itertools.count(1)
     packed = io.BytesIO()
@@ -42,6 +43,8 @@ def server() -> Iterator[str]:
             self.send_header("Content-Length", str(len(content) + (100 if first == "short" else 0)))
             if first == "changing":
                 self.send_header("Last-Modified", f"Mon, 01 Jan 2024 00:00:{next(asked):02} GMT")
+            if first == "odd":
+                self.send_header("Last-Modified", "Mon, the first of January")
             self.end_headers()
             if self.command == "HEAD":
                 return
@@ -67,6 +70,13 @@ def test_the_lock_of_an_open_workbook_is_no_file(place: str, tmp_path: Path) -> 
     (tmp_path / "~$2024-01-09.csv").write_bytes(b"who has it open")
     (kept,) = FeedReader(tmp_path / "raw").keep(FeedConfig(path=[f"{place}{tmp_path}/*.csv"]))
     assert kept.copy.name == "2024-01-09.csv"
+
+
+def test_when_a_file_was_written_is_what_its_server_says(server: str, tmp_path: Path) -> None:
+    first = dt.datetime(2024, 1, 1, tzinfo=dt.UTC).timestamp()
+    assert first <= (changed_at(f"{server}/changing/day.csv") or 0) < first + 60
+    assert changed_at(f"{server}/200/day.csv") is None
+    assert changed_at(f"{server}/odd/day.csv") is None
 
 
 def test_signed_address_is_a_file_and_no_pattern(server: str, tmp_path: Path) -> None:

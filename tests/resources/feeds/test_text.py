@@ -289,3 +289,13 @@ def test_a_text_as_long_as_a_sheet_is_told(tmp_path: Path, engine: Any, monkeypa
     monkeypatch.setattr("resources.feeds.files.FULL_SHEETS", (4,))
     (says,) = as_long_as_sheets(read)
     assert "a.csv has 4 lines, as many as a sheet of Excel can have" in says
+
+
+def test_a_header_alone_is_a_file_without_lines_also_where_the_engine_cannot_read_it_as_it_lies(
+    tmp_path: Path, engine: Any, monkeypatch
+) -> None:
+    (tmp_path / "a.csv").write_bytes(HEADER)
+    monkeypatch.setattr(text, "_tried", lambda *_, **__: None)
+    feed = FeedConfig(path=[str(tmp_path / "a.csv")])
+    lines, (read,) = FeedReader(raw=tmp_path / "raw").read(feed, engine=engine, columns=())
+    assert (lines.count().to_pyarrow().as_py(), read.lines) == (0, 1)
