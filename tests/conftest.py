@@ -101,6 +101,12 @@ LONG = (
 )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores, for a fifth of the suite is waiting; each may have two GiB of memory."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min((os.cpu_count() or 1) + 1, memory >> 31))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 

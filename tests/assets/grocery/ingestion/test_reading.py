@@ -186,7 +186,7 @@ def test_identifiers_of_which_each_is_written_in_its_own_way_say_nothing(engine)
 
 
 def test_lines_that_come_after_the_night_of_their_day_are_told_until_they_are_taken_in(shop: CornerShop):
-    own = having(shop, settings_with(path=[f"{shop.feed}/*.csv"]))
+    own = having(shop, settings_with(path=[f"{shop.feed}/2024-01-*.csv"]))
     assert [take_in(own, day) for day in DAYS[:2]] == [[], []]
     late = shop.feed.joinpath(f"{DAYS[0]}.csv").read_text().splitlines()[1]
     more = [late, late.replace("R-", "R2-"), late.replace("R-", "R3-")]  # the first is delivered once more
