@@ -143,7 +143,7 @@ def clean(
         lines[row["business_date"]] += row["lines"]
     return Cleaned(
         transactions=judged.filter(judged.rule.isnull()).select(*TYPES),
-        quarantine=quarantined(judged, delivered, feed),
+        quarantine=quarantined(judged, delivered, feed).cache(),  # it is counted, written and compared
         lines=lines,
         broken={(row["business_date"], row["rule"]): row["lines"] for row in counts if row["rule"]},
         left_out=dict(delivered_by_day - counting_by_day),
