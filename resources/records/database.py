@@ -177,7 +177,7 @@ def known_version(connection: sa.Connection) -> str | None:
         raise Refused(
             f"{connection.engine.url.render_as_string(hide_password=True)} was opened by a later version of Nightcart: its "
             f"tables are at migration {version}, and this version knows those up to {migrations.NEWEST}.",
-            remedy="install that version again, or go back to a copy of the database from before it.",
+            remedy="install that version again; or restore a backup from before it into an empty place (docs/runbooks.md, Go back to an earlier version).",
         )
     return version
 
