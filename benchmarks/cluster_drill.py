@@ -545,7 +545,7 @@ def main() -> None:
     drill = Drill(cluster.of(options), options.restart_postgres)
     if not options.report:
         done = drill.known()
-        if not done and not drill.tables().exists("published_recommendations"):
+        if not drill.tables().exists("published_recommendations"):
             prepare(drill)
         for stage, point, blow in cells(options.only):
             if any(each.cell == name_of(stage, point, blow) for each in done):
