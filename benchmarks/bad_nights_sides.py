@@ -180,7 +180,7 @@ class Nightcart(Side):
         return ["nightcart", "nightly", "--date", str(day)]
 
     def state_of_lists(self, day: dt.date) -> str:
-        from assets.grocery.scoring.assets import served_now
+        from assets.grocery.publication.served import served_now
 
         try:
             served = served_now(self.tables)

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import dagster as dg
 
-from assets.grocery.scoring.assets import carry_over
+from assets.grocery.publication.served import carry_over
 from assets.lifecycle import champion
 from assets.lifecycle.manual import differences
 from orchestration.alerting.incidents import Incident

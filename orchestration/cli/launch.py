@@ -97,7 +97,7 @@ def _databases() -> dict[str, str]:
 
 def mark_lists(day: dt.date, *, because: str) -> None:
     """Mark the published lists as carried over, whatever state the records are in: these follow with the next good night."""
-    from assets.grocery.scoring.assets import carry_over
+    from assets.grocery.publication.served import carry_over
 
     reached = context.resources()
     with contextlib.suppress(Exception):

@@ -200,7 +200,9 @@ def _of_daemon(instance: dg.DagsterInstance) -> list[str]:
     healthy = [kind for kind, status in instance.get_daemon_statuses().items() if status.healthy]
     if "SCHEDULER" in healthy:
         return []
-    return ["The daemon is not running, so nothing runs by itself: `make ui` starts it with the web server, or the service that runs it."]
+    return [
+        "The daemon is not running, so nothing runs by itself: `make ui` starts it with the web server, or the service that runs it."
+    ]
 
 
 def _of_stale(operations: OperationsDatabase) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from assets.grocery.scoring.assets import served_now
+from assets.grocery.publication.served import served_now
 from assets.grocery.tables import PUBLISHED, RECOMMENDATIONS
 from resources import home
 from resources.records.publication import Publication

@@ -3,7 +3,6 @@
 # Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
 # pyright: reportArgumentType=false
 
-import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from functools import partial
@@ -16,6 +15,7 @@ from assets.grocery.candidates.candidates import best_sellers
 from assets.grocery.partitions import business_days, fresh_by
 from assets.grocery.publication import publication
 from assets.grocery.publication.publication import Published
+from assets.grocery.publication.served import publish, record_publication, served_version
 from assets.grocery.scoring import allowed, lists, pictures, sliced
 from assets.grocery.scoring.inputs import features_of, placed, require_newest_inputs
 from assets.grocery.staleness import FEATURES as FEATURES_MADE
@@ -43,7 +43,6 @@ from resources.errors import Damaged, Refused
 from resources.models.registry import CHAMPION, ModelRegistry
 from resources.policy.client import Policy
 from resources.records.lifecycle import PromotionRecord, Scoring
-from resources.records.publication import Publication
 from resources.records.store import OperationsDatabase
 from resources.tables.slices import slices_for
 from resources.tables.store import TableStore
@@ -205,7 +204,7 @@ def published_recommendations(
     """What is served now: the lists of the newest good night, whole, and whether they are carried over from an earlier one.
 
     Replaced in one commit once the night's lists have passed their gates; a reader sees the lists of one night. A night
-    that cannot be made good leaves the last good ones here, marked as such, with the reason (`carry_over`); an older
+    that cannot be made good leaves the last good ones here, marked as such, with the reason (:func:`assets.grocery.publication.served.carry_over`); an older
     night that is made again does not replace a newer one's, nor do lists whose baskets, features, catalogue or households
     are others by now (:func:`assets.grocery.scoring.inputs.require_newest_inputs`). A commit of this table is a publication: its version tells
     one from the next.
@@ -225,7 +224,7 @@ def published_recommendations(
                 f"{without:,} households would have no list if those of {days[-1]} were published.",
                 remedy=f"`nightcart nightly --date {days[-1]} --force` makes them again.",
             )
-        _publish(rows, published, tables, expected_version=version)
+        publish(rows, published, tables, expected_version=version)
     # Also when nothing was published: what a run that died after it did not put on record is made good here.
     record_publication(tables, operations, run_id=context.run.run_id, now=dt.datetime.now(dt.UTC))
     commit, now_served = tables.newest(PUBLISHED), published or served
@@ -242,80 +241,13 @@ def published_recommendations(
     )
 
 
-def served_now(tables: TableStore) -> Published | None:
-    """What is served; None before the first good night."""
-    return _served(tables)[1]
-
-
-def carry_over(
-    tables: TableStore, operations: OperationsDatabase, *, night: dt.date, because: str, now: dt.datetime
-) -> Published | None:
-    """Leave what is served where it is, marked with why `night` brought nothing newer; returns what is served.
-
-    To be called wherever a night turns out to be lost, as often as one likes. Raises :class:`Unavailable` when
-    something else was published at the same moment.
-    """
-    version, served = _served(tables)
-    marked = publication.after_a_lost_night(served, night=night, because=because)
-    if served is None or marked is None:
-        return served
-    before = whole(tables, PUBLISHED)[None]
-    lists = tables.read(PUBLISHED, version=version)
-    _publish(lists.drop(*vars(served)), marked, tables, expected_version=version)
-    after = whole(tables, PUBLISHED)[None]
-    # The rows are those that were judged: what was said of them holds of them.
-    said = [verdict for verdict in operations.verdicts(PUBLISHED).values() if verdict.data_version == before]
-    operations.record(*(dataclasses.replace(verdict, data_version=after, decided_at=now) for verdict in said))
-    record_publication(tables, operations, run_id="", now=now)
-    return marked
-
-
-def record_publication(tables: TableStore, operations: OperationsDatabase, *, run_id: str, now: dt.datetime) -> None:
-    """Put what is served on record, unless it is."""
-    commit, (version, served) = tables.newest(PUBLISHED), _served(tables)
-    if version is None or served is None or operations.records(Publication, table_version=version, last=1):
-        return
-    models = tables.read(PUBLISHED, version=version).model_version.max().execute()
-    operations.record(
-        Publication(
-            made_on=served.made_on,
-            published_for=served.published_for,
-            is_carried_over=served.is_carried_over,
-            because=served.carried_over_because,
-            table_version=version,
-            model_version=int(models) if models is not None else None,
-            rows=commit.rows,
-            run_id=run_id,
-            published_at=now,
-        )
-    )
-
-
 def _served_before(context: dg.AssetExecutionContext, tables: TableStore) -> tuple[int | None, Published | None]:
     """What is served until now; lists that nobody can read any more make way for any that are good."""
     try:
-        return _served(tables)
+        return served_version(tables)
     except Damaged as error:
         context.log.warning(f"What is served cannot be read, and is replaced: {error.message}")
         return tables.version(PUBLISHED), None
-
-
-def _served(tables: TableStore) -> tuple[int | None, Published | None]:
-    """The version of the table and what it says of itself."""
-    if not tables.exists(PUBLISHED):
-        return None, None
-    version = tables.version(PUBLISHED)
-    said = [each.name for each in dataclasses.fields(Published)]
-    # The list for anybody is short; where it is missing, all rows say the same.
-    for_anybody = tables.rows(PUBLISHED, said, version=version, household_id=[None])
-    return version, Published(**(for_anybody or tables.rows(PUBLISHED, said, version=version))[0])
-
-
-def _publish(lists: "ir.Table", published: Published, tables: TableStore, *, expected_version: int | None) -> None:
-    import ibis
-
-    said = {name: ibis.literal(value) for name, value in vars(published).items()}
-    tables.replace(PUBLISHED, lists.mutate(**said).select(*said, *lists.columns), expected_version=expected_version)
 
 
 def households_without_list(lists: "ir.Table", tables: TableStore, *, made_on: dt.date) -> int:

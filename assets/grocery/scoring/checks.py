@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from assets.grocery.publication.served import served_now
 from assets.grocery.scoring import allowed
-from assets.grocery.scoring.assets import households_without_list, served_now
+from assets.grocery.scoring.assets import households_without_list
 from assets.grocery.scoring.inputs import placed
 from assets.grocery.tables import HOUSEHOLD, HOUSEHOLD_PRODUCT, PRODUCT, PRODUCTS, PUBLISHED, RECOMMENDATIONS
 from assets.lifecycle.champion import serving

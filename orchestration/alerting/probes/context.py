@@ -11,7 +11,7 @@ import dagster as dg
 
 from assets.grocery.publication import publication
 from assets.grocery.publication.publication import Published
-from assets.grocery.scoring.assets import served_now
+from assets.grocery.publication.served import served_now
 from orchestration.alerting.incidents import Incident
 from orchestration.runs.dagster_internals import InstigatorState
 from orchestration.runs.nights import lost_nights

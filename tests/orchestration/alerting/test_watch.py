@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from assets.grocery.scoring.assets import served_now
+from assets.grocery.publication.served import served_now
 from assets.grocery.tables import PUBLISHED
 from orchestration.alerting.heartbeat import AWAKE, WATCH
 from orchestration.alerting.probes import ProbeContext, drift

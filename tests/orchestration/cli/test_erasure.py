@@ -14,7 +14,7 @@ import ibis
 import pytest
 
 from assets.grocery.personal_data import personal_data
-from assets.grocery.scoring.assets import served_now
+from assets.grocery.publication.served import served_now
 from assets.grocery.staleness import stale_now
 from assets.lifecycle.reproduce import rebuild
 from assets.privacy.personal_data import ErasureScope

@@ -17,7 +17,7 @@ import pytest
 
 from assets.grocery.domain import GROCERY
 from assets.grocery.profiles.reference import Reference
-from assets.grocery.scoring.assets import served_now
+from assets.grocery.publication.served import served_now
 from assets.grocery.scoring.checks import champions_of
 from assets.grocery.scoring.explanation import explain
 from assets.grocery.tables import FEATURES

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from assets.grocery.scoring.assets import served_now
+from assets.grocery.publication.served import served_now
 from assets.privacy.suppression import KEY_BYTES, key_id, subject_hash
 from orchestration.cli.launch import mark_lists
 from resources import home

@@ -8,12 +8,8 @@ import pyarrow as pa
 import pytest
 
 from assets.grocery.publication.publication import Published, after_a_good_night, after_a_lost_night, standing
-from assets.grocery.scoring.assets import (
-    carry_over,
-    households_without_list,
-    published_recommendations,
-    served_now,
-)
+from assets.grocery.publication.served import carry_over, served_now
+from assets.grocery.scoring.assets import households_without_list, published_recommendations
 from assets.grocery.scoring.checks import EVERYBODY, published_recommendations_are_fit_to_use
 from assets.grocery.tables import PUBLISHED, RECOMMENDATIONS, TABLES
 from assets.quality import gates
