@@ -30,7 +30,7 @@ from orchestration.jobs import night_selection
 from orchestration.runs import attempts as retraining_attempts
 from orchestration.runs.locks import hold
 from orchestration.runs.orphans import HOST_TAG, LAUNCH_TAG, fail_orphaned_runs, host
-from orchestration.runs.outcomes import PARENT_TAG, broken_gates, failures
+from orchestration.runs.outcomes import PARENT_TAG, WAITS, broken_gates, failures
 from orchestration.runs.submission import ROOT_TAG, ask_for, end_of_all
 from orchestration.tags import RETAILER
 from resources import home
@@ -336,5 +336,7 @@ def _show(entry: dg.EventLogEntry, title: str, progress: Progress, task: TaskID,
     elif kind == dg.DagsterEventType.ASSET_MATERIALIZATION:
         if warning := event.step_materialization_data.materialization.metadata.get(WARNING):
             progress.console.print(styled("  [yellow]![/] {}", warning.value))
+    elif kind == dg.DagsterEventType.ENGINE_EVENT and entry.message.startswith(WAITS):
+        progress.console.print(styled("  [yellow]![/] {}", entry.message))
     elif kind == dg.DagsterEventType.STEP_RESTARTED:
         progress.console.print(styled("  [yellow]↻[/] {} is tried again", step))

@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 OUT_OF_MEMORY = "OOMKilled"
 # Of the events that a cluster keeps, for an hour mostly, those that say why a pod had to go.
 TELLING = ("Evicted", "TaintManagerEviction", "Preempted", "NodeNotReady", "DeadlineExceeded")
-WAITED = "FailedScheduling"  # says why, of a pod that never began
+WAITED = ("FailedScheduling", "FailedCreate")  # say why, of a pod that never began
+# Why a container has not begun, where it is nothing that passes in some seconds.
+ON_ITS_WAY = ("ContainerCreating", "PodInitializing")
+NO_VOLUME = ("FailedMount", "FailedAttachVolume")
 
 
 class Launcher(K8sRunLauncher):
@@ -83,6 +86,14 @@ class Launcher(K8sRunLauncher):
             self._instance.report_run_failed(again, message=f"Its pod is gone: {self._why(job, namespace)}")
         return found
 
+    def waits_for(self, run: dg.DagsterRun) -> str | None:
+        """Why the pod of a run that is starting has not begun; None where the cluster knows no reason, or does not answer."""
+        namespace, job = self._job_of(run)
+        try:
+            return why_waiting(*self._seen(job, namespace))
+        except Exception:
+            return None
+
     def get_run_worker_debug_info(self, run: dg.DagsterRun, include_container_logs: bool | None = True) -> str:
         """What the cluster says of the run's pod, without its logs, which `kubectl logs` has."""
         del include_container_logs
@@ -100,11 +111,16 @@ class Launcher(K8sRunLauncher):
 
     def _why(self, job: str, namespace: str) -> str:
         try:
-            pods = self._api_client.get_pods_in_job(job, namespace)
-            events: Any = self._api_client.core_api.list_namespaced_event(namespace)
+            return why_gone(*self._seen(job, namespace))
         except Exception as error:  # not permitted, or out of reach: the run is dead all the same
             return f"why is not known, for the cluster was not to be asked ({type(error).__name__})."
-        return why_gone(pods, [event for event in events.items if event.involved_object.name.startswith(job)])
+
+    def _seen(self, job: str, namespace: str) -> tuple[list[Any], list[Any]]:
+        """The pods of a job, and the events of both, newest first."""
+        pods = self._api_client.get_pods_in_job(job, namespace)
+        events: Any = self._api_client.core_api.list_namespaced_event(namespace)
+        ours = [event for event in events.items if event.involved_object.name.startswith(job)]
+        return pods, sorted(ours, key=lambda event: str(event.last_timestamp or event.event_time), reverse=True)
 
 
 def heaviest(asked: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -119,7 +135,7 @@ def heaviest(asked: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
 
 
 def why_gone(pods: Sequence[Any], events: Sequence[Any]) -> str:
-    """Why the pod of a run is gone or does not start, as a sentence: what the pod says, else what the cluster has noted."""
+    """Why the pod of a run is gone or does not start, as a sentence: what the pod says, else the newest of the `events` that tells."""
     for pod in sorted(pods, key=lambda pod: pod.metadata.creation_timestamp):
         containers = [each for each in pod.status.container_statuses or [] if each.state and each.state.terminated]
         ends = [each.state.terminated for each in containers]
@@ -141,11 +157,25 @@ def why_gone(pods: Sequence[Any], events: Sequence[Any]) -> str:
             if end.exit_code:
                 return f"its process ended with exit code {end.exit_code} ({end.reason})."
     has_begun = any(event.reason == "Started" for event in events)
-    telling = TELLING if has_begun else (*TELLING, WAITED)
-    for event in sorted(events, key=lambda event: str(event.last_timestamp or event.event_time), reverse=True):
+    telling = TELLING if has_begun else (*TELLING, *WAITED)
+    for event in events:
         if event.reason in telling:
             return f"{event.reason}: {event.message}"
     return "it was deleted, by a person or with its node, before it had put its end on record."
+
+
+def why_waiting(pods: Sequence[Any], events: Sequence[Any]) -> str | None:
+    """Why the pod of a run has not begun, as its container, its node's choice or the newest event says; None without a reason."""
+    for pod in pods:
+        for each in pod.status.container_statuses or []:
+            waiting = each.state.waiting if each.state else None
+            if waiting and waiting.reason not in ON_ITS_WAY:
+                return f"{waiting.reason}: {waiting.message or 'without a word'}"
+        for condition in pod.status.conditions or []:
+            if condition.type == "PodScheduled" and condition.status == "False":
+                return f"{condition.reason}: {condition.message}"
+    telling = NO_VOLUME if pods else WAITED
+    return next((f"{event.reason}: {event.message}" for event in events if event.reason in telling), None)
 
 
 def _as_context(config: Mapping[str, Any]) -> K8sContainerContext:

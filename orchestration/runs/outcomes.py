@@ -13,6 +13,7 @@ from resources.errors import of_the_machine
 PARENT_TAG = "dagster/parent_run_id"
 BACKFILL_TAG = "dagster/backfill"
 WILL_RETRY_TAG = "dagster/will_retry"
+WAITS = "Its pod has not begun."  # begins the message that says what it waits for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,13 @@ def _said(message: str) -> str:
     if own.rstrip(": ").endswith(f".{dg.DagsterExecutionInterruptedError.__name__}"):
         return TOLD_TO_END
     return str(of_the_machine(Exception(own)) or own)
+
+
+def waits_for(instance: dg.DagsterInstance, run_id: str) -> str | None:
+    """What the pod of a run that is starting waits for, as the sensor `fail_on_dead_pod` has put it on record."""
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    said = [entry.message for entry in entries if entry.message.startswith(WAITS)]
+    return said[-1].removeprefix(WAITS).strip() if said else None
 
 
 def end_of(instance: dg.DagsterInstance, run_id: str) -> str:

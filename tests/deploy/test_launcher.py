@@ -17,10 +17,13 @@ from dagster._core.launcher.base import WorkerStatus
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from kubernetes import client as k8s
 
-from orchestration.runs.launcher import Launcher, heaviest, why_gone
-from orchestration.runs.outcomes import end_of
+from orchestration.alerting.probes import pods
+from orchestration.runs.launcher import Launcher, heaviest, why_gone, why_waiting
+from orchestration.runs.outcomes import WAITS, end_of
+from orchestration.sensors import dead_pods
 from resources import home
 from resources.config.pods import PodConfig, Toleration
+from resources.records.store import OperationsDatabase
 
 BASE = home.PROJECT / "deploy" / "base"
 TRAINING = PodConfig(
@@ -262,12 +265,48 @@ def test_a_cluster_that_does_not_answer_is_no_dead_pod(
     assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE  # pyright: ignore
 
 
+def test_what_a_pod_waits_for_is_told_in_its_runs_log_once_and_as_an_incident(
+    instance: dg.DagsterInstance,
+    cluster: Cluster,
+    operations: OperationsDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dead_pods, "LAUNCH", dt.timedelta())
+    run, cursor = launched(instance, arrival), None
+    later: Any = SimpleNamespace(
+        instance=instance,
+        now=dt.datetime.now(dt.UTC) + 2 * pods.LONG,
+        incident=lambda _key, _kind, happened, **_: happened,
+    )
+
+    def said() -> list[str]:
+        nonlocal cursor
+        context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"operations": operations})
+        dead_pods.fail_on_dead_pod(context)  # pyright: ignore[reportCallIssue]
+        cursor = context.cursor
+        return [entry.message for entry in instance.all_logs(run.run_id) if entry.message.startswith(WAITS)]
+
+    cluster.pods = [pod(waits="ContainerCreating")]
+    assert (said(), list(pods.look(later))) == ([], [])
+    cluster.pods = [pod(waits="ImagePullBackOff")]
+    assert said() == said() == [f"{WAITS} ImagePullBackOff: no such thing"]
+    assert list(pods.look(later)) == [
+        f"The pod of arrival (run {run.run_id[:8]}) has not begun: ImagePullBackOff: no such thing."
+    ]
+    cluster.pods = [pod(waits="CreateContainerConfigError")]
+    assert said()[1:] == [f"{WAITS} CreateContainerConfigError: no such thing"]
+    cluster.pods = [pod()]
+    assert len(said()) == 2
+
+
 def pod(
     *,
     end: tuple[str, int] | None = None,
     reason: str | None = None,
     disrupted: str | None = None,
     told: dt.datetime | None = None,
+    waits: str | None = None,
+    unplaced: str | None = None,
 ) -> k8s.V1Pod:
     terminated = k8s.V1ContainerStateTerminated(reason=end[0], exit_code=end[1]) if end else None
     container = k8s.V1ContainerStatus(
@@ -276,8 +315,12 @@ def pod(
         image_id="x",
         ready=False,
         restart_count=0,
-        state=k8s.V1ContainerState(terminated=terminated),
+        state=k8s.V1ContainerState(
+            terminated=terminated,
+            waiting=k8s.V1ContainerStateWaiting(reason=waits, message="no such thing") if waits else None,
+        ),
     )
+    place = k8s.V1PodCondition(type="PodScheduled", status="False", reason="Unschedulable", message=unplaced)
     condition = k8s.V1PodCondition(type="DisruptionTarget", status="True", reason=disrupted, message="of the node")
     return k8s.V1Pod(
         metadata=k8s.V1ObjectMeta(
@@ -290,7 +333,7 @@ def pod(
             container_statuses=[container],
             reason=reason,
             message="of its memory",
-            conditions=[condition] if disrupted else None,
+            conditions=[condition] if disrupted else [place] if unplaced else None,
         ),
     )
 
@@ -316,6 +359,23 @@ def pod(
 def test_why_a_pod_is_gone(pods: list[k8s.V1Pod], event: str | None, said: str) -> None:
     events: Any = [SimpleNamespace(reason=event, message="as noted", last_timestamp=None, event_time=None)]
     assert why_gone(pods, events if event else []).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("pods", "event", "said"),
+    [
+        ([], "FailedCreate", "FailedCreate: as noted"),
+        ([], "Created", None),
+        ([pod(unplaced="0/3 nodes are available.")], None, "Unschedulable: 0/3 nodes are available."),
+        ([pod(waits="ImagePullBackOff")], "FailedCreate", "ImagePullBackOff: no such thing"),
+        ([pod(waits="ContainerCreating")], "FailedMount", "FailedMount: as noted"),
+        ([pod(waits="ContainerCreating")], "FailedCreate", None),
+        ([pod()], None, None),
+    ],
+)
+def test_why_a_pod_has_not_begun(pods: list[k8s.V1Pod], event: str | None, said: str | None) -> None:
+    events: Any = [SimpleNamespace(reason=event, message="as noted")]
+    assert why_waiting(pods, events if event else []) == said
 
 
 def test_the_heaviest_is_the_one_with_the_most_memory() -> None:
