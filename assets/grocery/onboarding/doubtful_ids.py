@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from assets.grocery.onboarding.columns import one_row
+from assets.grocery.onboarding.columns import MOSTLY, one_row
 from assets.grocery.onboarding.proposed import Note, by_query, table_of
+from assets.grocery.onboarding.words import matching_columns
 from resources.config.retailer import TransactionsConfig
 from resources.errors import Refused
 from resources.feeds.files import text_columns
@@ -105,6 +106,16 @@ def _on_first_lines(lines: ibis.Table, feed: TransactionsConfig) -> list[Note]:
     for marker in feed.unless:
         if marker not in texts:
             continue
+        for order in matching_columns("basket", texts):
+            orders = lines.group_by(order, who).agg(lines=lines.count(), given=lines[marker].count())
+            several = orders.filter(orders.lines > 1)
+            row = one_row(several.agg(all=several.count(), n=(several.given == 1).sum(), lines=several.lines.sum()))
+            if row["all"] and row["n"] >= MOSTLY * row["all"]:
+                says = (
+                    f"{marker} stands once in {row['n']:,} of {row['all']:,} orders of several lines by {order}, in one line for all: the "
+                    "others are taken for purchases whatever it says."
+                )
+                return [Note("left out", says, _filled(lines, marker, feed, order=order))]
         before = ibis.window(group_by="source_file", order_by="source_row")
         same = [
             (lines[name] == lines[name].lag().over(before)).fill_null(False) for name in (who, *columns.occurred_at)
@@ -122,17 +133,23 @@ def _on_first_lines(lines: ibis.Table, feed: TransactionsConfig) -> list[Note]:
     return []
 
 
-def _filled(lines: ibis.Table, marker: str, feed: TransactionsConfig) -> str:
-    """The remedy that has further lines of an order say what the first does, which alone has the `marker`."""
+def _filled(lines: ibis.Table, marker: str, feed: TransactionsConfig, *, order: str | None = None) -> str:
+    """The remedy that has further lines of an order say what the one does that alone has the `marker`.
+
+    Lines of an order are those of one `order` and household; without such a column those from one with the marker to the next.
+    """
     texts, later = text_columns(lines), lines[marker].isnull()
     given = {f"given_{place}": lines[name].count(where=later) for place, name in enumerate(texts)}
     numbers = {f"numbers_{place}": lines[name].try_cast("float64").count() for place, name in enumerate(texts)}
     row = one_row(lines.agg(**given, **numbers))
     # What is a number would be added up: an order's total.
     first = [name for place, name in enumerate(texts) if not row[f"given_{place}"] and not row[f"numbers_{place}"]]
-    whole = ", ".join(f"max({quoted_name(name)}) OVER (PARTITION BY _order) AS {quoted_name(name)}" for name in first)
+    by = f"{quoted_name(order)}, {quoted_name(feed.columns.household_id)}" if order else "_order"
+    whole = ", ".join(f"max({quoted_name(name)}) OVER (PARTITION BY {by}) AS {quoted_name(name)}" for name in first)
     query = (
-        f"SELECT * EXCLUDE (_row, _order) REPLACE ({whole}) FROM (SELECT *, count({quoted_name(marker)}) OVER (ORDER BY _row) AS _order "
+        f"SELECT * REPLACE ({whole}) FROM {table_of(feed)}"
+        if order
+        else f"SELECT * EXCLUDE (_row, _order) REPLACE ({whole}) FROM (SELECT *, count({quoted_name(marker)}) OVER (ORDER BY _row) AS _order "
         f"FROM (SELECT *, row_number() OVER () AS _row FROM {table_of(feed)}))"
     )
     return f"{by_query(query)} has the others say what the first does."
