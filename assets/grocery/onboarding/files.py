@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.grocery.onboarding import dated_names, dialect
-from assets.grocery.onboarding.proposed import Note, join_of
+from assets.grocery.onboarding import dated_names, dialect, joins
+from assets.grocery.onboarding.proposed import Note
 from assets.grocery.onboarding.purchases import files_of_others
 from resources import home
 from resources.config.feeds import FeedConfig
@@ -396,5 +396,5 @@ def _refuse_a_mixture(columns: Mapping[str, set[str]]) -> None:
                 f"{Path(first).name} (with {listed(sorted(own), 3)}) and {Path(other).name} (with "
                 f"{listed(sorted(theirs), 3)}) are of different kinds.",
                 remedy="name the files of the transactions by a path or a glob, and the others with --products and "
-                f"--households; a file without a header is to be delivered with one. {join_of({first: own, other: theirs})}",
+                f"--households; a file without a header is to be delivered with one. {joins.join_of({first: own, other: theirs})}",
             )

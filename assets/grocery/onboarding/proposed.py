@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from assets.grocery.onboarding.words import KEYS, matching_columns, split_name
 from resources.config.feeds import FeedConfig
 from resources.feeds import converted
 from resources.feeds.files import is_parquet
 from resources.tables.engine import quoted_name
-from resources.text import listed
 
 ITEMS_IN_A_LINE = 6
 SECTIONS = {
@@ -38,27 +36,6 @@ JOIN = (
     "read_csv('/folder/lines.csv', all_varchar = true) AS l LEFT JOIN read_csv('/folder/orders.csv', all_varchar = true) AS o "
     'USING (order_id)"`.'
 )
-
-
-def join_of(columns: Mapping[str, set[str]]) -> str:
-    """The remedy for two files, by their columns: the query that joins orders and their lines by what names both, or :data:`JOIN`."""
-    kinds = {
-        role: [path for path, own in columns.items() if matching_columns(role, own)]
-        for role in ("product", "household")
-    }
-    (lines, *_), (orders, *_) = (
-        kinds["product"] or [""],
-        [path for path in kinds["household"] if path not in kinds["product"]] or [""],
-    )
-    shared = sorted(columns[lines] & columns[orders]) if lines and orders else []
-    keys = [name for name in shared if len(words := split_name(name)) > 1 and not KEYS.isdisjoint(words)]
-    if not keys:
-        return JOIN
-    of_lines, of_orders = (f"read_csv($${path}$$, all_varchar = true)" for path in (lines, orders))
-    both, by = (", ".join(map(quoted_name, names)) for names in (shared, keys))
-    query = f"SELECT l.*, o.* EXCLUDE ({both}) FROM {of_lines} AS l LEFT JOIN {of_orders} AS o USING ({by})"
-    return f"If an order has the same {listed(keys)} in both, {by_query(query)} joins them."
-
 
 A_FILE = "read_csv($$/folder/sales.csv$$, header = true, all_varchar = true)"
 

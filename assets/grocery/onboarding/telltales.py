@@ -8,8 +8,10 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
+from assets.grocery.ingestion import cleaning
 from assets.grocery.onboarding.columns import MOST_KINDS, MOSTLY, ColumnProfile, one_row, shown
 from assets.grocery.onboarding.proposed import Note
 from assets.grocery.onboarding.purchases import FLAGS, NO, YES, as_key
@@ -38,8 +40,9 @@ LONG_ENOUGH = 4  # characters of an identifier that is no number of something el
 REFERRED = 0.9  # of the values of a column, those that are another column's, if it refers to that
 ZONES = ({"time", "zone"}, {"timezone"}, {"tz"}, {"utc", "offset"}, {"zeitzone"})
 VERSIONS = frozenset("version revision rev".split())
-SAID, BASKET = "nightcart_said", "nightcart_basket"  # no feed's columns
+SAID, BASKET, WHO, DAY = (f"nightcart_{name}" for name in ("said", "basket", "who", "day"))  # no feed's columns
 EVIDENCE_BASKETS = 5  # of several values of a column, from which it is no chance that each line has each
+ALWAYS_AGAIN = 0.1  # of the products, those from which it is no habit of buying that they stand more than once
 MOSTLY_OWN = 0.5  # of the lines have a value of their own in a column that tells lines apart
 
 
@@ -81,6 +84,8 @@ def notes_on(
         if not words.isdisjoint(KEYS) and MOSTLY_OWN * column.lines <= column.different < column.lines * column.given:
             yield from _repeated(lines, name, feed)
 
+    yield from _crossed(lines, feed, free, timezone=timezone)
+    yield from _always_again(lines, feed)
     if feed.columns.basket_id and (
         kinds := [name for name, column in free.items() if 1 < column.different <= MOST_KINDS]
     ):
@@ -212,18 +217,76 @@ def _repeated(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterato
         yield Note("to know", says, "if they came twice, have each delivered once.")
 
 
+def _crossed(
+    lines: ibis.Table, feed: TransactionsConfig, free: Mapping[str, ColumnProfile], *, timezone: str
+) -> Iterator[Note]:
+    """That all who have an order's number have the same lines: orders and lines were joined by it, and several orders have it."""
+    columns = feed.columns
+    who = identifiers(lines[columns.household_id], nothing=feed.empty_values)
+    told = lines.mutate(
+        **{SAID: _said(lines, feed), WHO: who, DAY: cleaning.business_date_of(lines, feed, timezone=timezone)}
+    )
+    told = told.filter(told[WHO].notnull())
+    also = [*filter(None, [columns.store_id]), DAY]
+    for name in matching_columns("basket", [*filter(None, [columns.basket_id]), *free]):
+        for more in chain.from_iterable(combinations(also, n) for n in range(len(also) + 1)):
+            pairs = told.group_by(name, *more, WHO, SAID).agg(n=told.count())
+            orders = pairs.group_by(name, *more).agg(
+                whose=pairs[WHO].nunique(), said=pairs[SAID].nunique(), pairs=pairs.count(), n=pairs.n.sum()
+            )
+            several = orders.filter((orders.whose > 1) & (orders.said > 1))
+            is_crossed = several.pairs == several.whose * several.said
+            row = one_row(several.agg(all=several.count(), n=is_crossed.sum(), lines=several.n.sum()))
+            if not row["all"] and not more:  # each number is of one household
+                break
+            if row["all"] >= EVIDENCE_BASKETS and row["n"] >= MOSTLY * row["all"]:
+                says = (
+                    f"All who have a {name} have the same lines ({row['lines']:,} lines): orders and lines were joined by too little, for several "
+                    f"orders have one {name}, and each line counts for every one of them."
+                )
+                remedy = "join by the store, the till and the day as well, or whatever else tells orders of one number apart."
+                yield Note("left out", says, remedy)
+                return
+
+
+def _always_again(lines: ibis.Table, feed: TransactionsConfig) -> Iterator[Note]:
+    """That products stand more than once in nearly every basket that has them: as scans of their own they would in some."""
+    columns = feed.columns
+    of = [
+        lines[each].cast("string") for each in (columns.basket_id, columns.household_id, *columns.occurred_at) if each
+    ]
+    told = lines.select(product=columns.product_id, basket=_joined(of), said=_said(lines, feed)).drop_null()
+    told = told.group_by("product", "basket", "said").agg(n=told.count())
+    products = told.group_by("product").agg(baskets=told.count(), again=(told.n > 1).sum())
+    products = products.filter(products.baskets >= EVIDENCE_BASKETS)
+    is_again = products.again >= MOSTLY * products.baskets
+    row = one_row(products.agg(all=products.count(), n=is_again.sum(), example=products["product"].min(where=is_again)))
+    if row["n"] and row["n"] >= ALWAYS_AGAIN * row["all"]:
+        says = (
+            f"{row['n']:,} of {columns.product_id} stand more than once with the same in nearly every basket that has them ({row['example']}), as "
+            "a join makes them with a catalogue that has several rows of a product: each counts as a purchase of its own."
+        )
+        yield Note(
+            "left out",
+            says,
+            "if so, join by what is once in the catalogue: the version of a product that holds on the day.",
+        )
+
+
 def _with_repeats(lines: ibis.Table, feed: TransactionsConfig) -> ibis.Table:
     """The lines of the baskets in which lines are alike, with what makes them so as :data:`SAID` and their :data:`BASKET`."""
     columns = feed.columns
-    same = [
-        lines[each].cast("string").fill_null("")
-        for each in (columns.product_id, columns.quantity, columns.sales_value)
-        if each
-    ]
     of = [lines[each].cast("string") for each in (columns.basket_id, *columns.occurred_at) if each]
-    told = lines.mutate(**{SAID: _joined(same), BASKET: _joined(of)})
+    told = lines.mutate(**{SAID: _said(lines, feed), BASKET: _joined(of)})
     baskets = told.group_by(BASKET).agg(n=told.count(), own=told[SAID].nunique())
     return told.semi_join(baskets.filter((baskets.n > baskets.own) & (baskets.own > 1)), BASKET).cache()
+
+
+def _said(lines: ibis.Table, feed: TransactionsConfig) -> ir.StringValue:
+    """What a line says was bought: product, quantity and value."""
+    columns = feed.columns
+    same = filter(None, (columns.product_id, columns.quantity, columns.sales_value))
+    return _joined([lines[each].cast("string").fill_null("") for each in same])
 
 
 def _joined(texts: Sequence[ir.StringValue]) -> ir.StringValue:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,7 @@ import pytest
 
 from assets.grocery.onboarding import files, transactions
 from assets.grocery.onboarding.transactions import TransactionsProposal
+from resources.errors import Refused
 
 PRICES = {f"P{number:02}": 0.79 + number * 0.3 for number in range(30)}
 COLUMNS = ("order_id", "customer_id", "sold_at", "sku", "quantity", "amount")
@@ -38,10 +40,10 @@ class Order:
 
 @cache
 def orders() -> tuple[Order, ...]:
-    """What 25 households bought in a week, in two stores."""
+    """What 25 of 30 households bought on each day of a week, in two stores."""
     chance, made = random.Random(7), []
     for day in range(7):
-        for household in range(25):
+        for household in chance.sample(range(30), 25):
             at = dt.datetime(2024, 3, 4 + day, chance.randrange(8, 20), chance.randrange(60), chance.randrange(60))
             bought = [(sku, chance.choice((1, 1, 1, 2))) for sku in chance.sample(sorted(PRICES), chance.randint(2, 6))]
             lines = tuple((sku, quantity, round(PRICES[sku] * quantity, 2)) for sku, quantity in bought)
@@ -106,3 +108,51 @@ def test_a_state_that_one_line_of_an_order_has_is_told_where_each_line_has_its_o
 def test_a_state_of_lines_is_taken_for_that_of_lines(proposed):
     rows = [(*row, "refunded" if row[3] == "P03" else "") for order in orders() for row in order.rows()]
     assert "stands once" not in told(proposed(written((*COLUMNS, "status"), rows)))
+
+
+def in_two(folder, *, with_day: bool) -> tuple[str, str]:
+    """Orders and their lines in two files, numbered anew each day and in each store: both as tables of a query."""
+    numbered: Counter[tuple[object, ...]] = Counter()
+    of_orders, of_lines = [], []
+    for order in orders():
+        numbered[key := (order.at.date(), order.store)] += 1
+        day = [order.at.date()] * with_day
+        of_orders.append([numbered[key], order.store, *day, order.at, order.who])
+        of_lines += [[numbered[key], order.store, *day, *line] for line in order.lines]
+    shared = ["bon_no", "store", *["day"] * with_day]
+    (folder / "two").mkdir()
+    (folder / "two" / "orders.csv").write_text(written([*shared, "sold_at", "customer_id"], of_orders))
+    (folder / "two" / "lines.csv").write_text(written([*shared, *COLUMNS[3:]], of_lines))
+    return tuple(f"read_csv('{folder}/two/{name}.csv', all_varchar = true)" for name in ("lines", "orders"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "is_told"),
+    [("bon_no", True), ("bon_no, store", True), ("bon_no, day", True), ("bon_no, store, day", False)],
+)
+def test_lines_that_are_joined_to_several_orders_are_told(proposed, tmp_path, keys, is_told):
+    lines, of_orders = in_two(tmp_path, with_day=True)
+    notes = told(proposed(query=f"SELECT * FROM {lines} AS l LEFT JOIN {of_orders} AS o USING ({keys})"))
+    assert ("left out: All who have a bon_no have the same lines" in notes) is is_told
+
+
+def test_orders_are_joined_to_their_lines_by_as_many_columns_as_tell_them_apart(proposed, tmp_path):
+    in_two(tmp_path, with_day=True)
+    with pytest.raises(Refused, match="If an order has the same bon_no, day, store in both") as refused:
+        files.find(str(tmp_path / "two"))
+    joined = proposed(query=query_of(refused.value.remedy))
+    assert joined.delivered.taken == joined.delivered.lines == sum(len(order.lines) for order in orders())
+
+
+def test_orders_that_nothing_tells_apart_are_joined_by_no_query(tmp_path):
+    in_two(tmp_path, with_day=False)
+    with pytest.raises(Refused, match=r"orders\.csv has several orders of one bon_no, and nothing else"):
+        files.find(str(tmp_path / "two"))
+
+
+@pytest.mark.parametrize(("versions", "is_told"), [(2, True), (1, False)])
+def test_lines_that_are_joined_to_several_versions_of_a_product_are_told(proposed, versions, is_told):
+    several = {sku for number, sku in enumerate(PRICES) if number % 2}
+    rows = [row for order in orders() for row in order.rows() for _ in range(versions if row[3] in several else 1)]
+    notes = told(proposed(written(COLUMNS, rows)))
+    assert ("left out: 15 of sku stand more than once with the same in nearly every basket" in notes) is is_told
