@@ -117,14 +117,19 @@ def _on_first_lines(lines: ibis.Table, feed: TransactionsConfig) -> list[Note]:
                 )
                 return [Note("left out", says, _filled(lines, marker, feed, order=order))]
         before = ibis.window(group_by="source_file", order_by="source_row")
-        same = [
-            (lines[name] == lines[name].lag().over(before)).fill_null(False) for name in (who, *columns.occurred_at)
-        ]
-        further = lines.select(later=lines[marker].isnull(), is_same=ibis.and_(*same))
-        row = one_row(
-            further.agg(all=further.count(), later=further.later.sum(), n=(further.later & further.is_same).sum())
-        )
-        if row["n"] > DOMINANT * row["all"] and row["n"] >= FURTHER * row["later"]:
+        name = lines[who].cast("string").fill_null("")  # guests', too
+        later, is_same = lines[marker].isnull(), (name == name.lag().over(before)).fill_null(False)
+        further = lines.select(later=later, is_same=is_same)
+        facts = {
+            "all": further.count(),
+            "later": further.later.sum(),
+            "n": (further.later & further.is_same).sum(),
+            "begun": (~further.is_same).sum(),
+            "marked": (~further.is_same & ~further.later).sum(),
+        }
+        row = one_row(further.agg(**facts))
+        is_once = row["n"] >= FURTHER * row["later"] and row["marked"] >= FURTHER * row["begun"]
+        if row["n"] > DOMINANT * row["all"] and is_once:
             says = (
                 f"{row['later'] / row['all']:.1%} of lines say no {marker}: the first line of an order has it alone, and the others are "
                 "taken for purchases whatever it says."

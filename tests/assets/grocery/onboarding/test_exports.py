@@ -105,6 +105,16 @@ def test_a_state_that_one_line_of_an_order_has_is_told_where_each_line_has_its_o
     assert (mended.delivered.taken, mended.delivered.lines) == (paid, len(rows))
 
 
+@pytest.mark.parametrize(("is_first", "is_told"), [(lambda place: place == 0, True), (lambda place: place == 1, False)])
+def test_a_state_that_the_first_line_of_a_household_has_is_told_without_a_number_too(proposed, is_first, is_told):
+    rows = [
+        (*row[1:], ("cancelled" if order.number % 4 == 0 else "paid") if is_first(place) else "")
+        for order in sorted(orders(), key=lambda order: order.who)
+        for place, row in enumerate(order.rows(seconds=7))
+    ]
+    assert ("first line of an order has it alone" in told(proposed(written((*COLUMNS[1:], "status"), rows)))) is is_told
+
+
 def test_a_state_of_lines_is_taken_for_that_of_lines(proposed):
     rows = [(*row, "refunded" if row[3] == "P03" else "") for order in orders() for row in order.rows()]
     assert "stands once" not in told(proposed(written((*COLUMNS, "status"), rows)))
