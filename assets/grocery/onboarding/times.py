@@ -240,7 +240,11 @@ class TimeSearch:
         for hour, part in ((" %H", "minute"), (" %H %M", "second")):
             for name in matching_columns(part, names)[:1] if (time.format or "").endswith(hour) else ():
                 finer = self._read([*time.columns, name])
-                time = finer if finer and finer.share >= NEARLY_ALL else time
+                if finer and finer.share >= NEARLY_ALL:
+                    time = finer
+                    continue
+                says = f"{name} ({self._example([name])}) is not used: beside {listed(time.columns)} it is no {part}."
+                time = replace(time, notes=(*time.notes, Note("merged", says)))
         return time
 
     def _in_one_order(self, time: TimeFormat, others: Sequence[str]) -> TimeFormat:

@@ -92,6 +92,12 @@ def test_date_and_hour_in_two_columns(table):
     assert (time.columns, time.format) == (("SHOP_DATE", "SHOP_HOUR"), "%Y%m%d %H")
 
 
+def test_a_minute_that_cannot_be_read_is_told(table):
+    time, notes = read(table(date=["2024-01-31", "2024-02-01"], hour=["8", "19"], minute=["8 h 15", "19 h 2"]))
+    assert time.columns == ("date", "hour")
+    assert [note.says for note in notes] == ["minute (8 h 15) is not used: beside date, hour it is no minute."]
+
+
 def test_what_is_no_time_of_day_is_not_used(table):
     time, notes = read(table(date=["2024-01-31", "2024-02-01"], time=["975", "1691"]))
     assert time.columns == ("date",)
