@@ -40,8 +40,10 @@ PLAIN = (
 FLAT = '[paths(type != "object" and type != "array") as $p | {key: $p | map(tostring) | join("_"), value: getpath($p)}] | from_entries'
 WITHIN_AN_ENVELOPE = '.[{name}] | if type == "string" then fromjson else . end | objects'
 BEFORE = frozenset({"before", "old", "oldimage"})  # what a log of changes calls a row as it was
-UNIT_NAMES = frozenset("unit units uom einheit unite unidad unidade unita eenheid jm birim".split())
-MEASURES = frozenset("g gr gram grams gramm kg kilo lb lbs oz ml cl l ltr liter litre".split())
+UNIT_NAMES = frozenset(  # ME, VRKME and MEINS as SAP calls them
+    "unit units uom einheit mengeneinheit me vrkme meins unite unidad unidade unita eenheid jm jedn birim ed izm".split()
+)
+MEASURES = frozenset("g gr gram grams gramm kg kilo lb lbs oz ml cl l ltr liter litre г гр кг мл л".split())
 DISCOUNT = frozenset("discount discounts disc rabatt remise sconto descuento korting".split())
 DISCOUNTS = DISCOUNT | frozenset("line total item amount value betrag montant sum retail coupon of".split())
 NET = frozenset("net netto paid nettowert after".split())

@@ -90,9 +90,10 @@ def test_households_that_are_hardly_one_are_told(notes_on):
     assert "of lines name no member: they are nobody's" in notes
 
 
-def test_quantities_of_several_units_are_told(notes_on):
-    notes = notes_on(with_column("unit", "pcs", "g"))
-    assert "unit says what items counts (pcs 60, g 60): its numbers are taken as they are" in notes
+@pytest.mark.parametrize(("name", "measure"), [("unit", "g"), ("ME", "KG"), ("Ед. изм.", "кг")])
+def test_quantities_of_several_units_are_told(notes_on, name, measure):
+    notes = notes_on(with_column(name, "pcs", measure))
+    assert f"{name} says what items counts (" in notes
     notes = notes_on(with_column("unit", "pcs", "box"))
     assert "unit says" not in notes
 

@@ -87,6 +87,7 @@ def test_names_are_taken_apart(name, expected):
         ("quantity", "Qté"),
         ("quantity", "Uds"),
         ("quantity", "RETAILQUANTITY"),
+        *(("time", "sold_on"), ("time", "verkauft_am"), ("time_of_day", "Std"), ("time_of_day", "Stunde")),
     ],
 )
 def test_roles_are_recognised(role, name):
