@@ -40,7 +40,7 @@ LONGER = (
     ("one digit more behind them, as a check digit is,", r"^([0-9]{6,})[0-9]$", r"\1"),
 )
 # A barcode that a scale prints: the article's number, and behind it the weight or the price of the piece, and a check digit.
-OF_A_SCALE, ITS_PIECE = "^0{0,2}2[0-9]{11,12}$", "[0-9]{6}$"
+OF_A_SCALE, ITS_PIECE = "^(0{0,2}2[0-9]{5,6})[0-9]{6}$", "[0-9]{6}$"
 ALIKE = 0.1  # the share of all identifiers from which it is no chance that they stand in both ways
 
 
@@ -74,7 +74,7 @@ def doubts(lines: ibis.Table, feed: TransactionsConfig, *, is_told: bool) -> lis
             )
         read = values.select("n", text=identifiers(values.value, nothing=feed.empty_values))
         read = read.filter(read.text.notnull()).group_by("text").agg(n=read.n.sum()).cache()
-        notes += [*_alike(read, column), *(_weighed(read, column) if is_product else [])]
+        notes += [*_alike(read, column), *(_weighed(read, column, feed) if is_product else [])]
         if column == columns.household_id:
             who_is_it = _nobody(read, column, total=n)
     return notes + who_is_it + _on_first_lines(lines, feed)
@@ -237,7 +237,7 @@ def _longer(values: ibis.Table, column: str) -> list[Note]:
     return notes
 
 
-def _weighed(values: ibis.Table, column: str) -> list[Note]:
+def _weighed(values: ibis.Table, column: str, feed: TransactionsConfig) -> list[Note]:
     """A note where barcodes have the weight or the price of a piece in them: own numbers of a shop differ elsewhere, too."""
     codes = values.filter(values.text.re_search(OF_A_SCALE))
     articles = codes.group_by(article=codes.text.re_replace(ITS_PIECE, "")).agg(
@@ -255,7 +255,12 @@ def _weighed(values: ibis.Table, column: str) -> list[Note]:
         f"{row['n']:,} of {column} read like barcodes of a scale, with the weight or the price of a piece in them ({row['one']}, "
         f"{row['other']}): each piece counts as a product of its own."
     )
-    return [Note("guessed", says, "if so, have the article's number delivered, or a barcode with zeros for the piece.")]
+    name = quoted_name(column)
+    article = rf"regexp_replace(trim(CAST({name} AS VARCHAR)), '{OF_A_SCALE}', '\1000000') AS {name}"
+    query = by_query(f"SELECT * REPLACE ({article}) FROM {table_of(feed)}")
+    return [
+        Note("guessed", says, f"if so, {query} has zeros for the piece; better have the article's number delivered.")
+    ]
 
 
 def _composed(text: ir.StringValue) -> ir.StringValue:

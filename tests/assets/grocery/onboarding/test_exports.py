@@ -166,3 +166,20 @@ def test_lines_that_are_joined_to_several_versions_of_a_product_are_told(propose
     rows = [row for order in orders() for row in order.rows() for _ in range(versions if row[3] in several else 1)]
     notes = told(proposed(written(COLUMNS, rows)))
     assert ("left out: 15 of sku stand more than once with the same in nearly every basket" in notes) is is_told
+
+
+def test_barcodes_of_a_scale_are_made_those_of_their_articles_by_a_query(proposed):
+    def barcode(sku: str, piece: int) -> str:
+        return f"28{sku[1:]:>05}{piece:05}7" if sku < "P05" else f"40123450000{sku[1:]}"
+
+    rows = [
+        (*row[:3], barcode(row[3], 312 + 7 * number), *row[4:])
+        for number, row in enumerate(row for order in orders() for row in order.rows())
+    ]
+    text = written(COLUMNS, rows)
+    found = proposed(text)
+    note = next(note for note in found.notes if "barcodes of a scale" in note.says)
+    mended = proposed(query=query_of(note.remedy))
+    assert "barcodes of a scale" not in told(mended)
+    assert mended.standard.product_id.nunique().to_pyarrow().as_py() == len(PRICES)
+    assert mended.delivered.taken == len(rows)
