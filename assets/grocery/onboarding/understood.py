@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.filters import counting
-from assets.grocery.onboarding import days, doubtful_ids, evidence, many, roles, telltales
+from assets.grocery.onboarding import days, doubtful_ids, evidence, many, roles, services, telltales
 from assets.grocery.onboarding.answers import Told
 from assets.grocery.onboarding.columns import (
     ColumnProfile,
@@ -156,6 +156,7 @@ class Understood:
             self.free.pop(column)
             self._set(columns=self._roles(), where=self.feed.where | of_currency)
         self.notes += telltales.notes_on(self.looked_at, self.feed, self.free, timezone=self.timezone)
+        self.notes += services.by_numbers(self.looked_at, self.feed, timezone=self.timezone)
 
     def _choose(self, setting: str, by: Callable[[], ProposedSetting]) -> None:
         """The column of a role: the one that a person gave, or that is found."""

@@ -183,3 +183,33 @@ def test_barcodes_of_a_scale_are_made_those_of_their_articles_by_a_query(propose
     assert "barcodes of a scale" not in told(mended)
     assert mended.standard.product_id.nunique().to_pyarrow().as_py() == len(PRICES)
     assert mended.delivered.taken == len(rows)
+
+
+@pytest.mark.parametrize("has_tax", [False, True])
+def test_totals_among_the_products_are_told_by_what_they_cost(proposed, has_tax):
+    rows = []
+    for order in orders():
+        paid = round(sum(amount for *_, amount in order.lines), 2)
+        total = (*order.rows()[0][:3], "P90", 1, paid)
+        tax = [(*total[:3], "P91", 1, round(0.07 * paid, 2)), (*total[:3], "P92", 1, round(1.07 * paid, 2))]
+        rows += [*order.rows(), total, *tax * has_tax]
+    note = next(note for note in proposed(written(COLUMNS, rows)).notes if "totals" in note.says)
+    assert (note.kind, note.says.partition(" of sku")[0]) == ("left out", "P90")
+    assert 'unless = { sku = ["P90"] }' in note.remedy
+
+
+def test_deposits_are_told_by_standing_below_certain_products_each_time(proposed):
+    bottled = {f"P{number:02}" for number in range(8)}
+    rows = []
+    for row in (row for order in orders() for row in order.rows()):
+        *what, sku, quantity, _ = row
+        rows += [row, *[(*what, "P90", quantity, 0.25 * quantity)] * (sku in bottled)]
+    notes = told(proposed(written(COLUMNS, rows)))
+    assert "to know: P90 stand below certain products each time" in notes
+    assert "P90 stand below" not in told(proposed(written(COLUMNS, [*rows, *[(*rows[-1][:3], "P90", 1, 0.25)] * 99])))
+
+
+def test_what_sells_together_is_no_total_and_no_deposit(proposed):
+    notes = told(proposed(written(COLUMNS, (row for order in orders() for row in order.rows()))))
+    assert "totals" not in notes
+    assert "stand below" not in notes
