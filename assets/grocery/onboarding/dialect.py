@@ -25,6 +25,7 @@ from resources.text import listed
 SAMPLE_BYTES, HEADER_BYTES = 1 << 20, 1 << 16
 SAMPLE_LINES = 200
 MOST_RECORDS = 10  # kinds of records, which a log of a till names first in each line
+ONE_KIND = "have what was bought delivered alone, each line with what its receipt's says of who and when."
 RARE_DELIMITERS = "\x01\x1f\x1e\x02~^¦§#"  # Hive's own and others that DuckDB's sniffer does not try
 LINES_ABOVE = 50  # in which a header is looked for
 MOST = 0.5  # of the lines, at least, have as many values as the header
@@ -144,10 +145,7 @@ def recognise(path: str, files: FeedConfig, *, encoding: str | None = None, usua
             of_days = f" If every day is a column of its own, {unpivoted(table, 'day', 'quantity', but=names)}"
         kinds = {_cells(line, delimiter)[0].strip() for line in lines if line}
         if 1 < len(kinds) <= MOST_RECORDS and all(kind.isalpha() for kind in kinds):
-            of_days = (
-                f" Its first values say that its lines are of several kinds ({listed(sorted(kinds))}): have what was bought delivered "
-                "alone, each line with what its receipt's says of who and when."
-            )
+            of_days = f" Its first values say that its lines are of several kinds ({listed(sorted(kinds))}): {ONE_KIND}"
         raise Refused(
             f"{path} has no header: its first line is {lines[0][:80]!r}.",
             remedy=f"put a first line with the columns' names into every file.{of_days}",

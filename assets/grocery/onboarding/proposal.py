@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -154,6 +154,11 @@ def propose(
             k = RecommenderConfig().top_k  # pyright: ignore[reportCallIssue]
             says = f"{sold} products may be recommended; at least {FEWEST_PRODUCTS} are needed for lists of {k}."
             notes.append(Note("switched off", says, "no lists are made with fewer."))
+        of_lines = ("transactions.encoding", *["products.encoding"] * (not products))
+        proposed = [
+            replace(each, why="as told", is_guess=False) if encoding and each.setting in of_lines else each
+            for each in proposed
+        ]
         proposed = answers.applied([*proposed, *_defaults()], told)
         say("reading a day with the new configuration")
         file = Path(folder) / f"{name}.toml"

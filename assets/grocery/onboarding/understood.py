@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.filters import counting
-from assets.grocery.onboarding import days, doubtful_ids, evidence, many, roles, services, telltales
+from assets.grocery.onboarding import days, doubtful_ids, evidence, many, records, roles, services, telltales
 from assets.grocery.onboarding.answers import Told
 from assets.grocery.onboarding.columns import (
     ColumnProfile,
@@ -207,8 +207,12 @@ def understood(
         total=total,
         notes=[*notes_on_sample, *notes_on_values],
     )
-    found.find_time(TimeSearch(lines=looked_at, given_format=given_format, today=today, timezone=timezone))
-    found.find_purchases()
+    try:
+        found.find_time(TimeSearch(lines=looked_at, given_format=given_format, today=today, timezone=timezone))
+        found.find_purchases()
+    except Refused:
+        records.refuse_several_kinds(lines)
+        raise
     found.find_days()
     found.find_baskets()
     found.find_currency()

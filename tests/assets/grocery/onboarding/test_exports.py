@@ -12,7 +12,7 @@ from functools import cache
 
 import pytest
 
-from assets.grocery.onboarding import files, transactions
+from assets.grocery.onboarding import files, proposal, transactions
 from assets.grocery.onboarding.transactions import TransactionsProposal
 from resources.errors import Refused
 
@@ -213,3 +213,33 @@ def test_what_sells_together_is_no_total_and_no_deposit(proposed):
     notes = told(proposed(written(COLUMNS, (row for order in orders() for row in order.rows()))))
     assert "totals" not in notes
     assert "stand below" not in notes
+
+
+@pytest.mark.parametrize(
+    ("is_padded", "says"),
+    [
+        (True, "several kinds by record (L "),
+        (False, "have another number of values than the header, which fits those with record H 175: they are records"),
+    ],
+)
+def test_records_of_several_kinds_are_refused_as_such(proposed, is_padded, says):
+    rows: list[list[object]] = []
+    for order in orders():
+        bought = [["L", order.number, *line] for line in order.lines]
+        rows += [["H", order.number, order.who, order.at], *bought, ["T", order.number, len(bought)]]
+    columns = ["record", "order_id", "customer_id", "sold_at", *["store"] * is_padded]
+    rows = [[*row, *[""] * (is_padded * 5 - len(row))] for row in rows]
+    with pytest.raises(Refused) as refused:
+        proposed(written(columns, rows))
+    assert says in refused.value.message
+    assert refused.value.remedy.startswith("have what was bought delivered alone")
+
+
+def test_an_encoding_that_was_told_is_no_guess(tmp_path):
+    rows = [(*row, f"Молоко {row[3]}") for order in orders() for row in order.rows()]
+    (tmp_path / "sales.csv").write_text(written((*COLUMNS, "name"), rows), encoding="cp1251")
+    how = {"timezone": "UTC", "today": dt.date(2024, 7, 1), "given": {}, "encoding": "cp1251"}
+    found = proposal.propose("shop", str(tmp_path / "sales.csv"), **how)
+    encodings = {each.setting: (each.why, each.is_guess) for each in found.proposed if "encoding" in each.setting}
+    assert encodings == dict.fromkeys(("transactions.encoding", "products.encoding"), ("as told", False))
+    assert "encoding" not in " ".join(note.says for note in found.notes)
