@@ -35,6 +35,8 @@ PLAIN = (bool, int, float, str)
 # What databases say of those who may not come in, or of a database that is not there.
 NOT_LET_IN = re.compile(r"password|authenticat|access denied|login failed|does not exist|unknown database|pg_hba", re.I)
 NO_FILE = "No files found"  # DuckDB, of a query over files
+OF_A_TEXT = "CSV "  # in whatever DuckDB says of a text that it cannot read, its encoding or not
+AS_UTF_8 = " DuckDB reads UTF-8, UTF-16 and latin-1 alone: `iconv -f CP1251 -t UTF-8 OLD.csv > NEW.csv` makes Cyrillic such, for instance."
 IS_HELD = re.compile(r"database (table )?is locked", re.I)
 
 
@@ -196,7 +198,7 @@ def _answer(files: FeedConfig, day: dt.date | None, *, at_once: int) -> Iterator
                 ) from None
             raise FeedRefused(
                 f"The {named} is refused by the database: {says}.",
-                remedy="correct `query`, or what the database has.",
+                remedy=f"correct `query`, or what the database has.{AS_UTF_8 * (OF_A_TEXT in says)}",
             ) from None
         except exc.SQLAlchemyError as error:
             raise FeedRefused(

@@ -105,6 +105,14 @@ def test_file_that_a_query_does_not_find_is_missing(orders, feeds, tmp_path):
         feeds.keep(orders)
 
 
+@pytest.mark.parametrize("how", ["", ", encoding = 'cp1251'"])
+def test_a_text_in_an_encoding_that_the_query_cannot_read_is_told_how_to_convert(feeds, tmp_path, how):
+    (tmp_path / "sales.csv").write_text("Клиент,Товар\n1,Молоко\n", encoding="cp1251")
+    query = f"SELECT * FROM read_csv('{tmp_path}/sales.csv', header = true, all_varchar = true{how})"
+    with pytest.raises(FeedRefused, match="iconv -f CP1251 -t UTF-8"):
+        feeds.keep(FeedConfig(path=["duckdb://"], query=query))
+
+
 def test_equal_rows_are_equal_bytes_in_whatever_order_they_come(shop, feeds):
     (before,) = feeds.keep(feed(shop, UNDATED))
     (again,) = feeds.keep(feed(shop, f"{UNDATED} ORDER BY paid DESC"))
