@@ -20,6 +20,8 @@ AROUND = (
     7 * ONE_DAY
 )  # a day is closed in every year by the years in which there were baskets so shortly before and after
 FINISHED_DAYS = 60  # a feed whose last day is longer ago than this has ended
+WEEK = 7 * ONE_DAY
+DAYS_TO_TELL = 4  # with lines, from which it is no chance that none are near one another
 DAYS_TO_TRAIN = 42  # four weeks of history, a week of labels to learn from and one to judge by
 
 
@@ -143,13 +145,23 @@ def notes_on(history: TradingDays, *, empty: Collection[dt.date] = ()) -> list[N
     for begin, end in history.gaps:
         says = f"There are no lines from {begin} to {end} ({(end - begin).days + 1} days): they are taken as closed."
         notes.append(Note("guessed", says, "have the missing days delivered if the stores were open."))
-    notes += _on_single_days(history, empty)
+    notes += [*_on_single_days(history, empty), *_on_sums(history)]
     if history.closed_weekdays and not history.is_finished:
         says = f"There are no lines on any {' or '.join(history.closed_weekdays)}, and every coming one is missed."
         notes.append(Note("guessed", says, "add the coming ones to `closed_days`."))
     if (days := len(history.days)) < DAYS_TO_TRAIN:
         notes.append(Note("to know", f"A history of {days} days is too short to train on: it takes {DAYS_TO_TRAIN}."))
     return notes
+
+
+def _on_sums(history: TradingDays) -> list[Note]:
+    """That no two days with lines are near one another: what was bought in a week or a month stands on one day."""
+    closed = {day for day in history.closed if isinstance(day, dt.date)}
+    with_lines = [day for day in history.days if day not in closed and f"{day:%m-%d}" not in history.closed]
+    if len(with_lines) < DAYS_TO_TELL or any(later - day < WEEK for day, later in itertools.pairwise(with_lines)):
+        return []
+    says = f"There are lines on {len(with_lines)} days alone, no two within a week: sums of weeks or of months, each taken for the baskets of a day."
+    return [Note("merged", says, "have the lines of each day delivered.")]
 
 
 def _on_single_days(history: TradingDays, empty: Collection[dt.date]) -> list[Note]:

@@ -82,3 +82,14 @@ def test_one_year_without_lines_closes_no_day_of_every_year():
 def test_no_day_is_refused():
     with pytest.raises(Refused, match="No line has a day before today"):
         trading_days({}, today=TODAY)
+
+
+@pytest.mark.parametrize(("weekdays", "is_told"), [(range(1), True), (range(2), False)])
+def test_sums_of_weeks_are_told(weekdays, is_told):
+    past = trading_days(lines_a_day(dt.date(2024, 3, 1), 60, weekdays=weekdays), today=TODAY)
+    assert any("no two within a week" in note.says for note in notes_on(past)) is is_told
+
+
+def test_sums_of_months_are_told():
+    past = trading_days({dt.date(2024, month, 1): 100 for month in range(1, 7)}, today=TODAY)
+    assert any("There are lines on 6 days alone, no two within a week" in note.says for note in notes_on(past))
