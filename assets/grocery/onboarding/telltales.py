@@ -19,7 +19,7 @@ from assets.grocery.onboarding.words import KEYS, matching_columns, split_name
 from resources.config.retailer import TransactionsConfig
 from resources.identifiers import identifiers
 from resources.tables.engine import count_values
-from resources.text import plural
+from resources.text import listed, plural
 
 if TYPE_CHECKING:
     import ibis
@@ -215,6 +215,17 @@ def _repeated(lines: ibis.Table, name: str, feed: TransactionsConfig) -> Iterato
     if again:
         says = f"{plural(again, 'line')} have a {name} that stood before, with the same in all that is read: each counts as a purchase of its own."
         yield Note("to know", says, "if they came twice, have each delivered once.")
+    others = [each for each in (columns.quantity, columns.sales_value) if each]
+    if not others:
+        return
+    same = [name, *(each for each in same if each and each not in others)]
+    differing = known.group_by(*dict.fromkeys(same)).agg(
+        own=_joined([known[each].cast("string") for each in others]).nunique()
+    )
+    corrected = one_row(differing.agg(n=(differing.own - 1).sum(where=differing.own > 1)))["n"]
+    if corrected:
+        says = f"{plural(corrected, 'line')} have a {name} that stood before with the same product, and another {listed(others)}: each counts as a purchase of its own."
+        yield Note("left out", says, "if they correct what stood before, have the last of each delivered alone.")
 
 
 def _crossed(
@@ -255,13 +266,19 @@ def _always_again(lines: ibis.Table, feed: TransactionsConfig) -> Iterator[Note]
     of = [
         lines[each].cast("string") for each in (columns.basket_id, columns.household_id, *columns.occurred_at) if each
     ]
-    told = lines.select(product=columns.product_id, basket=_joined(of), said=_said(lines, feed)).drop_null()
-    told = told.group_by("product", "basket", "said").agg(n=told.count())
+    told = lines.select(
+        "source_file", product=columns.product_id, basket=_joined(of), said=_said(lines, feed)
+    ).drop_null()
+    told = told.group_by("source_file", "product", "basket", "said").agg(n=told.count())
     products = told.group_by("product").agg(baskets=told.count(), again=(told.n > 1).sum())
     products = products.filter(products.baskets >= EVIDENCE_BASKETS)
     is_again = products.again >= MOSTLY * products.baskets
-    row = one_row(products.agg(all=products.count(), n=is_again.sum(), example=products["product"].min(where=is_again)))
-    if row["n"] and row["n"] >= ALWAYS_AGAIN * row["all"]:
+    row = one_row(
+        products.agg(
+            all=products.count(), n=is_again.sum().fill_null(0), example=products["product"].min(where=is_again)
+        )
+    )
+    if 0 < ALWAYS_AGAIN * row["all"] <= row["n"] < MOSTLY * row["all"]:  # where all are, they were delivered again
         says = (
             f"{row['n']:,} of {columns.product_id} stand more than once with the same in nearly every basket that has them ({row['example']}), as "
             "a join makes them with a catalogue that has several rows of a product: each counts as a purchase of its own."

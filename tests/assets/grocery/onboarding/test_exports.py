@@ -243,3 +243,17 @@ def test_an_encoding_that_was_told_is_no_guess(tmp_path):
     encodings = {each.setting: (each.why, each.is_guess) for each in found.proposed if "encoding" in each.setting}
     assert encodings == dict.fromkeys(("transactions.encoding", "products.encoding"), ("as told", False))
     assert "encoding" not in " ".join(note.says for note in found.notes)
+
+
+def test_products_of_deliveries_that_overlap_are_not_those_of_a_join(proposed):
+    rows = [row for order in orders() for row in order.rows()]
+    assert "as a join makes them" not in told(proposed(written(COLUMNS, [*rows, *rows])))
+
+
+def test_lines_that_correct_what_stood_before_are_told(proposed):
+    rows: list[tuple[object, ...]] = []
+    for number, row in enumerate(row for order in orders() for row in order.rows()):
+        rows += [(number, *row), *[(number, *row[:4], row[4] + 1, row[5] + 1)] * (number % 10 == 0)]
+    corrected = sum(number % 10 == 0 for number in {row[0] for row in rows})
+    notes = told(proposed(written(("line_id", *COLUMNS), rows)))
+    assert f"left out: {corrected} lines have a line_id that stood before with the same product, and another" in notes
