@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
-from assets.grocery.onboarding import contract, evidence, history, many, services
+from assets.grocery.onboarding import changes, contract, evidence, history, many, services
 from assets.grocery.onboarding.answers import Told
 from assets.grocery.onboarding.columns import ColumnProfile, Given, one_row
 from assets.grocery.onboarding.files import SourceFiles
@@ -127,6 +127,7 @@ def propose(
             *(
                 *evidence.lacking(source.kept, cleaning.source_columns(feed)),
                 *evidence.jumps(bought.every),
+                *changes.notes_on(bought.every, feed, has_time_of_day=found.time.has_time_of_day),
                 *services.note_on(bought.every.filter(bought.every.defect.isnull()), _names(found)),
             ),
         ),

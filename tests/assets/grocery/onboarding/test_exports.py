@@ -257,3 +257,25 @@ def test_lines_that_correct_what_stood_before_are_told(proposed):
     corrected = sum(number % 10 == 0 for number in {row[0] for row in rows})
     notes = told(proposed(written(("line_id", *COLUMNS), rows)))
     assert f"left out: {corrected} lines have a line_id that stood before with the same product, and another" in notes
+
+
+@pytest.mark.parametrize(("place", "column", "other"), [(1, "customer_id", "C9"), (3, "sku", "A7")])
+def test_identifiers_that_all_end_on_a_day_are_told(proposed, place, column, other):
+    rows = [list(row) for order in orders() for row in order.rows()]
+    assert "re-keyed" not in told(proposed(written(COLUMNS, rows)))
+    for row in rows:
+        row[place] = f"{other}{row[place]}" if row[2].day >= 8 else row[place]
+    note = next(note for note in proposed(written(COLUMNS, rows)).notes if "re-keyed" in note.says)
+    assert note.says.startswith(f"Of 30 of {column} before 2024-03-08, 0 come again from then on, and 30 others begin:")
+
+
+@pytest.mark.parametrize(("since", "says"), [(4, "7 days, 2024-03-04"), (9, "2 days, 2024-03-09"), (11, "")])
+def test_days_whose_lines_have_one_time_are_told(proposed, since, says):
+    rows = [
+        (*row[:2], row[2] if row[2].day < since else row[2].replace(hour=23, minute=59, second=59), *row[3:])
+        for order in orders()
+        for row in order.rows()
+    ]
+    notes = told(proposed(written(COLUMNS, rows)))
+    assert f"merged: All lines of {says}" * bool(says) in notes
+    assert ("have one time a day" in notes) is bool(says)
