@@ -1,4 +1,4 @@
-"""What changes within the history of a feed: identifiers that all end on a day, and days whose lines have one time."""
+"""What the whole history of a feed gives away: identifiers that all end on a day, days of one time, quantities in thousandths."""
 
 # Ibis types a column by what it is at run time: to the checker each is a plain `Column`.
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportOperatorIssue=false
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
+from assets.grocery.onboarding.columns import MOSTLY, one_row
 from assets.grocery.onboarding.proposed import Note
 from resources.config.retailer import TransactionsConfig
 from resources.tables.engine import count_values
@@ -30,6 +31,7 @@ def notes_on(standard: ibis.Table, feed: TransactionsConfig, *, has_time_of_day:
         yield from _ended(known, ours, column)
     if has_time_of_day:
         yield from _of_one_time(known, feed)
+    yield from _hundreds(known, feed)
 
 
 def _ended(standard: ibis.Table, ours: str, column: str) -> Iterator[Note]:
@@ -64,3 +66,12 @@ def _of_one_time(standard: ibis.Table, feed: TransactionsConfig) -> Iterator[Not
         says = f"All lines of {plural(len(found), 'day')}, {found[0]} to {found[-1]}, have one time a day: a household's lines of such a day are bought at once"
         says += "." if feed.columns.basket_id else ", and one basket."
         yield Note("merged", says, "have the times of the purchases delivered, not of their booking.")
+
+
+def _hundreds(standard: ibis.Table, feed: TransactionsConfig) -> Iterator[Note]:
+    """That quantities are hundreds: a till counts in thousandths, so that it needs no decimals."""
+    sold = standard.filter(standard.quantity > 0)
+    row = one_row(sold.agg(n=sold.count(), share=(sold.quantity % 100 == 0).mean()))
+    if row["n"] >= LINES_TO_TELL and row["share"] >= MOSTLY:
+        says = f"{feed.columns.quantity} is a multiple of 100 in {row['share']:.1%} of lines: hundredths or thousandths, taken for as many items."
+        yield Note("to know", says, "if so, have it delivered with decimals, or leave it out: --column quantity=.")

@@ -30,7 +30,7 @@ LISTED = 0.2  # the share of lines with several products in a cell above which a
 FURTHER = 0.99
 DOMINANT = 0.1  # the share of lines above which one household of many is hardly one
 HOUSEHOLDS_TO_TELL = 20
-# Of households that are none: nothing but zeros or nines, and words.
+# Of households and products that are none: nothing but zeros or nines, and words.
 PLACEHOLDERS = r"^(0+|9{3,}|-1|anon(ymous)?|unknown|unbekannt|guest|gast|walk.?in|dummy|default|test(er|user|kunde|customer)?|no.?card|cash|inconnu|desconocido)$"
 MASKED = r"^[0-9]{0,6}[*xX•# -]*[*xX•#]{4}[*xX•# -]*[0-9]{0,4}$"  # what a receipt prints of a card's number
 
@@ -75,6 +75,8 @@ def doubts(lines: ibis.Table, feed: TransactionsConfig, *, is_told: bool) -> lis
         read = values.select("n", text=identifiers(values.value, nothing=feed.empty_values))
         read = read.filter(read.text.notnull()).group_by("text").agg(n=read.n.sum()).cache()
         notes += [*_alike(read, column), *(_weighed(read, column, feed) if is_product else [])]
+        if is_product:
+            notes += _placeholders(read, column, what="a product")
         if column == columns.household_id:
             who_is_it = _nobody(read, column, total=n)
     return notes + who_is_it + _on_first_lines(lines, feed)
@@ -187,23 +189,23 @@ def _nobody(households: ibis.Table, column: str, *, total: int) -> list[Note]:
         says = f"{column} {most['who']} has {most['of_one'] / most['n']:.1%} of the lines: is it nobody?"
         notes.append(Note("to know", says, "if so, add the word to `empty_values` in [transactions]."))
         others = households.filter(households.text != most["who"])
-    return notes + _placeholders(others, column, nobody=1 - most["n"] / total)
-
-
-def _placeholders(households: ibis.Table, column: str, *, nobody: float) -> list[Note]:
-    """Which of the `households` (`text`, with `n` lines) read as if they were nobody; and `nobody`, the share of lines that name none."""
-    notes = []
+    nobody = 1 - most["n"] / total
     if nobody > DOMINANT:
         says = f"{nobody:.1%} of lines name no {column}: they are nobody's, and count for products alone."
         remedy = "if only the first line of a receipt names it, have it written into every line."
         notes.append(Note("to know", says, remedy))
-    odd = households.filter(households.text.lower().re_search(PLACEHOLDERS))
+    return notes + _placeholders(others, column, what="somebody")
+
+
+def _placeholders(values: ibis.Table, column: str, *, what: str) -> list[Note]:
+    """Which of the identifiers `values` (`text`, with `n` lines) read as if they were none of `what` they name."""
+    odd = values.filter(values.text.lower().re_search(PLACEHOLDERS))
     words = odd.order_by(odd.n.desc(), "text").limit(5).to_pyarrow().to_pylist()
-    if words:
-        shown = listed([f"{row['text']} ({row['n']:,} lines)" for row in words])
-        says = f"{column} has values that are hardly somebody: {shown}."
-        notes.append(Note("to know", says, "if so, add them to `empty_values` in [transactions]."))
-    return notes
+    if not words:
+        return []
+    shown = listed([f"{row['text']} ({row['n']:,} lines)" for row in words])
+    says = f"{column} has values that are hardly {what}: {shown}."
+    return [Note("to know", says, "if so, add them to `empty_values` in [transactions].")]
 
 
 def _alike(values: ibis.Table, column: str) -> list[Note]:

@@ -279,3 +279,18 @@ def test_days_whose_lines_have_one_time_are_told(proposed, since, says):
     notes = told(proposed(written(COLUMNS, rows)))
     assert f"merged: All lines of {says}" * bool(says) in notes
     assert ("have one time a day" in notes) is bool(says)
+
+
+def test_products_that_are_hardly_one_are_told(proposed):
+    rows = [(*row[:3], "00000" if row[3] == "P07" else row[3], *row[4:]) for order in orders() for row in order.rows()]
+    n = sum(row[3] == "00000" for row in rows)
+    assert f"to know: sku has values that are hardly a product: 00000 ({n} lines)." in told(
+        proposed(written(COLUMNS, rows))
+    )
+
+
+@pytest.mark.parametrize(("times", "is_told"), [(1000, True), (1, False)])
+def test_quantities_of_thousandths_are_told(proposed, times, is_told):
+    rows = [(*row[:4], row[4] * times, row[5]) for order in orders() for row in order.rows()]
+    notes = told(proposed(written(COLUMNS, rows)))
+    assert ("to know: quantity is a multiple of 100 in 100.0% of lines" in notes) is is_told
