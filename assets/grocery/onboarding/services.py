@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
 from assets.grocery.ingestion.numbers import number_of
-from assets.grocery.onboarding.columns import MOSTLY, one_row
+from assets.grocery.onboarding.columns import MOSTLY, one_row, some_of
 from assets.grocery.onboarding.proposed import Note
 from assets.grocery.onboarding.purchases import as_key
 from resources.config.retailer import TransactionsConfig
@@ -80,10 +80,11 @@ def by_numbers(lines: ibis.Table, feed: TransactionsConfig, *, timezone: str) ->
     columns = feed.columns
     if columns.sales_value is None:
         return
+    of = [columns.basket_id] if columns.basket_id else list(columns.occurred_at)
+    lines = some_of(lines, columns.household_id)
     product, household = (
         identifiers(lines[name], nothing=feed.empty_values) for name in (columns.product_id, columns.household_id)
     )
-    of = [columns.basket_id] if columns.basket_id else list(columns.occurred_at)
     quantity = number_of(lines, columns.quantity, feed) if columns.quantity else ibis.literal(1.0)
     sold = lines.select(
         "source_file",

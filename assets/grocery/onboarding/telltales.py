@@ -12,7 +12,7 @@ from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 from assets.grocery.ingestion import cleaning
-from assets.grocery.onboarding.columns import MOST_KINDS, MOSTLY, ColumnProfile, one_row, shown
+from assets.grocery.onboarding.columns import MOST_KINDS, MOSTLY, ColumnProfile, one_row, shown, some_of
 from assets.grocery.onboarding.proposed import Note
 from assets.grocery.onboarding.purchases import FLAGS, NO, YES, as_key
 from assets.grocery.onboarding.words import KEYS, matching_columns, split_name
@@ -240,8 +240,9 @@ def _crossed(
     told = told.filter(told[WHO].notnull())
     also = [*filter(None, [columns.store_id]), DAY]
     for name in matching_columns("basket", [*filter(None, [columns.basket_id]), *free]):
+        some = some_of(told, name)
         for more in chain.from_iterable(combinations(also, n) for n in range(len(also) + 1)):
-            pairs = told.group_by(name, *more, WHO, SAID).agg(n=told.count())
+            pairs = some.group_by(name, *more, WHO, SAID).agg(n=some.count())
             orders = pairs.group_by(name, *more).agg(
                 whose=pairs[WHO].nunique(), said=pairs[SAID].nunique(), pairs=pairs.count(), n=pairs.n.sum()
             )
@@ -263,6 +264,7 @@ def _crossed(
 def _always_again(lines: ibis.Table, feed: TransactionsConfig) -> Iterator[Note]:
     """That products stand more than once in nearly every basket that has them: as scans of their own they would in some."""
     columns = feed.columns
+    lines = some_of(lines, columns.household_id)
     of = [
         lines[each].cast("string") for each in (columns.basket_id, columns.household_id, *columns.occurred_at) if each
     ]
