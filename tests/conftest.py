@@ -66,21 +66,23 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("same_every_time")
 
-# Files that take minutes begin first, so that no worker is left alone with one at the end.
+# Files that take minutes begin first, so that no worker is left alone with one at the end; of these, only one that makes the
+# prepared shops, for which others would wait.
 LONG = (
     "test_nights.py",
     "test_cli.py",
+    "test_transactions.py",
+    "test_evidence.py",
     "test_erasure.py",
     "test_object_store.py",
-    "test_transactions.py",
     "test_retailer.py",
+    "test_reading.py",
     "test_definitions.py",
     "test_environment.py",
     "test_label_weeks.py",
     "test_on_postgres.py",
     "test_cleaning.py",
     "test_allowed.py",
-    "test_evidence.py",
     "test_restores.py",
     "test_candidates.py",
     "test_zombie.py",
