@@ -11,6 +11,7 @@ from assets.grocery.onboarding.words import KEYS, matching_columns, split_name
 from resources.tables.engine import connect, quoted_name
 from resources.text import listed
 
+MOST_FURTHER = 2  # columns beside an order's number: its store and its day
 AS_MANY = 0.99  # of the lines that have an order by fewer columns, those that must have one by more
 
 
@@ -46,20 +47,29 @@ def join_of(columns: Mapping[str, set[str]]) -> str:
 
 
 def _unique(orders: str, lines: str, keys: Sequence[str], more: Sequence[str]) -> list[str]:
-    """`keys` and as few of the columns `more` as tell `orders` apart and leave the `lines` theirs; none if nothing does."""
-    engine = connect()
+    """`keys` and at most two of the columns `more` that tell `orders` apart and leave the `lines` theirs; none if nothing does.
+
+    The keys alone for files that cannot be read so: the remedy is tried by a person then.
+    """
+    import duckdb
+
+    engine, both = connect(), ", ".join(map(quoted_name, (*keys, *more)))
+    try:
+        for name, read in (("orders", orders), ("lines", lines)):  # once each, and no more than is asked of them
+            engine.raw_sql(f"CREATE TEMP TABLE {name} AS SELECT {both} FROM {read}")
+    except duckdb.Error:
+        return list(keys)
 
     def count(query: str) -> int:
         return engine.raw_sql(f"SELECT count(*) FROM {query}").fetchone()[0]
 
-    def with_order(names: Sequence[str]) -> int:
-        return count(f"{lines} AS l SEMI JOIN {orders} AS o USING ({', '.join(map(quoted_name, names))})")
+    def with_order(names: str) -> int:
+        return count(f"lines SEMI JOIN orders USING ({names})")
 
-    all_orders, least = count(orders), AS_MANY * with_order(keys)
-    for n in range(len(more) + 1):
+    all_orders, least = count("orders"), AS_MANY * with_order(", ".join(map(quoted_name, keys)))
+    for n in range(MOST_FURTHER + 1):
         for others in combinations(more, n):
-            names = [*keys, *others]
-            apart = count(f"(SELECT DISTINCT {', '.join(map(quoted_name, names))} FROM {orders})")
-            if apart == all_orders and with_order(names) >= least:
-                return names
+            names = ", ".join(map(quoted_name, (*keys, *others)))
+            if count(f"(SELECT DISTINCT {names} FROM orders)") == all_orders and with_order(names) >= least:
+                return [*keys, *others]
     return []

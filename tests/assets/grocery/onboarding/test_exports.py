@@ -13,6 +13,7 @@ from functools import cache
 import pytest
 
 from assets.grocery.onboarding import files, proposal, transactions
+from assets.grocery.onboarding.joins import join_of
 from assets.grocery.onboarding.transactions import TransactionsProposal
 from resources.errors import Refused
 
@@ -158,6 +159,14 @@ def test_orders_that_nothing_tells_apart_are_joined_by_no_query(tmp_path):
     in_two(tmp_path, with_day=False)
     with pytest.raises(Refused, match=r"orders\.csv has several orders of one bon_no, and nothing else"):
         files.find(str(tmp_path / "two"))
+
+
+def test_files_that_cannot_be_read_at_once_are_joined_by_their_keys(tmp_path):
+    columns = {"orders.csv": {"order_id", "customer_id"}, "lines.csv": {"order_id", "sku"}}
+    for name, of in columns.items():
+        (tmp_path / name).write_bytes(",".join(sorted(of)).encode() + b"\nK\xfche,1\n")
+    remedy = join_of({str(tmp_path / name): of for name, of in columns.items()})
+    assert "If an order has the same order_id in both" in remedy
 
 
 @pytest.mark.parametrize(("versions", "is_told"), [(2, True), (1, False)])
