@@ -204,9 +204,9 @@ def published_recommendations(
     """What is served now: the lists of the newest good night, whole, and whether they are carried over from an earlier one.
 
     Replaced in one commit once the night's lists have passed their gates; a reader sees the lists of one night. A night
-    that cannot be made good leaves the last good ones here, marked as such, with the reason (:func:`assets.grocery.publication.served.carry_over`); an older
+    that cannot be made good leaves the last good ones here, marked as such, with the reason; an older
     night that is made again does not replace a newer one's, nor do lists whose baskets, features, catalogue or households
-    are others by now (:func:`assets.grocery.scoring.inputs.require_newest_inputs`). A commit of this table is a publication: its version tells
+    are others by now. A commit of this table is a publication: its version tells
     one from the next.
     """
     days = days_of(context)
