@@ -91,7 +91,7 @@ class Launcher(K8sRunLauncher):
         namespace, job = self._job_of(run)
         try:
             return why_waiting(*self._seen(job, namespace))
-        except Exception:
+        except Exception:  # not permitted, or out of reach: it is asked again in half a minute
             return None
 
     def get_run_worker_debug_info(self, run: dg.DagsterRun, include_container_logs: bool | None = True) -> str:

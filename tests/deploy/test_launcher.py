@@ -297,6 +297,9 @@ def test_what_a_pod_waits_for_is_told_in_its_runs_log_once_and_as_an_incident(
     assert said()[1:] == [f"{WAITS} CreateContainerConfigError: no such thing"]
     cluster.pods = [pod()]
     assert len(said()) == 2
+    cluster.status, cluster.pods = k8s.V1JobStatus(failed=1), [pod(unplaced="0/3 nodes are available.")]
+    assert len(said()) == 2  # it is gone, and fails with that
+    assert end_of(instance, run.run_id).startswith("Its pod is gone")
 
 
 def pod(

@@ -204,10 +204,9 @@ def published_recommendations(
     """What is served now: the lists of the newest good night, whole, and whether they are carried over from an earlier one.
 
     Replaced in one commit once the night's lists have passed their gates; a reader sees the lists of one night. A night
-    that cannot be made good leaves the last good ones here, marked as such, with the reason; an older
-    night that is made again does not replace a newer one's, nor do lists whose baskets, features, catalogue or households
-    are others by now. A commit of this table is a publication: its version tells
-    one from the next.
+    that cannot be made good leaves the last good ones here, marked as such, with the reason; an older night that is made
+    again does not replace a newer one's, nor do lists whose baskets, features, catalogue or households are others by now.
+    A commit of this table is a publication: its version tells one from the next.
     """
     days = days_of(context)
     gates.require(operations, {RECOMMENDATIONS: of_days(tables, RECOMMENDATIONS, days)}, now=dt.datetime.now(dt.UTC))
